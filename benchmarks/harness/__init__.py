@@ -1,0 +1,1 @@
+"""What the benchmarks share: sequences, trackers to compare, and scores."""

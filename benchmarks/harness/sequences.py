@@ -1,0 +1,117 @@
+"""Sequences with ground truth: where boxes were, and which person each box belonged to."""
+
+from __future__ import annotations
+
+import csv
+from configparser import ConfigParser
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame's boxes.
+
+    Attributes:
+        ids: `(N,)` int64, a ground-truth track or a predicted id a box.
+        xyxy: `(N, 4)` float32, pixels.
+    """
+
+    ids: npt.NDArray[np.int64]
+    xyxy: Array
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A sequence's ground truth.
+
+    Attributes:
+        name: Folder name.
+        fps: Frames a second.
+        frames: Ground truth by frame; the ids are MOTChallenge tracks.
+        person: Individual behind each track; a track that isn't listed is its own person.
+        video: The video's path, None where there is none.
+    """
+
+    name: str
+    fps: float
+    frames: tuple[Frame, ...]
+    person: dict[int, int]
+    video: Path | None
+
+    def by_person(self) -> tuple[Frame, ...]:
+        """The ground truth with a person's tracks joined under one id."""
+        return tuple(
+            Frame(np.array([self.person.get(int(i), int(i)) for i in f.ids], np.int64), f.xyxy) for f in self.frames
+        )
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What a tracker is fed in one frame.
+
+    Attributes:
+        xyxy: `(N, 4)` float32, pixels.
+        conf: `(N,)` float32 in [0, 1].
+        cls: `(N,)` float32.
+        feats: `(N, D)` float32 embeddings, None where there are none.
+    """
+
+    xyxy: Array
+    conf: Array
+    cls: Array
+    feats: Array | None
+
+
+def load_sequence(folder: Path) -> Sequence:
+    """Read a MOTChallenge-style folder: `seqinfo.ini`, `gt/gt.txt`, and `reentry.csv` and a video where present.
+
+    Args:
+        folder: The sequence's folder.
+
+    Raises:
+        FileNotFoundError: If `seqinfo.ini` or `gt/gt.txt` is missing.
+    """
+    info = ConfigParser()
+    if not info.read(folder / "seqinfo.ini"):
+        raise FileNotFoundError(f"{folder / 'seqinfo.ini'} is missing")
+    section = info["Sequence"]
+    rows = np.loadtxt(folder / "gt" / "gt.txt", delimiter=",", ndmin=2)
+    rows = rows[rows[:, 6] > 0]
+    length = int(section["seqLength"])
+    frames = tuple(_frame(rows[rows[:, 0] == f]) for f in range(1, length + 1))
+    video = next((p for p in sorted(folder.iterdir()) if p.suffix in {".avi", ".mp4"}), None)
+    return Sequence(section["name"], float(section["frameRate"]), frames, _persons(folder / "reentry.csv"), video)
+
+
+def _frame(rows: npt.NDArray[np.float64]) -> Frame:
+    xyxy = np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1)
+    return Frame(rows[:, 1].astype(np.int64), xyxy.astype(np.float32))
+
+
+def _persons(path: Path) -> dict[int, int]:
+    if not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        rows = [(int(r["gt_id"]), r["person"]) for r in csv.DictReader(file)]
+    first: dict[str, int] = {}
+    for track, label in rows:
+        first.setdefault(label, track)
+    return {track: first[label] for track, label in rows}
+
+
+def load_cache(path: Path) -> list[Detections]:
+    """Read cached detections and embeddings (`detections` `(N, 7)`: frame, xyxy, conf, cls; `embeddings` `(N, D)`)."""
+    with np.load(path) as cache:
+        rows, feats, length = cache["detections"], cache["embeddings"].astype(np.float32), int(cache["frames"])
+    return [_detections(rows, feats, rows[:, 0] == f) for f in range(1, length + 1)]
+
+
+def _detections(rows: Array, feats: Array, mask: npt.NDArray[np.bool_]) -> Detections:
+    r = rows[mask]
+    return Detections(r[:, 1:5], r[:, 5], r[:, 6], feats[mask])

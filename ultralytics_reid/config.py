@@ -1,0 +1,165 @@
+"""One frozen, validated config from a tracker YAML's namespace: every key, its range and its unit."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any
+
+from .errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a key may hold: its types, and a closed range or a set of words."""
+
+    kinds: tuple[type, ...]
+    low: float = float("-inf")
+    high: float = float("inf")
+    words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        parts = ["|".join(self.words)] if self.words else []
+        numeric = [k.__name__ for k in self.kinds if k is not str]
+        parts += [f"{numeric[-1]} in [{self.low:g}, {self.high:g}]"] if self._bounded() else numeric
+        if str in self.kinds and not self.words:
+            parts.append("str")
+        return " or ".join(parts)
+
+    def _bounded(self) -> bool:
+        return bool(set(self.kinds) & {int, float})
+
+    def admits(self, value: object) -> bool:
+        """Whether `value` has one of the types and lies in the range; an int passes for a float, a bool never does."""
+        if isinstance(value, bool):
+            return bool in self.kinds
+        if isinstance(value, str):
+            return str in self.kinds and (value in self.words if self.words else bool(value))
+        whole = isinstance(value, int)
+        if not (whole or isinstance(value, float)) or not self._bounded():
+            return False
+        return (whole or float in self.kinds) and self.low <= value <= self.high
+
+
+def _number(default: float, low: float, high: float, *words: str) -> Any:
+    return field(default=default, metadata={"rule": Rule((str, float) if words else (float,), low, high, words)})
+
+
+def _count(default: int, low: int, high: int) -> Any:
+    return field(default=default, metadata={"rule": Rule((int,), low, high)})
+
+
+def _switch(default: bool) -> Any:
+    return field(default=default, metadata={"rule": Rule((bool,))})
+
+
+def _word(default: str, *words: str) -> Any:
+    return field(default=default, metadata={"rule": Rule((str,), words=words)})
+
+
+_SHARE = Rule((float,), 0, 1)
+
+# Stock BoT-SORT's own keys; the host reads them, this package only checks them.
+_HOST_RULES = {
+    "tracker_type": Rule((str,)),
+    "track_high_thresh": _SHARE,
+    "track_low_thresh": _SHARE,
+    "new_track_thresh": _SHARE,
+    "track_buffer": Rule((int,), 0, 10**9),
+    "match_thresh": _SHARE,
+    "fuse_score": Rule((bool,)),
+    "gmc_method": Rule((str,), words=("sparseOptFlow", "orb", "sift", "ecc", "none")),
+    "proximity_thresh": _SHARE,
+    "appearance_thresh": _SHARE,
+    "with_reid": Rule((bool,)),
+    "model": Rule((str,)),
+}
+# Put into the namespace by the host, not by a user.
+_HOST_EXTRAS = frozenset({"device"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """This package's own keys; `trackers/reid_botsort.yaml` says what each does.
+
+    Build it with `Config.from_args`, which checks; the constructor doesn't.
+    """
+
+    with_reid: bool = True
+    model: str = "auto"
+    weights: str = ""
+
+    fuse_appearance: bool = _switch(True)
+
+    memory_seconds: float = _number(600.0, 0, 1e9)
+    memory_identities: int = _count(1000, 1, 1_000_000)
+    memory_prototypes: int = _count(8, 1, 64)
+    false_revival_rate: float = _number(0.02, 1e-6, 0.5)
+    recognise_seconds: float = _number(2.0, 0, 60)
+    motion_seconds: float = _number(2.0, 0, 60)
+    provisional: str = _word("show", "show", "hide")
+    match_class: bool = _switch(True)
+
+    max_covered: float = _number(0.4, 0, 1)
+    min_crop_height: float = _number(24.0, 0, 1e5)
+
+    fps: float | str = _number("auto", 0.01, 1000, "auto")  # type: ignore[arg-type]
+    folder_is_video: bool = _switch(True)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether identities can be revived at all."""
+        return self.with_reid and self.memory_seconds > 0
+
+    @property
+    def fuses(self) -> bool:
+        """Whether appearance is fused into the first association."""
+        return self.with_reid and self.fuse_appearance
+
+    @classmethod
+    def from_args(cls, args: Any) -> Config:
+        """Check a tracker namespace and take this package's keys from it.
+
+        Args:
+            args: The namespace that the host makes of a tracker YAML; keys of ours that are absent get defaults.
+
+        Returns:
+            The config.
+
+        Raises:
+            ConfigError: If a key is unknown, of the wrong type or out of range; the message names the key, what it
+                may be and what it was.
+        """
+        given = {k: v for k, v in vars(args).items() if k not in _HOST_EXTRAS}
+        rules = _rules()
+        for key, value in given.items():
+            _check(key, value, rules)
+        if _HIGH in given and given.get(_LOW, 0) > given[_HIGH]:
+            raise ConfigError(f"{_LOW} must be at most {_HIGH} ({given[_HIGH]}), got {given[_LOW]}")
+        ours = {f.name for f in fields(cls)}
+        return cls(**{k: v for k, v in given.items() if k in ours})
+
+
+_LOW, _HIGH = "track_low_thresh", "track_high_thresh"
+
+
+def _rules() -> dict[str, Rule]:
+    return {**{f.name: _rule(f) for f in fields(Config) if "rule" in f.metadata}, **_HOST_RULES, "weights": _ANY_TEXT}
+
+
+_ANY_TEXT = Rule((str,))
+
+
+def _rule(key: Field[Any]) -> Rule:
+    rule: Rule = key.metadata["rule"]
+    assert key.default is not MISSING
+    return rule
+
+
+def _check(key: str, value: object, rules: dict[str, Rule]) -> None:
+    if key not in rules:
+        close = difflib.get_close_matches(key, rules, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise ConfigError(f"unknown key '{key}' in the tracker YAML (value {value!r}){hint}")
+    if not rules[key].admits(value):
+        raise ConfigError(f"'{key}' must be {rules[key]}, got {value!r} ({type(value).__name__})")

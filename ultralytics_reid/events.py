@@ -1,0 +1,64 @@
+"""What a caller can observe of identities, live and by box."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+_KEPT = 10_000
+
+
+@dataclass(frozen=True)
+class Revival:
+    """An identity came back from memory.
+
+    Attributes:
+        identity_id: The id that it has again.
+        previous_id: The id under which its boxes were shown until now; None if none were.
+        frame: Number of the frame in which it was recognised, counted from 1 as the host does.
+        time: The same in seconds of the tracker's clock.
+        gap: Seconds between its last appearance and the first box of its new one.
+        similarity: Cosine under the learned metric, in [-1, 1], to the closest of what is remembered of it.
+    """
+
+    identity_id: int
+    previous_id: int | None
+    frame: int
+    time: float
+    gap: float
+    similarity: float
+
+
+class Events:
+    """The last revivals of one tracker, and who wants to hear of the next."""
+
+    def __init__(self) -> None:
+        self._kept: deque[Revival] = deque(maxlen=_KEPT)
+        self._listeners: list[Callable[[Revival], object]] = []
+
+    def __iter__(self) -> Any:
+        return iter(tuple(self._kept))
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def subscribe(self, listener: Callable[[Revival], object]) -> Callable[[], None]:
+        """Call `listener` with every revival from now on, in the thread that tracks.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def emit(self, event: Revival) -> None:
+        """Keep an event and tell the listeners."""
+        self._kept.append(event)
+        for listener in tuple(self._listeners):
+            listener(event)
+
+    def clear(self) -> None:
+        """Forget past events; listeners stay."""
+        self._kept.clear()

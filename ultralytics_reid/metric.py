@@ -1,0 +1,100 @@
+"""The metric that a video teaches: within-tracklet whitening, learned online.
+
+A tracklet is a free label: all its crops show one individual. What varies along it (pose, light, box jitter) is
+noise, so whitening by the within-tracklet scatter keeps what tells individuals apart. This is linear discriminant
+analysis with tracklets for classes (Fisher 1936; WCCN, Hatch et al. 2006), shrunk towards a multiple of the identity
+(Ledoit & Wolf 2004). Raw vectors are what is stored; they are projected when they are compared, so that a better
+metric never makes memory stale.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .embedding import Floats, unit
+
+_SHRINKAGE = 0.3
+_BATCH = 64
+# The metric is refreshed each time the evidence has grown by this factor: log many refreshes, never a stale one.
+_GROWTH = 1.25
+_FIRST_REFRESH = 64
+# Evidence that counts as much as the safe start does: crops for the scatter, tracklets for the centre.
+_PRIOR_TRACKLETS = 3.0
+
+
+class Metric:
+    """Within-tracklet whitening with a safe start: until there is evidence it is plain cosine.
+
+    Attributes:
+        version: Grows by one with every refresh; whoever caches projections compares it.
+    """
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._centre: Floats | None = None
+        self._whitener: Floats | None = None
+        self._scatter: npt.NDArray[np.float32] | None = None
+        self._crops = 0
+        self._refreshed_at = 0
+        self._pending: list[Floats] = []
+
+    def observe(self, residuals: Floats) -> None:
+        """Learn from crops of unbroken tracklets.
+
+        Args:
+            residuals: `(N, D)` float32, each a unit embedding less the mean of its tracklet's clean ones.
+        """
+        self._pending.append(residuals)
+        if sum(map(len, self._pending)) >= _BATCH:
+            self._absorb()
+
+    def _absorb(self) -> None:
+        batch = np.concatenate(self._pending)
+        self._pending.clear()
+        outer = batch.T @ batch
+        self._scatter = outer if self._scatter is None else self._scatter + outer
+        self._crops += len(batch)
+
+    @property
+    def due(self) -> bool:
+        """Whether there is so much new evidence that `refresh` pays."""
+        return self._crops >= max(_FIRST_REFRESH, _GROWTH * self._refreshed_at)
+
+    def refresh(self, means: Floats) -> None:
+        """Recompute the projection.
+
+        Args:
+            means: `(K, D)` float32, one mean embedding an individual; their mean becomes the origin.
+        """
+        if self._scatter is None or not len(means):
+            return
+        trust = len(means) / (len(means) + _PRIOR_TRACKLETS)
+        self._centre = np.asarray(trust * means.mean(axis=0), dtype=np.float32)
+        self._whitener = _inverse_root(self._scatter / self._crops, self._crops)
+        self._refreshed_at = self._crops
+        self.version += 1
+
+    def project(self, vectors: Floats) -> Floats:
+        """Map raw embeddings to where cosine means identity.
+
+        Args:
+            vectors: `(..., D)` float32 raw embeddings; rows of zeros stay zero.
+
+        Returns:
+            Unit vectors of the same shape, float32.
+        """
+        if self._whitener is None or self._centre is None:
+            return unit(vectors)
+        absent = ~np.any(vectors, axis=-1, keepdims=True)
+        return unit(np.where(absent, np.float32(0), (vectors - self._centre) @ self._whitener))
+
+
+def _inverse_root(scatter: Floats, crops: int) -> Floats:
+    """`scatter^(-1/2)`, shrunk towards its mean eigenvalue; the fewer the crops, the more."""
+    dim = len(scatter)
+    level = np.trace(scatter) / dim
+    blend = dim / (dim + crops)  # rank: with fewer crops than dimensions most directions were never seen
+    target = (1 - blend) * scatter + (blend + _SHRINKAGE) * level * np.eye(dim, dtype=np.float32)
+    values, vectors = np.linalg.eigh(target)
+    return np.asarray((vectors * np.maximum(values, 1e-12) ** -0.5) @ vectors.T, dtype=np.float32)
