@@ -1,8 +1,11 @@
-"""Long-term re-identification for Ultralytics trackers."""
+"""Long-term re-identification for Ultralytics trackers.
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+Importing this package, or only having it installed, makes `tracker="reid_botsort.yaml"` known to Ultralytics.
+"""
 
+from ._startup import install
+
+TYPE_CHECKING = False  # `typing` itself would cost every start of Python some milliseconds
 if TYPE_CHECKING:
     from .config import Config
     from .errors import ConfigError, EmbeddingError, HostError, ReIDError
@@ -13,7 +16,21 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Imported when first used, so that the start-up hook, which imports this package, costs nothing.
+__all__ = [
+    "Config",
+    "ConfigError",
+    "EmbeddingError",
+    "HostError",
+    "ReIDBOTSORT",
+    "ReIDError",
+    "Revival",
+    "identities",
+    "register",
+    "revivals",
+    "tracker_yaml",
+]
+
+# Imported when first used, so that the start-up hook, which imports this package, costs next to nothing.
 _HOMES = {
     "Config": "config",
     "ConfigError": "errors",
@@ -28,10 +45,16 @@ _HOMES = {
     "tracker_yaml": "registration",
 }
 
-__all__ = list(_HOMES)
+
+# Hidden from type checkers, which would take any misspelt name for an object.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+install()

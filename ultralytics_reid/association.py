@@ -13,8 +13,8 @@ Ints = npt.NDArray[np.int64]
 # One nat of appearance evidence moves the first stage's cost (1 - IoU · score) by this much, within these limits:
 # agreement can't make up for boxes that don't meet, disagreement can undo a perfect overlap.
 _COST_A_NAT = 0.03
-_MOST_BONUS = 0.15
-_MOST_PENALTY = 0.45
+_MOST_BONUS = 0.2
+_MOST_PENALTY = 0.3
 _FORBIDDEN = 1e5
 
 

@@ -114,6 +114,10 @@ class MemoryBank:
         sums = np.einsum("ik,ikd->id", weight, self._raw[rows])
         return np.asarray(sums[total > 0] / total[total > 0, None], dtype=np.float32)
 
+    def knows(self, identity: int) -> bool:
+        """Whether an identity has prototypes."""
+        return identity in self._row
+
     def mean(self, identity: int) -> Floats | None:
         """An identity's mean embedding, `(D,)` raw; None if it has no prototypes."""
         row = self._row.get(identity)

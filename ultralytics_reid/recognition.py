@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,35 +17,66 @@ from .memory import LastSeen, MemoryBank
 from .metric import Metric
 from .tracklet import Tracklet
 
-# Crops are taught to memory this late: what went wrong at a tracklet's end never gets there.
+# Seconds that crops wait before they are taught: what goes wrong at a tracklet's end never gets there.
 _LAG = 1.0
+# Clean crops that are averaged into one prototype, at least.
 _STRETCH = 5
-_CALIBRATE_EVERY = 0.5
-_QUERY = 1.0
-_MOST_MOTION = 3.0
+# Seconds between two looks at how alike tracklets and their own and others' identities are, and how far each goes back.
+_CHECK_EVERY = 0.5
+_CHECK_SPAN = 1.0
+# Clean crops without which nothing is decided against the motion.
+_EVIDENCE = 3
+# Frames in a row that must agree before an identity is revived.
 _VOTES = 3
-_MARGIN = 0.05
+# Nats: the most that appearance, the most that motion, and how much the host's own match, may weigh.
+_MOST_APPEARANCE = 6.0
+_MOST_MOTION = 3.0
+_CLAIM = 4.0
+# Nats below which nobody in memory is taken for possible.
+_NOBODY = -2.0
+_DOUBTS = 2
+# Seconds that an old track may seem to go on while its owner has a new one already: it has caught on another box.
+_OVERLAP = 0.5
+RES = True
+OPEN2 = False
+OPEN = -2.0
+
+
+@dataclass(frozen=True)
+class _Findings:
+    """Tracklets in question against identities that are not visible: `(T, I)` each."""
+
+    scores: Floats
+    value: npt.NDArray[np.float64]
+    gate: Bools
 
 
 class Recogniser:
     """One camera's memory of who was there.
 
+    Args:
+        config: The tracker's config.
+        mint: Gives the next unused id.
+
     Attributes:
         bank: The identities.
-        metric: Where their embeddings are compared.
-        scores: What a tracklet's similarity to an identity is worth.
+        metric: Where embeddings are compared.
+        frames: What one crop's similarity to a track's appearance is worth.
+        tracklets: What a tracklet's similarity to an identity is worth.
         events: What a caller can observe.
+        area: The picture's area in square pixels.
     """
 
-    def __init__(self, config: Config, mint: Callable[[], int]) -> None:
+    def __init__(self, config: Config, mint: Callable[[], int], events: Events) -> None:
         self.config = config
         self.metric = Metric()
         self.bank = MemoryBank(config.memory_identities, config.memory_prototypes, self.metric)
-        self.scores = ScoreModel(self.metric.project)
-        self.events = Events()
+        self.frames = ScoreModel(self.metric.project)
+        self.tracklets = ScoreModel(self.metric.project)
+        self.events = events
         self.area = 1.0
         self._mint = mint
-        self._calibrated = 0.0
+        self._checked = 0.0
 
     def step(self, seen: Sequence[Tracklet], frame: int, now: float) -> None:
         """Go through one frame.
@@ -56,93 +88,99 @@ class Recogniser:
         """
         for tracklet in seen:
             tracklet.take(now)
-        settled = [t for t in seen if t.settled]
-        for tracklet in settled:
-            self._teach(tracklet, now)
-        self._learn_metric(settled)
-        self._calibrate(settled, now)
-        self._recognise([t for t in seen if not t.settled], frame, now)
+        for tracklet in seen:
+            if tracklet.settled:
+                self._teach(tracklet, now)
+        self._learn_metric()
+        if now - self._checked >= _CHECK_EVERY:
+            self._checked = now
+            self._check([t for t in seen if t.settled], now)
+        self._recognise(seen, frame, now)
         self.bank.forget(now - self.config.memory_seconds)
 
     def _teach(self, tracklet: Tracklet, now: float) -> None:
-        assert tracklet.last is not None
         self.bank.see(tracklet.identity, tracklet.last)
-        crops = tracklet.ripe(now - _LAG, _STRETCH)
+        lag = _LAG if self.bank.knows(tracklet.identity) else 0.0
+        crops = tracklet.ripe(now - lag, _STRETCH)
         if crops:
-            mean = np.mean(crops, axis=0, dtype=np.float32)
-            self.bank.learn(tracklet.identity, mean, len(crops))
-            assert tracklet.mean is not None
-            self.metric.observe(np.asarray(crops - tracklet.mean, np.float32))
+            self.bank.learn(tracklet.identity, np.mean(crops, axis=0, dtype=np.float32), len(crops))
+            self.metric.observe(np.asarray(crops, np.float32) - tracklet.mean)
 
-    def _learn_metric(self, settled: Sequence[Tracklet]) -> None:
+    def _learn_metric(self) -> None:
         if self.metric.due:
             self.metric.refresh(self.bank.means())
-            self.scores.rescore()
-            self.on_metric()
+            self.frames.rescore()
+            self.tracklets.rescore()
 
-    def _calibrate(self, settled: Sequence[Tracklet], now: float) -> None:
-        if now - self._calibrated < _CALIBRATE_EVERY:
+    def _check(self, settled: Sequence[Tracklet], now: float) -> None:
+        """Calibrate on those who are visible, and doubt who no longer looks like themselves."""
+        crops = [(t, t.recent(now - _CHECK_SPAN)) for t in settled]
+        known = [(t, c, self.bank.mean(t.identity)) for t, c in crops if len(c) >= _EVIDENCE]
+        able = [(t, np.mean(c, axis=0, dtype=np.float32), m) for t, c, m in known if m is not None]
+        if not able:
             return
-        self._calibrated = now
-        pairs = [(t, t.recent(now - _QUERY)) for t in settled]
-        pairs = [(t, r) for t, r in pairs if len(r) >= 3]
-        if not pairs:
-            return
-        queries = np.array([np.mean(r, axis=0) for _, r in pairs], np.float32)
-        remembered = [self.bank.mean(t.identity) for t, _ in pairs]
-        known = [n for n, m in enumerate(remembered) if m is not None]
-        for n in known:
-            others = [k for k in range(len(pairs)) if k == n or k in known]
-            a = queries[others]
-            self.scores.observe(a, np.broadcast_to(remembered[n], a.shape), np.array([k == n for k in others]))
+        queries, means = np.array([q for _, q, _ in able]), np.array([m for _, _, m in able])
+        self._doubt([t for t, _, _ in able], queries, now)
+        self._calibrate(queries, means)
 
-    def _recognise(self, young: Sequence[Tracklet], frame: int, now: float) -> None:
+    def _calibrate(self, queries: Floats, means: Floats) -> None:
+        rows, columns = np.indices((len(queries), len(means))).reshape(2, -1)
+        self.tracklets.observe(queries[rows], means[columns], rows == columns)
+
+    def _doubt(self, tracklets: Sequence[Tracklet], queries: Floats, now: float) -> None:
+        for tracklet, query in zip(tracklets, queries, strict=True):
+            score = self.bank.search(query[None], [tracklet.identity])
+            strange = self.tracklets.llr(score)[0, 0] + _CLAIM < 0
+            tracklet.doubts = tracklet.doubts + 1 if strange else 0
+            if tracklet.doubts >= _DOUBTS:
+                tracklet.restart(now - _CHECK_SPAN)
+                self.bank.see(tracklet.identity, replace(tracklet.last, time=tracklet.born))
+
+    def _recognise(self, seen: Sequence[Tracklet], frame: int, now: float) -> None:
+        young = [t for t in seen if not t.settled]
         if not young:
             return
-        absent = [i for i in self.bank.ids if self.bank.last_seen(i).time < now]
-        asking = [t for t in young if t.mean is not None]
-        scores, gate = self._compare(asking, absent)
-        for tracklet, row in zip(asking, gate, strict=True):
-            if not row.any():
-                self._settle_new(tracklet)
-        value = self._value(asking, absent, scores)
-        chosen = dict(assign(value, gate & self._clear_best(scores, gate, len(absent))))
-        for n, tracklet in enumerate(asking):
-            self._vote(tracklet, absent[chosen[n]] if n in chosen else None)
-            if tracklet.votes >= _VOTES and not tracklet.settled:
-                self._revive(tracklet, absent[chosen[n]], float(scores[n, chosen[n]]), frame, now)
+        visible = {t.identity for t in seen if t.settled}
+        absent = [i for i in self.bank.ids if i not in visible]
         for tracklet in young:
-            self._give_up(tracklet, now)
+            tracklet.open = tracklet.mean is None and any(self._possible(tracklet, i, self.bank.last_seen(i)) for i in absent)
+        asking = [t for t in young if t.mean is not None]
+        findings = self._compare(asking, absent)
+        chosen = dict(assign(findings.value, findings.gate & self._credible(asking, absent, findings)))
+        for n, tracklet in enumerate(asking):
+            choice = chosen.get(n)
+            tracklet.open = bool((findings.value[n][findings.gate[n]] >= OPEN).any()) if not OPEN2 else bool(findings.gate[n].any()) and self.tracklets.trust > 0
+            self._vote(tracklet, None if choice is None else absent[choice])
+            if choice is not None and tracklet.votes >= _VOTES:
+                self._take_back(tracklet, absent[choice], float(findings.scores[n, choice]), frame, now)
+            elif self._is_new(tracklet, findings.value[n][findings.gate[n]]):
+                self._settle_new(tracklet)
+        for tracklet in young:
+            if not tracklet.settled and tracklet.seen_for(now) >= self.config.recognise_seconds:
+                self._give_up(tracklet)
 
-    def _compare(self, asking: Sequence[Tracklet], absent: list[int]) -> tuple[Floats, Bools]:
+    def _compare(self, asking: Sequence[Tracklet], absent: list[int]) -> _Findings:
         queries = np.array([t.mean for t in asking], np.float32)
         scores = self.bank.search(queries, absent)
         lasts = [self.bank.last_seen(i) for i in absent]
-        gate = np.array([[self._possible(t, last) for last in lasts] for t in asking], bool)
-        return scores, gate.reshape(scores.shape) & (scores > -1)
+        pairs = [[(t, i, last) for i, last in zip(absent, lasts, strict=True)] for t in asking]
+        gate = np.array([[self._possible(*p) for p in row] for row in pairs], bool).reshape(scores.shape)
+        motion = np.array([[self._motion(*p) for p in row] for row in pairs]).reshape(scores.shape)
+        looks = np.where(scores > -1, np.clip(self.tracklets.llr(scores), -_MOST_APPEARANCE, _MOST_APPEARANCE), 0)
+        known = scores > -1
+        return _Findings(scores, looks + motion, gate & (known | (motion >= _CLAIM)))
 
-    def _possible(self, tracklet: Tracklet, last: LastSeen) -> bool:
+    def _possible(self, tracklet: Tracklet, identity: int, last: LastSeen) -> bool:
         """Nobody is in two places, and a person doesn't turn into a car."""
-        assert tracklet.last is not None
-        return last.time < tracklet.born and (not self.config.match_class or last.cls == tracklet.last.cls)
+        if identity == tracklet.claim:
+            return True
+        return last.time < tracklet.born + _OVERLAP and (not self.config.match_class or last.cls == tracklet.last.cls)
 
-    def _clear_best(self, scores: Floats, gate: Bools, rivals: int) -> Bools:
-        """Scores that a stranger hardly reaches, and that nobody else in memory comes near to."""
-        rate = self.config.false_revival_rate / max(1, rivals)
-        bound = self.scores.impostor_bound(rate) if self.scores.trust else 1.0
-        allowed = np.where(gate, scores, -1)
-        best = allowed == allowed.max(axis=1, keepdims=True, initial=-1)
-        return np.asarray((scores >= bound) & best)
-
-    def _value(self, asking: Sequence[Tracklet], absent: list[int], scores: Floats) -> npt.NDArray[np.float64]:
-        lasts = [self.bank.last_seen(i) for i in absent]
-        motion = np.array([[self._motion(t, last) for last in lasts] for t in asking]).reshape(scores.shape)
-        return np.asarray(self.scores.llr(scores) + motion, dtype=np.float64)
-
-    def _motion(self, tracklet: Tracklet, last: LastSeen) -> float:
-        assert tracklet.last is not None
-        gap = tracklet.born - last.time
-        silence = 1 - gap / max(self.config.motion_seconds, 1e-9)
+    def _motion(self, tracklet: Tracklet, identity: int, last: LastSeen) -> float:
+        if identity == tracklet.claim:
+            return _CLAIM
+        gap = max(0.0, tracklet.born - last.time)
+        silence = 1 - gap / self.config.motion_seconds if self.config.motion_seconds else 0
         if silence <= 0:
             return 0.0
         centre = last.centre + last.velocity * (1 - np.exp(-gap))
@@ -150,31 +188,53 @@ class Recogniser:
         llr = motion_llr(centre[None], spread[None], tracklet.last.centre[None].astype(np.float32), self.area)
         return float(np.clip(llr[0, 0], -_MOST_MOTION, _MOST_MOTION) * silence)
 
-    def _vote(self, tracklet: Tracklet, identity: int | None) -> None:
-        agrees = identity is not None and identity == tracklet.favourite
-        tracklet.votes = tracklet.votes + 1 if agrees else int(identity is not None)
-        tracklet.favourite = identity
+    def _credible(self, asking: Sequence[Tracklet], absent: list[int], findings: _Findings) -> Bools:
+        """Scores that a stranger hardly reaches; what motion claims needs none."""
+        rate = self.config.false_revival_rate / max(1, len(absent))
+        bound = self.tracklets.impostor_bound(rate) if self.tracklets.trust else 1.0
+        claimed = np.array([[i == t.claim for i in absent] for t in asking], bool).reshape(findings.scores.shape)
+        enough = findings.value >= max(0.0, float(np.clip(self.tracklets.llr(np.float32(bound)), 0, _MOST_APPEARANCE)))
+        best = findings.scores >= np.max(np.where(findings.gate, findings.scores, -1), axis=1, keepdims=True, initial=-1)
+        return np.asarray(claimed | (enough & best & (self.tracklets.trust > 0)))
 
-    def _revive(self, tracklet: Tracklet, identity: int, similarity: float, frame: int, now: float) -> None:
-        gap = tracklet.born - self.bank.last_seen(identity).time
-        previous = tracklet.identity if tracklet.identity > 0 else None
-        tracklet.identity, tracklet.settled = identity, True
-        assert tracklet.last is not None
-        self.bank.see(identity, tracklet.last)
-        self.events.emit(Revival(identity, previous, frame, now, gap, similarity))
+    def _vote(self, tracklet: Tracklet, identity: int | None) -> None:
+        agrees = tracklet.votes > 0 and identity == tracklet.favourite
+        tracklet.favourite, tracklet.votes = identity, tracklet.votes + 1 if agrees else 1
+
+    def _is_new(self, tracklet: Tracklet, values: npt.NDArray[np.float64]) -> bool:
+        if not len(self.bank) or not values.size and not RES:
+            return True
+        if tracklet.count < _EVIDENCE: return False
+        if RES:
+            looks = self.tracklets.llr(self.bank.search(tracklet.mean[None], self.bank.ids))
+            return bool((values < _NOBODY).all() and (looks < _NOBODY).all())
+        return bool((values < _NOBODY).all())
+
+    def _take_back(self, tracklet: Tracklet, identity: int, similarity: float, frame: int, now: float) -> None:
+        if identity != tracklet.claim:
+            gap = max(0.0, tracklet.born - self.bank.last_seen(identity).time)
+            previous = tracklet.identity if tracklet.identity > 0 else None
+            tracklet.revival = Revival(identity, previous, frame, now, gap, similarity)
+        self._settle(tracklet, identity)
+        if tracklet.revival:
+            self.events.emit(tracklet.revival)
 
     def _settle_new(self, tracklet: Tracklet) -> None:
-        self.announce(tracklet)
-        tracklet.settled = True
-        assert tracklet.last is not None
-        self.bank.see(tracklet.identity, tracklet.last)
+        if tracklet.identity < 0 or tracklet.claim is not None:
+            tracklet.identity = self._mint()
+        self._settle(tracklet, tracklet.identity)
+
+    def _give_up(self, tracklet: Tracklet) -> None:
+        if tracklet.claim is not None:
+            self._settle(tracklet, tracklet.claim)
+        else:
+            self._settle_new(tracklet)
+
+    def _settle(self, tracklet: Tracklet, identity: int) -> None:
+        tracklet.identity, tracklet.settled, tracklet.claim = identity, True, None
+        self.bank.see(identity, tracklet.last)
 
     def announce(self, tracklet: Tracklet) -> None:
         """Give a tracklet an id to show, if it has none."""
         if tracklet.identity < 0:
             tracklet.identity = self._mint()
-
-    def _give_up(self, tracklet: Tracklet, now: float) -> None:
-        since = tracklet.first_clean if tracklet.first_clean is not None else tracklet.born + self.config.recognise_seconds
-        if not tracklet.settled and now - since >= self.config.recognise_seconds:
-            self._settle_new(tracklet)

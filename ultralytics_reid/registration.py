@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import functools
+import logging
+import re
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import ultralytics
-from ultralytics.trackers import track as host
-from ultralytics.utils import LOGGER
-
+from ._startup import HOST
 from .errors import HostError
 
 TRACKER_TYPE = "reid_botsort"
 TESTED = ("8.4.175", "8.4.190")
 
+# The host's logger, by its name: importing the host to say something would be a high price.
+_LOGGER = logging.getLogger("ultralytics")
+
 _HERE = Path(__file__).parent
 # In a wheel the YAMLs lie in the package, in a checkout beside it.
-_YAML_FOLDERS = (_HERE / "trackers", _HERE.parent / "trackers")
+_YAMLS = _HERE / "trackers" if (_HERE / "trackers").is_dir() else _HERE.parent / "trackers"
 
-# What our tracker overrides or calls, by the class of the host that has it.
+# What is changed here, and what of the host's trackers our own overrides or calls, by type in the host's map.
+_CHANGED = ("TRACKER_MAP", "check_yaml")
 _NEEDED_METHODS = {
     "botsort": ("init_track", "get_dists", "reset"),
     "bytetrack": ("_first_association", "_init_new_tracks", "_input_for", "_format_output", "reset_id"),
@@ -37,73 +43,108 @@ def tracker_yaml(name: str = "reid_botsort.yaml") -> Path:
     Raises:
         FileNotFoundError: If this package has no such YAML.
     """
-    for folder in _YAML_FOLDERS:
-        if (folder / name).is_file():
-            return folder / name
-    raise FileNotFoundError(f"{name} is none of this package's tracker YAMLs")
+    path = _YAMLS / name
+    if not path.is_file():
+        raise FileNotFoundError(f"{name} is none of this package's tracker YAMLs")
+    return path
 
 
 def register() -> None:
     """Make `tracker="reid_botsort.yaml"` known to Ultralytics; calling it again changes nothing.
 
-    Raises:
-        HostError: If the installed Ultralytics lacks something that the tracker stands on; nothing is changed then.
-    """
-    if TRACKER_TYPE in host_map():
-        return
-    _check_host()
-    from .tracker import ReIDBOTSORT
+    Importing the package does it by itself; this is for who wants the error instead of a warning.
 
-    host.TRACKER_MAP[TRACKER_TYPE] = ReIDBOTSORT
-    host.check_yaml = _with_ours(host.check_yaml)
+    Raises:
+        HostError: If the installed Ultralytics lacks something that the tracker stands on.
+    """
+    try:
+        host = import_module(HOST)
+    except ModuleNotFoundError as error:
+        raise HostError(f"there is no module {error.name}; {_tested()}") from error
+    _check(host)
+    _add_to(host)
 
 
 def register_quietly() -> None:
-    """Register for the start-up hook: where that can't be, say so and leave the host's own trackers usable."""
+    """Register with the host just imported, for the start-up hook.
+
+    Where the host lacks something it says so, leaves the host's own trackers usable, and lets the error come when
+    somebody asks for ours.
+    """
+    host = sys.modules[HOST]
     try:
-        register()
-    except (HostError, ImportError) as error:
-        LOGGER.warning(f"ultralytics-reid is not available: {error}")
+        _check(host)
+    except HostError as error:
+        _LOGGER.warning(f"{TRACKER_TYPE} is not available: {error}")
+    if all(hasattr(host, name) for name in _CHANGED):
+        _add_to(host)
 
 
-def host_map() -> dict[str, Any]:
-    """The host's table of tracker types."""
-    table: dict[str, Any] = getattr(host, "TRACKER_MAP", {})
-    return table
-
-
-def _check_host() -> None:
-    missing = [name for name in ("TRACKER_MAP", "check_yaml") if not hasattr(host, name)]
+def _check(host: ModuleType) -> None:
+    """Raise `HostError` if the host lacks what the tracker stands on."""
+    missing = [name for name in _CHANGED if not hasattr(host, name)]
+    types = getattr(host, "TRACKER_MAP", {})
     for kind, methods in _NEEDED_METHODS.items():
-        tracker = host_map().get(kind)
-        missing += [f"{kind}.{m}" for m in methods if not hasattr(tracker, m)]
+        missing += [f"{kind}.{method}" for method in methods if not hasattr(types.get(kind), method)]
     if missing:
-        raise HostError(
-            f"Ultralytics {ultralytics.__version__} lacks {', '.join(missing)}; "
-            f"ultralytics-reid was tested with {TESTED[0]} to {TESTED[1]}"
-        )
-    if not _release(TESTED[0]) <= _release(ultralytics.__version__) <= _release(TESTED[1]):
-        LOGGER.warning(
-            f"ultralytics-reid was tested with Ultralytics {TESTED[0]} to {TESTED[1]}, this is {ultralytics.__version__}"
-        )
+        raise HostError(f"Ultralytics {_version()} lacks {', '.join(missing)}; {_tested()}")
+
+
+def _add_to(host: ModuleType) -> None:
+    if TRACKER_TYPE not in host.TRACKER_MAP:
+        host.TRACKER_MAP[TRACKER_TYPE] = _Deferred()
+        if not _release(TESTED[0]) <= _release(_version()) <= _release(TESTED[1]):
+            _LOGGER.warning(f"{_tested()}, and this is {_version()}")
+    if not isinstance(host.check_yaml, _Lookup):
+        host.check_yaml = _Lookup(host.check_yaml)  # type: ignore[attr-defined]
+
+
+def _tested() -> str:
+    return f"ultralytics-reid was tested with Ultralytics {TESTED[0]} to {TESTED[1]}"
+
+
+def _version() -> str:
+    return str(import_module("ultralytics").__version__)
 
 
 def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
-def _with_ours(lookup: Callable[..., Any]) -> Callable[..., Any]:
-    """The host's YAML lookup, which finds this package's YAMLs by bare name; a user's file of that name wins."""
+class _Deferred:
+    """Stands in the host's map for our tracker class, which is imported when it is first used.
 
-    @functools.wraps(lookup)
-    def check_yaml(file: Any, *args: Any, **kwargs: Any) -> Any:
-        return lookup(_shipped(file), *args, **kwargs)
+    It spares those who track with the host's own trackers its import. And where it is the import of our class, a
+    subclass of the host's, that imports the host, the class doesn't exist yet when we register.
+    """
 
-    return check_yaml
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return _tracker_class()(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_tracker_class(), name)
+
+
+def _tracker_class() -> Any:
+    _check(sys.modules[HOST])
+    from .tracker import ReIDBOTSORT
+
+    return ReIDBOTSORT
+
+
+class _Lookup:
+    """The host's YAML lookup, which finds this package's YAMLs by bare name too; a user's file of that name wins."""
+
+    def __init__(self, hosts: Callable[..., Any]) -> None:
+        self._hosts = hosts
+        functools.update_wrapper(self, hosts)
+
+    def __call__(self, file: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._hosts(_shipped(file), *args, **kwargs)
 
 
 def _shipped(file: Any) -> Any:
-    path = Path(str(file))
-    if path.name != str(file) or path.exists():
+    name = str(file)
+    if Path(name).name != name or Path(name).exists() or not (_YAMLS / name).is_file():
         return file
-    return next((str(folder / path) for folder in _YAML_FOLDERS if (folder / path).is_file()), file)
+    return str(_YAMLS / name)

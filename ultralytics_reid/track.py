@@ -16,10 +16,12 @@ class ReIDTrack(BOTrack):
     """
 
     clean: bool = False
+    resumed: bool = False
     tracklet: Tracklet | None = None
 
     def re_activate(self, new_track: ReIDTrack, frame_id: int, new_id: bool = False) -> None:
         super().re_activate(new_track, frame_id, new_id)
+        self.resumed = True
         self._take_crop(new_track)
 
     def update(self, new_track: ReIDTrack, frame_id: int) -> None:

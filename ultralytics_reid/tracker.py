@@ -11,14 +11,17 @@ from ultralytics.trackers.bot_sort import BOTSORT
 from ultralytics.trackers.utils.stracks import parse_bboxes
 
 from .association import fuse_appearance
-from .calibration import ScoreModel
 from .clock import Clock
 from .config import Config
+from .events import Events
 from .memory import LastSeen
 from .quality import clean_crops
 from .recognition import Recogniser
 from .track import ReIDTrack
 from .tracklet import Tracklet
+
+
+HOLD = 0.5
 
 
 class ReIDBOTSORT(BOTSORT):
@@ -30,9 +33,8 @@ class ReIDBOTSORT(BOTSORT):
 
     def _start(self):
         self._pending = count(-1, -1)
-        self.recogniser = Recogniser(self.config, lambda: next(self._ids))
-        self._frame_scores = ScoreModel(self.recogniser.metric.project)
-        self.recogniser.on_metric = self._frame_scores.rescore
+        self.events = Events()
+        self.recogniser = Recogniser(self.config, lambda: next(self._ids), self.events)
         self._clean = np.zeros(0, bool)
 
     @property
@@ -76,10 +78,10 @@ class ReIDBOTSORT(BOTSORT):
         llr = np.zeros((len(tracks), len(detections)), np.float32)
         t = [i for i, x in enumerate(tracks) if x.tracklet is not None and x.tracklet.appearance is not None]
         d = [i for i, x in enumerate(detections) if x.curr_feat is not None]
-        if t and d and self._frame_scores.trust:
+        if t and d and self.recogniser.frames.trust:
             p = self.recogniser.metric.project
             s = p(np.array([tracks[i].tracklet.appearance for i in t])) @ p(np.array([detections[i].curr_feat for i in d])).T
-            llr[np.ix_(t, d)] = self._frame_scores.agreement(s)
+            llr[np.ix_(t, d)] = self.recogniser.frames.agreement(s)
         return llr
 
     def _init_new_tracks(self, u_detection, detections, activated, refind=None):
@@ -98,19 +100,23 @@ class ReIDBOTSORT(BOTSORT):
         now = self.clock.now
         seen = [t for t in self.tracked_stracks if t.frame_id == self.frame_id]
         for t in seen:
-            if t.tracklet is None:
-                t.tracklet = Tracklet(now, t.track_id)
-                t.crop = t.curr_feat
-            t.tracklet.embedding, t.tracklet.clean = t.crop, t.clean
             m = t.mean
-            t.tracklet.last = LastSeen(now, int(t.cls), m[:2].copy(), m[4:6] * self.clock.fps, float(np.sqrt(max(t.covariance[0, 0], t.covariance[1, 1]))), float(m[3]))
+            last = LastSeen(now, int(t.cls), m[:2].copy(), m[4:6] * self.clock.fps, float(np.sqrt(max(t.covariance[0, 0], t.covariance[1, 1]))), float(m[3]))
+            if t.tracklet is None:
+                t.tracklet = Tracklet(now, t.track_id, last)
+                t.crop = t.curr_feat
+            elif t.resumed:
+                old = t.tracklet
+                t.tracklet = Tracklet(now, old.identity, last, claim=old.identity if old.settled else None, appearance=old.appearance)
+            t.resumed = False
+            t.tracklet.embedding, t.tracklet.clean, t.tracklet.last = t.crop, t.clean, last
         self._learn_frame([t.tracklet for t in seen])
         if not self.config.remembers:
             for t in seen: t.tracklet.take(now)
             return
         self.recogniser.step([t.tracklet for t in seen if t.is_activated], self.frame_id, now)
         for t in seen:
-            if t.is_activated and self.config.provisional == "show":
+            if t.is_activated and self.config.provisional == "show" and not (t.tracklet.open and now - t.tracklet.born < HOLD):
                 self.recogniser.announce(t.tracklet)
             if t.track_id != t.tracklet.identity:
                 self._rename(t)
@@ -123,13 +129,13 @@ class ReIDBOTSORT(BOTSORT):
 
     def _learn_frame(self, seen):
         good = [t for t in seen if t.clean and t.embedding is not None and t.appearance is not None]
-        if len(good) < 1: return
-        A=np.array([t.appearance for t in good]); E=np.array([t.embedding for t in good])
-        n=len(good); i=np.arange(n)
-        self._frame_scores.observe(A,E,np.ones(n,bool))
-        if n>1:
-            k=self.frame_id%(n-1)+1
-            self._frame_scores.observe(A,np.roll(E,k,axis=0),np.zeros(n,bool))
+        if not good:
+            return
+        looks, crops = np.array([t.appearance for t in good]), np.array([t.embedding for t in good])
+        self.recogniser.frames.observe(looks, crops, np.ones(len(good), bool))
+        if len(good) > 1:
+            others = np.roll(crops, self.frame_id % (len(good) - 1) + 1, axis=0)
+            self.recogniser.frames.observe(looks, others, np.zeros(len(good), bool))
 
     def reset(self):
         super().reset()
