@@ -1,11 +1,11 @@
-"""What an editable install takes into site-packages: the start-up hook alone, as the YAMLs are read from the checkout."""
+"""What an editable install takes into site-packages: only the start-up hook, as the YAMLs are read in the checkout."""
 
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class StartupHook(BuildHookInterface):  # type: ignore[type-arg]  # its parameter is no business of a build hook's
+class StartupHook(BuildHookInterface):
     """Puts `ultralytics_reid.pth` beside the path to the checkout."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

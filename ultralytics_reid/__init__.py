@@ -5,7 +5,7 @@ Importing this package, or only having it installed, makes `tracker="reid_botsor
 
 from ._startup import install
 
-TYPE_CHECKING = False  # `typing` itself would cost every start of Python some milliseconds
+TYPE_CHECKING = False  # `typing` itself would cost some milliseconds
 if TYPE_CHECKING:
     from .config import Config
     from .errors import ConfigError, EmbeddingError, HostError, ReIDError
@@ -30,7 +30,7 @@ __all__ = [
     "tracker_yaml",
 ]
 
-# Imported when first used, so that the start-up hook, which imports this package, costs next to nothing.
+# Imported when first used: the start-up hook imports this package into every program that uses Ultralytics.
 _HOMES = {
     "Config": "config",
     "ConfigError": "errors",

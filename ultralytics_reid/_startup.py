@@ -1,7 +1,8 @@
-"""The start-up hook: waits for the host's trackers to be imported, and then registers ours.
+"""Registers our tracker as soon as the host's trackers are imported.
 
-`ultralytics_reid.pth` imports the package, and so this module, whenever Python starts. So it must cost next to nothing:
-it imports only what Python has by then, and puts one finder on `sys.meta_path`, which compares a module's name.
+`ultralytics_reid.pth`, which Python reads whenever it starts, only waits for somebody to look for `ultralytics`, and
+then imports this package, and so this module: it imports only what Python has by then, and puts one finder on
+`sys.meta_path`, which compares a module's name.
 """
 
 import sys

@@ -8,37 +8,37 @@ from scipy.optimize import linear_sum_assignment
 
 from .embedding import Bools, Floats
 
-Ints = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
 
-# One nat of appearance evidence moves the first stage's cost (1 - IoU · score) by this much, within these limits:
-# agreement can't make up for boxes that don't meet, disagreement can undo a perfect overlap.
-_COST_A_NAT = 0.03
+# How far full agreement lowers, and full disagreement raises, a cost of 1 - IoU · score. Agreement can't make up for
+# boxes that don't meet; disagreement can undo a good overlap.
 _MOST_BONUS = 0.2
 _MOST_PENALTY = 0.3
 _FORBIDDEN = 1e5
 
 
-def fuse_appearance(cost: Floats, llr: Floats) -> Floats:
-    """Add appearance evidence to a motion cost.
+def fuse_appearance(cost: Floats, agreement: Floats) -> Floats:
+    """Add appearance to a motion cost.
+
+    Stock BoT-SORT takes the lesser of both costs, which lets appearance agree but never object; here it does both.
 
     Args:
         cost: `(T, N)` motion cost in [0, 1].
-        llr: `(T, N)` log-likelihood ratios of the appearance; 0 says nothing.
+        agreement: `(T, N)` in [-1, 1]: 1 as alike as the same individual, -1 as different ones, 0 says nothing.
 
     Returns:
-        `(T, N)` fused cost.
+        `(T, N)` float32 fused cost.
     """
-    return np.asarray(cost - np.where(llr > 0, _MOST_BONUS * llr, _MOST_PENALTY * llr), dtype=np.float32)
+    weight = np.where(agreement > 0, _MOST_BONUS, _MOST_PENALTY)
+    return np.asarray(cost - weight * agreement, dtype=np.float32)
 
 
-def motion_llr(
-    means: npt.NDArray[np.float64], spreads: npt.NDArray[np.float64], points: Floats, area: float
-) -> npt.NDArray[np.float64]:
+def motion_llr(means: Doubles, spreads: Doubles, points: Doubles, area: float) -> Doubles:
     """How much better "went on moving" explains where a detection is than "anywhere in the picture".
 
     Args:
         means: `(I, 2)` predicted centres, pixels.
-        spreads: `(I, 2)` standard deviations of the prediction, pixels.
+        spreads: `(I, 2)` standard deviations of the prediction, pixels, above 0.
         points: `(N, 2)` centres of the detections, pixels.
         area: The picture's area, square pixels.
 
@@ -53,18 +53,19 @@ def motion_llr(
 def assign(value: npt.NDArray[np.floating], gate: Bools) -> list[tuple[int, int]]:
     """One-to-one pairs of the greatest total value; a pair is made only where it is allowed and worth more than 0.
 
-    Every row may stay alone at value 0: that is the dummy "new identity" column of each.
+    Every row may stay alone at value 0: each has a dummy "nobody" column of its own.
 
     Args:
         value: `(T, N)` what a pair is worth.
         gate: `(T, N)`, True allows.
 
     Returns:
-        `(row, column)` pairs.
+        `(row, column)` pairs, by row.
     """
     if not value.size:
         return []
-    padded = np.zeros((value.shape[0], value.shape[1] + value.shape[0]))
-    padded[:, : value.shape[1]] = np.where(gate, -value, _FORBIDDEN)
-    rows, columns = linear_sum_assignment(padded)
-    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if c < value.shape[1] and padded[r, c] < 0]
+    rows, columns = value.shape
+    cost = np.zeros((rows, columns + rows))
+    cost[:, :columns] = np.where(gate, -value, _FORBIDDEN)
+    pairs = zip(*linear_sum_assignment(cost), strict=True)
+    return [(int(r), int(c)) for r, c in pairs if c < columns and cost[r, c] < 0]

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from statistics import NormalDist
+import numpy.typing as npt
+from scipy.special import ndtri
 
 from .embedding import Bools, Floats
+
+Doubles = npt.NDArray[np.float64]
 
 _KEPT = 256
 # Below this many pairs of either kind a score says nothing; from twice as many on it is believed in full.
 _TRUSTED = 12
 _MIN_SPREAD = 0.02
-SEP = 4.0
+# Standard deviations between the two kinds from which on they count as told apart.
+_SEPARATE = 4.0
 
 
 class _Pairs:
@@ -91,28 +95,38 @@ class ScoreModel:
         """Log-likelihood ratios, same over different individual, of an array of scores; 0 says nothing."""
         if not self.trust:
             return np.zeros_like(scores)
-        g, i = float(self._genuine.scores.mean()), float(self._impostor.scores.mean())
+        g, i = self._means()
         slope = max(0.0, g - i) / self._spread() ** 2
         return np.asarray(self.trust * slope * (scores - (g + i) / 2), dtype=np.float32)
 
     def agreement(self, scores: Floats) -> Floats:
+        """Scores on a scale from -1, typical of different individuals, to 1, typical of the same; 0 says nothing.
+
+        Where the two kinds overlap, or there is too little evidence, everything is drawn towards 0.
+        """
         if not self.trust:
             return np.zeros_like(scores)
-        g, i = float(self._genuine.scores.mean()), float(self._impostor.scores.mean())
-        half = max((g - i) / 2, 1e-6)
-        sep = np.clip((g - i) / self._spread() / SEP, 0, 1)
-        return np.asarray(self.trust * sep * np.clip((scores - (g + i) / 2) / half, -1, 1), dtype=np.float32)
+        g, i = self._means()
+        sharpness = np.clip((g - i) / self._spread() / _SEPARATE, 0, 1)
+        scale = np.clip((scores - (g + i) / 2) / max((g - i) / 2, _MIN_SPREAD), -1, 1)
+        return np.asarray(self.trust * sharpness * scale, dtype=np.float32)
 
-    def impostor_bound(self, rate: float) -> float:
-        """The score that a different individual exceeds with probability `rate`, in (-1, 1]."""
+    def impostor_bound(self, rate: Doubles) -> Doubles:
+        """The scores that a different individual exceeds with the given probabilities.
+
+        Args:
+            rate: Probabilities in (0, 1), any shape.
+
+        Returns:
+            Scores of the same shape; above 1, which is never reached, as long as no impostor was seen.
+        """
         if not len(self._impostor):
-            return 1.0
+            return np.full_like(rate, 2.0)
         spread = max(float(self._impostor.scores.std()), _MIN_SPREAD)
-        return min(1.0, float(self._impostor.scores.mean() + NormalDist().inv_cdf(1 - rate) * spread))
+        return np.asarray(float(self._impostor.scores.mean()) - ndtri(rate) * spread)
 
-    def genuine_bound(self, share: float) -> float:
-        """The score that the same individual exceeds in `share` of cases, in (-1, 1]."""
-        return float(np.quantile(self._genuine.scores, 1 - share)) if len(self._genuine) else 1.0
+    def _means(self) -> tuple[float, float]:
+        return float(self._genuine.scores.mean()), float(self._impostor.scores.mean())
 
     def _spread(self) -> float:
         pooled = (self._genuine.scores.var() + self._impostor.scores.var()) / 2

@@ -97,7 +97,8 @@ class Config:
     false_revival_rate: float = _number(0.05, 1e-6, 0.5)
     recognise_seconds: float = _number(4.0, 0, 60)
     motion_seconds: float = _number(2.0, 0, 60)
-    provisional: str = _word("show", "show", "hide")
+    provisional: str = _word("hide", "show", "hide")
+    hold_seconds: float = _number(0.5, 0, 60)
     match_class: bool = _switch(True)
 
     max_covered: float = _number(0.4, 0, 1)

@@ -13,36 +13,32 @@ Bools = npt.NDArray[np.bool_]
 _TINY = 1e-12
 
 
-def as_embeddings(vectors: npt.ArrayLike, rows: int) -> Floats:
-    """Check a batch of vectors, and return it as float32 rows of unit norm.
+def as_features(vectors: npt.ArrayLike, rows: int) -> Floats:
+    """Check a batch of vectors, one a detection.
 
-    A row that says nothing (all zero, or not finite) comes back as zeros: that detection goes on without appearance.
+    A row that isn't finite comes back as zeros, which means that the detection goes on without appearance.
 
     Args:
-        vectors: `(N, D)`, any real dtype, any norm.
-        rows: How many rows there must be, one a detection.
+        vectors: `(N, D)`, any real dtype, any norm; a torch tensor may be on any device.
+        rows: How many rows there must be.
 
     Returns:
-        `(N, D)` float32, each row of norm 1 or 0.
+        `(N, D)` float32, the rows' norms as they were.
 
     Raises:
         EmbeddingError: If the array isn't two-dimensional, has no columns or another number of rows.
     """
-    batch = np.asarray(vectors, dtype=np.float32)
+    batch = np.asarray(vectors.cpu() if hasattr(vectors, "cpu") else vectors, dtype=np.float32)
     if batch.ndim != 2 or not batch.shape[1] or len(batch) != rows:
         raise EmbeddingError(f"embeddings must have the shape ({rows}, D), one row a detection, got {batch.shape}")
-    return unit(np.where(np.isfinite(batch).all(axis=1, keepdims=True), batch, np.float32(0)))
+    finite = np.isfinite(batch).all(axis=1, keepdims=True)
+    return batch if finite.all() else np.where(finite, batch, np.float32(0))
 
 
 def unit(vectors: Floats) -> Floats:
     """Scale the last axis to norm 1; vectors of norm 0 stay 0."""
     norm = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.where(norm > _TINY, norm, 1), dtype=np.float32)
-
-
-def present(vectors: Floats) -> Bools:
-    """Which rows of an `(N, D)` batch say something, as `(N,)`."""
-    return np.asarray(np.any(vectors, axis=-1))
 
 
 def cosine(a: Floats, b: Floats) -> Floats:

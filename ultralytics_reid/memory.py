@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,23 +108,11 @@ class MemoryBank:
 
     def means(self) -> Floats:
         """Every identity's mean embedding, `(I, D)` raw, of those that have prototypes."""
-        rows = [r for i, r in self._row.items() if i in self._last]
-        weight = self._weight[rows]
-        total = weight.sum(axis=1)
-        sums = np.einsum("ik,ikd->id", weight, self._raw[rows])
-        return np.asarray(sums[total > 0] / total[total > 0, None], dtype=np.float32)
+        return self._mean(list(self._row.values()))
 
     def knows(self, identity: int) -> bool:
         """Whether an identity has prototypes."""
         return identity in self._row
-
-    def mean(self, identity: int) -> Floats | None:
-        """An identity's mean embedding, `(D,)` raw; None if it has no prototypes."""
-        row = self._row.get(identity)
-        if row is None:
-            return None
-        weight = self._weight[row]
-        return np.asarray(weight @ self._raw[row] / weight.sum(), dtype=np.float32)
 
     def search(self, queries: Floats, identities: Iterable[int]) -> Floats:
         """Similarity of each query to each identity: that of the closest of its prototypes and their mean.
@@ -140,17 +128,37 @@ class MemoryBank:
         scores = np.full((len(queries), len(wanted)), -1, np.float32)
         known = [n for n, i in enumerate(wanted) if i in self._row]
         if known and len(queries):
-            self._reproject()
-            rows = [self._row[wanted[n]] for n in known]
-            scores[:, known] = self._closest(self._metric.project(queries), rows)
+            scores[:, known] = self._views([wanted[n] for n in known], queries).max(axis=2)
         return scores
 
-    def _closest(self, queries: Floats, rows: list[int]) -> Floats:
-        stored, weight = self._projected[rows], self._weight[rows]
-        scores = np.einsum("qd,ikd->qik", queries, stored)
-        scores = np.where(weight > 0, scores, -1)
-        mean = unit(np.einsum("ik,ikd->id", weight, stored))
-        return np.asarray(np.maximum(scores.max(axis=2), queries @ mean.T), dtype=np.float32)
+    def closest(self, queries: Floats, identities: Sequence[int]) -> Floats:
+        """What `search` compared: of each identity, the raw vector that is closest to each query.
+
+        Args:
+            queries: `(Q, D)` float32 raw embeddings.
+            identities: `I` identities that have prototypes.
+
+        Returns:
+            `(Q, I, D)` float32.
+        """
+        best = self._views(identities, queries).argmax(axis=2)
+        rows = [self._row[i] for i in identities]
+        raw = np.concatenate([self._raw[rows], self._mean(rows)[:, None]], axis=1)
+        return np.asarray(raw[np.arange(len(rows)), best], dtype=np.float32)
+
+    def _views(self, identities: Sequence[int], queries: Floats) -> Floats:
+        """Cosines `(Q, I, K + 1)` of queries to prototypes and, last, to their mean; -1 where there is none."""
+        self._reproject()
+        rows = [self._row[i] for i in identities]
+        seen = self._metric.project(queries)
+        scores = np.where(self._weight[rows] > 0, np.einsum("qd,ikd->qik", seen, self._projected[rows]), -1)
+        mean = seen @ self._metric.project(self._mean(rows)).T
+        return np.asarray(np.concatenate([scores, mean[:, :, None]], axis=2), dtype=np.float32)
+
+    def _mean(self, rows: Sequence[int]) -> Floats:
+        weight = self._weight[rows]
+        sums = np.einsum("ik,ikd->id", weight, self._raw[rows])
+        return np.asarray(sums / weight.sum(axis=1, keepdims=True), dtype=np.float32)
 
     def _reproject(self) -> None:
         if self._version != self._metric.version:

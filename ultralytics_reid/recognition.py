@@ -1,4 +1,4 @@
-"""Who is this? From tracklets' evidence to identities: teaching the memory, calibrating, reviving."""
+"""Who is this? From tracklets' evidence to identities: teaching the memory, calibrating, doubting, reviving."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from .tracklet import Tracklet
 _LAG = 1.0
 # Clean crops that are averaged into one prototype, at least.
 _STRETCH = 5
-# Seconds between two looks at how alike tracklets and their own and others' identities are, and how far each goes back.
+# Seconds between two looks at how alike tracklets and identities are, and how far back the crops go that are looked at.
 _CHECK_EVERY = 0.5
 _CHECK_SPAN = 1.0
-# Clean crops without which nothing is decided against the motion.
-_EVIDENCE = 3
-# Frames in a row that must agree before an identity is revived.
-_VOTES = 3
-# Nats: the most that appearance, the most that motion, and how much the host's own match, may weigh.
+# Clean crops without which nobody is called a newcomer or a stranger to their own identity.
+_EVIDENCE = 5
+# Frames in a row that must agree before an identity is revived, and checks before one is doubted.
+_VOTES = 2
+_DOUBTS = 2
+# Nats: the most that appearance may say, the most that motion may, and what the host's own match is worth.
 _MOST_APPEARANCE = 6.0
 _MOST_MOTION = 3.0
 _CLAIM = 4.0
-# Nats below which nobody in memory is taken for possible.
+# Nats below which a tracklet doesn't resemble an identity at all.
 _NOBODY = -2.0
-_DOUBTS = 2
-# Seconds that an old track may seem to go on while its owner has a new one already: it has caught on another box.
-_OVERLAP = 0.5
-RES = True
-OPEN2 = False
-OPEN = -2.0
+# However well motion fits, appearance must be better than that of this share of strangers.
+_MOST_RATE = 0.2
+_TINY_RATE = 1e-12
+# Body heights a second that people turn aside from where they were heading.
+_WANDER = 0.7
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ class _Findings:
 
     scores: Floats
     value: npt.NDArray[np.float64]
+    motion: npt.NDArray[np.float64]
     gate: Bools
+    claimed: Bools
 
 
 class Recogniser:
@@ -57,25 +59,25 @@ class Recogniser:
     Args:
         config: The tracker's config.
         mint: Gives the next unused id.
+        events: Is told of revivals.
 
     Attributes:
         bank: The identities.
         metric: Where embeddings are compared.
         frames: What one crop's similarity to a track's appearance is worth.
         tracklets: What a tracklet's similarity to an identity is worth.
-        events: What a caller can observe.
-        area: The picture's area in square pixels.
+        area: The picture's area, square pixels.
     """
 
     def __init__(self, config: Config, mint: Callable[[], int], events: Events) -> None:
-        self.config = config
         self.metric = Metric()
         self.bank = MemoryBank(config.memory_identities, config.memory_prototypes, self.metric)
         self.frames = ScoreModel(self.metric.project)
         self.tracklets = ScoreModel(self.metric.project)
-        self.events = events
         self.area = 1.0
+        self._config = config
         self._mint = mint
+        self._events = events
         self._checked = 0.0
 
     def step(self, seen: Sequence[Tracklet], frame: int, now: float) -> None:
@@ -86,17 +88,36 @@ class Recogniser:
             frame: The frame's number.
             now: Its time, seconds.
         """
-        for tracklet in seen:
-            tracklet.take(now)
-        for tracklet in seen:
-            if tracklet.settled:
-                self._teach(tracklet, now)
+        settled = [t for t in seen if t.settled]
+        for tracklet in settled:
+            self._teach(tracklet, now)
         self._learn_metric()
         if now - self._checked >= _CHECK_EVERY:
             self._checked = now
-            self._check([t for t in seen if t.settled], now)
+            self._check(settled, now)
         self._recognise(seen, frame, now)
-        self.bank.forget(now - self.config.memory_seconds)
+        self.bank.forget(now - self._config.memory_seconds)
+
+    def announce(self, tracklet: Tracklet) -> None:
+        """Give a tracklet an id to show, if it has none."""
+        if tracklet.identity < 0:
+            tracklet.identity = self._mint()
+
+    def learn_frame(self, seen: Sequence[Tracklet], turn: int) -> None:
+        """Learn what single crops' similarities are worth: to the own track's appearance, and to a co-visible one's.
+
+        Args:
+            seen: The tracklets that have a box in this frame, before they take its crop in.
+            turn: Which of the others each is compared with; any number.
+        """
+        able = [(t.appearance, t.embedding) for t in seen if t.clean]
+        pairs = [(a, e) for a, e in able if a is not None and e is not None]
+        if not pairs:
+            return
+        looks, crops = (np.array(column, np.float32) for column in zip(*pairs, strict=True))
+        self.frames.observe(looks, crops, np.ones(len(pairs), bool))
+        if len(pairs) > 1:
+            self.frames.observe(looks, np.roll(crops, turn % (len(pairs) - 1) + 1, axis=0), np.zeros(len(pairs), bool))
 
     def _teach(self, tracklet: Tracklet, now: float) -> None:
         self.bank.see(tracklet.identity, tracklet.last)
@@ -113,128 +134,115 @@ class Recogniser:
             self.tracklets.rescore()
 
     def _check(self, settled: Sequence[Tracklet], now: float) -> None:
-        """Calibrate on those who are visible, and doubt who no longer looks like themselves."""
+        """Compare those who are visible with what is remembered of them: calibrate, and doubt who looks changed."""
         crops = [(t, t.recent(now - _CHECK_SPAN)) for t in settled]
-        known = [(t, c, self.bank.mean(t.identity)) for t, c in crops if len(c) >= _EVIDENCE]
-        able = [(t, np.mean(c, axis=0, dtype=np.float32), m) for t, c, m in known if m is not None]
+        able = [(t, np.mean(c, axis=0)) for t, c in crops if len(c) >= _EVIDENCE and self.bank.knows(t.identity)]
         if not able:
             return
-        queries, means = np.array([q for _, q, _ in able]), np.array([m for _, _, m in able])
-        self._doubt([t for t, _, _ in able], queries, now)
-        self._calibrate(queries, means)
-
-    def _calibrate(self, queries: Floats, means: Floats) -> None:
-        rows, columns = np.indices((len(queries), len(means))).reshape(2, -1)
-        self.tracklets.observe(queries[rows], means[columns], rows == columns)
+        tracklets, queries = [t for t, _ in able], np.array([q for _, q in able], np.float32)
+        self._doubt(tracklets, queries, now)
+        rows, columns = np.indices((len(queries), len(queries))).reshape(2, -1)
+        remembered = self.bank.closest(queries, [t.identity for t in tracklets])
+        self.tracklets.observe(queries[rows], remembered[rows, columns], rows == columns)
 
     def _doubt(self, tracklets: Sequence[Tracklet], queries: Floats, now: float) -> None:
-        for tracklet, query in zip(tracklets, queries, strict=True):
-            score = self.bank.search(query[None], [tracklet.identity])
-            strange = self.tracklets.llr(score)[0, 0] + _CLAIM < 0
-            tracklet.doubts = tracklet.doubts + 1 if strange else 0
+        own = np.diagonal(self.bank.search(queries, [t.identity for t in tracklets]))
+        strange = self.tracklets.llr(own) < -_CLAIM
+        for tracklet, changed in zip(tracklets, strange, strict=True):
+            tracklet.doubts = tracklet.doubts + 1 if changed else 0
             if tracklet.doubts >= _DOUBTS:
                 tracklet.restart(now - _CHECK_SPAN)
-                self.bank.see(tracklet.identity, replace(tracklet.last, time=tracklet.born))
+                # Its identity was last seen before the doubtful crops, so that whoever has it now may claim it.
+                before = float(np.nextafter(tracklet.born, -np.inf))
+                self.bank.see(tracklet.identity, replace(tracklet.last, time=before))
 
     def _recognise(self, seen: Sequence[Tracklet], frame: int, now: float) -> None:
         young = [t for t in seen if not t.settled]
-        if not young:
-            return
         visible = {t.identity for t in seen if t.settled}
-        absent = [i for i in self.bank.ids if i not in visible]
+        absent = [i for i in self.bank.ids if i not in visible] if young else []
         for tracklet in young:
-            tracklet.open = tracklet.mean is None and any(self._possible(tracklet, i, self.bank.last_seen(i)) for i in absent)
+            tracklet.open = self.tracklets.trust > 0 and any(self._possible(tracklet, i) for i in absent)
         asking = [t for t in young if t.mean is not None]
         findings = self._compare(asking, absent)
-        chosen = dict(assign(findings.value, findings.gate & self._credible(asking, absent, findings)))
+        chosen = dict(assign(findings.value, findings.gate & self._credible(findings)))
         for n, tracklet in enumerate(asking):
             choice = chosen.get(n)
-            tracklet.open = bool((findings.value[n][findings.gate[n]] >= OPEN).any()) if not OPEN2 else bool(findings.gate[n].any()) and self.tracklets.trust > 0
-            self._vote(tracklet, None if choice is None else absent[choice])
+            tracklet.vote(None if choice is None else absent[choice])
             if choice is not None and tracklet.votes >= _VOTES:
                 self._take_back(tracklet, absent[choice], float(findings.scores[n, choice]), frame, now)
-            elif self._is_new(tracklet, findings.value[n][findings.gate[n]]):
+            elif self._is_newcomer(tracklet, findings.value[n][findings.gate[n]]):
                 self._settle_new(tracklet)
         for tracklet in young:
-            if not tracklet.settled and tracklet.seen_for(now) >= self.config.recognise_seconds:
+            if not tracklet.settled and tracklet.seen_for(now) >= self._config.recognise_seconds:
                 self._give_up(tracklet)
 
-    def _compare(self, asking: Sequence[Tracklet], absent: list[int]) -> _Findings:
-        queries = np.array([t.mean for t in asking], np.float32)
-        scores = self.bank.search(queries, absent)
-        lasts = [self.bank.last_seen(i) for i in absent]
-        pairs = [[(t, i, last) for i, last in zip(absent, lasts, strict=True)] for t in asking]
-        gate = np.array([[self._possible(*p) for p in row] for row in pairs], bool).reshape(scores.shape)
-        motion = np.array([[self._motion(*p) for p in row] for row in pairs]).reshape(scores.shape)
-        looks = np.where(scores > -1, np.clip(self.tracklets.llr(scores), -_MOST_APPEARANCE, _MOST_APPEARANCE), 0)
+    def _compare(self, asking: Sequence[Tracklet], absent: Sequence[int]) -> _Findings:
+        scores = self.bank.search(np.array([t.mean for t in asking], np.float32), absent)
+        shape = scores.shape
+        claimed = np.array([[i == t.claim for i in absent] for t in asking], bool).reshape(shape)
+        possible = np.array([[self._possible(t, i) for i in absent] for t in asking], bool).reshape(shape)
+        motion = np.array([[self._motion(t, i) for i in absent] for t in asking]).reshape(shape)
         known = scores > -1
-        return _Findings(scores, looks + motion, gate & (known | (motion >= _CLAIM)))
+        looks = np.clip(self.tracklets.llr(scores), -_MOST_APPEARANCE, _MOST_APPEARANCE)
+        doubt = np.log(max(1, len(absent)))  # a newcomer may be taken for any of them
+        value = np.where(known, looks, 0) + np.where(claimed, _CLAIM, motion - doubt)
+        return _Findings(scores, value, motion, possible & (known | claimed), claimed)
 
-    def _possible(self, tracklet: Tracklet, identity: int, last: LastSeen) -> bool:
+    def _possible(self, tracklet: Tracklet, identity: int) -> bool:
         """Nobody is in two places, and a person doesn't turn into a car."""
-        if identity == tracklet.claim:
-            return True
-        return last.time < tracklet.born + _OVERLAP and (not self.config.match_class or last.cls == tracklet.last.cls)
+        last = self.bank.last_seen(identity)
+        return identity == tracklet.claim or (
+            last.time < tracklet.born and (not self._config.match_class or last.cls == tracklet.last.cls)
+        )
 
-    def _motion(self, tracklet: Tracklet, identity: int, last: LastSeen) -> float:
-        if identity == tracklet.claim:
-            return _CLAIM
+    def _motion(self, tracklet: Tracklet, identity: int) -> float:
+        """Log-likelihood ratio of "walked on to where this tracklet is", fading to no opinion as the gap grows."""
+        last = self.bank.last_seen(identity)
         gap = max(0.0, tracklet.born - last.time)
-        silence = 1 - gap / self.config.motion_seconds if self.config.motion_seconds else 0
-        if silence <= 0:
+        if gap >= self._config.motion_seconds:
             return 0.0
         centre = last.centre + last.velocity * (1 - np.exp(-gap))
-        spread = np.full(2, last.spread + 0.7 * last.height * gap)
-        llr = motion_llr(centre[None], spread[None], tracklet.last.centre[None].astype(np.float32), self.area)
-        return float(np.clip(llr[0, 0], -_MOST_MOTION, _MOST_MOTION) * silence)
+        spread = np.full((1, 2), last.spread + _WANDER * last.height * gap)
+        llr = motion_llr(centre[None], spread, tracklet.last.centre[None], self.area)[0, 0]
+        return float(np.clip(llr, -_MOST_MOTION, _MOST_MOTION) * (1 - gap / self._config.motion_seconds))
 
-    def _credible(self, asking: Sequence[Tracklet], absent: list[int], findings: _Findings) -> Bools:
-        """Scores that a stranger hardly reaches; what motion claims needs none."""
-        rate = self.config.false_revival_rate / max(1, len(absent))
-        bound = self.tracklets.impostor_bound(rate) if self.tracklets.trust else 1.0
-        claimed = np.array([[i == t.claim for i in absent] for t in asking], bool).reshape(findings.scores.shape)
-        enough = findings.value >= max(0.0, float(np.clip(self.tracklets.llr(np.float32(bound)), 0, _MOST_APPEARANCE)))
-        best = findings.scores >= np.max(np.where(findings.gate, findings.scores, -1), axis=1, keepdims=True, initial=-1)
-        return np.asarray(claimed | (enough & best & (self.tracklets.trust > 0)))
+    def _credible(self, findings: _Findings) -> Bools:
+        """Scores that a stranger hardly reaches, the less so the likelier motion makes the pair; a claim needs none."""
+        if not self.tracklets.trust:
+            return findings.claimed
+        rate = self._config.false_revival_rate / max(1, findings.scores.shape[1]) * np.exp(findings.motion)
+        credible = findings.scores >= self.tracklets.impostor_bound(np.clip(rate, _TINY_RATE, _MOST_RATE))
+        best = np.max(np.where(findings.gate, findings.scores, -1), axis=1, keepdims=True, initial=-1)
+        return np.asarray(findings.claimed | (credible & (findings.scores >= best)))
 
-    def _vote(self, tracklet: Tracklet, identity: int | None) -> None:
-        agrees = tracklet.votes > 0 and identity == tracklet.favourite
-        tracklet.favourite, tracklet.votes = identity, tracklet.votes + 1 if agrees else 1
-
-    def _is_new(self, tracklet: Tracklet, values: npt.NDArray[np.float64]) -> bool:
-        if not len(self.bank) or not values.size and not RES:
-            return True
-        if tracklet.count < _EVIDENCE: return False
-        if RES:
-            looks = self.tracklets.llr(self.bank.search(tracklet.mean[None], self.bank.ids))
-            return bool((values < _NOBODY).all() and (looks < _NOBODY).all())
-        return bool((values < _NOBODY).all())
+    def _is_newcomer(self, tracklet: Tracklet, values: npt.NDArray[np.float64]) -> bool:
+        """Whether a tracklet resembles nobody: no absent identity, nor a visible one that may be on a wrong box."""
+        if not self.tracklets.trust:
+            return not values.size
+        if tracklet.mean is None or tracklet.count < _EVIDENCE or (values >= _NOBODY).any():
+            return False
+        return bool((self.tracklets.llr(self.bank.search(tracklet.mean[None], self.bank.ids)) < _NOBODY).all())
 
     def _take_back(self, tracklet: Tracklet, identity: int, similarity: float, frame: int, now: float) -> None:
-        if identity != tracklet.claim:
-            gap = max(0.0, tracklet.born - self.bank.last_seen(identity).time)
-            previous = tracklet.identity if tracklet.identity > 0 else None
-            tracklet.revival = Revival(identity, previous, frame, now, gap, similarity)
+        if identity == tracklet.claim:
+            self._settle(tracklet, identity)
+            return
+        gap = max(0.0, tracklet.born - self.bank.last_seen(identity).time)
+        previous = tracklet.identity if tracklet.identity > 0 else None
+        tracklet.revival = Revival(identity, previous, frame, now, gap, similarity)
         self._settle(tracklet, identity)
-        if tracklet.revival:
-            self.events.emit(tracklet.revival)
+        self._events.emit(tracklet.revival)
 
     def _settle_new(self, tracklet: Tracklet) -> None:
-        if tracklet.identity < 0 or tracklet.claim is not None:
-            tracklet.identity = self._mint()
-        self._settle(tracklet, tracklet.identity)
+        unused = tracklet.identity > 0 and tracklet.claim is None
+        self._settle(tracklet, tracklet.identity if unused else self._mint())
 
     def _give_up(self, tracklet: Tracklet) -> None:
-        if tracklet.claim is not None:
-            self._settle(tracklet, tracklet.claim)
-        else:
+        if tracklet.claim is None:
             self._settle_new(tracklet)
+        else:
+            self._settle(tracklet, tracklet.claim)
 
     def _settle(self, tracklet: Tracklet, identity: int) -> None:
-        tracklet.identity, tracklet.settled, tracklet.claim = identity, True, None
+        tracklet.identity, tracklet.settled, tracklet.claim, tracklet.open = identity, True, None, False
         self.bank.see(identity, tracklet.last)
-
-    def announce(self, tracklet: Tracklet) -> None:
-        """Give a tracklet an id to show, if it has none."""
-        if tracklet.identity < 0:
-            tracklet.identity = self._mint()

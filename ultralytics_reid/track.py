@@ -1,33 +1,44 @@
-"""BoT-SORT's track, with the evidence of who it shows."""
+"""BoT-SORT's track, with the crop it saw last and the tracklet it is in."""
 
 from __future__ import annotations
 
 from ultralytics.trackers.bot_sort import BOTrack
 
+from .embedding import Floats
 from .tracklet import Tracklet
 
 
 class ReIDTrack(BOTrack):
-    """A host track that carries a tracklet.
+    """A host track that remembers its last detection's crop as it was; the host only keeps running means.
 
     Attributes:
         clean: Whether the crop of its last detection is fit to teach.
-        tracklet: Its evidence; None until it is first tracked.
+        resumed: Whether its last detection ended a time of being lost.
+        tracklet: The evidence of who it shows; None until the end of its first frame.
     """
 
     clean: bool = False
     resumed: bool = False
     tracklet: Tracklet | None = None
+    _matched: ReIDTrack | None = None
+
+    @property
+    def embedding(self) -> Floats | None:
+        """`(D,)` unit embedding of its last detection, None if that had none."""
+        feat: Floats | None = (self._matched or self).curr_feat
+        return feat
 
     def re_activate(self, new_track: ReIDTrack, frame_id: int, new_id: bool = False) -> None:
+        """See the host's: a lost track is found again."""
         super().re_activate(new_track, frame_id, new_id)
+        self._match(new_track)
         self.resumed = True
-        self._take_crop(new_track)
 
     def update(self, new_track: ReIDTrack, frame_id: int) -> None:
+        """See the host's: a tracked track goes on."""
         super().update(new_track, frame_id)
-        self._take_crop(new_track)
+        self._match(new_track)
+        self.resumed = False
 
-    def _take_crop(self, detection: ReIDTrack) -> None:
-        self.clean = detection.clean
-        self.crop = detection.curr_feat
+    def _match(self, detection: ReIDTrack) -> None:
+        self._matched, self.clean = detection, detection.clean

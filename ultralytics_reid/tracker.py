@@ -2,142 +2,276 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from itertools import count
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from ultralytics.trackers.bot_sort import BOTSORT
+from ultralytics.trackers.utils import matching
 from ultralytics.trackers.utils.stracks import parse_bboxes
+from ultralytics.utils import LOGGER
 
+from . import predictor as wiring
 from .association import fuse_appearance
 from .clock import Clock
 from .config import Config
+from .embedders import AUTO, Embedder, build_embedder
+from .embedding import Bools, Floats, as_features, cosine
+from .errors import EmbeddingError
 from .events import Events
 from .memory import LastSeen
 from .quality import clean_crops
 from .recognition import Recogniser
+from .results import BoxIdentity
 from .track import ReIDTrack
 from .tracklet import Tracklet
 
-
-HOLD = 0.5
+_DEFAULT_FPS = 30.0
 
 
 class ReIDBOTSORT(BOTSORT):
+    """BoT-SORT whose identities outlive its tracks.
+
+    Drive it as any Ultralytics tracker, through `model.track(tracker="reid_botsort.yaml")` or directly:
+    `tracker.update(boxes, image, feats=embeddings)`, with `tracker.fps` set.
+
+    Args:
+        args: The namespace of a tracker YAML; see `Config`.
+
+    Raises:
+        ConfigError: If a key is unknown, of the wrong type or out of range.
+
+    Attributes:
+        config: The validated keys.
+        clock: The time in the video, seconds.
+        events: What was revived; iterate over it, or `events.subscribe(function)`.
+        recogniser: The memory.
+    """
+
     def __init__(self, args: Any) -> None:
         self.config = Config.from_args(args)
-        super().__init__(args)
-        self.clock = Clock(30.0 if self.config.fps == "auto" else float(self.config.fps))
-        self._start()
-
-    def _start(self):
-        self._pending = count(-1, -1)
+        host_args = copy(args)
+        host_args.model = AUTO  # the host would load an encoder of its own, once a stream
+        super().__init__(host_args)
+        self.args = args
+        self.clock = Clock(_DEFAULT_FPS)
         self.events = Events()
+        self.fps_known = False
+        self.keep_through_reset = False
+        self._embedder: Embedder | None = None
+        self._told = False
+        if isinstance(self.config.fps, float | int):
+            self.fps = float(self.config.fps)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._pending = count(-1, -1)
+        self._dim: int | None = None
+        self._clean: Bools = np.zeros(0, bool)
         self.recogniser = Recogniser(self.config, lambda: next(self._ids), self.events)
-        self._clean = np.zeros(0, bool)
+
+    def reset(self) -> None:
+        """Forget tracks, identities, past events and the time; the embedder, the frame rate and listeners stay."""
+        if self.keep_through_reset:
+            return
+        super().reset()
+        self.clock.restart()
+        self.events.clear()
+        self._forget()
 
     @property
-    def fps(self):
+    def fps(self) -> float:
+        """Frames a second. Whoever drives the tracker directly sets it; what is set wins over what the source says."""
         return self.clock.fps
 
     @fps.setter
-    def fps(self, v):
-        self.clock.fps = v
+    def fps(self, value: float) -> None:
+        if not value > 0:
+            raise ValueError(f"fps must be above 0, got {value!r}")
+        self.clock.fps, self.fps_known = float(value), True
 
-    def update(self, results, img=None, feats=None, **kwargs):
+    @property
+    def embedder(self) -> Embedder | None:
+        """What embeds crops, loaded when first asked for; None where embeddings come with the detections."""
+        if self._embedder is None and self.config.with_reid:
+            self._embedder = build_embedder(self.config.model, self.config.weights, getattr(self.args, "device", None))
+        return self._embedder
+
+    @embedder.setter
+    def embedder(self, value: Embedder | None) -> None:
+        self._embedder = value
+
+    @classmethod
+    def setup_predictor(cls, predictor: Any) -> None:
+        """Host hook, after the trackers are made: install what they need of the predictor."""
+        wiring.setup(predictor)
+
+    @classmethod
+    def compute_frame_extras(cls, predictor: Any) -> None:
+        """Host hook, before a batch is tracked: features, frame times, folders of images."""
+        wiring.before_update(predictor)
+
+    def update(self, results: Any, img: Any = None, feats: Any = None, **kwargs: Any) -> npt.NDArray[np.float32]:
+        """Track one frame.
+
+        Args:
+            results: The host's `Boxes` or `OBB` on the CPU as NumPy, `N` of them.
+            img: The frame, `(H, W, 3)` uint8 BGR; None where there is none.
+            feats: `(N, D)` embeddings, one row a detection, any real dtype and norm; None to take the YAML's `model`.
+            **kwargs: What other trackers of the host take; ignored.
+
+        Returns:
+            The host's rows, `(T, 8)` or `(T, 9)` for OBB; `ids` are identities.
+
+        Raises:
+            EmbeddingError: If `feats` has another number of rows, or another dimension than before.
+        """
         self.clock.tick()
         xyxy = np.asarray(results.xyxy, np.float32)
-        self._clean = clean_crops(xyxy, np.asarray(results.conf), min_conf=self.args.track_high_thresh,
-            min_height=self.config.min_crop_height, max_covered=self.config.max_covered, shape=img.shape[:2] if img is not None else None)
-        if img is not None: self.recogniser.area = float(img.shape[0]*img.shape[1])
-        return super().update(results, img, feats=feats, **kwargs)
+        self._clean = self._clean_crops(xyxy, np.asarray(results.conf), img)
+        return super().update(results, img, feats=self._features(results, xyxy, img, feats), **kwargs)
 
-    def init_track(self, results, img=None):
-        if len(results) == 0:
+    def _clean_crops(self, xyxy: Floats, conf: Floats, img: Any) -> Bools:
+        shape = None if img is None else img.shape[:2]
+        if shape is not None:
+            self.recogniser.area = float(shape[0] * shape[1])
+        high, low = self.args.track_high_thresh, self.config.min_crop_height
+        return clean_crops(xyxy, conf, min_conf=high, min_height=low, max_covered=self.config.max_covered, shape=shape)
+
+    def _features(self, results: Any, xyxy: Floats, img: Any, feats: Any) -> Floats | None:
+        if not self.config.with_reid or not len(results):
+            return None
+        if feats is None or not len(feats):
+            feats = self._embed(np.asarray(results.conf), xyxy, img)
+        if feats is None:
+            self.tell_no_features("the detector gives none")
+            return None
+        checked = as_features(feats, len(results))
+        if self._dim not in (None, checked.shape[1]):
+            raise EmbeddingError(f"embeddings had {self._dim} dimensions until now, got {checked.shape[1]}")
+        self._dim = checked.shape[1]
+        return checked
+
+    def _embed(self, conf: Floats, xyxy: Floats, img: Any) -> Floats | None:
+        """Embeddings of those detections that the tracker looks at, zeros for the rest."""
+        if self.embedder is None or img is None:
+            return None
+        asked = np.flatnonzero(conf > self.args.track_low_thresh)
+        rows = self.embedder(img, xyxy[asked])
+        feats = np.zeros((len(xyxy), rows.shape[1]), np.float32)
+        feats[asked] = rows
+        return feats
+
+    def tell_no_features(self, why: str) -> None:
+        """Warn, once, that there is nothing to recognise anybody by."""
+        if not self._told:
+            LOGGER.warning(
+                f"reid_botsort has no embeddings ({why}), so nobody will be recognised; for model: auto use a PyTorch "
+                "detector (.pt), or set model to a ReID model (osnet_x0_25, a .onnx file), or pass feats to update()"
+            )
+        self._told = True
+
+    def mute(self) -> None:
+        """Don't tell that there are no features: another stream's tracker has."""
+        self._told = True
+
+    def init_track(self, results: Any, img: Any = None) -> list[ReIDTrack]:
+        """Host hook: tracks of detections; `img` holds their embeddings, or None."""
+        if not len(results):
             return []
-        bboxes = parse_bboxes(results)
-        feats = [None] * len(bboxes) if img is None or self.encoder is None else self.encoder(img, bboxes)
-        return [ReIDTrack(b, s, c, f) for b, s, c, f in zip(bboxes, results.conf, results.cls, feats)]
+        feats = [None] * len(results) if img is None or not self.config.with_reid else img
+        rows = zip(parse_bboxes(results), results.conf, results.cls, feats, strict=True)
+        return [ReIDTrack(box, score, cls, feat) for box, score, cls, feat in rows]
 
-    def _first_association(self, strack_pool, detections, activated, refind):
-        for d in detections:
-            d.clean = bool(self._clean[int(d.idx)])
+    def _first_association(self, strack_pool: Any, detections: Any, activated: Any, refind: Any) -> Any:
+        for detection in detections:
+            detection.clean = bool(self._clean[int(detection.idx)])
         return super()._first_association(strack_pool, detections, activated, refind)
 
-    def get_dists(self, tracks, detections):
+    def get_dists(self, tracks: list[ReIDTrack], detections: list[ReIDTrack]) -> npt.NDArray[np.float32]:
+        """Host hook: the first association's cost `(T, N)`, with appearance fused in."""
         if not self.config.fuses:
-            return super().get_dists(tracks, detections)
-        with_reid, self.args.with_reid = self.args.with_reid, False
-        dists = super().get_dists(tracks, detections)
-        self.args.with_reid = with_reid
-        if not dists.size: return dists
-        return fuse_appearance(dists, self._frame_llr(tracks, detections))
+            return np.asarray(super().get_dists(tracks, detections))
+        cost = matching.iou_distance(tracks, detections)
+        if self.args.fuse_score:
+            cost = matching.fuse_score(cost, detections)
+        return fuse_appearance(cost, self._agreement(tracks, detections)) if cost.size else cost
 
-    def _frame_llr(self, tracks, detections):
-        llr = np.zeros((len(tracks), len(detections)), np.float32)
-        t = [i for i, x in enumerate(tracks) if x.tracklet is not None and x.tracklet.appearance is not None]
-        d = [i for i, x in enumerate(detections) if x.curr_feat is not None]
-        if t and d and self.recogniser.frames.trust:
-            p = self.recogniser.metric.project
-            s = p(np.array([tracks[i].tracklet.appearance for i in t])) @ p(np.array([detections[i].curr_feat for i in d])).T
-            llr[np.ix_(t, d)] = self.recogniser.frames.agreement(s)
-        return llr
+    def _agreement(self, tracks: Sequence[ReIDTrack], detections: Sequence[ReIDTrack]) -> Floats:
+        agreement = np.zeros((len(tracks), len(detections)), np.float32)
+        # A track of one frame has one crop, often a poor one: only confirmed ones have an appearance to speak of.
+        known = [(n, t.tracklet.appearance) for n, t in enumerate(tracks) if t.is_activated and t.tracklet is not None]
+        looks = [(n, a) for n, a in known if a is not None]
+        crops = [(n, d.embedding) for n, d in enumerate(detections) if d.embedding is not None]
+        if looks and crops and self.recogniser.frames.trust:
+            project = self.recogniser.metric.project
+            seen, found = (project(np.array([v for _, v in part], np.float32)) for part in (looks, crops))
+            index = np.ix_([n for n, _ in looks], [n for n, _ in crops])
+            agreement[index] = self.recogniser.frames.agreement(cosine(seen, found))
+        return agreement
 
-    def _init_new_tracks(self, u_detection, detections, activated, refind=None):
+    def _init_new_tracks(self, u_detection: Any, detections: Any, activated: Any, refind: Any = None) -> None:
         if self.config.remembers:
-            for i in u_detection:
-                detections[i].next_id = self._pending.__next__
+            for n in u_detection:
+                detections[n].next_id = self._pending.__next__  # a real id only once it is known that it needs one
         super()._init_new_tracks(u_detection, detections, activated, refind)
 
-    def _format_output(self):
-        if self.config.with_reid:
-            self._remember()
-        rows = super()._format_output()
-        return rows[rows[:, -4] > 0] if len(rows) else rows
+    def _format_output(self) -> npt.NDArray[np.float32]:
+        if self.config.fuses or self.config.remembers:
+            self._recognise()
+        rows = np.asarray(super()._format_output())
+        return rows[rows[:, -4] > 0] if len(rows) else rows  # ids below 0 are not shown yet
 
-    def _remember(self):
+    def _recognise(self) -> None:
         now = self.clock.now
         seen = [t for t in self.tracked_stracks if t.frame_id == self.frame_id]
-        for t in seen:
-            m = t.mean
-            last = LastSeen(now, int(t.cls), m[:2].copy(), m[4:6] * self.clock.fps, float(np.sqrt(max(t.covariance[0, 0], t.covariance[1, 1]))), float(m[3]))
-            if t.tracklet is None:
-                t.tracklet = Tracklet(now, t.track_id, last)
-                t.crop = t.curr_feat
-            elif t.resumed:
-                old = t.tracklet
-                t.tracklet = Tracklet(now, old.identity, last, claim=old.identity if old.settled else None, appearance=old.appearance)
-            t.resumed = False
-            t.tracklet.embedding, t.tracklet.clean, t.tracklet.last = t.crop, t.clean, last
-        self._learn_frame([t.tracklet for t in seen])
-        if not self.config.remembers:
-            for t in seen: t.tracklet.take(now)
-            return
-        self.recogniser.step([t.tracklet for t in seen if t.is_activated], self.frame_id, now)
-        for t in seen:
-            if t.is_activated and self.config.provisional == "show" and not (t.tracklet.open and now - t.tracklet.born < HOLD):
-                self.recogniser.announce(t.tracklet)
-            if t.track_id != t.tracklet.identity:
-                self._rename(t)
+        tracklets = [self._tracklet(t, now) for t in seen]
+        self.recogniser.learn_frame(tracklets, self.frame_id)
+        for tracklet in tracklets:
+            tracklet.take(now)
+        if self.config.remembers:
+            confirmed = [t for t in seen if t.is_activated]
+            self.recogniser.step([t.tracklet for t in confirmed], self.frame_id, now)
+            for track in confirmed:
+                self._show(track, now)
 
-    def _rename(self, t):
-        new = t.tracklet.identity
-        t.track_id = new
-        self.lost_stracks = [x for x in self.lost_stracks if x.track_id != new]
-        self.removed_stracks = [x for x in self.removed_stracks if x.track_id != new]
+    def _tracklet(self, track: ReIDTrack, now: float) -> Tracklet:
+        """The track's tracklet, brought up to this frame; a track that was lost starts another."""
+        spread = float(np.sqrt(track.covariance[[0, 1], [0, 1]].max()))
+        centre, velocity = track.mean[:2].copy(), track.mean[4:6] * self.fps
+        last = LastSeen(now, int(track.cls), centre, velocity, spread, float(track.mean[3]))
+        old = track.tracklet
+        if old is None:
+            track.tracklet = Tracklet(now, track.track_id, last)
+        elif track.resumed:
+            claim = old.identity if old.settled else None
+            track.tracklet = Tracklet(now, old.identity, last, claim, appearance=old.appearance)
+        assert track.tracklet is not None
+        track.tracklet.last, track.tracklet.embedding, track.tracklet.clean = last, track.embedding, track.clean
+        return track.tracklet
 
-    def _learn_frame(self, seen):
-        good = [t for t in seen if t.clean and t.embedding is not None and t.appearance is not None]
-        if not good:
-            return
-        looks, crops = np.array([t.appearance for t in good]), np.array([t.embedding for t in good])
-        self.recogniser.frames.observe(looks, crops, np.ones(len(good), bool))
-        if len(good) > 1:
-            others = np.roll(crops, self.frame_id % (len(good) - 1) + 1, axis=0)
-            self.recogniser.frames.observe(looks, others, np.zeros(len(good), bool))
+    def _show(self, track: ReIDTrack, now: float) -> None:
+        tracklet = track.tracklet
+        assert tracklet is not None
+        waits = self.config.provisional == "hide" and tracklet.open and now - tracklet.born < self.config.hold_seconds
+        if not waits:
+            self.recogniser.announce(tracklet)
+        if track.track_id != tracklet.identity:
+            track.track_id = tracklet.identity
+            # The host drops whoever shares an id with a lost or removed track: the old ones are gone for good.
+            self.lost_stracks = [t for t in self.lost_stracks if t.track_id != track.track_id]
+            self.removed_stracks = [t for t in self.removed_stracks if t.track_id != track.track_id]
 
-    def reset(self):
-        super().reset()
-        self.clock.restart()
-        self._start()
+    def identities(self) -> dict[int, BoxIdentity]:
+        """Who the boxes of the last frame show, by id."""
+        shown = [t for t in self.tracked_stracks if t.is_activated and t.track_id > 0]
+        return {t.track_id: self._identity(t) for t in shown}
+
+    def _identity(self, track: ReIDTrack) -> BoxIdentity:
+        tracklet = track.tracklet
+        revival = None if tracklet is None else tracklet.revival
+        provisional = tracklet is not None and self.config.remembers and not tracklet.settled
+        return BoxIdentity(track.track_id, provisional, revival, revival is not None and revival.frame == self.frame_id)

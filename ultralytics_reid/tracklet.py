@@ -33,6 +33,7 @@ class Tracklet:
         doubts: Checks in a row in which it didn't look like its own identity.
         favourite: The identity that it was found to be in the last frame, None for nobody.
         votes: Frames in a row in which that was the finding.
+        open: Whether somebody who isn't visible may be coming back in it.
     """
 
     born: float
@@ -87,6 +88,11 @@ class Tracklet:
         """Take out the clean crops older than a time in seconds, if there are `least` of them or more."""
         count = sum(t < before for t, _ in self._untaught)
         return [self._untaught.popleft()[1] for _ in range(count)] if count >= least else []
+
+    def vote(self, identity: int | None) -> None:
+        """Note which identity this frame's evidence speaks for, None for nobody."""
+        agrees = self.votes > 0 and identity == self.favourite
+        self.favourite, self.votes = identity, self.votes + 1 if agrees else 1
 
     def restart(self, since: float) -> None:
         """Open the question again who this is, with the clean crops since a time in seconds for evidence."""

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# What `make test` runs: lint, types, and the tests against the built wheel, in one environment of its own, which goes
+# from a bare install over the oldest supported host to all the extras. Needs Python >= 3.10, and 8 GB in $TMPDIR.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export REID_CHECKOUT=$PWD
+export REID_SHARED=${REID_SHARED:-$(dirname "$PWD")/shared}
+unset PYTHONPATH
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+python=$work/env/bin/python
+
+pip() { "$python" -m pip --disable-pip-version-check --quiet "$@"; }
+step() { printf '\n== %s (%d min %02d s)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
+
+# Away from the source tree, so that what is imported is what is installed.
+tests() {
+  (cd "$work/tests" && "$python" -m pytest --cov --cov-append --cov-report= "$@")
+}
+
+step "environment"
+"${PYTHON:-python3}" -m venv "$work/env"
+pip install --upgrade pip
+pip wheel . --no-deps --wheel-dir "$work/dist"
+wheel=$(echo "$work"/dist/*.whl)
+# The versions that the README claims, from the one place that has them.
+read -r oldest newest < <(sed -nE 's/^TESTED = \("(.*)", "(.*)"\)/\1 \2/p' ultralytics_reid/registration.py)
+pip install "$wheel" "ultralytics==$newest" --group test --group lint
+
+step "lint and types"
+"$python" -m ruff check --no-cache .
+"$python" -m ruff format --no-cache --check .
+"$python" -m mypy --cache-dir "$work/mypy"
+
+mkdir "$work/tests"
+cp -r tests benchmarks pyproject.toml "$work/tests"
+
+step "tests without extras, Ultralytics $newest"
+tests
+
+step "tests with the oldest Ultralytics, $oldest"
+pip install --no-deps "ultralytics==$oldest"
+tests
+
+step "tests of the extras and of the installation, Ultralytics $newest"
+pip install "${wheel}[torchreid,openvino,onnx]" "ultralytics==$newest"
+tests -m "extras or install" --cov-report=term-missing:skip-covered --cov-fail-under=85

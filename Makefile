@@ -1,0 +1,23 @@
+.PHONY: test lint demo clean
+
+# Everything that CI checks, in a temporary environment of its own: some 15 minutes, 8 GB.
+test:
+	.ci/test.sh
+
+# With the tools of the current environment: pip install --group lint
+lint:
+	ruff check .
+	ruff format --check .
+	mypy
+
+demo: .venv-demo/ready
+	.venv-demo/bin/python benchmarks/demo.py
+
+.venv-demo/ready: pyproject.toml
+	python3 -m venv .venv-demo
+	.venv-demo/bin/python -m pip install --upgrade pip
+	.venv-demo/bin/python -m pip install --editable ".[benchmarks]"
+	touch $@
+
+clean:
+	rm -rf .venv-demo demo-output dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -1,0 +1,112 @@
+"""What the tracker needs of the host's predictor: features, frame times, folders of images, identities by box."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .embedders import AUTO
+from .embedders.detector import DetectorFeatures
+from .results import attach
+
+_AFTER = "on_predict_postprocess_end"
+
+
+def setup(predictor: Any) -> None:
+    """Install features and the callback; the host calls it once after it has made the trackers.
+
+    Args:
+        predictor: The host's predictor, with `trackers`, all of this package's type.
+    """
+    first = predictor.trackers[0]
+    for tracker in predictor.trackers[1:]:
+        tracker.embedder = first.embedder
+    if first.config.with_reid and first.config.model == AUTO:
+        _tap_detector(predictor)
+    if after_update not in predictor.callbacks[_AFTER]:
+        predictor.add_callback(_AFTER, after_update)
+
+
+def _tap_detector(predictor: Any) -> None:
+    net = predictor.model.model
+    if DetectorFeatures.fits(net):
+        # The host takes off what it finds under this name when it sets up tracking anew, whatever the tracker then.
+        predictor._hook = DetectorFeatures(net, lambda: predictor.args.mode == "track")
+        return
+    predictor.trackers[0].tell_no_features("an exported model shows nothing of its inside")
+    for tracker in predictor.trackers[1:]:
+        tracker.mute()
+
+
+def before_update(predictor: Any) -> None:
+    """Bring features and time to a batch, before the host gives it to the trackers.
+
+    Args:
+        predictor: The host's predictor, with the batch's `results`.
+    """
+    taps = getattr(predictor, "_hook", None)
+    if isinstance(taps, DetectorFeatures):
+        boxes = [np.asarray(_boxes(r).xyxy.cpu().numpy(), np.float32) for r in predictor.results]
+        for result, feats in zip(predictor.results, taps(boxes, [r.orig_shape for r in predictor.results]), strict=True):
+            result.feats = feats
+    _tell_time(predictor)
+    _join_folder(predictor)
+
+
+def _boxes(result: Any) -> Any:
+    return result.boxes if result.obb is None else result.obb
+
+
+def _tell_time(predictor: Any) -> None:
+    data, stride = predictor.dataset, predictor.args.vid_stride
+    for n, tracker in enumerate(predictor.trackers):
+        if tracker.fps_known:
+            continue
+        if data.mode == "video":
+            tracker.clock.fps = data.fps / stride
+        elif data.mode == "stream":
+            _tell_stream_time(tracker.clock, data, n, stride)
+
+
+def _tell_stream_time(clock: Any, data: Any, n: int, stride: int) -> None:
+    """A live stream runs by the wall clock; a file among streams by its own rate, or place, where frames are skipped."""
+    lengths = getattr(data, "frames", None)
+    if lengths is None or lengths[n] == float("inf"):
+        clock.at(time.monotonic())
+    elif data.buffer:
+        clock.fps = data.fps[n] / stride
+    else:
+        import cv2
+
+        clock.at(data.caps[n].get(cv2.CAP_PROP_POS_FRAMES) / data.fps[n])
+
+
+def _join_folder(predictor: Any) -> None:
+    """The host resets the tracker at every image of a folder; here they are frames of one video."""
+    tracker, last = predictor.trackers[0], predictor.vid_path[0]
+    folders = {Path(r.path).parent for r in predictor.results}
+    tracker.keep_through_reset = (
+        predictor.dataset.mode == "image"
+        and tracker.config.folder_is_video
+        and last is not None
+        and folders == {Path(last).parent}
+    )
+
+
+def after_update(predictor: Any) -> None:
+    """Leave identities on the results, after the host has tracked a batch.
+
+    Args:
+        predictor: The host's predictor; one whose trackers aren't this package's is left alone.
+    """
+    from .tracker import ReIDBOTSORT
+
+    trackers = getattr(predictor, "trackers", [])
+    if predictor.args.mode != "track" or not trackers or not isinstance(trackers[0], ReIDBOTSORT):
+        return
+    stream = predictor.dataset.mode == "stream"
+    for n, result in enumerate(predictor.results):
+        attach(result, trackers[n if stream else 0].identities())
