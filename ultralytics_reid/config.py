@@ -17,6 +17,7 @@ class Rule:
     low: float = float("-inf")
     high: float = float("inf")
     words: tuple[str, ...] = ()
+    may_be_empty: bool = False
 
     def __str__(self) -> str:
         parts = ["|".join(self.words)] if self.words else []
@@ -34,11 +35,11 @@ class Rule:
         if isinstance(value, bool):
             return bool in self.kinds
         if isinstance(value, str):
-            return str in self.kinds and (value in self.words if self.words else bool(value))
-        whole = isinstance(value, int)
-        if not (whole or isinstance(value, float)) or not self._bounded():
-            return False
-        return (whole or float in self.kinds) and self.low <= value <= self.high
+            return str in self.kinds and (value in self.words if self.words else bool(value) or self.may_be_empty)
+        if isinstance(value, int | float):
+            fits = float in self.kinds or (int in self.kinds and isinstance(value, int))
+            return fits and self.low <= value <= self.high
+        return False
 
 
 def _number(default: float, low: float, high: float, *words: str) -> Any:
@@ -87,7 +88,7 @@ class Config:
 
     with_reid: bool = True
     model: str = "auto"
-    weights: str = ""
+    weights: str = field(default="", metadata={"rule": Rule((str,), may_be_empty=True)})
 
     fuse_appearance: bool = _switch(True)
 
@@ -145,10 +146,7 @@ _LOW, _HIGH = "track_low_thresh", "track_high_thresh"
 
 
 def _rules() -> dict[str, Rule]:
-    return {**{f.name: _rule(f) for f in fields(Config) if "rule" in f.metadata}, **_HOST_RULES, "weights": _ANY_TEXT}
-
-
-_ANY_TEXT = Rule((str,))
+    return {**{f.name: _rule(f) for f in fields(Config) if "rule" in f.metadata}, **_HOST_RULES}
 
 
 def _rule(key: Field[Any]) -> Rule:

@@ -29,10 +29,10 @@ def as_features(vectors: npt.ArrayLike, rows: int) -> Floats:
         EmbeddingError: If the array isn't two-dimensional, has no columns or another number of rows.
     """
     batch = np.asarray(vectors.cpu() if hasattr(vectors, "cpu") else vectors, dtype=np.float32)
-    if batch.ndim != 2 or not batch.shape[1] or len(batch) != rows:
+    if batch.shape[:-1] != (rows,) or not batch.size and rows:
         raise EmbeddingError(f"embeddings must have the shape ({rows}, D), one row a detection, got {batch.shape}")
     finite = np.isfinite(batch).all(axis=1, keepdims=True)
-    return batch if finite.all() else np.where(finite, batch, np.float32(0))
+    return np.asarray(np.where(finite, batch, 0), dtype=np.float32)
 
 
 def unit(vectors: Floats) -> Floats:
@@ -43,4 +43,4 @@ def unit(vectors: Floats) -> Floats:
 
 def cosine(a: Floats, b: Floats) -> Floats:
     """Cosine similarities of two batches of unit rows, `(N, D)` and `(M, D)`, as `(N, M)` in [-1, 1]."""
-    return np.clip(a @ b.T, -1, 1)
+    return np.asarray(np.clip(a @ b.T, -1, 1), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The memory bank: several prototypes for each identity, budget, expiry and search. Knows neither clocks nor cameras."""
+"""The memory bank: several prototypes an identity, budget, expiry and search. Knows neither clocks nor cameras."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Metric:
             return
         trust = len(means) / (len(means) + _PRIOR_TRACKLETS)
         self._centre = np.asarray(trust * means.mean(axis=0), dtype=np.float32)
-        self._whitener = _inverse_root(self._scatter / self._crops, self._crops)
+        self._whitener = _inverse_root(self._scatter / np.float32(self._crops), self._crops)
         self._refreshed_at = self._crops
         self.version += 1
 

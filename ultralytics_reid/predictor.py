@@ -50,7 +50,8 @@ def before_update(predictor: Any) -> None:
     taps = getattr(predictor, "_hook", None)
     if isinstance(taps, DetectorFeatures):
         boxes = [np.asarray(_boxes(r).xyxy.cpu().numpy(), np.float32) for r in predictor.results]
-        for result, feats in zip(predictor.results, taps(boxes, [r.orig_shape for r in predictor.results]), strict=True):
+        shapes = [r.orig_shape for r in predictor.results]
+        for result, feats in zip(predictor.results, taps(boxes, shapes), strict=True):
             result.feats = feats
     _tell_time(predictor)
     _join_folder(predictor)
@@ -72,7 +73,7 @@ def _tell_time(predictor: Any) -> None:
 
 
 def _tell_stream_time(clock: Any, data: Any, n: int, stride: int) -> None:
-    """A live stream runs by the wall clock; a file among streams by its own rate, or place, where frames are skipped."""
+    """Live streams run by the wall clock; files among streams by their rate, or place where frames are skipped."""
     lengths = getattr(data, "frames", None)
     if lengths is None or lengths[n] == float("inf"):
         clock.at(time.monotonic())

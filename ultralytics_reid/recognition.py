@@ -13,7 +13,7 @@ from .calibration import ScoreModel
 from .config import Config
 from .embedding import Bools, Floats
 from .events import Events, Revival
-from .memory import LastSeen, MemoryBank
+from .memory import MemoryBank
 from .metric import Metric
 from .tracklet import Tracklet
 
@@ -122,10 +122,10 @@ class Recogniser:
     def _teach(self, tracklet: Tracklet, now: float) -> None:
         self.bank.see(tracklet.identity, tracklet.last)
         lag = _LAG if self.bank.knows(tracklet.identity) else 0.0
-        crops = tracklet.ripe(now - lag, _STRETCH)
-        if crops:
+        crops, mean = tracklet.ripe(now - lag, _STRETCH), tracklet.mean
+        if crops and mean is not None:
             self.bank.learn(tracklet.identity, np.mean(crops, axis=0, dtype=np.float32), len(crops))
-            self.metric.observe(np.asarray(crops, np.float32) - tracklet.mean)
+            self.metric.observe(np.asarray(crops, np.float32) - mean)
 
     def _learn_metric(self) -> None:
         if self.metric.due:

@@ -132,7 +132,8 @@ class ReIDBOTSORT(BOTSORT):
         self.clock.tick()
         xyxy = np.asarray(results.xyxy, np.float32)
         self._clean = self._clean_crops(xyxy, np.asarray(results.conf), img)
-        return super().update(results, img, feats=self._features(results, xyxy, img, feats), **kwargs)
+        feats = self._features(results, xyxy, img, feats)
+        return np.asarray(super().update(results, img, feats=feats, **kwargs))
 
     def _clean_crops(self, xyxy: Floats, conf: Floats, img: Any) -> Bools:
         shape = None if img is None else img.shape[:2]
@@ -262,8 +263,8 @@ class ReIDBOTSORT(BOTSORT):
         if track.track_id != tracklet.identity:
             track.track_id = tracklet.identity
             # The host drops whoever shares an id with a lost or removed track: the old ones are gone for good.
-            self.lost_stracks = [t for t in self.lost_stracks if t.track_id != track.track_id]
-            self.removed_stracks = [t for t in self.removed_stracks if t.track_id != track.track_id]
+            for pool in (self.lost_stracks, self.removed_stracks):
+                pool[:] = [t for t in pool if t.track_id != track.track_id]
 
     def identities(self) -> dict[int, BoxIdentity]:
         """Who the boxes of the last frame show, by id."""

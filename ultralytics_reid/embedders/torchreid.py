@@ -15,7 +15,7 @@ from ..errors import ConfigError
 _SIZE = (256, 128)
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
-# torchreid wraps models for training; checkpoints keep that wrapper's prefix, and a classifier that embeddings don't use.
+# Checkpoints keep the prefix of the wrapper that torchreid trains in, and a classifier that embeddings have no use for.
 _WRAPPER = "module."
 _HEAD = "classifier."
 
