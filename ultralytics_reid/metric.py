@@ -19,8 +19,9 @@ _BATCH = 64
 # The metric is refreshed each time the evidence has grown by this factor: log many refreshes, never a stale one.
 _GROWTH = 1.25
 _FIRST_REFRESH = 64
-# Evidence that counts as much as the safe start does: crops for the scatter, tracklets for the centre.
+# Individuals whose mean counts as much as the safe start, no centre, does.
 _PRIOR_TRACKLETS = 3.0
+_TINY = 1e-9
 
 
 class Metric:
@@ -86,15 +87,17 @@ class Metric:
         """
         if self._whitener is None or self._centre is None:
             return unit(vectors)
-        absent = ~np.any(vectors, axis=-1, keepdims=True)
-        return unit(np.where(absent, np.float32(0), (vectors - self._centre) @ self._whitener))
+        rows = vectors.reshape(-1, vectors.shape[-1])  # NumPy would multiply a stack of matrices one by one
+        mapped = (rows - self._centre) @ self._whitener
+        mapped[~np.any(rows, axis=1)] = 0
+        return unit(mapped).reshape(vectors.shape)
 
 
 def _inverse_root(scatter: Floats, crops: int) -> Floats:
-    """`scatter^(-1/2)`, shrunk towards its mean eigenvalue; the fewer the crops, the more."""
+    """`W` with `W @ W.T` the inverse of the scatter, shrunk towards its mean eigenvalue; the fewer crops, the more."""
     dim = len(scatter)
-    level = np.trace(scatter) / dim
-    blend = dim / (dim + crops)  # rank: with fewer crops than dimensions most directions were never seen
-    target = (1 - blend) * scatter + (blend + _SHRINKAGE) * level * np.eye(dim, dtype=np.float32)
-    values, vectors = np.linalg.eigh(target)
-    return np.asarray((vectors * np.maximum(values, 1e-12) ** -0.5) @ vectors.T, dtype=np.float32)
+    level = float(np.trace(scatter)) / dim
+    blend = dim / (dim + crops)  # with fewer crops than dimensions, most directions were never seen
+    target = (1 - blend) * scatter + (blend + _SHRINKAGE) * max(level, _TINY) * np.eye(dim)
+    # Inner products are all that counts, so any root will do; Cholesky's is some ten times cheaper than eigh's.
+    return np.ascontiguousarray(np.linalg.inv(np.linalg.cholesky(target)).T, dtype=np.float32)

@@ -16,6 +16,9 @@ from ..embedding import Floats, unit
 
 _STRIDES = (4, 8, 16)
 _STRIPES = 3
+# Wide detectors are narrowed to this, or the metric, whose cost grows with the square, would eat up the gain.
+_MOST_CHANNELS = 128
+_MAP_DIMS = 4  # (B, C, H, W)
 
 
 class DetectorFeatures:
@@ -52,7 +55,7 @@ class DetectorFeatures:
         self._size = tuple(inputs[0].shape[2:])
 
     def _keep(self, _: Any, __: Any, output: Any) -> None:
-        if self._active() and getattr(output, "ndim", 0) == 4:
+        if self._active() and getattr(output, "ndim", 0) == _MAP_DIMS:
             stride = round(self._size[1] / output.shape[3])
             if stride in _STRIDES:
                 self._maps[stride] = output
@@ -75,9 +78,21 @@ class DetectorFeatures:
         for stride in sorted(self._maps):
             plane = self._maps[stride].float()
             pooled = roi_align(plane, [r.to(plane.device) for r in rois], (_STRIPES, 1), 1 / stride, aligned=True)
-            levels.append(unit(pooled.flatten(1).cpu().numpy()))
+            levels.append(unit(_narrow(pooled).flatten(1).cpu().numpy()))
         ends = np.cumsum([len(b) for b in boxes])[:-1]
         return np.split(unit(np.concatenate(levels, axis=1)), ends)
+
+
+def _narrow(pooled: Any) -> Any:
+    """At most 128 channels of `(N, C, 3, 1)`, by a fixed random projection (Johnson & Lindenstrauss 1984)."""
+    import torch
+
+    channels = pooled.shape[1]
+    if channels <= _MOST_CHANNELS:
+        return pooled
+    seed = torch.Generator().manual_seed(channels)
+    projection = torch.randn(channels, _MOST_CHANNELS, generator=seed).to(pooled.device) / channels**0.5
+    return torch.einsum("nchw,cd->ndhw", pooled, projection)
 
 
 def _to_input(xyxy: Floats, shape: tuple[int, int], size: tuple[int, int]) -> Floats:
