@@ -15,7 +15,8 @@ Doubles = npt.NDArray[np.float64]
 _KEPT = 256
 # Below this many pairs of either kind a score says nothing; from twice as many on it is believed in full.
 _TRUSTED = 12
-_MIN_SPREAD = 0.02
+# Scores that look sharper than this have just not been seen under other light, pose and distance yet.
+_MIN_SPREAD = 0.1
 # Standard deviations between the two kinds from which on they count as told apart.
 _SEPARATE = 4.0
 

@@ -90,7 +90,7 @@ class Metric:
         rows = vectors.reshape(-1, vectors.shape[-1])  # NumPy would multiply a stack of matrices one by one
         mapped = (rows - self._centre) @ self._whitener
         mapped[~np.any(rows, axis=1)] = 0
-        return unit(mapped).reshape(vectors.shape)
+        return unit(np.asarray(mapped, np.float32)).reshape(vectors.shape)
 
 
 def _inverse_root(scatter: Floats, crops: int) -> Floats:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +35,19 @@ def setup(predictor: Any) -> None:
 def _tap_detector(predictor: Any) -> None:
     net = predictor.model.model
     if DetectorFeatures.fits(net):
-        # The host takes off what it finds under this name when it sets up tracking anew, whatever the tracker then.
-        predictor._hook = DetectorFeatures(net, lambda: predictor.args.mode == "track")
+        predictor._hook = taps = DetectorFeatures(net, _tracks(weakref.ref(predictor)))
+        # The host takes off what it finds under that name when it sets up tracking anew, whatever the tracker then; but
+        # the net may outlive this predictor.
+        weakref.finalize(predictor, taps.remove)
         return
     predictor.trackers[0].tell_no_features("an exported model shows nothing of its inside")
     for tracker in predictor.trackers[1:]:
         tracker.mute()
+
+
+def _tracks(predictor: weakref.ref[Any]) -> Callable[[], bool]:
+    """Whether a predictor is there and tracks, rather than just predicts."""
+    return lambda: (there := predictor()) is not None and there.args.mode == "track"
 
 
 def before_update(predictor: Any) -> None:

@@ -17,8 +17,6 @@ from .memory import MemoryBank
 from .metric import Metric
 from .tracklet import Tracklet
 
-# Seconds that crops wait before they are taught: what goes wrong at a tracklet's end never gets there.
-_LAG = 1.0
 # Clean crops that are averaged into one prototype, at least.
 _STRETCH = 5
 # Seconds between two looks at how alike tracklets and identities are, and how far back the crops go that are looked at.
@@ -29,12 +27,14 @@ _EVIDENCE = 5
 # Frames in a row that must agree before an identity is revived, and checks before one is doubted.
 _VOTES = 2
 _DOUBTS = 2
+# Seconds that crops wait before they are taught, long enough to doubt them: what goes wrong never gets there.
+_LAG = _CHECK_SPAN + _DOUBTS * _CHECK_EVERY
 # Nats: the most that appearance may say, the most that motion may, and what the host's own match is worth.
 _MOST_APPEARANCE = 6.0
 _MOST_MOTION = 3.0
 _CLAIM = 4.0
 # Nats below which a tracklet doesn't resemble an identity at all.
-_NOBODY = -2.0
+_NOBODY = -4.0
 # However well motion fits, appearance must be better than that of this share of strangers.
 _MOST_RATE = 0.2
 _TINY_RATE = 1e-12
@@ -115,9 +115,15 @@ class Recogniser:
         if not pairs:
             return
         looks, crops = (np.array(column, np.float32) for column in zip(*pairs, strict=True))
-        self.frames.observe(looks, crops, np.ones(len(pairs), bool))
+        own = np.ones(len(pairs), bool)
         if len(pairs) > 1:
-            self.frames.observe(looks, np.roll(crops, turn % (len(pairs) - 1) + 1, axis=0), np.zeros(len(pairs), bool))
+            others = np.roll(crops, turn % (len(pairs) - 1) + 1, axis=0)
+            looks, crops, own = (
+                np.tile(looks, (2, 1)),
+                np.concatenate([crops, others]),
+                np.repeat([True, False], len(own)),
+            )
+        self.frames.observe(looks, crops, own)
 
     def _teach(self, tracklet: Tracklet, now: float) -> None:
         self.bank.see(tracklet.identity, tracklet.last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from configparser import ConfigParser
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ class Sequence:
         frames: Ground truth by frame; the ids are MOTChallenge tracks.
         person: Individual behind each track; a track that isn't listed is its own person.
         video: The video's path, None where there is none.
+        names: What `reentry.csv` calls each person.
     """
 
     name: str
@@ -43,12 +44,15 @@ class Sequence:
     frames: tuple[Frame, ...]
     person: dict[int, int]
     video: Path | None
+    names: dict[int, str] = field(default_factory=dict)
+
+    def person_of(self, track: int) -> int:
+        """The individual behind a ground-truth track."""
+        return self.person.get(track, track)
 
     def by_person(self) -> tuple[Frame, ...]:
         """The ground truth with a person's tracks joined under one id."""
-        return tuple(
-            Frame(np.array([self.person.get(int(i), int(i)) for i in f.ids], np.int64), f.xyxy) for f in self.frames
-        )
+        return tuple(Frame(np.array([self.person_of(int(i)) for i in f.ids], np.int64), f.xyxy) for f in self.frames)
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,10 @@ def load_sequence(folder: Path) -> Sequence:
     section = info["Sequence"]
     rows = np.loadtxt(folder / "gt" / "gt.txt", delimiter=",", ndmin=2)
     rows = rows[rows[:, 6] > 0]
-    length = int(section["seqLength"])
-    frames = tuple(_frame(rows[rows[:, 0] == f]) for f in range(1, length + 1))
+    frames = tuple(_frame(rows[rows[:, 0] == f]) for f in range(1, int(section["seqLength"]) + 1))
     video = next((p for p in sorted(folder.iterdir()) if p.suffix in {".avi", ".mp4"}), None)
-    return Sequence(section["name"], float(section["frameRate"]), frames, _persons(folder / "reentry.csv"), video)
+    person, names = _persons(folder / "reentry.csv")
+    return Sequence(section["name"], float(section["frameRate"]), frames, person, video, names)
 
 
 def _frame(rows: npt.NDArray[np.float64]) -> Frame:
@@ -94,15 +98,16 @@ def _frame(rows: npt.NDArray[np.float64]) -> Frame:
     return Frame(rows[:, 1].astype(np.int64), xyxy.astype(np.float32))
 
 
-def _persons(path: Path) -> dict[int, int]:
+def _persons(path: Path) -> tuple[dict[int, int], dict[int, str]]:
+    """The person behind each track, called by its first track in the file, and the persons' names."""
     if not path.exists():
-        return {}
+        return {}, {}
     with path.open(newline="") as file:
         rows = [(int(r["gt_id"]), r["person"]) for r in csv.DictReader(file)]
     first: dict[str, int] = {}
-    for track, label in rows:
-        first.setdefault(label, track)
-    return {track: first[label] for track, label in rows}
+    for track, name in rows:
+        first.setdefault(name, track)
+    return {track: first[name] for track, name in rows}, {track: name for name, track in first.items()}
 
 
 def load_cache(path: Path) -> list[Detections]:

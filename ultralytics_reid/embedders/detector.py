@@ -58,7 +58,7 @@ class DetectorFeatures:
         if self._active() and getattr(output, "ndim", 0) == _MAP_DIMS:
             stride = round(self._size[1] / output.shape[3])
             if stride in _STRIDES:
-                self._maps[stride] = output
+                self._maps[stride] = output.detach()
 
     def __call__(self, boxes: Sequence[Floats], shapes: Sequence[tuple[int, int]]) -> list[Floats]:
         """Embed the detections of the batch that went through the detector last.

@@ -1,0 +1,63 @@
+"""What every benchmark asks first: where the data is, and what machine this is."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterable
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+PETS, TUD = "pets09-s2l1", "tud-stadtmitte"
+CHECKOUT = Path(__file__).parents[2]
+
+
+def add_shared(parser: ArgumentParser) -> None:
+    """Add `--shared`, the folder of videos, ground truth and models."""
+    default = Path(os.environ.get("REID_SHARED", CHECKOUT.parent / "shared"))
+    text = "folder with data/ and models/ (default: $REID_SHARED, else ../shared beside the checkout)"
+    parser.add_argument("--shared", type=Path, default=default, metavar="DIR", help=text)
+
+
+def need(*paths: Path) -> None:
+    """Leave with exit code 2 and the names of those paths that don't exist, if any."""
+    missing = [p for p in paths if not p.exists()]
+    for path in missing:
+        print(f"not found: {path}", file=sys.stderr)
+    if missing:
+        print("point --shared or $REID_SHARED to the folder that holds data/ and models/", file=sys.stderr)
+        sys.exit(2)
+
+
+def has(package: str) -> bool:
+    """Whether a package could be imported."""
+    return find_spec(package) is not None
+
+
+def facts() -> str:
+    """One line on the machine and the versions that matter for speed and for scores."""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "ultralytics", "numpy"))
+    return f"{os.cpu_count()} CPUs ({platform.machine()}), Python {platform.python_version()}, {versions}"
+
+
+def progress(rows: Iterable[Any], label: str, total: int | None = None) -> Iterable[Any]:
+    """Show a progress bar on stderr while rows pass through, where `tqdm` is installed."""
+    if not has("tqdm"):
+        return rows
+    from tqdm import tqdm  # type: ignore
+
+    bar: Iterable[Any] = tqdm(
+        rows, desc=label.replace("*", ""), total=total, unit="frame", file=sys.stderr, leave=False
+    )
+    return bar
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table, its first column to the left and the others to the right."""
+    line = [" --- "] + [" ---: "] * (len(head) - 1)
+    body = [f"| {' | '.join(cells)} |" for cells in rows]
+    return "\n".join([f"| {' | '.join(head)} |", f"|{'|'.join(line)}|", *body])

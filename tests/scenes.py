@@ -1,0 +1,110 @@
+"""Generated people: boxes and embeddings of who walks where, when, and whose crop is how good."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from ultralytics.engine.results import Boxes
+from ultralytics.utils import YAML, IterableSimpleNamespace
+from ultralytics.utils.checks import check_yaml
+
+from ultralytics_reid import ReIDBOTSORT, tracker_yaml
+
+SHAPE = (480, 640)
+
+
+def args_of(yaml, **overrides):
+    keys = YAML.load(yaml) | {"gmc_method": "none"} | overrides
+    return IterableSimpleNamespace(**keys)
+
+
+def stock_args(**overrides):
+    return args_of(check_yaml("botsort.yaml"), **overrides)
+
+
+def our_args(**overrides):
+    return args_of(tracker_yaml(), **overrides)
+
+
+def make_tracker(*, fps=10, **overrides):
+    tracker = ReIDBOTSORT(our_args(**overrides))
+    tracker.fps = fps
+    return tracker
+
+
+@dataclass
+class Person:
+    """Walks along a line while visible.
+
+    Attributes:
+        visible: Frames in which there is a box, as `(first, last)` pairs.
+        start, step: Centre in frame 0, and its move a frame, pixels.
+    """
+
+    visible: list
+    start: tuple
+    step: tuple = (0.0, 0.0)
+    look: int = 0
+    cls: int = 0
+    height: float = 100.0
+
+    def box(self, frame):
+        if not any(a <= frame <= b for a, b in self.visible):
+            return None
+        x, y = np.add(self.start, np.multiply(self.step, frame))
+        w, h = 0.4 * self.height, self.height
+        return [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
+
+
+@dataclass
+class Scene:
+    """People, and embeddings of a given dimension: one direction a look, and noise."""
+
+    people: list
+    length: int
+    noise: float = 0.4
+    dim: int = 64
+    seed: int = 0
+    looks: dict = field(default_factory=dict)
+
+    def frames(self):
+        """Yields `(detections, embeddings, people)`, the last two row by row as the first."""
+        rng = np.random.default_rng(self.seed)
+        common = rng.normal(size=self.dim)  # embedders give everybody something in common
+        for n in range(self.length):
+            seen = [(p, box) for p in self.people if (box := p.box(n)) is not None]
+            rows = [[*box, rng.uniform(0.7, 0.95), p.cls] for p, box in seen]
+            feats = [common + self._look(p.look) + self.noise * rng.normal(size=self.dim) for p, _ in seen]
+            yield boxes(rows), np.array(feats, np.float32).reshape(-1, self.dim), [p for p, _ in seen]
+
+    def _look(self, look):
+        if look not in self.looks:
+            self.looks[look] = np.random.default_rng(1000 + look).normal(size=self.dim)
+        return self.looks[look]
+
+
+def boxes(rows):
+    return Boxes(np.array(rows, np.float32).reshape(-1, 6), SHAPE)
+
+
+def image():
+    return np.zeros((*SHAPE, 3), np.uint8)
+
+
+def run(tracker, scene):
+    """Ids by frame: for each a dict of the index of the person in `scene.people` and the id shown."""
+    out = []
+    for detections, feats, people in scene.frames():
+        rows = tracker.update(detections, image(), feats=feats)
+        out.append({scene.people.index(people[int(r[-1])]): int(r[-4]) for r in rows})
+    return out
+
+
+def ids_of(out, person, first=0, last=None):
+    """Ids that a person was shown with, in order, without repetitions."""
+    found = [frame[person] for frame in out[first:last] if person in frame]
+    return [i for n, i in enumerate(found) if n == 0 or found[n - 1] != i]
+
+
+def crowd(*, others=3, length=200):
+    """Some who stay, so that there is something to calibrate on."""
+    return [Person([(0, length)], (80 + 120 * n, 380), look=10 + n) for n in range(others)]

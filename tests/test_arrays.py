@@ -1,0 +1,127 @@
+"""The functions that know arrays only."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from ultralytics_reid.association import assign, fuse_appearance, motion_llr
+from ultralytics_reid.embedding import as_features, cosine, unit
+from ultralytics_reid.errors import EmbeddingError
+from ultralytics_reid.quality import clean_crops, covered_share, cut_off
+
+values = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(-5, 5))
+
+
+class TestEmbeddings:
+    @pytest.mark.parametrize("bad", [np.zeros(3), np.zeros((2, 4)), np.zeros((3, 0)), np.zeros((3, 2, 2))])
+    def test_another_shape_than_one_row_a_detection_is_refused_with_the_shape_it_had(self, bad):
+        with pytest.raises(
+            EmbeddingError, match=r"\(3, D\).*" + str(bad.shape).replace("(", r"\(").replace(")", r"\)")
+        ):
+            as_features(bad, 3)
+
+    def test_a_row_that_is_not_finite_says_nothing_and_leaves_the_others_alone(self):
+        rows = as_features([[1.0, 2.0], [np.nan, 1.0], [np.inf, 0.0]], 3)
+        assert rows.tolist() == [[1, 2], [0, 0], [0, 0]]
+
+    def test_tensors_of_half_precision_are_taken(self):
+        torch = pytest.importorskip("torch")
+        rows = as_features(torch.ones((2, 3), dtype=torch.float16), 2)
+        assert rows.dtype == np.float32
+        assert rows.tolist() == [[1, 1, 1], [1, 1, 1]]
+
+    def test_no_detections_are_no_error(self):
+        assert as_features(np.zeros((0, 7)), 0).shape == (0, 7)
+
+    def test_unit_rows_have_norm_1_and_zeros_stay(self):
+        rows = unit(np.array([[3, 4], [0, 0]], np.float32))
+        assert rows == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))
+
+    def test_cosine_of_known_angles(self):
+        a = np.array([[1, 0], [0, 1]], np.float32)
+        b = unit(np.array([[1, 1], [-1, 0]], np.float32))
+        assert cosine(a, b) == pytest.approx(np.array([[0.70711, -1], [0.70711, 0]]), abs=1e-5)
+
+
+class TestFusion:
+    def test_no_opinion_leaves_the_motion_cost(self):
+        cost = np.array([[0.1, 0.9]], np.float32)
+        assert fuse_appearance(cost, np.zeros_like(cost)) == pytest.approx(cost)
+
+    def test_agreement_lowers_and_disagreement_raises(self):
+        fused = fuse_appearance(np.full((1, 3), 0.5, np.float32), np.array([[1, 0, -1]], np.float32))[0]
+        assert fused[0] < fused[1] < fused[2]
+
+    def test_agreement_cannot_join_boxes_that_do_not_meet(self):
+        assert fuse_appearance(np.ones((1, 1), np.float32), np.ones((1, 1), np.float32)) >= 0.8
+
+    def test_disagreement_undoes_a_good_overlap(self):
+        assert fuse_appearance(np.full((1, 1), 0.51, np.float32), -np.ones((1, 1), np.float32)) > 0.8
+
+
+class TestMotion:
+    def test_where_it_was_heading_is_likelier_than_elsewhere(self):
+        points = np.array([[100.0, 100], [180, 100], [600, 400]])
+        llr = motion_llr(np.array([[100.0, 100]]), np.array([[20.0, 20]]), points, 640 * 480)[0]
+        assert llr[0] > llr[1] > llr[2]
+        assert llr[0] > 0 > llr[2]
+
+    def test_a_spread_as_wide_as_the_picture_says_nothing_for_a_match(self):
+        llr = motion_llr(np.array([[320.0, 240]]), np.array([[320.0, 240]]), np.array([[320.0, 240]]), 640 * 480)
+        assert llr[0, 0] <= 0
+
+
+class TestAssign:
+    def test_the_greatest_total_wins_over_the_greatest_single(self):
+        value = np.array([[5.0, 4.0], [4.5, 1.0]])
+        assert assign(value, np.ones((2, 2), bool)) == [(0, 1), (1, 0)]
+
+    def test_nobody_is_better_than_a_pair_worth_nothing(self):
+        assert assign(np.array([[-1.0, 0.0]]), np.ones((1, 2), bool)) == []
+
+    def test_what_the_gate_forbids_is_never_paired(self):
+        assert assign(np.array([[9.0, 1.0]]), np.array([[False, True]])) == [(0, 1)]
+
+    @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0)])
+    def test_empty_matrices(self, shape):
+        assert assign(np.zeros(shape), np.zeros(shape, bool)) == []
+
+    @given(values, st.randoms())
+    def test_pairs_are_one_to_one_and_follow_a_permutation(self, value, random):
+        gate = value < 4.5
+        pairs = assign(value, gate)
+        assert len({r for r, _ in pairs}) == len({c for _, c in pairs}) == len(pairs)
+        assert all(gate[p] and value[p] > 0 for p in pairs)
+        order = random.sample(range(value.shape[1]), value.shape[1])
+        turned = assign(value[:, order], gate[:, order])
+        assert sum(value[:, order][p] for p in turned) == pytest.approx(sum(value[p] for p in pairs))
+
+
+class TestQuality:
+    def test_who_stands_in_front_covers_and_is_not_covered(self):
+        back, front = [0, 0, 10, 20], [0, 10, 10, 30]
+        assert covered_share(np.array([back, front], np.float32)) == pytest.approx([0.5, 0])
+
+    def test_several_in_front_add_up_to_at_most_all(self):
+        boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 12], [0, 0, 10, 13]], np.float32)
+        assert covered_share(boxes)[0] == 1
+
+    def test_no_boxes(self):
+        assert covered_share(np.zeros((0, 4), np.float32)).shape == (0,)
+
+    @pytest.mark.parametrize("edge", [[0, 9, 30, 40], [9, 1, 30, 40], [70, 9, 99, 40], [9, 9, 30, 80]])
+    def test_touching_any_border_is_cut_off(self, edge):
+        assert cut_off(np.array([edge, [9, 9, 30, 40]], np.float32), (80, 100)).tolist() == [True, False]
+
+    @pytest.mark.parametrize(
+        ("changed", "shape"),
+        [({"min_conf": 0.95}, None), ({"min_height": 60}, None), ({"max_covered": 0.4}, None), ({}, (50, 300))],
+    )
+    def test_each_reason_alone_makes_a_crop_unfit(self, changed, shape):
+        xyxy = np.array([[10, 0, 30, 50], [10, 25, 30, 75]], np.float32)
+        kept = {"min_conf": 0.5, "min_height": 20, "max_covered": 0.6, "shape": None}
+        conf = np.array([0.9, 0.9], np.float32)
+        assert clean_crops(xyxy, conf, **kept).all()
+        assert not clean_crops(xyxy, conf, **(kept | changed | {"shape": shape}))[0]

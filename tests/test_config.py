@@ -1,0 +1,84 @@
+"""What a tracker YAML may say, and what is said of it when it doesn't."""
+
+import dataclasses
+import re
+
+import pytest
+from scenes import our_args, stock_args
+from ultralytics.utils import YAML
+from ultralytics.utils.checks import check_yaml
+
+from ultralytics_reid import Config, ConfigError, tracker_yaml
+
+
+def load(**overrides):
+    return Config.from_args(our_args(**overrides))
+
+
+def test_the_shipped_yaml_is_valid_and_says_the_defaults():
+    assert load() == Config()
+
+
+def test_stocks_keys_keep_their_names_and_defaults_but_for_with_reid():
+    stock, ours = YAML.load(check_yaml("botsort.yaml")), YAML.load(tracker_yaml())
+    differ = {k for k in stock if ours.get(k) != stock[k]}
+    assert differ == {"tracker_type", "with_reid"}
+
+
+def test_every_key_of_ours_is_in_the_yaml_with_a_comment_that_gives_its_type():
+    lines = tracker_yaml().read_text().splitlines()
+    keys = {f.name for f in dataclasses.fields(Config)}
+    commented = {
+        m[1] for line in lines if (m := re.match(r"(\w+): .+ # \((str|float|int|bool|float \| str)\) \S", line))
+    }
+    assert keys <= commented
+
+
+def test_stocks_own_yaml_is_enough():
+    assert Config.from_args(stock_args()).memory_seconds == Config().memory_seconds
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("memory_seconds", -1, "float in [0, 1e+09], got -1"),
+        ("memory_seconds", "long", "got 'long' (str)"),
+        ("memory_seconds", True, "got True (bool)"),
+        ("memory_seconds", float("nan"), "got nan"),
+        ("memory_prototypes", 0, "int in [1, 64], got 0"),
+        ("memory_prototypes", 2.5, "int in [1, 64], got 2.5"),
+        ("false_revival_rate", 0.9, "float in [1e-06, 0.5], got 0.9"),
+        ("fuse_appearance", 1, "bool, got 1 (int)"),
+        ("provisional", "sometimes", "show|hide, got 'sometimes'"),
+        ("fps", 0, "auto or float in [0.01, 1000], got 0"),
+        ("fps", "fast", "auto or float"),
+        ("model", "", "str, got ''"),
+        ("track_high_thresh", 1.5, "float in [0, 1], got 1.5"),
+        ("track_buffer", 2.5, "got 2.5 (float)"),
+        ("gmc_method", "magic", "sparseOptFlow|orb|sift|ecc|none, got 'magic'"),
+        ("with_reid", None, "got None"),
+    ],
+)
+def test_a_bad_value_is_told_with_key_range_and_value(key, value, told):
+    with pytest.raises(ConfigError, match=f"^'{key}' must be .*{re.escape(told)}"):
+        load(**{key: value})
+
+
+@pytest.mark.parametrize(("typo", "meant"), [("memory_second", "memory_seconds"), ("match_tresh", "match_thresh")])
+def test_an_unknown_key_is_told_with_the_closest_known(typo, meant):
+    with pytest.raises(ConfigError, match=f"unknown key '{typo}'.*did you mean '{meant}'"):
+        load(**{typo: 1})
+
+
+def test_thresholds_out_of_order_are_told():
+    with pytest.raises(ConfigError, match="track_low_thresh must be at most track_high_thresh"):
+        load(track_low_thresh=0.5, track_high_thresh=0.3)
+
+
+def test_an_int_passes_for_a_float():
+    assert load(memory_seconds=5).memory_seconds == 5
+
+
+def test_errors_are_value_errors_too():
+    with pytest.raises(ValueError, match="hold_seconds"):
+        load(hold_seconds=-1)

@@ -1,0 +1,159 @@
+"""The metric that a video teaches, and what scores are worth under it."""
+
+import numpy as np
+import pytest
+
+from ultralytics_reid.calibration import ScoreModel
+from ultralytics_reid.embedding import unit
+from ultralytics_reid.metric import Metric
+
+DIM = 16
+
+
+def people(rng, count, crops, *, nuisance=1.0):
+    """Embeddings whose first coordinates tell people apart, and whose last ones vary more, on everybody alike."""
+    who = np.zeros((count, DIM))
+    who[:, :4] = rng.normal(size=(count, 4))
+    noise = np.concatenate([np.full(8, 0.05), np.full(DIM - 8, nuisance)])
+    return unit((3 + who[:, None] + noise * rng.normal(size=(count, crops, DIM))).astype(np.float32))
+
+
+def taught(embeddings):
+    metric = Metric()
+    for own in embeddings:
+        metric.observe(own - own.mean(axis=0))
+    metric.refresh(embeddings.mean(axis=1))
+    return metric
+
+
+def separation(embeddings, project):
+    seen = project(embeddings.reshape(-1, DIM))
+    scores = seen @ seen.T
+    who = np.repeat(np.arange(len(embeddings)), embeddings.shape[1])
+    same = who[:, None] == who
+    np.fill_diagonal(scores, np.nan)
+    return np.nanmean(scores[same]) - np.nanmean(scores[~same])
+
+
+def test_untaught_it_is_plain_cosine():
+    rows = np.random.default_rng(0).normal(size=(5, DIM)).astype(np.float32)
+    assert Metric().project(rows) == pytest.approx(unit(rows))
+
+
+def test_it_tells_people_apart_that_cosine_does_not():
+    rng = np.random.default_rng(0)
+    metric = taught(people(rng, 12, 40))
+    fresh = people(rng, 10, 10)
+    assert separation(fresh, metric.project) > 3 * separation(fresh, unit)
+
+
+def test_few_crops_do_no_harm():
+    rng = np.random.default_rng(1)
+    metric = taught(people(rng, 2, 32, nuisance=0.05))
+    fresh = people(rng, 10, 10, nuisance=0.05)
+    assert separation(fresh, metric.project) > separation(fresh, unit)
+
+
+def test_projections_have_norm_1_and_absent_vectors_stay_absent():
+    metric = taught(people(np.random.default_rng(0), 8, 20))
+    seen = metric.project(np.stack([np.ones(DIM, np.float32), np.zeros(DIM, np.float32)]))
+    assert np.linalg.norm(seen, axis=1) == pytest.approx([1, 0], abs=1e-5)
+
+
+def test_a_stack_is_projected_as_its_rows_are():
+    metric = taught(people(np.random.default_rng(0), 8, 20))
+    stack = np.random.default_rng(2).normal(size=(3, 4, DIM)).astype(np.float32)
+    assert metric.project(stack)[1, 2] == pytest.approx(metric.project(stack[1, 2][None])[0], abs=1e-6)
+
+
+def test_it_is_due_when_evidence_has_grown_and_not_before():
+    metric = Metric()
+    assert not metric.due
+    rows = np.random.default_rng(0).normal(size=(64, DIM)).astype(np.float32)
+    metric.observe(rows)
+    assert metric.due
+    metric.refresh(rows)
+    assert metric.version == 1
+    assert not metric.due
+
+
+def test_identical_crops_are_no_division_by_zero():
+    metric = taught(np.ones((4, 30, DIM), np.float32))
+    assert np.isfinite(metric.project(np.ones((1, DIM), np.float32))).all()
+
+
+def pairs(rng, count, similarity):
+    """Pairs of unit vectors of about a given cosine."""
+    a = unit(rng.normal(size=(count, DIM)).astype(np.float32))
+    side = rng.normal(size=(count, DIM)).astype(np.float32)
+    side = unit(side - (side * a).sum(1, keepdims=True) * a)
+    cos = np.clip(similarity + 0.1 * rng.normal(size=(count, 1)), -1, 1).astype(np.float32)
+    return a, cos * a + np.sqrt(1 - cos**2) * side
+
+
+def calibrated(genuine=0.8, impostor=0.1, count=200):
+    rng = np.random.default_rng(0)
+    model = ScoreModel(unit)
+    model.observe(*pairs(rng, count, genuine), np.ones(count, bool))
+    model.observe(*pairs(rng, count, impostor), np.zeros(count, bool))
+    return model
+
+
+SCORES = np.linspace(-1, 1, 21, dtype=np.float32)
+
+
+def test_without_evidence_scores_say_nothing():
+    model = ScoreModel(unit)
+    assert model.trust == 0
+    assert not model.llr(SCORES).any()
+    assert not model.agreement(SCORES).any()
+    assert (model.impostor_bound(np.array([0.5])) > 1).all()
+
+
+def test_ratios_grow_with_the_score_and_change_sign_between_the_kinds():
+    llr = calibrated().llr(SCORES)
+    assert (np.diff(llr) > 0).all()
+    assert llr[SCORES < 0.3].max() < 0 < llr[SCORES > 0.6].min()
+
+
+def test_agreement_is_full_where_a_kind_is_typical():
+    low, high = calibrated().agreement(np.array([0.1, 0.8], np.float32))
+    assert low == pytest.approx(-1, abs=0.15)
+    assert high == pytest.approx(1, abs=0.15)
+
+
+def test_kinds_that_score_alike_say_next_to_nothing():
+    model = calibrated(genuine=0.3, impostor=0.3)
+    assert abs(model.agreement(SCORES)).max() < 0.1
+
+
+def test_the_bound_is_exceeded_by_as_many_impostors_as_asked():
+    bound = calibrated().impostor_bound(np.array([0.5, 0.05]))
+    fresh = pairs(np.random.default_rng(5), 4000, 0.1)
+    scores = (fresh[0] * fresh[1]).sum(axis=1)
+    assert [(scores > b).mean() for b in bound] == pytest.approx([0.5, 0.05], abs=0.03)
+
+
+def test_a_new_metric_changes_old_scores():
+    shift = {"on": False}
+
+    def project(rows):
+        return unit(rows * (np.arange(DIM) < 8) if shift["on"] else rows).astype(np.float32)
+
+    rng = np.random.default_rng(0)
+    model = ScoreModel(project)
+    rows = rng.normal(size=(50, DIM)).astype(np.float32)
+    other = rows * np.where(np.arange(DIM) < 8, 1, -1).astype(np.float32)
+    model.observe(rows, other, np.ones(50, bool))
+    model.observe(rows, -rows, np.zeros(50, bool))
+    before = model.llr(np.array([0.5], np.float32))
+    shift["on"] = True
+    model.rescore()
+    assert model.llr(np.array([0.5], np.float32)) != pytest.approx(before)
+
+
+def test_only_the_last_pairs_count():
+    model = calibrated(genuine=0.2)
+    rng = np.random.default_rng(3)
+    model.observe(*pairs(rng, 1000, 0.9), np.ones(1000, bool))
+    assert model.agreement(np.array([0.9], np.float32))[0] == pytest.approx(1, abs=0.15)

@@ -1,0 +1,184 @@
+"""The benchmarks' scores, on cases small enough to count by hand."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pytest
+
+from benchmarks.harness.scores import iou, returns, track_eval
+from benchmarks.harness.sequences import Frame, Sequence, load_sequence
+
+# Where each person stands: far apart, so that a box matches only its own.
+PLACE = {"a": 0, "b": 100, "c": 200, "nobody": 900}
+
+
+def frame(**boxes):
+    """A frame of ids by place, as `frame(a=1, b=2)`."""
+    xyxy = [(PLACE[p], 0, PLACE[p] + 10, 20) for p in boxes]
+    return Frame(np.array(list(boxes.values()), np.int64), np.array(xyxy, np.float32).reshape(-1, 4))
+
+
+def clip(*parts):
+    """Frames from `(count, frame)` parts."""
+    return tuple(f for n, f in parts for _ in range(n))
+
+
+def sequence(*parts, fps=2.0, **person):
+    """Ground truth, at 2 frames a second; tracks 1 and 3 are one person unless said otherwise."""
+    return Sequence("hand-made", fps, clip(*parts), person.get("person", {1: 1, 3: 1}), None)
+
+
+# Person 1 (place a) leaves for 4 s and comes back as track 3; person 2 (place b) is there all the time.
+AWAY = sequence((6, frame(a=1, b=2)), (8, frame(b=2)), (6, frame(a=3, b=2)))
+
+
+def away(back, meanwhile=5, before=4):
+    return clip((6, frame(a=before, b=5)), (8, frame(b=meanwhile)), *back)
+
+
+def test_iou_of_the_same_of_half_and_of_apart():
+    a = np.array([[0, 0, 10, 10]], np.float32)
+    b = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [0, 0, 10, 5], [10, 0, 20, 10]], np.float32)
+    np.testing.assert_allclose(iou(a, b), [[1, 50 / 150, 0.5, 0]])
+
+
+def test_iou_of_nothing_has_the_shape_of_nothing():
+    assert iou(np.zeros((0, 4), np.float32), np.zeros((3, 4), np.float32)).shape == (0, 3)
+
+
+def test_iou_of_boxes_without_area_is_zero():
+    assert iou(*[np.zeros((1, 4), np.float32)] * 2) == 0
+
+
+def test_recognised_under_the_old_id():
+    found = returns(AWAY, away([(6, frame(a=4, b=5))]))
+    assert (found.total, found.recognised, found.false) == (1, 1, 0)
+    assert [(r.person, r.track, r.frame) for r in found.each] == [(1, 3, 14)]
+
+
+def test_missed_under_a_new_id():
+    found = returns(AWAY, away([(6, frame(a=6, b=5))]))
+    assert (found.total, found.recognised, found.false) == (1, 0, 0)
+
+
+def test_missed_when_nothing_was_tracked():
+    found = returns(AWAY, clip((20, frame())))
+    assert (found.total, found.recognised, found.false) == (1, 0, 0)
+
+
+def test_a_first_visit_without_any_box_is_still_followed_by_a_return():
+    found = returns(AWAY, clip((14, frame(b=5)), (6, frame(a=6, b=5))))
+    assert (found.total, found.recognised) == (1, 0)
+
+
+@pytest.mark.parametrize(("frames", "recognised"), [(2, 1), (4, 0)])
+def test_the_id_on_most_of_the_return_counts(frames, recognised):
+    found = returns(AWAY, away([(frames, frame(a=6, b=5)), (6 - frames, frame(a=4, b=5))]))
+    assert found.recognised == recognised
+
+
+def test_an_id_that_was_more_often_on_somebody_else_recognises_nobody():
+    swapped = away([(6, frame(a=4, b=5))], meanwhile=4)
+    assert returns(AWAY, swapped).recognised == 0
+
+
+def test_an_id_that_was_less_often_on_somebody_else_still_does():
+    lent = clip((6, frame(a=4, b=5)), (2, frame(b=4)), (6, frame(b=5)), (6, frame(a=4, b=5)))
+    assert returns(AWAY, lent).recognised == 1
+
+
+def test_two_returns_of_one_person_may_go_by_different_visits():
+    truth = sequence(
+        *((4, frame(a=1)), (4, frame()), (4, frame(a=3)), (4, frame()), (4, frame(a=7))), person={1: 1, 3: 1, 7: 1}
+    )
+    output = clip((4, frame(a=10)), (4, frame()), (4, frame(a=11)), (4, frame()), (4, frame(a=10)))
+    assert [r.recognised for r in returns(truth, output).each] == [False, True]
+
+
+def test_an_old_id_on_a_newcomer_is_a_false_revival():
+    truth = sequence((6, frame(a=1)), (6, frame()), (6, frame(c=2)), person={})
+    assert returns(truth, clip((6, frame(a=4)), (6, frame()), (6, frame(c=4)))).false == 1
+    assert returns(truth, clip((6, frame(a=4)), (6, frame()), (6, frame(c=5)))).false == 0
+
+
+@pytest.mark.parametrize(("absent", "false"), [(0, 0), (1, 1)])
+def test_only_an_absence_of_a_second_makes_a_revival(absent, false):
+    truth = sequence((6, frame(a=1)), (absent, frame()), (6, frame(c=2)), person={})
+    assert returns(truth, clip((6, frame(a=4)), (absent, frame()), (6, frame(c=4)))).false == false
+
+
+def test_an_id_that_was_shown_all_the_time_was_not_revived():
+    truth = sequence((6, frame(a=1)), (6, frame()), (6, frame(c=2)), person={})
+    assert returns(truth, clip((6, frame(a=4)), (6, frame(nobody=4)), (6, frame(c=4)))).false == 0
+
+
+def test_one_stray_frame_at_the_start_of_a_revival_does_not_make_it_false():
+    truth = sequence((6, frame(a=1, c=2)), (6, frame(c=2)), (8, frame(a=3, c=2)), fps=3.0)
+    output = clip((6, frame(a=4)), (6, frame()), (1, frame(c=4)), (7, frame(a=4)))
+    assert returns(truth, output).false == 0
+
+
+def test_a_perfect_output_scores_100():
+    truth = clip((5, frame(a=1, b=2)))
+    scores = track_eval(truth, clip((5, frame(a=8, b=9))))
+    assert {k: round(v, 4) for k, v in scores.items()} == {
+        **dict.fromkeys(("HOTA", "AssA", "DetA", "IDF1", "MOTA"), 100.0),
+        "IDSW": 0.0,
+        "ids": 2.0,
+    }
+
+
+def test_a_swap_half_way_halves_the_identities():
+    truth = clip((10, frame(a=1, b=2)))
+    scores = track_eval(truth, clip((5, frame(a=8, b=9)), (5, frame(a=9, b=8))))
+    # 10 of 20 boxes under the best one-to-one naming; a pair has 5 boxes together of 15 that either has.
+    expected = {"IDF1": 50.0, "AssA": 100 / 3, "DetA": 100.0, "HOTA": 100 * 3**-0.5, "IDSW": 2.0, "MOTA": 90.0}
+    assert {k: scores[k] for k in expected} == pytest.approx(expected)
+
+
+def test_no_output_scores_0():
+    scores = track_eval(clip((3, frame(a=1))), clip((3, frame())))
+    assert (scores["HOTA"], scores["IDF1"], scores["MOTA"], scores["ids"]) == (0, 0, 0, 0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "gt").mkdir()
+    (tmp_path / "seqinfo.ini").write_text("[Sequence]\nname=Two\nframeRate=7\nseqLength=3\n")
+    # Frame 3 holds only a row whose flag says that it doesn't count.
+    rows = """\
+        1,4,10,20,30,40,1,1,1
+        2,9,11,20,30,40,1,1,1
+        1,5,1,2,3,4,1,1,1
+        3,5,1,2,3,4,0,1,1
+    """
+    (tmp_path / "gt" / "gt.txt").write_text(textwrap.dedent(rows))
+    return tmp_path
+
+
+def test_load_sequence(folder):
+    (folder / "clip.avi").touch()
+    loaded = load_sequence(folder)
+    assert (loaded.name, loaded.fps, loaded.video) == ("Two", 7.0, folder / "clip.avi")
+    assert [f.ids.tolist() for f in loaded.frames] == [[4, 5], [9], []]
+    np.testing.assert_array_equal(loaded.frames[0].xyxy, [[10, 20, 40, 60], [1, 2, 4, 6]])
+    assert loaded.frames[2].xyxy.shape == (0, 4)
+
+
+def test_reentry_joins_the_tracks_of_one_person(folder):
+    (folder / "reentry.csv").write_text("gt_id,person\n4,red-coat\n9,red-coat\n")
+    loaded = load_sequence(folder)
+    assert [f.ids.tolist() for f in loaded.by_person()] == [[4, 5], [4], []]
+    assert loaded.names == {4: "red-coat"}
+    assert loaded.person_of(5) == 5
+
+
+def test_without_reentry_every_track_is_its_own_person(folder):
+    assert [f.ids.tolist() for f in load_sequence(folder).by_person()] == [[4, 5], [9], []]
+
+
+def test_a_folder_without_seqinfo_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"seqinfo\.ini is missing"):
+        load_sequence(tmp_path)

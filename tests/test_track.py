@@ -1,0 +1,273 @@
+"""The real `YOLO(...).track(...)`: every kind of source and task, and what its results know."""
+
+import gc
+import itertools
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from scenes import make_tracker, our_args
+from test_tracker import cached
+from ultralytics import YOLO
+from ultralytics.utils import LOGGER
+
+import ultralytics_reid
+from benchmarks.harness.scores import returns
+from benchmarks.harness.sequences import Frame, load_sequence
+from ultralytics_reid import ReIDBOTSORT, ReIDError, identities, revivals, tracker_yaml
+
+YAML_NAME = "reid_botsort.yaml"
+
+
+@pytest.fixture(scope="session")
+def frames(shared):
+    """The first real frames of PETS09-S2L1."""
+    capture = cv2.VideoCapture(str(shared("data/pets09-s2l1/vtest.avi")))
+    return [capture.read()[1] for _ in range(40)]
+
+
+@pytest.fixture(scope="session")
+def video(frames, tmp_path_factory):
+    path = tmp_path_factory.mktemp("video") / "walk.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 5, frames[0].shape[1::-1])
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def model(shared):
+    return YOLO(shared("models/yolo11n.pt"))
+
+
+@pytest.fixture
+def easy_yaml(tmp_path):
+    """Our YAML for detectors with random weights, which score next to nothing."""
+    text = tracker_yaml().read_text().replace("thresh: 0.25", "thresh: 0.0").replace("thresh: 0.1 ", "thresh: 0.0 ")
+    text = text.replace("fuse_score: True", "fuse_score: False")
+    (tmp_path / "easy.yaml").write_text(text.replace("min_crop_height: 24.0", "min_crop_height: 0.0"))
+    return tmp_path / "easy.yaml"
+
+
+def track(model, source, **more):
+    options = {"tracker": YAML_NAME, "imgsz": 320, "verbose": False, "stream": True} | more
+    return list(model.track(source, **options))
+
+
+def ids(results):
+    return [() if r.boxes.id is None else tuple(r.boxes.id.int().tolist()) for r in results]
+
+
+def tracker_of(model, n=0):
+    return model.predictor.trackers[n]
+
+
+class TestSources:
+    def test_a_video(self, model, video):
+        out = track(model, video)
+        assert len(out) == 40
+        assert isinstance(tracker_of(model), ReIDBOTSORT)
+        assert sum(map(len, ids(out))) > 80
+        assert tracker_of(model).fps == pytest.approx(5)
+        assert tracker_of(model).clock.now == pytest.approx(8)
+
+    def test_features_reach_the_tracker_for_every_detection_on_every_frame(self, model, video):
+        track(model, video)
+        assert len(tracker_of(model).recogniser.bank.state()["raw"]) >= 3
+
+    def test_a_stride_skips_frames_and_not_time(self, model, video):
+        assert len(track(model, video, vid_stride=2)) == 20
+        assert tracker_of(model).clock.now == pytest.approx(8)
+
+    def test_a_frame_rate_in_the_yaml_wins(self, model, video, tmp_path):
+        (tmp_path / "mine.yaml").write_text(tracker_yaml().read_text().replace("fps: auto", "fps: 20"))
+        track(model, video, tracker=tmp_path / "mine.yaml")
+        assert tracker_of(model).clock.now == pytest.approx(2)
+
+    def test_one_class_only(self, model, video):
+        assert all(set(r.boxes.cls.tolist()) <= {0.0} for r in track(model, video, classes=[0]))
+
+    def test_a_folder_of_images_is_one_video(self, model, frames, tmp_path):
+        for n, frame in enumerate(frames[:12]):
+            cv2.imwrite(str(tmp_path / f"{n:06d}.png"), frame)
+        out = ids(track(model, tmp_path))
+        assert set(out[-1]) & set(out[0])
+        assert tracker_of(model).frame_id == 12
+
+    def test_or_as_many_videos_as_images(self, model, frames, tmp_path):
+        (tmp_path / "mine.yaml").write_text(
+            tracker_yaml().read_text().replace("folder_is_video: True", "folder_is_video: False")
+        )
+        for n, frame in enumerate(frames[:3]):
+            cv2.imwrite(str(tmp_path / f"{n:06d}.png"), frame)
+        track(model, tmp_path, tracker=tmp_path / "mine.yaml")
+        assert tracker_of(model).frame_id == 1
+
+    def test_two_videos_in_a_row_have_nothing_in_common(self, model, video, tmp_path):
+        for name in ("a.avi", "b.avi"):
+            (tmp_path / name).write_bytes(video.read_bytes())
+        out = ids(track(model, tmp_path))
+        assert out[:40] == out[40:]
+
+    def test_several_streams_have_a_tracker_each(self, model, video, tmp_path):
+        (tmp_path / "list.streams").write_text(f"{video}\n{video}\n")
+        out = track(model, tmp_path / "list.streams", stream_buffer=True)
+        assert len(model.predictor.trackers) == 2
+        assert tracker_of(model, 0).recogniser is not tracker_of(model, 1).recogniser
+        assert any(map(len, ids(out)))
+        assert all(tracker_of(model, n).clock.fps == pytest.approx(5) for n in range(2))
+
+    def test_a_loop_of_frames_that_persists(self, model, frames):
+        out = [model.track(f, persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)[0] for f in frames[:15]]
+        assert tracker_of(model).frame_id == 15
+        assert len(identities(out[-1])) == len(out[-1].boxes)
+        assert set(ids(out)[-1]) & set(ids(out)[2])
+
+    def test_a_loop_that_does_not_persist_starts_anew(self, model, frames):
+        for frame in frames[:3]:
+            model.track(frame, tracker=YAML_NAME, imgsz=320, verbose=False)
+        assert tracker_of(model).frame_id == 1
+
+
+@pytest.mark.parametrize("task", ["", "-seg", "-pose", "-obb"])
+@pytest.mark.parametrize("family", ["yolo11n", "yolo26n"])
+def test_every_task_of_both_families_has_features(family, task, easy_yaml):
+    torch.manual_seed(0)
+    picture = np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)
+    model = YOLO(f"{family}{task}.yaml")
+    for _ in range(3):
+        (result,) = model.track(
+            picture, persist=True, tracker=easy_yaml, verbose=False, conf=1e-12, max_det=9, imgsz=320
+        )
+    found = result.boxes if result.obb is None else result.obb
+    if not len(found):
+        pytest.skip("random weights found nothing")
+    assert found.id is not None
+    assert len(identities(result)) == len(found)
+    track = tracker_of(model).tracked_stracks[0]
+    assert np.linalg.norm(track.embedding) == pytest.approx(1, abs=1e-4)
+    assert len(track.embedding) > 300
+
+
+class TestHost:
+    def test_another_tracker_afterwards_has_none_of_our_taps(self, model, frames):
+        model.track(frames[0], tracker=YAML_NAME, imgsz=320, verbose=False)
+        assert any(layer._forward_hooks for layer in model.predictor.model.model.model)
+        result = model.track(frames[0], tracker="bytetrack.yaml", imgsz=320, verbose=False)[0]
+        gc.collect()
+        assert not any(layer._forward_hooks for layer in model.predictor.model.model.model)
+        with pytest.raises(ReIDError, match="no identities"):
+            identities(result)
+
+    def test_prediction_afterwards_keeps_no_maps(self, model, frames):
+        model.track(frames[0], tracker=YAML_NAME, imgsz=320, verbose=False)
+        model.predict(frames[0], imgsz=320, verbose=False)
+        assert not model.predictor._hook._maps
+
+    def test_tracking_again_does_not_pile_up_callbacks(self, model, frames):
+        for _ in range(3):
+            model.track(frames[0], tracker=YAML_NAME, imgsz=320, verbose=False)
+        names = [getattr(f, "__name__", "") for f in model.callbacks["on_predict_postprocess_end"]]
+        assert names.count("after_update") == 1
+
+    def test_tracking_again_does_not_pile_up_taps(self, model, frames):
+        for _ in range(3):
+            model.track(frames[0], tracker=YAML_NAME, imgsz=320, verbose=False)
+        gc.collect()
+        assert {len(layer._forward_hooks) for layer in model.predictor.model.model.model} == {0, 1}
+
+    def test_a_wrong_key_stops_before_the_first_frame(self, model, frames, tmp_path):
+        (tmp_path / "bad.yaml").write_text(tracker_yaml().read_text() + "memory_second: 3\n")
+        with pytest.raises(ultralytics_reid.ConfigError, match="did you mean 'memory_seconds'"):
+            model.track(frames[0], tracker=tmp_path / "bad.yaml", imgsz=320, verbose=False)
+
+    @pytest.mark.extras
+    def test_an_exported_model_says_once_that_it_shows_nothing_of_its_inside(self, shared, frames, monkeypatch):
+        pytest.importorskip("openvino")
+        told = []
+        monkeypatch.setattr(LOGGER, "warning", told.append)
+        model = YOLO(shared("models/yolo11n_int8_openvino_model"), task="detect")
+        for frame in frames[:5]:
+            result = model.track(frame, persist=True, tracker=YAML_NAME, imgsz=448, verbose=False)[0]
+        assert len([t for t in told if "no embeddings (an exported model" in t]) == 1
+        assert result.boxes.id is not None
+
+
+class TestResults:
+    def test_boxes_and_identities_go_together(self, model, video):
+        for result in itertools.islice(track(model, video), 10):
+            known = identities(result)
+            assert [b and b.identity_id for b in known] == list(ids([result])[0] or [None] * len(known))
+            assert revivals(result) == []
+
+    def test_a_copy_does_not_pretend_to_know(self, model, frames):
+        result = model.track(frames[0], tracker=YAML_NAME, imgsz=320, verbose=False)[0]
+        with pytest.raises(ReIDError, match=r"as model\.track\(\) gave it"):
+            identities(result.cpu())
+
+
+def test_those_who_walk_out_of_pets_and_come_back_have_the_id_they_had(shared):
+    """On cached detections of the INT8 model, with OSNet's embeddings."""
+    sequence = load_sequence(shared("data/pets09-s2l1"))
+    tracker = ReIDBOTSORT(our_args())
+    tracker.fps = sequence.fps
+    picture, out = np.zeros((576, 768, 3), np.uint8), []
+    for detections, feats in cached(shared("data/cache/pets09-s2l1.npz")):
+        rows = tracker.update(detections, picture, feats=feats).reshape(-1, 8)
+        out.append(Frame(rows[:, 4].astype(np.int64), rows[:, :4]))
+    found = returns(sequence, out)
+    assert (found.total, found.recognised >= 6, found.false <= 1) == (9, True, True)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: Ultralytics has no half precision on the CPU")
+def test_half_precision(model, video):
+    assert any(map(len, ids(track(model, video, half=True, device=0))))
+
+
+def test_half_precision_feature_maps_are_pooled(frames):
+    from ultralytics_reid.embedders.detector import DetectorFeatures
+
+    net = YOLO("yolo11n.yaml").model.eval()
+    picture = torch.rand(1, 3, 320, 320)
+    taps = DetectorFeatures(net, lambda: True)
+    net(picture)
+    whole = taps([np.array([[10, 20, 60, 150]], np.float32)], [(320, 320)])[0]
+    taps._maps = {stride: plane.half() for stride, plane in taps._maps.items()}
+    halved = taps([np.array([[10, 20, 60, 150]], np.float32)], [(320, 320)])[0]
+    assert halved.dtype == np.float32
+    assert (halved * whole).sum() == pytest.approx(1, abs=1e-3)
+
+
+def test_time_of_streams():
+    """Live ones go by the clock on the wall, files by their frames."""
+    from types import SimpleNamespace
+
+    from ultralytics_reid.clock import Clock
+    from ultralytics_reid.predictor import _tell_stream_time
+
+    live, file, skipped = Clock(30), Clock(30), Clock(30)
+    capture = SimpleNamespace(get=lambda _: 50.0)
+    endless = SimpleNamespace(frames=[float("inf")], fps=[25.0], buffer=False)
+    whole = SimpleNamespace(frames=[100], fps=[25.0], buffer=True)
+    partly = SimpleNamespace(frames=[100], fps=[25.0], buffer=False, caps=[capture])
+    for _ in range(3):
+        for clock, data in ((live, endless), (file, whole), (skipped, partly)):
+            _tell_stream_time(clock, data, 0, 1)
+            clock.tick()
+    assert live.now < 1
+    assert file.now == pytest.approx(3 / 25)
+    assert skipped.now == pytest.approx(0)
+    capture.get = lambda _: 75.0
+    _tell_stream_time(skipped, partly, 0, 1)
+    skipped.tick()
+    assert skipped.now == pytest.approx(1)
+
+
+def test_a_clock_never_runs_backwards():
+    clock = make_tracker().clock
+    for seconds in (5.0, 7.0, 6.0):
+        clock.at(seconds)
+        clock.tick()
+    assert clock.now == pytest.approx(2)
