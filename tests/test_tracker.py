@@ -104,9 +104,11 @@ class TestReturns:
                         swapped[[0, 1]] = feats[[1, 0]]
                     yield detections, swapped, people
 
-        out = run(make_tracker(), Swapped([left, right, *crowd(length=240)], 240))
+        tracker = make_tracker()
+        out = run(tracker, Swapped([left, right, *crowd(length=240)], 240))
         before, after = out[110], out[-1]
         assert (after[0], after[1]) == (before[1], before[0])
+        assert [e.corrected for e in tracker.events] == [True, True]
 
 
 class TestShowing:
@@ -139,6 +141,7 @@ class TestEvents:
         assert event.time == pytest.approx(event.frame / 10, abs=0.11)
         assert 161 < event.frame < 175
         assert 0.3 < event.similarity <= 1
+        assert not event.corrected
 
     def test_listeners_hear_until_they_leave(self):
         tracker, heard = make_tracker(), []

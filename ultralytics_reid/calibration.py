@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from .embedding import Bools, Floats
+from .embedding import Bools, Floats, cosine
 
 Doubles = npt.NDArray[np.float64]
 
@@ -80,6 +80,10 @@ class ScoreModel:
         for pairs, mask in ((self._genuine, same), (self._impostor, ~same)):
             if mask.any():
                 pairs.add(a[mask], b[mask], self._project)
+
+    def compare(self, a: Floats, b: Floats) -> Floats:
+        """Scores of raw embeddings `(N, D)` and `(M, D)`, as `(N, M)` in [-1, 1]; all 0 as long as none is believed."""
+        return cosine(self._project(a), self._project(b)) if self.trust else np.zeros((len(a), len(b)), np.float32)
 
     def rescore(self) -> None:
         """Measure what is kept anew; to be called when the metric has changed."""

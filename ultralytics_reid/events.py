@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 _KEPT = 10_000
 
@@ -21,6 +20,8 @@ class Revival:
         time: The same in seconds of the tracker's clock.
         gap: Seconds between its last appearance and the first box of its new one.
         similarity: Cosine under the learned metric, in [-1, 1], to the closest of what is remembered of it.
+        corrected: Whether it was never gone: its track had caught on another's boxes, or theirs on its, and that is
+            put right now; False for a return.
     """
 
     identity_id: int
@@ -29,6 +30,7 @@ class Revival:
     time: float
     gap: float
     similarity: float
+    corrected: bool = False
 
 
 class Events:
@@ -38,7 +40,7 @@ class Events:
         self._kept: deque[Revival] = deque(maxlen=_KEPT)
         self._listeners: list[Callable[[Revival], object]] = []
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Revival]:
         return iter(tuple(self._kept))
 
     def __len__(self) -> int:

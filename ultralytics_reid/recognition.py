@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .association import assign, motion_llr
 from .calibration import ScoreModel
 from .config import Config
-from .embedding import Bools, Floats
+from .embedding import Bools, Floats, unit
 from .events import Events, Revival
 from .memory import MemoryBank
 from .metric import Metric
@@ -64,7 +64,6 @@ class Recogniser:
     Attributes:
         bank: The identities.
         metric: Where embeddings are compared.
-        frames: What one crop's similarity to a track's appearance is worth.
         tracklets: What a tracklet's similarity to an identity is worth.
         area: The picture's area, square pixels.
     """
@@ -72,7 +71,7 @@ class Recogniser:
     def __init__(self, config: Config, mint: Callable[[], int], events: Events) -> None:
         self.metric = Metric()
         self.bank = MemoryBank(config.memory_identities, config.memory_prototypes, self.metric)
-        self.frames = ScoreModel(self.metric.project)
+        self._frames = ScoreModel(self.metric.project), ScoreModel(unit)
         self.tracklets = ScoreModel(self.metric.project)
         self.area = 1.0
         self._config = config
@@ -123,7 +122,23 @@ class Recogniser:
                 np.concatenate([crops, others]),
                 np.repeat([True, False], len(own)),
             )
-        self.frames.observe(looks, crops, own)
+        for model in self._frames:
+            model.observe(looks, crops, own)
+
+    def agreement(self, looks: Floats, crops: Floats) -> Floats:
+        """How well single crops fit tracks' appearances: under the learned metric or as they are, what is clearer.
+
+        The metric helps weak embedders much; strong ones need it less, and while it is young it can mislead.
+
+        Args:
+            looks: `(T, D)` raw appearances of tracks.
+            crops: `(N, D)` raw embeddings of detections.
+
+        Returns:
+            `(T, N)` float32 in [-1, 1]: -1 speaks against a match, 1 for it, 0 says nothing.
+        """
+        learned, plain = (model.agreement(model.compare(looks, crops)) for model in self._frames)
+        return np.where(np.abs(learned) > np.abs(plain), learned, plain)
 
     def _teach(self, tracklet: Tracklet, now: float) -> None:
         self.bank.see(tracklet.identity, tracklet.last)
@@ -136,7 +151,7 @@ class Recogniser:
     def _learn_metric(self) -> None:
         if self.metric.due:
             self.metric.refresh(self.bank.means())
-            self.frames.rescore()
+            self._frames[0].rescore()
             self.tracklets.rescore()
 
     def _check(self, settled: Sequence[Tracklet], now: float) -> None:
@@ -235,7 +250,8 @@ class Recogniser:
             return
         gap = max(0.0, tracklet.born - self.bank.last_seen(identity).time)
         previous = tracklet.identity if tracklet.identity > 0 else None
-        tracklet.revival = Revival(identity, previous, frame, now, gap, similarity)
+        corrected = tracklet.claim is not None
+        tracklet.revival = Revival(identity, previous, frame, now, gap, similarity, corrected)
         self._settle(tracklet, identity)
         self._events.emit(tracklet.revival)
 

@@ -19,7 +19,7 @@ from .association import fuse_appearance
 from .clock import Clock
 from .config import Config
 from .embedders import AUTO, Embedder, build_embedder
-from .embedding import Bools, Floats, as_features, cosine
+from .embedding import Bools, Floats, as_features
 from .errors import EmbeddingError
 from .events import Events
 from .memory import LastSeen
@@ -207,11 +207,9 @@ class ReIDBOTSORT(BOTSORT):
         known = [(n, t.tracklet.appearance) for n, t in enumerate(tracks) if t.is_activated and t.tracklet is not None]
         looks = [(n, a) for n, a in known if a is not None]
         crops = [(n, d.embedding) for n, d in enumerate(detections) if d.embedding is not None]
-        if looks and crops and self.recogniser.frames.trust:
-            project = self.recogniser.metric.project
-            seen, found = (project(np.array([v for _, v in part], np.float32)) for part in (looks, crops))
-            index = np.ix_([n for n, _ in looks], [n for n, _ in crops])
-            agreement[index] = self.recogniser.frames.agreement(cosine(seen, found))
+        if looks and crops:
+            vectors = (np.array([v for _, v in part], np.float32) for part in (looks, crops))
+            agreement[np.ix_([n for n, _ in looks], [n for n, _ in crops])] = self.recogniser.agreement(*vectors)
         return agreement
 
     def _init_new_tracks(self, u_detection: Any, detections: Any, activated: Any, refind: Any = None) -> None:
