@@ -97,8 +97,17 @@ def _report(args: Namespace, ours: Demo, stock: Demo | None) -> str:
 
 
 def _revival_table(events: list[Revival]) -> str:
-    rows = [[f"{e.time:.1f} s", str(e.identity_id), f"{e.gap:.1f} s", f"{e.similarity:.2f}"] for e in events]
-    return "Back from memory:\n\n" + table(["at", "id", "after", "similarity"], rows)
+    rows = [
+        [
+            f"{e.time:.1f} s",
+            str(e.identity_id),
+            f"{e.gap:.1f} s",
+            f"{e.similarity:.2f}",
+            "a mix-up put right" if e.corrected else "back",
+        ]
+        for e in events
+    ]
+    return "Back from memory:\n\n" + table(["at", "id", "after", "similarity", "what"], rows)
 
 
 def _id_table(args: Namespace, ours: Demo, stock: Demo | None) -> str:

@@ -183,6 +183,7 @@ class Recogniser:
         absent = [i for i in self.bank.ids if i not in visible] if young else []
         for tracklet in young:
             tracklet.open = self.tracklets.trust > 0 and any(self._possible(tracklet, i) for i in absent)
+        times = [self.bank.last_seen(i).time for i in absent]  # settling one may push another out of memory
         asking = [t for t in young if t.mean is not None]
         findings = self._compare(asking, absent)
         chosen = dict(assign(findings.value, findings.gate & self._credible(findings)))
@@ -190,9 +191,11 @@ class Recogniser:
             choice = chosen.get(n)
             tracklet.vote(None if choice is None else absent[choice])
             if choice is not None and tracklet.votes >= _VOTES:
-                self._take_back(tracklet, absent[choice], float(findings.scores[n, choice]), frame, now)
+                last, score = times[choice], float(findings.scores[n, choice])
+                self._take_back(tracklet, absent[choice], score, last, (frame, now))
             elif self._is_newcomer(tracklet, findings.value[n][findings.gate[n]]):
                 self._settle_new(tracklet)
+        self._release(seen)
         for tracklet in young:
             if not tracklet.settled and tracklet.seen_for(now) >= self._config.recognise_seconds:
                 self._give_up(tracklet)
@@ -244,16 +247,25 @@ class Recogniser:
             return False
         return bool((self.tracklets.llr(self.bank.search(tracklet.mean[None], self.bank.ids)) < _NOBODY).all())
 
-    def _take_back(self, tracklet: Tracklet, identity: int, similarity: float, frame: int, now: float) -> None:
+    def _take_back(
+        self, tracklet: Tracklet, identity: int, similarity: float, last: float, when: tuple[int, float]
+    ) -> None:
         if identity == tracklet.claim:
             self._settle(tracklet, identity)
             return
-        gap = max(0.0, tracklet.born - self.bank.last_seen(identity).time)
+        gap = max(0.0, tracklet.born - last)
         previous = tracklet.identity if tracklet.identity > 0 else None
         corrected = tracklet.claim is not None
-        tracklet.revival = Revival(identity, previous, frame, now, gap, similarity, corrected)
+        tracklet.revival = Revival(identity, previous, *when, gap, similarity, corrected)
         self._settle(tracklet, identity)
         self._events.emit(tracklet.revival)
+
+    def _release(self, seen: Sequence[Tracklet]) -> None:
+        """Whoever is still undecided gives up an id that somebody else turned out to have."""
+        taken = {t.identity for t in seen if t.settled}
+        for tracklet in seen:
+            if not tracklet.settled and tracklet.identity in taken:
+                tracklet.identity, tracklet.claim = self._mint(), None
 
     def _settle_new(self, tracklet: Tracklet) -> None:
         unused = tracklet.identity > 0 and tracklet.claim is None

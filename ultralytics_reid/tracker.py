@@ -230,8 +230,10 @@ class ReIDBOTSORT(BOTSORT):
         tracklets = [self._tracklet(t, now) for t in seen]
         self.recogniser.learn_frame(tracklets, self.frame_id)
         for tracklet in tracklets:
-            tracklet.take(now)
+            tracklet.blend()
         if self.config.remembers:
+            for tracklet in tracklets:
+                tracklet.take(now)
             confirmed = [t for t in seen if t.is_activated]
             self.recogniser.step([t.tracklet for t in confirmed], self.frame_id, now)
             for track in confirmed:

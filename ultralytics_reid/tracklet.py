@@ -55,11 +55,14 @@ class Tracklet:
     _untaught: deque[tuple[float, Floats]] = field(default_factory=deque)
 
     def take(self, time: float) -> None:
-        """Take this frame's crop as evidence: into the tracklet's mean if it is clean."""
+        """Take this frame's crop as evidence, if it is clean."""
+        if self.embedding is not None and self.clean:
+            self._add(time, self.embedding)
+
+    def blend(self) -> None:
+        """Take this frame's crop into the running appearance, if it is clean or the first."""
         if self.embedding is None:
             return
-        if self.clean:
-            self._add(time, self.embedding)
         if self.appearance is None:
             self.appearance = self.embedding
         elif self.clean:

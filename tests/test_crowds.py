@@ -1,0 +1,53 @@
+"""Whatever happens in a crowd, no two boxes of a frame have the same id, and nothing breaks."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scenes import Person, Scene, image, make_tracker
+
+
+def crowded(seed, looks, miss):
+    rng = np.random.default_rng(seed)
+    people = []
+    for n in range(16):
+        spans = [(s := int(rng.integers(0, 180)), s + int(rng.integers(2, 60))) for _ in range(3)]
+        step = tuple(rng.normal(0, 3, 2))
+        start = rng.uniform(80, 400, 2) - np.multiply(step, 100)
+        people.append(Person(spans, tuple(start), step, look=n % looks, cls=int(n % 5 == 0)))
+    for detections, feats, _ in Scene(people, 200, noise=0.6, seed=seed).frames():
+        seen = rng.random(len(detections)) > miss
+        yield detections[seen], feats[seen]
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    looks=st.sampled_from([2, 5, 16]),
+    miss=st.sampled_from([0.05, 0.3]),
+    keys=st.fixed_dictionaries(
+        {
+            "provisional": st.sampled_from(["show", "hide"]),
+            "memory_identities": st.sampled_from([1, 3, 1000]),
+            "memory_seconds": st.sampled_from([0.5, 5.0, 600.0]),
+            "false_revival_rate": st.sampled_from([0.05, 0.5]),
+            "track_buffer": st.sampled_from([0, 5, 30]),
+        }
+    ),
+)
+def test_ids_are_unique_in_every_frame(seed, looks, miss, keys):
+    tracker = make_tracker(**keys)
+    for detections, feats in crowded(seed, looks, miss):
+        rows = tracker.update(detections, image(), feats=feats)
+        ids = rows[:, -4].tolist() if len(rows) else []
+        assert len(set(ids)) == len(ids)
+        assert all(i > 0 for i in ids)
+
+
+@pytest.mark.parametrize("memory", [0.0, 600.0])
+def test_a_long_walk_takes_no_more_memory_than_a_short_one(memory):
+    tracker = make_tracker(memory_seconds=memory)
+    for detections, feats, _ in Scene([Person([(0, 600)], (200, 200))], 600).frames():
+        tracker.update(detections, image(), feats=feats)
+    (track,) = tracker.tracked_stracks
+    assert len(track.tracklet._untaught) < 60
