@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import Person, Scene, image, make_tracker
+from scenes import Person, Scene, crowd, ids_of, image, make_tracker, run
 
 
 def crowded(seed, looks, miss):
@@ -42,6 +42,17 @@ def test_ids_are_unique_in_every_frame(seed, looks, miss, keys):
         ids = rows[:, -4].tolist() if len(rows) else []
         assert len(set(ids)) == len(ids)
         assert all(i > 0 for i in ids)
+
+
+def test_one_who_stands_where_another_stood_does_not_keep_their_id():
+    """Motion takes the stranger for the one who left, until that one turns up elsewhere."""
+    gone, stranger = Person([(0, 60)], (300, 200), look=0), Person([(70, 160)], (300, 200), look=99)
+    back = Person([(72, 160)], (500, 200), look=0)
+    tracker = make_tracker()
+    out = run(tracker, Scene([gone, stranger, back, *crowd(length=160)], 160))
+    assert ids_of(out, 2)[-1] == ids_of(out, 0)[-1]
+    assert ids_of(out, 1)[-1] != ids_of(out, 0)[-1]
+    assert all(len(set(frame.values())) == len(frame) for frame in out)
 
 
 @pytest.mark.parametrize("memory", [0.0, 600.0])
