@@ -95,6 +95,8 @@ class TestSources:
         out = ids(track(model, tmp_path))
         assert set(out[-1]) & set(out[0])
         assert tracker_of(model).frame_id == 12
+        tracker_of(model).reset()
+        assert tracker_of(model).frame_id == 0
 
     def test_or_as_many_videos_as_images(self, model, frames, tmp_path):
         (tmp_path / "mine.yaml").write_text(

@@ -64,9 +64,6 @@ class MemoryBank:
     def __len__(self) -> int:
         return len(self._last)
 
-    def __contains__(self, identity: int) -> bool:
-        return identity in self._last
-
     @property
     def ids(self) -> list[int]:
         """Identities in memory, the one unseen for longest first."""

@@ -118,5 +118,6 @@ def after_update(predictor: Any) -> None:
     if predictor.args.mode != "track" or not trackers or not isinstance(trackers[0], ReIDBOTSORT):
         return
     stream = predictor.dataset.mode == "stream"
+    trackers[0].keep_through_reset = False  # from here on a reset is meant
     for n, result in enumerate(predictor.results):
         attach(result, trackers[n if stream else 0].identities())
