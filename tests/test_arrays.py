@@ -28,9 +28,10 @@ class TestEmbeddings:
 
     def test_tensors_of_half_precision_are_taken(self):
         torch = pytest.importorskip("torch")
-        rows = as_features(torch.ones((2, 3), dtype=torch.float16), 2)
-        assert rows.dtype == np.float32
-        assert rows.tolist() == [[1, 1, 1], [1, 1, 1]]
+        for dtype in (torch.float16, torch.bfloat16):
+            rows = as_features(torch.ones((2, 3), dtype=dtype, requires_grad=True), 2)
+            assert rows.dtype == np.float32
+            assert rows.tolist() == [[1, 1, 1], [1, 1, 1]]
 
     def test_no_detections_are_no_error(self):
         assert as_features(np.zeros((0, 7)), 0).shape == (0, 7)

@@ -75,6 +75,13 @@ def test_thresholds_out_of_order_are_told():
         load(track_low_thresh=0.5, track_high_thresh=0.3)
 
 
+def test_a_missing_key_of_the_host_is_told():
+    args = our_args()
+    del args.fuse_score
+    with pytest.raises(ConfigError, match=r"'fuse_score' is missing.*bool"):
+        Config.from_args(args)
+
+
 def test_an_int_passes_for_a_float():
     assert load(memory_seconds=5).memory_seconds == 5
 

@@ -98,6 +98,12 @@ class TestSources:
         tracker_of(model).reset()
         assert tracker_of(model).frame_id == 0
 
+    def test_also_in_batches(self, model, frames, tmp_path):
+        for n, frame in enumerate(frames[:12]):
+            cv2.imwrite(str(tmp_path / f"{n:06d}.png"), frame)
+        track(model, tmp_path, batch=4)
+        assert tracker_of(model).frame_id == 12
+
     def test_or_as_many_videos_as_images(self, model, frames, tmp_path):
         (tmp_path / "mine.yaml").write_text(
             tracker_yaml().read_text().replace("folder_is_video: True", "folder_is_video: False")
@@ -204,6 +210,18 @@ class TestResults:
             assert [b and b.identity_id for b in known] == list(ids([result])[0] or [None] * len(known))
             assert revivals(result) == []
 
+    def test_each_frame_of_a_batch_knows_its_own(self, model, video):
+        for result in track(model, video, batch=8):
+            known = identities(result)
+            assert [b and b.identity_id for b in known] == list(ids([result])[0] or [None] * len(known))
+
+    def test_a_box_that_waits_alone_is_hidden(self, model, frames, monkeypatch):
+        model.track(frames[0], persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)
+        monkeypatch.setattr(ReIDBOTSORT, "update", lambda self, *_, **__: self.batch.append({}) or np.zeros((0, 8)))
+        monkeypatch.setattr(ReIDBOTSORT, "hides", True)
+        result = model.track(frames[1], persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)[0]
+        assert len(result.boxes) == 0
+
     def test_a_copy_does_not_pretend_to_know(self, model, frames):
         result = model.track(frames[0], tracker=YAML_NAME, imgsz=320, verbose=False)[0]
         with pytest.raises(ReIDError, match=r"as model\.track\(\) gave it"):
@@ -265,6 +283,14 @@ def test_time_of_streams():
     _tell_stream_time(skipped, partly, 0, 1)
     skipped.tick()
     assert skipped.now == pytest.approx(1)
+
+
+@pytest.mark.parametrize("fps", [0, float("nan"), 90000.0])
+def test_a_container_that_does_not_know_its_rate_is_taken_for_30(fps):
+    from ultralytics_reid.predictor import _plausible
+
+    assert _plausible(fps) == 30
+    assert _plausible(12.5) == 12.5
 
 
 def test_a_clock_never_runs_backwards():

@@ -110,6 +110,21 @@ class TestReturns:
         assert (after[0], after[1]) == (before[1], before[0])
         assert [e.corrected for e in tracker.events] == [True, True]
 
+    @pytest.mark.parametrize("small", [{}, {"memory_seconds": 0.5}, {"memory_identities": 2}, {"memory_identities": 1}])
+    def test_who_is_out_of_sight_for_a_moment_stays_who_they_were_however_small_the_memory(self, small):
+        blinker = Person([(0, 60), (76, 200), (216, 260)], (320, 120))
+        tracker = make_tracker(**small)
+        out = run(tracker, Scene([blinker, *crowd(length=260)], 260))
+        assert len(ids_of(out, 0)) == 1
+        assert not list(tracker.events)
+
+    def test_one_who_flickers_does_not_come_back_as_themselves(self):
+        flicker = Person([(0, 60), *[(n, n) for n in range(62, 90, 2)], (90, 200)], (320, 120))
+        tracker = make_tracker()
+        out = run(tracker, Scene([flicker, *crowd(length=200)], 200))
+        assert len(ids_of(out, 0)) == 1
+        assert not list(tracker.events)
+
 
 class TestShowing:
     def test_ids_count_up_from_1_without_gaps_however_much_flickers(self):
@@ -121,6 +136,13 @@ class TestShowing:
         out = run(make_tracker(hold_seconds=1.0), returning(60))
         first = next(n for n, frame in enumerate(out) if 1 in frame)
         assert first - 121 <= 1 + 10
+
+    def test_revived_boxes_say_so_after_a_moment_out_of_sight_too(self):
+        scene = returning(60)
+        scene.people[1].visible = [(121, 150), (153, 181)]
+        tracker = make_tracker()
+        run(tracker, scene)
+        assert sum(b.revival is not None for b in tracker.identities().values()) == 1
 
     def test_shown_boxes_do_not_wait_and_the_event_says_what_they_were_shown_as(self):
         tracker = make_tracker(provisional="show")
@@ -235,6 +257,19 @@ class TestInput:
         out = run(make_tracker(min_crop_height=10.0), Scene(people, 8))
         assert len(out[-1]) > 450
 
+    def test_frames_of_low_scores_only_ask_the_embedder_for_nothing(self):
+        tracker = make_tracker(track_low_thresh=0.3, track_high_thresh=0.5)
+        tracker.embedder = lambda image, xyxy: np.ones((len(xyxy), 16), np.float32)
+        for conf in (0.2, 0.9, 0.2, 0.9):
+            tracker.update(boxes([[10, 10, 60, 160, conf, 0]]), image())
+
+    def test_motion_weighs_the_same_without_a_picture(self):
+        with_picture, without = make_tracker(), make_tracker()
+        for detections, feats, _ in returning(60).frames():
+            a = with_picture.update(detections, image(), feats=feats)
+            b = without.update(detections, feats=feats)
+        assert np.array_equal(a, b)
+
     def test_without_a_picture(self):
         tracker = make_tracker()
         for detections, feats, _ in Scene(crowd(), 10).frames():
@@ -331,6 +366,13 @@ class TestStock:
         run(tracker, Scene(crowd(), 3))
         assert isinstance(tracker, BOTSORT)
         assert all(isinstance(t, BOTrack) for t in tracker.tracked_stracks)
+
+
+def test_removed_tracks_keep_no_crops():
+    tracker = make_tracker(track_buffer=3)
+    run(tracker, Scene([Person([(0, 30)], (200, 200)), *crowd(length=60)], 60))
+    (gone,) = {id(t): t for t in tracker.removed_stracks}.values()
+    assert not gone.tracklet._untaught
 
 
 def test_memory_is_bounded_however_many_pass():

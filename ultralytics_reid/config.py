@@ -77,6 +77,8 @@ _HOST_RULES = {
 }
 # Put into the namespace by the host, not by a user.
 _HOST_EXTRAS = frozenset({"device"})
+# What the host does without.
+_HOST_OPTIONAL = frozenset({"model", "tracker_type"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +138,9 @@ class Config:
         rules = _rules()
         for key, value in given.items():
             _check(key, value, rules)
+        missing = [key for key in _HOST_RULES if key not in given and key not in _HOST_OPTIONAL]
+        if missing:
+            raise ConfigError(f"'{missing[0]}' is missing in the tracker YAML; it must be {rules[missing[0]]}")
         if _HIGH in given and given.get(_LOW, 0) > given[_HIGH]:
             raise ConfigError(f"{_LOW} must be at most {_HIGH} ({given[_HIGH]}), got {given[_LOW]}")
         ours = {f.name for f in fields(cls)}

@@ -28,7 +28,7 @@ def as_features(vectors: npt.ArrayLike, rows: int) -> Floats:
     Raises:
         EmbeddingError: If the array isn't two-dimensional, has no columns or another number of rows.
     """
-    batch = np.asarray(vectors.cpu() if hasattr(vectors, "cpu") else vectors, dtype=np.float32)
+    batch = np.asarray(vectors.detach().float().cpu() if hasattr(vectors, "detach") else vectors, dtype=np.float32)
     if batch.shape[:-1] != (rows,) or (rows and not batch.size):
         raise EmbeddingError(f"embeddings must have the shape ({rows}, D), one row a detection, got {batch.shape}")
     finite = np.isfinite(batch).all(axis=1, keepdims=True)

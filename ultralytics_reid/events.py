@@ -53,7 +53,11 @@ class Events:
             A function that ends the subscription.
         """
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        return lambda: self._unsubscribe(listener)
+
+    def _unsubscribe(self, listener: Callable[[Revival], object]) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
 
     def emit(self, event: Revival) -> None:
         """Keep an event and tell the listeners."""

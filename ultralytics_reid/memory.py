@@ -58,11 +58,14 @@ class MemoryBank:
         self._last: dict[int, LastSeen] = {}
         self._raw: Floats = np.zeros((0, prototypes, 0), np.float32)
         self._weight: Floats = np.zeros((0, prototypes), np.float32)
-        self._projected: Floats = self._raw
+        self._projected: Floats = np.zeros((0, prototypes + 1, 0), np.float32)
         self._version = metric.version
 
     def __len__(self) -> int:
         return len(self._last)
+
+    def __contains__(self, identity: int) -> bool:
+        return identity in self._last
 
     @property
     def ids(self) -> list[int]:
@@ -101,7 +104,7 @@ class MemoryBank:
         raw, mass = _merge_to(raw[kept], mass[kept], self.prototypes, self._metric)
         self._raw[row], self._weight[row] = 0, 0
         self._raw[row, : len(raw)], self._weight[row, : len(raw)] = raw, mass
-        self._projected[row] = self._metric.project(self._raw[row])
+        self._projected[row] = self._metric.project(self._with_means([row]))[0]
 
     def means(self) -> Floats:
         """Every identity's mean embedding, `(I, D)` raw, of those that have prototypes."""
@@ -140,26 +143,29 @@ class MemoryBank:
         """
         best = self._views(identities, queries).argmax(axis=2)
         rows = [self._row[i] for i in identities]
-        raw = np.concatenate([self._raw[rows], self._mean(rows)[:, None]], axis=1)
-        return np.asarray(raw[np.arange(len(rows)), best], dtype=np.float32)
+        return np.asarray(self._with_means(rows)[np.arange(len(rows)), best], dtype=np.float32)
 
     def _views(self, identities: Sequence[int], queries: Floats) -> Floats:
         """Cosines `(Q, I, K + 1)` of queries to prototypes and, last, to their mean; -1 where there is none."""
         self._reproject()
         rows = [self._row[i] for i in identities]
-        seen = self._metric.project(queries)
-        scores = np.where(self._weight[rows] > 0, np.einsum("qd,ikd->qik", seen, self._projected[rows]), -1)
-        mean = seen @ self._metric.project(self._mean(rows)).T
-        return np.asarray(np.concatenate([scores, mean[:, :, None]], axis=2), dtype=np.float32)
+        flat = self._projected.reshape(-1, queries.shape[1])
+        scores = (self._metric.project(queries) @ flat.T).reshape(len(queries), *self._projected.shape[:2])[:, rows]
+        held = np.pad(self._weight[rows] > 0, ((0, 0), (0, 1)), constant_values=True)
+        return np.asarray(np.where(held, scores, -1), dtype=np.float32)
+
+    def _with_means(self, rows: Sequence[int]) -> Floats:
+        """Raw prototypes of some rows and, last, their mean: `(I, K + 1, D)`."""
+        return np.concatenate([self._raw[rows], self._mean(rows)[:, None]], axis=1)
 
     def _mean(self, rows: Sequence[int]) -> Floats:
         weight = self._weight[rows]
         sums = np.einsum("ik,ikd->id", weight, self._raw[rows])
-        return np.asarray(sums / weight.sum(axis=1, keepdims=True), dtype=np.float32)
+        return np.asarray(sums / np.maximum(weight.sum(axis=1, keepdims=True), 1), dtype=np.float32)
 
     def _reproject(self) -> None:
         if self._version != self._metric.version:
-            self._projected = self._metric.project(self._raw)
+            self._projected = self._metric.project(self._with_means(range(len(self._raw))))
             self._version = self._metric.version
 
     def forget(self, before: float) -> list[int]:
@@ -191,9 +197,9 @@ class MemoryBank:
         self._reproject()
         old = len(self._raw)
         new = min(max(64, 2 * old), self.capacity + 1)
-        shape = (new, self.prototypes, dim)
-        raw, projected = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        weight = np.zeros(shape[:2], np.float32)
+        raw = np.zeros((new, self.prototypes, dim), np.float32)
+        projected = np.zeros((new, self.prototypes + 1, dim), np.float32)
+        weight = np.zeros((new, self.prototypes), np.float32)
         if old:
             raw[:old], projected[:old], weight[:old] = self._raw, self._projected, self._weight
         self._raw, self._projected, self._weight = raw, projected, weight

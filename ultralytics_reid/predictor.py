@@ -12,9 +12,11 @@ import numpy as np
 
 from .embedders import AUTO
 from .embedders.detector import DetectorFeatures
-from .results import attach
+from .results import BoxIdentity, attach
 
 _AFTER = "on_predict_postprocess_end"
+_DEFAULT_FPS = 30.0
+_MOST_FPS = 1000.0
 
 
 def setup(predictor: Any) -> None:
@@ -62,6 +64,8 @@ def before_update(predictor: Any) -> None:
         shapes = [r.orig_shape for r in predictor.results]
         for result, feats in zip(predictor.results, taps(boxes, shapes), strict=True):
             result.feats = feats
+    for tracker in predictor.trackers:
+        tracker.batch = []
     _tell_time(predictor)
     _join_folder(predictor)
 
@@ -76,7 +80,7 @@ def _tell_time(predictor: Any) -> None:
         if tracker.fps_known:
             continue
         if data.mode == "video":
-            tracker.clock.fps = data.fps / stride
+            tracker.clock.fps = _plausible(data.fps) / stride
         elif data.mode == "stream":
             _tell_stream_time(tracker.clock, data, n, stride)
 
@@ -87,22 +91,29 @@ def _tell_stream_time(clock: Any, data: Any, n: int, stride: int) -> None:
     if lengths is None or lengths[n] == float("inf"):
         clock.at(time.monotonic())
     elif data.buffer:
-        clock.fps = data.fps[n] / stride
+        clock.fps = _plausible(data.fps[n]) / stride
     else:
         import cv2
 
-        clock.at(data.caps[n].get(cv2.CAP_PROP_POS_FRAMES) / data.fps[n])
+        clock.at(data.caps[n].get(cv2.CAP_PROP_POS_FRAMES) / _plausible(data.fps[n]))
+
+
+def _plausible(fps: float) -> float:
+    """The host's own rule for streams: containers may say 0, NaN or a clock rate."""
+    return fps if 0 < fps < _MOST_FPS else _DEFAULT_FPS
 
 
 def _join_folder(predictor: Any) -> None:
-    """The host resets the tracker at every image of a folder; here they are frames of one video."""
+    """The host resets the tracker at every image of a folder; here they are frames of one video.
+
+    Before the first of them the host has made the tracker anew, unless it persists: nothing is left to reset.
+    """
     tracker, last = predictor.trackers[0], predictor.vid_path[0]
     folders = {Path(r.path).parent for r in predictor.results}
     tracker.keep_through_reset = (
         predictor.dataset.mode == "image"
         and tracker.config.folder_is_video
-        and last is not None
-        and folders == {Path(last).parent}
+        and folders == {Path(last or predictor.results[0].path).parent}
     )
 
 
@@ -119,5 +130,10 @@ def after_update(predictor: Any) -> None:
         return
     stream = predictor.dataset.mode == "stream"
     trackers[0].keep_through_reset = False  # from here on a reset is meant
-    for n, result in enumerate(predictor.results):
-        attach(result, trackers[n if stream else 0].identities())
+    shown: list[dict[int, BoxIdentity]] = [t.batch[-1] for t in trackers] if stream else (trackers[0].batch or [])
+    for n, known in enumerate(shown):
+        if not known and trackers[n if stream else 0].hides:
+            predictor.results[n] = predictor.results[n][:0]  # the host leaves them in, without ids
+        attach(predictor.results[n], known)
+    for tracker in trackers:
+        tracker.batch = None

@@ -44,9 +44,13 @@ _WANDER = 0.7
 
 @dataclass(frozen=True)
 class _Findings:
-    """Tracklets in question against identities that are not visible: `(T, I)` each."""
+    """Tracklets in question against identities that are not visible: `(T, I)` each.
+
+    `anyone` has their looks' likelihood ratios against everybody remembered, the visible ones too.
+    """
 
     scores: Floats
+    anyone: Floats
     value: npt.NDArray[np.float64]
     motion: npt.NDArray[np.float64]
     gate: Bools
@@ -65,7 +69,7 @@ class Recogniser:
         bank: The identities.
         metric: Where embeddings are compared.
         tracklets: What a tracklet's similarity to an identity is worth.
-        area: The picture's area, square pixels.
+        area: The picture's area, square pixels; None where it is unknown, and motion can't be weighed.
     """
 
     def __init__(self, config: Config, mint: Callable[[], int], events: Events) -> None:
@@ -73,7 +77,7 @@ class Recogniser:
         self.bank = MemoryBank(config.memory_identities, config.memory_prototypes, self.metric)
         self._frames = ScoreModel(self.metric.project), ScoreModel(unit)
         self.tracklets = ScoreModel(self.metric.project)
-        self.area = 1.0
+        self.area: float | None = None
         self._config = config
         self._mint = mint
         self._events = events
@@ -180,6 +184,10 @@ class Recogniser:
     def _recognise(self, seen: Sequence[Tracklet], frame: int, now: float) -> None:
         young = [t for t in seen if not t.settled]
         visible = {t.identity for t in seen if t.settled}
+        for tracklet in young:
+            if tracklet.claim is not None and tracklet.claim not in visible and tracklet.claim not in self.bank:
+                self._settle(tracklet, tracklet.claim)  # nothing is left that could contradict the host
+        young = [t for t in young if not t.settled]
         absent = [i for i in self.bank.ids if i not in visible] if young else []
         for tracklet in young:
             tracklet.open = self.tracklets.trust > 0 and any(self._possible(tracklet, i) for i in absent)
@@ -193,7 +201,7 @@ class Recogniser:
             if choice is not None and tracklet.votes >= _VOTES:
                 last, score = times[choice], float(findings.scores[n, choice])
                 self._take_back(tracklet, absent[choice], score, last, (frame, now))
-            elif self._is_newcomer(tracklet, findings.value[n][findings.gate[n]]):
+            elif self._is_newcomer(tracklet, findings.value[n][findings.gate[n]], findings.anyone[n]):
                 self._settle_new(tracklet)
         self._release(seen)
         for tracklet in young:
@@ -201,7 +209,10 @@ class Recogniser:
                 self._give_up(tracklet)
 
     def _compare(self, asking: Sequence[Tracklet], absent: Sequence[int]) -> _Findings:
-        scores = self.bank.search(np.array([t.mean for t in asking], np.float32), absent)
+        everybody = self.bank.ids
+        found = self.bank.search(np.array([t.mean for t in asking], np.float32), everybody)
+        place = {identity: n for n, identity in enumerate(everybody)}
+        scores = found[:, [place[i] for i in absent]]
         shape = scores.shape
         claimed = np.array([[i == t.claim for i in absent] for t in asking], bool).reshape(shape)
         possible = np.array([[self._possible(t, i) for i in absent] for t in asking], bool).reshape(shape)
@@ -210,7 +221,7 @@ class Recogniser:
         looks = np.clip(self.tracklets.llr(scores), -_MOST_APPEARANCE, _MOST_APPEARANCE)
         doubt = np.log(max(1, len(absent)))  # a newcomer may be taken for any of them
         value = np.where(known, looks, 0) + np.where(claimed, _CLAIM, motion - doubt)
-        return _Findings(scores, value, motion, possible & (known | claimed), claimed)
+        return _Findings(scores, self.tracklets.llr(found), value, motion, possible & (known | claimed), claimed)
 
     def _possible(self, tracklet: Tracklet, identity: int) -> bool:
         """Nobody is in two places, and a person doesn't turn into a car."""
@@ -223,7 +234,7 @@ class Recogniser:
         """Log-likelihood ratio of "walked on to where this tracklet is", fading to no opinion as the gap grows."""
         last = self.bank.last_seen(identity)
         gap = max(0.0, tracklet.born - last.time)
-        if gap >= self._config.motion_seconds:
+        if gap >= self._config.motion_seconds or self.area is None:
             return 0.0
         centre = last.centre + last.velocity * (1 - np.exp(-gap))
         spread = np.full((1, 2), last.spread + _WANDER * last.height * gap)
@@ -239,18 +250,16 @@ class Recogniser:
         best = np.max(np.where(findings.gate, findings.scores, -1), axis=1, keepdims=True, initial=-1)
         return np.asarray(findings.claimed | (credible & (findings.scores >= best)))
 
-    def _is_newcomer(self, tracklet: Tracklet, values: npt.NDArray[np.float64]) -> bool:
+    def _is_newcomer(self, tracklet: Tracklet, values: npt.NDArray[np.float64], looks: Floats) -> bool:
         """Whether a tracklet resembles nobody: no absent identity, nor a visible one that may be on a wrong box."""
         if not self.tracklets.trust:
             return not values.size
-        if tracklet.mean is None or tracklet.count < _EVIDENCE or (values >= _NOBODY).any():
-            return False
-        return bool((self.tracklets.llr(self.bank.search(tracklet.mean[None], self.bank.ids)) < _NOBODY).all())
+        return tracklet.count >= _EVIDENCE and bool((values < _NOBODY).all() and (looks < _NOBODY).all())
 
     def _take_back(
         self, tracklet: Tracklet, identity: int, similarity: float, last: float, when: tuple[int, float]
     ) -> None:
-        if identity == tracklet.claim:
+        if identity in (tracklet.claim, tracklet.identity):
             self._settle(tracklet, identity)
             return
         gap = max(0.0, tracklet.born - last)

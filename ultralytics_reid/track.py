@@ -40,5 +40,12 @@ class ReIDTrack(BOTrack):
         self._match(new_track)
         self.resumed = False
 
+    def mark_removed(self) -> None:
+        """See the host's, which keeps removed tracks for long: their crops go."""
+        super().mark_removed()
+        self._matched = None
+        if self.tracklet is not None:
+            self.tracklet.drop_crops()
+
     def _match(self, detection: ReIDTrack) -> None:
         self._matched, self.clean = detection, detection.clean

@@ -49,6 +49,9 @@ class ReIDBOTSORT(BOTSORT):
         clock: The time in the video, seconds.
         events: What was revived; iterate over it, or `events.subscribe(function)`.
         recogniser: The memory.
+        fps_known: Whether somebody has set `fps`.
+        keep_through_reset: Whether the host's next resets are of images in one folder, which go on.
+        batch: Who the frames of the host's batch show; None outside of one.
     """
 
     def __init__(self, args: Any) -> None:
@@ -61,6 +64,7 @@ class ReIDBOTSORT(BOTSORT):
         self.events = Events()
         self.fps_known = False
         self.keep_through_reset = False
+        self.batch: list[dict[int, BoxIdentity]] | None = None
         self._embedder: Embedder | None = None
         self._told = False
         if isinstance(self.config.fps, float | int):
@@ -124,21 +128,24 @@ class ReIDBOTSORT(BOTSORT):
             **kwargs: What other trackers of the host take; ignored.
 
         Returns:
-            The host's rows, `(T, 8)` or `(T, 9)` for OBB; `ids` are identities.
+            The host's rows, `(T, 8)` or `(T, 9)` for OBB, whose ids are identities; `(0,)` where there are none.
 
         Raises:
             EmbeddingError: If `feats` has another number of rows, or another dimension than before.
         """
         self.clock.tick()
         xyxy = np.asarray(results.xyxy, np.float32)
-        self._clean = self._clean_crops(xyxy, np.asarray(results.conf), img)
+        self._clean = self._clean_crops(results, xyxy, img)
         feats = self._features(results, xyxy, img, feats)
-        return np.asarray(super().update(results, img, feats=feats, **kwargs))
+        rows = np.asarray(super().update(results, img, feats=feats, **kwargs))
+        if self.batch is not None:
+            self.batch.append(self.identities())
+        return rows
 
-    def _clean_crops(self, xyxy: Floats, conf: Floats, img: Any) -> Bools:
-        shape = None if img is None else img.shape[:2]
-        if shape is not None:
-            self.recogniser.area = float(shape[0] * shape[1])
+    def _clean_crops(self, results: Any, xyxy: Floats, img: Any) -> Bools:
+        conf = np.asarray(results.conf)
+        shape = getattr(results, "orig_shape", None) if img is None else img.shape[:2]
+        self.recogniser.area = None if shape is None else float(shape[0] * shape[1])
         high, low = self.args.track_high_thresh, self.config.min_crop_height
         return clean_crops(xyxy, conf, min_conf=high, min_height=low, max_covered=self.config.max_covered, shape=shape)
 
@@ -151,6 +158,8 @@ class ReIDBOTSORT(BOTSORT):
             self.tell_no_features("the detector gives none")
             return None
         checked = as_features(feats, len(results))
+        if not checked.any():
+            return None  # not even a dimension
         if self._dim not in (None, checked.shape[1]):
             raise EmbeddingError(f"embeddings had {self._dim} dimensions until now, got {checked.shape[1]}")
         self._dim = checked.shape[1]
@@ -161,6 +170,8 @@ class ReIDBOTSORT(BOTSORT):
         if self.embedder is None or img is None:
             return None
         asked = np.flatnonzero(conf > self.args.track_low_thresh)
+        if not len(asked):
+            return np.zeros((len(xyxy), 1), np.float32)
         rows = self.embedder(img, xyxy[asked])
         feats = np.zeros((len(xyxy), rows.shape[1]), np.float32)
         feats[asked] = rows
@@ -248,8 +259,8 @@ class ReIDBOTSORT(BOTSORT):
         if old is None:
             track.tracklet = Tracklet(now, track.track_id, last)
         elif track.resumed:
-            claim = old.identity if old.settled else None
-            track.tracklet = Tracklet(now, old.identity, last, claim, appearance=old.appearance)
+            claim = old.identity if old.settled else old.claim
+            track.tracklet = Tracklet(now, old.identity, last, claim, revival=old.revival, appearance=old.appearance)
         assert track.tracklet is not None
         track.tracklet.last, track.tracklet.embedding, track.tracklet.clean = last, track.embedding, track.clean
         return track.tracklet
@@ -270,6 +281,11 @@ class ReIDBOTSORT(BOTSORT):
         """Who the boxes of the last frame show, by id."""
         shown = [t for t in self.tracked_stracks if t.is_activated and t.track_id > 0]
         return {t.track_id: self._identity(t) for t in shown}
+
+    @property
+    def hides(self) -> bool:
+        """Whether a confirmed track's box is held back until its id is known."""
+        return any(t.is_activated and t.track_id < 0 for t in self.tracked_stracks)
 
     def _identity(self, track: ReIDTrack) -> BoxIdentity:
         tracklet = track.tracklet

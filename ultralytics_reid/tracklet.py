@@ -92,6 +92,10 @@ class Tracklet:
         count = sum(t < before for t, _ in self._untaught)
         return [self._untaught.popleft()[1] for _ in range(count)] if count >= least else []
 
+    def drop_crops(self) -> None:
+        """Drop the crops that are not taught yet."""
+        self._untaught.clear()
+
     def vote(self, identity: int | None) -> None:
         """Note which identity this frame's evidence speaks for, None for nobody."""
         agrees = self.votes > 0 and identity == self.favourite
