@@ -142,7 +142,7 @@ class TestSources:
 @pytest.mark.parametrize("task", ["", "-seg", "-pose", "-obb"])
 @pytest.mark.parametrize("family", ["yolo11n", "yolo26n"])
 def test_every_task_of_both_families_has_features(family, task, easy_yaml):
-    torch.manual_seed(0)
+    torch.manual_seed(family == "yolo11n")  # seeds with which the segmenters of random weights find anything
     picture = np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)
     model = YOLO(f"{family}{task}.yaml")
     for _ in range(3):
@@ -150,8 +150,7 @@ def test_every_task_of_both_families_has_features(family, task, easy_yaml):
             picture, persist=True, tracker=easy_yaml, verbose=False, conf=1e-12, max_det=9, imgsz=320
         )
     found = result.boxes if result.obb is None else result.obb
-    if not len(found):
-        pytest.skip("random weights found nothing")
+    assert len(found)
     assert found.id is not None
     assert len(identities(result)) == len(found)
     track = tracker_of(model).tracked_stracks[0]
