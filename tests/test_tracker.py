@@ -62,6 +62,34 @@ class TestReturns:
         out = run(make_tracker(), Scene([Person([(0, 160)], (60, 120), look=0), twin, *crowd()], 160))
         assert set(ids_of(out, 0)).isdisjoint(ids_of(out, 1))
 
+    def test_a_double_does_not_become_who_leaves_beside_them(self):
+        """Whoever was there before somebody left is not that somebody, however alike."""
+        leaving, double = Person([(0, 62)], (60, 120), look=0), Person([(60, 160)], (500, 120), look=0)
+        out = run(make_tracker(), Scene([leaving, double, *crowd()], 160))
+        assert set(ids_of(out, 0)).isdisjoint(ids_of(out, 1))
+
+    @pytest.mark.parametrize("visible", [[(101, 200)], [(109, 200)], [(109, 110), (114, 200)]])
+    def test_a_stranger_who_takes_somebodys_place_is_somebody_new(self, visible):
+        """Without a gap, after one that the host bridges by motion, and after two of them."""
+        owner, stranger = Person([(0, 100)], (320, 120), look=0), Person(visible, (320, 120), look=99)
+        out = run(make_tracker(), Scene([owner, stranger, *crowd()], 200))
+        assert ids_of(out, 1)[-1] not in ids_of(out, 0)
+
+    def test_who_came_back_elsewhere_is_no_longer_awaited_where_they_were(self):
+        gone, back = Person([(0, 60)], (100, 120), look=0), Person([(66, 160)], (500, 120), look=0)
+        stranger = Person([(80, 160)], (100, 120), look=99)
+        out = run(make_tracker(), Scene([gone, back, stranger, *crowd()], 160))
+        assert ids_of(out, 1)[-1] == ids_of(out, 0)[-1] not in ids_of(out, 2)
+        assert all(len(set(frame.values())) == len(frame) for frame in out)
+
+    def test_who_came_back_may_be_out_of_sight_for_a_moment_again(self):
+        scene = returning(100)
+        scene.people[1].visible = [(161, 190), (194, 221)]
+        tracker = make_tracker()
+        out = run(tracker, scene)
+        assert ids_of(out, 1, 185) == ids_of(out, 0)
+        assert len(tracker.events) == 1
+
     def test_two_who_come_back_at_once_are_told_apart(self):
         a, b = ([Person([span], (x, 120), look=n) for span in [(0, 60), (130, 200)]] for n, x in enumerate((100, 400)))
         a[1].start, b[1].start = b[0].start, a[0].start

@@ -201,7 +201,9 @@ class Recogniser:
             if choice is not None and tracklet.votes >= _VOTES:
                 last, score = times[choice], float(findings.scores[n, choice])
                 self._take_back(tracklet, absent[choice], score, last, (frame, now))
-            elif self._is_newcomer(tracklet, findings.value[n][findings.gate[n]], findings.anyone[n]):
+            elif self._is_newcomer(
+                tracklet, findings.value[n][findings.gate[n] & ~findings.claimed[n]], findings.anyone[n]
+            ):
                 self._settle_new(tracklet)
         self._release(seen)
         for tracklet in young:
@@ -253,7 +255,7 @@ class Recogniser:
     def _is_newcomer(self, tracklet: Tracklet, values: npt.NDArray[np.float64], looks: Floats) -> bool:
         """Whether a tracklet resembles nobody: no absent identity, nor a visible one that may be on a wrong box."""
         if not self.tracklets.trust:
-            return not values.size
+            return tracklet.claim is None and not values.size
         return tracklet.count >= _EVIDENCE and bool((values < _NOBODY).all() and (looks < _NOBODY).all())
 
     def _take_back(
