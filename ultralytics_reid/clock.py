@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Frames a second where neither the source nor anybody says otherwise, as the host assumes too.
+DEFAULT_FPS = 30.0
+
 
 class Clock:
     """A tracker's clock.

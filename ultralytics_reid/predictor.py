@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from .clock import DEFAULT_FPS
 from .embedders import AUTO
 from .embedders.detector import DetectorFeatures
 from .results import BoxIdentity, attach
 
 _AFTER = "on_predict_postprocess_end"
-_DEFAULT_FPS = 30.0
 _MOST_FPS = 1000.0
 
 
@@ -100,7 +100,7 @@ def _tell_stream_time(clock: Any, data: Any, n: int, stride: int) -> None:
 
 def _plausible(fps: float) -> float:
     """The host's own rule for streams: containers may say 0, NaN or a clock rate."""
-    return fps if 0 < fps < _MOST_FPS else _DEFAULT_FPS
+    return fps if 0 < fps < _MOST_FPS else DEFAULT_FPS
 
 
 def _join_folder(predictor: Any) -> None:

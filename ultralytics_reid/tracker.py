@@ -16,7 +16,7 @@ from ultralytics.utils import LOGGER
 
 from . import predictor as wiring
 from .association import fuse_appearance
-from .clock import Clock
+from .clock import DEFAULT_FPS, Clock
 from .config import Config
 from .embedders import AUTO, Embedder, build_embedder
 from .embedding import Bools, Floats, as_features
@@ -28,8 +28,6 @@ from .recognition import Recogniser
 from .results import BoxIdentity
 from .track import ReIDTrack
 from .tracklet import Tracklet
-
-_DEFAULT_FPS = 30.0
 
 
 class ReIDBOTSORT(BOTSORT):
@@ -60,7 +58,7 @@ class ReIDBOTSORT(BOTSORT):
         host_args.model = AUTO  # the host would load an encoder of its own, once a stream
         super().__init__(host_args)
         self.args = args
-        self.clock = Clock(_DEFAULT_FPS)
+        self.clock = Clock(DEFAULT_FPS)
         self.events = Events()
         self.fps_known = False
         self.keep_through_reset = False
