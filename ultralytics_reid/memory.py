@@ -1,50 +1,40 @@
-"""The memory bank: several prototypes an identity, budget, expiry and search. Knows neither clocks nor cameras."""
+"""The memory bank: who was there, where and how they looked, within a budget. Knows neither clocks nor cameras."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from .embedding import Floats, unit
-from .errors import EmbeddingError
+from .centroids import Ints
+from .embedding import Bools, Floats
 from .metric import Metric
+from .prototypes import Prototypes, grown
+from .sightings import NUMBERS, Doubles, LastSeen, Sightings, as_numbers, as_sightings, pack, unpack
 
-Ints = npt.NDArray[np.int64]
+__all__ = ["LastSeen", "MemoryBank"]
 
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
-@dataclass(frozen=True)
-class LastSeen:
-    """Where and how an identity was when it was last seen.
-
-    Attributes:
-        time: Seconds.
-        cls: Class index.
-        centre: `(2,)` pixels.
-        velocity: `(2,)` pixels a second.
-        spread: Standard deviation of the centre, pixels.
-        height: Box height, pixels.
-    """
-
-    time: float
-    cls: int
-    centre: npt.NDArray[np.float64]
-    velocity: npt.NDArray[np.float64]
-    spread: float
-    height: float
+_NOBODY = -1
+_FIRST_SLOTS = 64
 
 
 class MemoryBank:
-    """Identities and how they looked.
+    """Identities, where they were and how they looked.
 
-    Each identity has up to `prototypes` raw embeddings, each the mean of a stretch of clean crops. When there is one
-    too many, the two most alike are merged: what is left spans how the identity has looked, not how it looked last.
+    Each has a slot: its place in arrays that grow by doubling, up to the capacity. Gates read the arrays; a view of
+    them is read-only, and good until an identity is made or goes.
+
+    When there is one identity too many, the least useful goes: the one with the longest absence, divided by
+    1 + ln(1 + crops taught). Who is away for long is unlikelier to return, and who was hardly ever seen is likelier to
+    be a flicker of the detector than somebody: a flicker of half a second goes before a resident who is out for lunch.
+    The logarithm keeps somebody seen for hours from outliving everybody else for days.
 
     Args:
-        capacity: Most identities; the one unseen for longest goes first.
+        capacity: Most identities, 1 or more.
         prototypes: Most prototypes an identity.
         metric: Projects raw embeddings to where they are compared.
     """
@@ -53,66 +43,217 @@ class MemoryBank:
         self.capacity = capacity
         self.prototypes = prototypes
         self._metric = metric
-        self._row: dict[int, int] = {}
+        self._clear()
+
+    def _clear(self) -> None:
+        self._slot: dict[int, int] = {}
         self._free: list[int] = []
-        self._last: dict[int, LastSeen] = {}
-        self._raw: Floats = np.zeros((0, prototypes, 0), np.float32)
-        self._weight: Floats = np.zeros((0, prototypes), np.float32)
-        self._projected: Floats = np.zeros((0, prototypes + 1, 0), np.float32)
-        self._version = metric.version
+        self._used = 0
+        self._ids: Ints = np.zeros(0, np.int64)
+        self._last: Doubles = np.zeros((0, NUMBERS))
+        self._first: Doubles = np.zeros(0)
+        self._looks = Prototypes(self.prototypes, self._metric)
 
     def __len__(self) -> int:
-        return len(self._last)
+        return len(self._slot)
 
     def __contains__(self, identity: int) -> bool:
-        return identity in self._last
+        return identity in self._slot
 
     @property
     def ids(self) -> list[int]:
         """Identities in memory, the one unseen for longest first."""
-        return list(self._last)
+        ids: list[int] = self._ids[self._by_absence(np.flatnonzero(self.ids_by_slot != _NOBODY))].tolist()
+        return ids
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all arrays take."""
+        return self._looks.nbytes + self._ids.nbytes + self._last.nbytes + self._first.nbytes
+
+    @property
+    def slots(self) -> int:
+        """How many slots, from 0, are or were in use: `S`, the length of the arrays."""
+        return self._used
+
+    @property
+    def ids_by_slot(self) -> Ints:
+        """`(S,)` identities, -1 where a slot is empty."""
+        return _view(self._ids[: self._used])
+
+    @property
+    def last(self) -> Sightings:
+        """`(S,)` last sightings, `SIGHTING`; an empty slot's time is infinity, so that nobody comes after it."""
+        return _view(as_sightings(self._last[: self._used]))
+
+    @property
+    def first(self) -> Doubles:
+        """`(S,)` times of the first sightings, seconds."""
+        return _view(self._first[: self._used])
+
+    def slot_of(self, identity: int) -> int:
+        """An identity's slot; KeyError if it isn't in memory."""
+        return self._slot[identity]
+
+    def slots_of(self, identities: Iterable[int]) -> Ints:
+        """Identities' slots, `(I,)`; KeyError if one isn't in memory."""
+        return np.array([self._slot[i] for i in identities], np.int64)
 
     def last_seen(self, identity: int) -> LastSeen:
         """Where and how an identity was last seen; KeyError if it isn't in memory."""
-        return self._last[identity]
+        return unpack(self._last[self._slot[identity]])
 
     def see(self, identity: int, last: LastSeen) -> list[int]:
         """Note that an identity is visible; it is made if it is new.
 
         Returns:
-            Identities that had to go to make room.
+            Identities that had to go to make room, the least useful first.
         """
-        self._last.pop(identity, None)
-        self._last[identity] = last
-        return self._drop(self.ids[: max(0, len(self) - self.capacity)])
+        gone = [] if identity in self._slot else self._admit({identity: last.time}, self.slots_of([]))
+        self._last[self._slot[identity]] = pack(last)
+        return gone
+
+    def see_all(self, identities: Sequence[int], seen: Sightings) -> list[int]:
+        """Note everybody who is visible; who is new is made. None of those in memory goes for another of them.
+
+        Args:
+            identities: `N` different ones.
+            seen: `(N,)` rows of `SIGHTING`; see `sightings`.
+
+        Returns:
+            Identities that had to go to make room, the least useful first, and, if more are visible than memory may
+            hold, those new ones there was no room for.
+        """
+        rows, slots = as_numbers(seen), self._slots_if_any(identities)
+        self._write(slots, rows)
+        if (slots >= 0).all():
+            return []
+        new = {int(i): float(time) for i, time in zip(identities, rows[:, 0], strict=True) if i not in self._slot}
+        gone = self._admit(new, slots[slots >= 0])
+        self._write(self._slots_if_any(identities), rows)
+        return gone
+
+    def _write(self, slots: Ints, rows: Doubles) -> None:
+        self._last[slots[slots >= 0]] = rows[slots >= 0]
+
+    def _slots_if_any(self, identities: Sequence[int]) -> Ints:
+        return np.array([self._slot.get(i, _NOBODY) for i in identities], np.int64)
+
+    def _admit(self, new: dict[int, float], spared: Ints) -> list[int]:
+        """Make identities, first seen at a time, in the place of others that aren't spared."""
+        surplus = len(self) + len(new) - self.capacity
+        gone = self._evict(surplus, max(new.values()), spared) if surplus > 0 else []
+        room = self.capacity - len(self)
+        for identity in list(new)[:room]:
+            self._make(identity, new[identity])
+        return gone + list(new)[room:]
+
+    def _make(self, identity: int, time: float) -> None:
+        slot = self._free.pop() if self._free else self._used
+        if slot == len(self._ids):
+            self._grow()
+        self._used = max(self._used, slot + 1)
+        self._slot[identity] = slot
+        self._ids[slot], self._first[slot], self._last[slot, 0] = identity, time, time
+
+    def _grow(self) -> None:
+        length = min(max(_FIRST_SLOTS, 2 * len(self._ids)), self.capacity)
+        self._ids, self._last = grown(self._ids, length), grown(self._last, length)
+        self._first = grown(self._first, length)
+        self._looks.reserve(length)
+
+    def _evict(self, count: int, now: float, spared: Ints) -> list[int]:
+        held = self.ids_by_slot != _NOBODY
+        now = max(now, self._last[: self._used, 0].max(where=held, initial=-np.inf))
+        held[spared] = False
+        slots = np.flatnonzero(held)
+        absence, crops = now - self._last[slots, 0], self._looks.crops[slots]
+        return self._drop(slots[_least_useful(self._ids[slots], absence, crops, count)])
 
     def learn(self, identity: int, embedding: Floats, weight: float) -> None:
         """Add what an identity looked like for a stretch of time.
 
         Args:
-            identity: An identity that `see` has made.
+            identity: An identity that is in memory; KeyError if it isn't.
             embedding: `(D,)` float32, the raw mean of the stretch's crops.
             weight: How many crops it is the mean of.
 
         Raises:
             EmbeddingError: If the dimension differs from what is stored.
+            ValueError: If the weight isn't above 0.
         """
-        row = self._row_of(identity, len(embedding))
-        raw = np.concatenate([self._raw[row], unit(embedding)[None]])
-        mass = np.append(self._weight[row], np.float32(weight))
-        kept = mass > 0
-        raw, mass = _merge_to(raw[kept], mass[kept], self.prototypes, self._metric)
-        self._raw[row], self._weight[row] = 0, 0
-        self._raw[row, : len(raw)], self._weight[row, : len(raw)] = raw, mass
-        self._projected[row] = self._metric.project(self._with_means([row]))[0]
+        if not weight > 0:
+            raise ValueError(f"weight must be above 0, got {weight!r}")
+        self._looks.add(self._slot[identity], embedding, weight)
+
+    def merge(self, gone: int, kept: int) -> None:
+        """Join what is known of two identities that turn out to be one; KeyError if one isn't in memory.
+
+        Args:
+            gone: Disappears.
+            kept: Has both's prototypes, merged down to how many it may have, the earlier first and the later last
+                sighting.
+        """
+        source, target = self._slot[gone], self._slot[kept]
+        if source == target:
+            return
+        self._first[target] = min(self._first[target], self._first[source])
+        if self._last[source, 0] > self._last[target, 0]:
+            self._last[target] = self._last[source]
+        self._looks.join(source, target)
+        self._drop(np.array([source]))
+
+    def forget(self, before: float) -> list[int]:
+        """Drop identities last seen before a time, in seconds, and return them, the one unseen for longest first."""
+        return self._drop(self._by_absence(np.flatnonzero(self._last[: self._used, 0] < before)))
+
+    def _by_absence(self, slots: Ints) -> Ints:
+        return slots[np.lexsort((self._ids[slots], self._last[slots, 0]))]
+
+    def _drop(self, slots: Ints) -> list[int]:
+        identities: list[int] = self._ids[slots].tolist()
+        for identity in identities:
+            self._free.append(self._slot.pop(identity))
+        self._ids[slots], self._last[slots, 0] = _NOBODY, np.inf
+        self._looks.clear(slots)
+        return identities
 
     def means(self) -> Floats:
         """Every identity's mean embedding, `(I, D)` raw, of those that have prototypes."""
-        return self._mean(list(self._row.values()))
+        return self._looks.means(np.flatnonzero(self._looks.crops))
 
     def knows(self, identity: int) -> bool:
         """Whether an identity has prototypes."""
-        return identity in self._row
+        slot = self._slot.get(identity)
+        return slot is not None and bool(self._looks.crops[slot])
+
+    def shortlist(self, queries: Floats, allowed: Bools, most: int = 32) -> Ints:
+        """The coarse search: whom it is worth comparing with, by how alike queries and identities' means are.
+
+        With no more than `most` identities in memory nobody is left out, and `compare` finds the best there is.
+
+        Args:
+            queries: `(Q, D)` float32 raw embeddings.
+            allowed: `(Q, S)`, by slot; empty slots are left out, whatever it says.
+            most: Most slots a query.
+
+        Returns:
+            `(C,)` slots, sorted: for every query the `most` that it allows and whose mean is most alike, all that it
+            allows if there are no more. One without prototypes comes last.
+        """
+        return self._looks.shortlist(queries, allowed & (self.ids_by_slot != _NOBODY), most)
+
+    def compare(self, queries: Floats, slots: Ints) -> Floats:
+        """The fine search: similarity of each query to each slot, that of the closest of its prototypes and their mean.
+
+        Args:
+            queries: `(Q, D)` float32 raw embeddings.
+            slots: `(C,)`; one without prototypes gets -1.
+
+        Returns:
+            `(Q, C)` cosines in [-1, 1] under the learned metric.
+        """
+        return self._looks.compare(queries, slots)
 
     def search(self, queries: Floats, identities: Iterable[int]) -> Floats:
         """Similarity of each query to each identity: that of the closest of its prototypes and their mean.
@@ -124,11 +265,9 @@ class MemoryBank:
         Returns:
             `(Q, I)` cosines in [-1, 1] under the learned metric.
         """
-        wanted = list(identities)
-        scores = np.full((len(queries), len(wanted)), -1, np.float32)
-        known = [n for n, i in enumerate(wanted) if i in self._row]
-        if known and len(queries):
-            scores[:, known] = self._views([wanted[n] for n in known], queries).max(axis=2)
+        slots = self._slots_if_any(list(identities))
+        scores = np.full((len(queries), len(slots)), -1, np.float32)
+        scores[:, slots >= 0] = self.compare(queries, slots[slots >= 0])
         return scores
 
     def closest(self, queries: Floats, identities: Sequence[int]) -> Floats:
@@ -141,107 +280,42 @@ class MemoryBank:
         Returns:
             `(Q, I, D)` float32.
         """
-        best = self._views(identities, queries).argmax(axis=2)
-        rows = [self._row[i] for i in identities]
-        return np.asarray(self._with_means(rows)[np.arange(len(rows)), best], dtype=np.float32)
-
-    def _views(self, identities: Sequence[int], queries: Floats) -> Floats:
-        """Cosines `(Q, I, K + 1)` of queries to prototypes and, last, to their mean; -1 where there is none."""
-        self._reproject()
-        rows = [self._row[i] for i in identities]
-        flat = self._projected.reshape(-1, queries.shape[1])
-        scores = (self._metric.project(queries) @ flat.T).reshape(len(queries), *self._projected.shape[:2])[:, rows]
-        held = np.pad(self._weight[rows] > 0, ((0, 0), (0, 1)), constant_values=True)
-        return np.asarray(np.where(held, scores, -1), dtype=np.float32)
-
-    def _with_means(self, rows: Sequence[int]) -> Floats:
-        """Raw prototypes of some rows and, last, their mean: `(I, K + 1, D)`."""
-        return np.concatenate([self._raw[rows], self._mean(rows)[:, None]], axis=1)
-
-    def _mean(self, rows: Sequence[int]) -> Floats:
-        weight = self._weight[rows]
-        sums = np.einsum("ik,ikd->id", weight, self._raw[rows])
-        return np.asarray(sums / np.maximum(weight.sum(axis=1, keepdims=True), 1), dtype=np.float32)
-
-    def _reproject(self) -> None:
-        if self._version != self._metric.version:
-            self._projected = self._metric.project(self._with_means(range(len(self._raw))))
-            self._version = self._metric.version
-
-    def forget(self, before: float) -> list[int]:
-        """Drop identities last seen before a time, in seconds, and return them."""
-        return self._drop([i for i, last in self._last.items() if last.time < before])
-
-    def _drop(self, identities: list[int]) -> list[int]:
-        for identity in identities:
-            del self._last[identity]
-            row = self._row.pop(identity, None)
-            if row is not None:
-                self._weight[row] = 0
-                self._raw[row] = 0
-                self._free.append(row)
-        return identities
-
-    def _row_of(self, identity: int, dim: int) -> int:
-        if identity not in self._last:
-            raise KeyError(identity)
-        if self._raw.shape[2] not in (0, dim):
-            raise EmbeddingError(f"memory holds embeddings of dimension {self._raw.shape[2]}, got {dim}")
-        if identity not in self._row:
-            if not self._free:
-                self._grow(dim)
-            self._row[identity] = self._free.pop()
-        return self._row[identity]
-
-    def _grow(self, dim: int) -> None:
-        self._reproject()
-        old = len(self._raw)
-        new = min(max(64, 2 * old), self.capacity + 1)
-        raw = np.zeros((new, self.prototypes, dim), np.float32)
-        projected = np.zeros((new, self.prototypes + 1, dim), np.float32)
-        weight = np.zeros((new, self.prototypes), np.float32)
-        if old:
-            raw[:old], projected[:old], weight[:old] = self._raw, self._projected, self._weight
-        self._raw, self._projected, self._weight = raw, projected, weight
-        self._free.extend(range(new - 1, old - 1, -1))
+        return self._looks.closest(queries, self.slots_of(identities))
 
     def state(self) -> dict[str, Any]:
         """Everything that is remembered, as plain arrays that `numpy.savez` takes; see `restore`."""
-        ids = self.ids
-        rows = [self._row.get(i, -1) for i in ids]
-        shape = self._raw.shape[1:]
-        return {
-            "ids": np.array(ids, np.int64),
-            "raw": np.array([self._raw[r] if r >= 0 else np.zeros(shape) for r in rows], np.float32),
-            "weight": np.array([self._weight[r] if r >= 0 else np.zeros(shape[0]) for r in rows], np.float32),
-            "last": np.array([_pack(self._last[i]) for i in ids], np.float64),
-        }
+        slots = self.slots_of(self.ids)
+        raw, weight = self._looks.dump(slots)
+        last, first = self._last[slots], self._first[slots]
+        return {"ids": self._ids[slots], "raw": raw, "weight": weight, "last": last, "first": first}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what another bank's `state` gave; what was remembered before is forgotten."""
-        self._drop(self.ids)
-        for identity, raw, weight, last in zip(state["ids"], state["raw"], state["weight"], state["last"], strict=True):
-            self.see(int(identity), _unpack(last))
-            for vector, mass in zip(raw[weight > 0], weight[weight > 0], strict=True):
-                self.learn(int(identity), vector, float(mass))
+        """Take over what another bank's `state` gave; what was remembered before is forgotten.
+
+        A bank of a smaller capacity takes the most useful, one of fewer prototypes merges them.
+        """
+        self._clear()
+        ids, weight, times = state["ids"], state["weight"], state["last"][:, 0]
+        absence = times.max(initial=-np.inf) - times
+        left_out = _least_useful(ids, absence, weight.sum(axis=1), len(ids) - self.capacity)
+        for n in np.setdiff1d(np.arange(len(ids)), left_out):
+            self._make(int(ids[n]), float(state["first"][n]))
+            slot, held = self._slot[int(ids[n])], weight[n] > 0
+            self._last[slot] = state["last"][n]
+            self._looks.load(slot, state["raw"][n][held], weight[n][held])
 
 
-def _pack(last: LastSeen) -> list[float]:
-    return [last.time, last.cls, *last.centre, *last.velocity, last.spread, last.height]
+def _least_useful(ids: Ints, absence: Doubles, crops: Floats, count: int) -> Ints:
+    """Places of the `count` least useful identities, the worst first: see `MemoryBank`; of equals, the lowest id."""
+    count = min(count, len(ids))
+    if count <= 0:
+        return np.zeros(0, np.int64)
+    badness = absence / (1 + np.log1p(crops))
+    worst = np.flatnonzero(badness >= np.partition(badness, -count)[-count])
+    return worst[np.lexsort((ids[worst], -badness[worst]))][:count]
 
 
-def _unpack(row: npt.NDArray[np.float64]) -> LastSeen:
-    return LastSeen(float(row[0]), int(row[1]), row[2:4].copy(), row[4:6].copy(), float(row[6]), float(row[7]))
-
-
-def _merge_to(raw: Floats, mass: Floats, most: int, metric: Metric) -> tuple[Floats, Floats]:
-    """Merge the two most similar prototypes until there are at most `most`."""
-    while len(raw) > most:
-        seen = metric.project(raw)
-        alike = seen @ seen.T - 3 * np.eye(len(raw), dtype=np.float32)
-        a, b = divmod(int(alike.argmax()), len(raw))
-        merged = unit(mass[a] * raw[a] + mass[b] * raw[b])
-        keep = [n for n in range(len(raw)) if n not in (a, b)]
-        raw = np.concatenate([raw[keep], merged[None]])
-        mass = np.append(mass[keep], mass[a] + mass[b])
-    return raw, mass
+def _view(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
+    view: npt.NDArray[_Scalar] = array.view()
+    view.flags.writeable = False
+    return view

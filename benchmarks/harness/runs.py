@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from .sequences import Detections, Frame, Sequence
 from .setting import progress
 
 OURS = "reid_botsort.yaml"
+
+Picture = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -57,20 +60,56 @@ class Run:
     milliseconds: float
 
 
-def run_cached(contender: Contender, sequence: Sequence, cache: list[Detections]) -> Run:
+class FixedMotion:
+    """Stands in for the host's `GMC` where the camera motion is known: frame by frame, in order.
+
+    Args:
+        warps: `(F, 2, 3)` affine camera motion from the frame before to each frame, pixels.
+
+    Attributes:
+        method: What the host asks to know whether there is camera motion at all.
+    """
+
+    method = "fixed"
+
+    def __init__(self, warps: npt.NDArray[np.float64]) -> None:
+        self._warps = warps
+        self.reset_params()
+
+    def apply(self, raw_frame: Picture, detections: Any = None) -> npt.NDArray[np.float64]:  # noqa: ARG002
+        """The next frame's motion, `(2, 3)`, whatever the picture shows."""
+        return np.asarray(next(self._rest))
+
+    def reset_params(self) -> None:
+        """Begin again with the first frame."""
+        self._rest = iter(self._warps)
+
+
+def run_cached(
+    contender: Contender,
+    sequence: Sequence,
+    cache: list[Detections],
+    *,
+    shape: tuple[int, int] | None = None,
+    warps: npt.NDArray[np.float64] | None = None,
+) -> Run:
     """Hand cached detections and embeddings, and the video's real frames, to a tracker.
 
     Args:
         contender: The tracker; one of this package's is told the sequence's frame rate.
         sequence: Has the video.
         cache: Detections by frame, as many frames as the sequence has.
+        shape: Height and width of black frames to hand over in place of the video's; None for the video's.
+        warps: `(F, 2, 3)` camera motion, for a tracker that would otherwise find it out from the frames.
 
     Returns:
         The run; its time is the tracker's alone, camera motion included.
     """
     tracker = _tracker(contender, sequence.fps)
+    if warps is not None and contender.config().get("gmc_method", "none") != "none":
+        tracker.gmc = FixedMotion(warps)
     frames, times = [], []
-    pairs = zip(pictures(sequence), cache, strict=True)
+    pairs = zip(pictures(sequence) if shape is None else _black(shape, len(cache)), cache, strict=True)
     for picture, detections in progress(pairs, contender.label, len(cache)):
         start = time.perf_counter()
         rows = tracker.update(_boxes(detections, picture.shape[:2]), picture, feats=detections.feats)
@@ -89,7 +128,12 @@ def _tracker(contender: Contender, fps: float) -> Any:
     return tracker
 
 
-def pictures(sequence: Sequence) -> Iterator[npt.NDArray[np.uint8]]:
+def _black(shape: tuple[int, int], count: int) -> Iterable[Picture]:
+    # One byte that looks like a picture: trackers that are told the camera motion don't read it.
+    return repeat(np.broadcast_to(np.uint8(0), (*shape, 3)), count)
+
+
+def pictures(sequence: Sequence) -> Iterator[Picture]:
     """The video's frames, `(H, W, 3)` uint8 BGR."""
     import cv2
 

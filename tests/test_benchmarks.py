@@ -1,0 +1,304 @@
+"""The benchmarks' data: perturbed copies, simulated appearance, and MOT17 by its own rule."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pytest
+
+from benchmarks.harness.mot17 import COMBINED, evaluate, load_clip, picture_shape
+from benchmarks.harness.perturb import PERTURBATIONS, blur_embeddings, halve_rate, reverse, start_late, weaken_detector
+from benchmarks.harness.runs import OURS, Contender, FixedMotion, run_cached
+from benchmarks.harness.sequences import Detections, Frame, Sequence
+from benchmarks.harness.simulate import Likeness, likeness, simulate
+from benchmarks.harness.stock import BOTSORT, BYTETRACK
+
+FPS, HEIGHT, APART = 5.0, 100.0, 300.0
+
+
+def boxes(lefts, top=100.0):
+    """Boxes of one size, `HEIGHT` high, side by side."""
+    left = np.asarray(lefts, np.float32)
+    return np.stack([left, left * 0 + top, left + 40, left * 0 + top + HEIGHT], axis=1)
+
+
+def detections(xyxy, feats=None):
+    n = len(xyxy)
+    return Detections(np.asarray(xyxy, np.float32), np.full(n, 0.9, np.float32), np.zeros(n, np.float32), feats)
+
+
+def scene(frames, person=None, fps=FPS):
+    return Sequence("made up", fps, tuple(frames), person or {}, None)
+
+
+# Twelve frames with as many people as their number says, each with the frame and the person in the embedding.
+TRUTH = scene([Frame(np.arange(n), boxes(APART * np.arange(n))) for n in range(12)])
+FOUND = [
+    detections(f.xyxy, np.array([[n + 1, i + 1, 5] for i in f.ids], np.float32).reshape(-1, 3))
+    for n, f in enumerate(TRUTH.frames)
+]
+
+
+def who(found):
+    """The person behind each detection, as its place tells."""
+    return np.rint(found.xyxy[:, 0] / APART).astype(int).tolist()
+
+
+@pytest.mark.parametrize("name", PERTURBATIONS)
+def test_perturbed_copies_keep_truth_boxes_and_embeddings_aligned(name):
+    before = [d.xyxy.copy() for d in FOUND]
+    truth, found = PERTURBATIONS[name](TRUTH, FOUND)
+    assert len(truth.frames) == len(found)
+    for frame, d in zip(truth.frames, found, strict=True):
+        assert len(d.xyxy) == len(d.conf) == len(d.cls) == len(d.feats)
+        assert set(who(d)) <= set(frame.ids.tolist())
+        if name != "noisier embeddings":
+            assert d.feats[:, 1].tolist() == [i + 1 for i in who(d)]
+    np.testing.assert_array_equal(np.concatenate(before), np.concatenate([d.xyxy for d in FOUND]))
+
+
+@pytest.mark.parametrize("name", PERTURBATIONS)
+def test_perturbed_copies_are_the_same_each_time(name):
+    (_, a), (_, b) = (PERTURBATIONS[name](TRUTH, FOUND) for _ in range(2))
+    np.testing.assert_array_equal(np.concatenate([d.feats for d in a]), np.concatenate([d.feats for d in b]))
+    np.testing.assert_array_equal(np.concatenate([d.xyxy for d in a]), np.concatenate([d.xyxy for d in b]))
+
+
+@pytest.mark.parametrize(
+    ("perturb", "frames"),
+    [(reverse, range(11, -1, -1)), (start_late, range(4, 12)), (halve_rate, range(0, 12, 2))],
+)
+def test_copies_that_choose_frames(perturb, frames):
+    truth, found = perturb(TRUTH, FOUND)
+    assert [len(f.ids) for f in truth.frames] == [len(d.xyxy) for d in found] == list(frames)
+    assert truth.fps == (FPS / 2 if perturb is halve_rate else FPS)
+
+
+def test_a_weaker_detector_misses_some_and_is_a_little_off():
+    crowd = [detections(boxes(APART * np.arange(2000)))]
+    _, (found,) = weaken_detector(TRUTH, crowd)
+    assert 1 - len(found.xyxy) / 2000 == pytest.approx(0.12, abs=0.03)
+    off = found.xyxy - boxes(APART * np.array(who(found)))
+    # 1.5 % of 40 and of 100 pixels.
+    np.testing.assert_allclose(off.std(axis=0), [0.6, 1.5, 0.6, 1.5], rtol=0.1)
+
+
+def test_another_seed_misses_others():
+    (_, a), (_, b) = (weaken_detector(TRUTH, FOUND, seed) for seed in (0, 1))
+    assert [who(d) for d in a] != [who(d) for d in b]
+
+
+def test_noisier_embeddings_keep_their_norm():
+    rng = np.random.default_rng(9)
+    feats = (3 * rng.normal(size=(50, 512))).astype(np.float32)
+    feats[0] = 0
+    _, (blurred,) = blur_embeddings(TRUTH, [detections(boxes(range(50)), feats)])
+    np.testing.assert_allclose(np.linalg.norm(blurred.feats, axis=1), np.linalg.norm(feats, axis=1), rtol=1e-5)
+    cosine = (blurred.feats * feats).sum(axis=1)[1:] / (feats**2).sum(axis=1)[1:]
+    assert cosine.mean() == pytest.approx(1 / np.sqrt(1 + 0.4**2), abs=0.01)
+
+
+def test_nothing_to_blur_stays_nothing():
+    _, (found,) = blur_embeddings(TRUTH, [detections(boxes([0]))])
+    assert found.feats is None
+
+
+@pytest.fixture(scope="module")
+def visits():
+    """Twelve people, for 40 s each, who are away for 20 s and come back as other tracks; at last in pairs, close."""
+    people = np.arange(12)
+    near = boxes(APART * (people // 2) + 24 * (people % 2), 100 + 10 * (people % 2))
+    ways = [boxes(APART * people)] * 70 + [near] * 30
+    here, back = ([Frame(people + more, xyxy) for xyxy in ways] for more in (0, 100))
+    return scene([*here, *[Frame(people[:0], boxes([]))] * 50, *back], {int(p) + 100: int(p) for p in people}, fps=2.5)
+
+
+def test_simulated_people_are_as_alike_as_real_ones(visits):
+    found = [detections(f.xyxy) for f in visits.frames]
+    measured = [vars(likeness(visits, simulate(visits, found, seed))) for seed in range(2)]
+    mean = Likeness(**{k: np.mean([m[k] for m in measured]) for k in measured[0]})
+    # What `likeness` measures on real embeddings of PETS09-S2L1, where people cover each other now and then.
+    assert mean.second == pytest.approx(0.83, abs=0.02)
+    assert mean.minute == pytest.approx(0.72, abs=0.03)
+    assert mean.strangers == pytest.approx(0.72, abs=0.03)
+    assert 0.94 <= mean.own <= 0.99
+    assert 0.78 <= mean.others <= 0.90
+
+
+def test_simulations_are_of_unit_norm_and_the_same_for_the_same_seed():
+    a, b, c = (np.concatenate([d.feats for d in simulate(TRUTH, FOUND, seed)]) for seed in (0, 0, 1))
+    assert a.dtype == np.float32
+    assert a.shape == (66, 512)
+    np.testing.assert_allclose(np.linalg.norm(a, axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(a, b)
+    assert not np.allclose(a, c)
+
+
+def looks_like(front, behind):
+    """Mean cosine of detections at `behind` to somebody who stands at `front`, elsewhere, for 60 frames."""
+    at = np.concatenate([front, behind])
+    here = scene([Frame(np.arange(len(at)), at)] * 60)
+    feats = np.array([d.feats for d in simulate(here, [detections(at)] * 60)])
+    means = feats.mean(axis=0)
+    return means[0] @ means[1] / np.linalg.norm(means[0]) / np.linalg.norm(means[1])
+
+
+def test_who_is_covered_takes_on_the_looks_of_who_stands_in_front():
+    front = boxes([0], top=110)
+    apart, half, nearly = (looks_like(front, boxes([left])) for left in (200, 20, 4))
+    assert apart < half < nearly
+    assert nearly > 0.9
+
+
+def test_small_boxes_are_noisier():
+    small = np.array([[0, 0, 10, 20], [0, 0, 50, 100]], np.float32)
+    spread = []
+    for box in small:
+        here = scene([Frame(np.array([7]), box[None])] * 100)
+        feats = np.array([d.feats[0] for d in simulate(here, [detections(box[None])] * 100)])
+        spread.append(1 - np.mean((feats[1:] * feats[:-1]).sum(axis=1)))
+    assert spread[0] > 1.5 * spread[1]
+
+
+def test_what_is_nobody_looks_like_its_place():
+    empty = scene([Frame(np.arange(0), boxes([]))] * 40)
+    feats = np.array([d.feats for d in simulate(empty, [detections(boxes([0, 5, 900]))] * 40)])
+    here, near, far = feats.mean(axis=0) / np.linalg.norm(feats.mean(axis=0), axis=1)[:, None]
+    assert here @ near > 0.95
+    assert here @ far < 0.9
+    assert np.mean(feats[1:, 0] * feats[:-1, 0]) * 512 < 0.75
+
+
+def test_likeness_counts_by_hand():
+    # Persons 1 and 2 at right angles; 2 turns halfway towards 1 in the second half.
+    one, two, turned = np.eye(3)[0], np.eye(3)[1], np.array([0.6, 0.8, 0])
+    truth = scene([Frame(np.array([1, 2]), boxes([0, 300]))] * 12, fps=1.0)
+    found = [detections(f.xyxy, np.array([one, two if n < 6 else turned])) for n, f in enumerate(truth.frames)]
+    measured = likeness(truth, found)
+    # 22 pairs a second apart, all alike but one; the mean of person 2 is (0.3, 0.9).
+    assert measured.second == pytest.approx((21 + 0.8) / 22)
+    assert measured.others == pytest.approx(0.3 / np.hypot(0.3, 0.9))
+    assert measured.strangers == pytest.approx(0.6)
+    assert np.isnan([measured.minute, measured.own]).all()
+
+
+def test_likeness_needs_embeddings():
+    with pytest.raises(ValueError, match="without embeddings"):
+        likeness(TRUTH, [detections(f.xyxy) for f in TRUTH.frames])
+
+
+@pytest.fixture
+def walk():
+    """Somebody stands still, 30 frames, before a camera that jumps 100 pixels to the left in frame 15."""
+    at = [boxes([100.0 if n < 15 else 200.0]) for n in range(30)]
+    warps = np.tile(np.eye(2, 3), (30, 1, 1))
+    warps[15, 0, 2] = 100
+    truth = scene([Frame(np.array([1]), box) for box in at], fps=30.0)
+    return truth, [detections(box) for box in at], warps
+
+
+def ids(run):
+    return {int(i) for frame in run.frames for i in frame.ids}
+
+
+@pytest.mark.parametrize("tracker", [BOTSORT, Contender("tracktrack", "tracktrack.yaml"), Contender("ours", OURS)])
+def test_a_given_camera_motion_is_followed(tracker, walk):
+    truth, found, warps = walk
+    assert len(ids(run_cached(tracker, truth, found, shape=(480, 640), warps=warps))) == 1
+    assert len(ids(run_cached(tracker, truth, found, shape=(480, 640), warps=warps * 0 + np.eye(2, 3)))) == 2
+
+
+@pytest.mark.parametrize(
+    "tracker", [BYTETRACK, Contender("off", "botsort.yaml", {"gmc_method": "none"})], ids=lambda c: c.label
+)
+def test_a_tracker_without_camera_motion_is_given_none(tracker, walk):
+    truth, found, warps = walk
+    assert len(ids(run_cached(tracker, truth, found, shape=(480, 640), warps=warps))) == 2
+
+
+def test_fixed_motion_begins_again_after_a_reset():
+    motion = FixedMotion(np.arange(12.0).reshape(2, 2, 3))
+    picture = np.zeros((4, 4, 3), np.uint8)
+    assert [motion.apply(picture)[0, 0], motion.apply(picture, [])[0, 0]] == [0, 6]
+    motion.reset_params()
+    assert motion.apply(picture)[0, 0] == 0
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four frames: pedestrians 1 and 2, somebody on a vehicle (class 2), and a pedestrian who doesn't count."""
+    places = {1: (0, 1, 1), 2: (100, 1, 1), 3: (200, 0, 2), 4: (300, 0, 1)}
+    rows = [f"{n},{i},{x},0,10,20,{flag},{cls},1" for n in range(1, 5) for i, (x, flag, cls) in places.items()]
+    for name, text in {
+        "seqinfo.ini": "[Sequence]\nname=MOT17-00-FRCNN\nframeRate=30\nseqLength=4\nimWidth=640\nimHeight=480\n",
+        "gt/gt.txt": "\n".join(rows),
+        "det/det.txt": "1,-1,-5,0,10,20,0.9\n3,-1,100.5,0,10,20,0.4\n3,-1,0,0,10,20,0.1\n",
+        "gmc.txt": "".join(f"{n}\t1.0\t0.0\t{n}.5\t0.0\t1.0\t0.0\t\n" for n in range(4)),
+    }.items():
+        path = tmp_path / "MOT17-00" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+    return tmp_path
+
+
+def output(*frames):
+    """A tracker's output from dicts of ids by place."""
+    return tuple(
+        Frame(
+            np.array(list(f.values()), np.int64), np.array([(x, 0, x + 10, 20) for x in f], np.float32).reshape(-1, 4)
+        )
+        for f in frames
+    )
+
+
+def test_load_clip(folder):
+    clip = load_clip(folder / "MOT17-00")
+    assert (clip.scene.name, clip.scene.fps, clip.shape, clip.scene.video) == ("MOT17-00", 30.0, (480, 640), None)
+    assert [f.ids.tolist() for f in clip.scene.frames] == [[1, 2, 3, 4]] * 4
+    assert [len(d.xyxy) for d in clip.detections] == [1, 0, 2, 0]
+    np.testing.assert_array_equal(clip.detections[0].xyxy, [[-5, 0, 5, 20]])
+    np.testing.assert_allclose(clip.detections[2].conf, [0.4, 0.1])
+    assert clip.detections[0].feats is None
+    np.testing.assert_array_equal(clip.warps[2], [[1, 0, 2.5], [0, 1, 0]])
+
+
+def test_a_missing_camera_motion_is_told(folder):
+    (folder / "MOT17-00" / "gmc.txt").write_text("0 1 0 0 0 1 0\n")
+    with pytest.raises(ValueError, match=r"gmc\.txt must have one row for each of 4 frames"):
+        load_clip(folder / "MOT17-00")
+
+
+def test_distractors_are_dropped_before_mot17_counts(folder):
+    # Person 1 is id 5 throughout, person 2 id 6 and from frame 3 on id 7; id 8 is on the vehicle, id 9 on who doesn't
+    # count, in frame 1.
+    first, second = {0: 5, 100: 6, 200: 8}, {0: 5, 100: 7, 200: 8}
+    scores = evaluate(folder, {"MOT17-00": output(first | {300: 9}, first, second, second)})
+    # 8 boxes in the truth, 9 in the output without the vehicle's; 6 of them under the best one-to-one naming. One false
+    # positive and one switch of 8.
+    expected = {"IDF1": 100 * 2 * 6 / (8 + 9), "MOTA": 100 * (1 - 2 / 8), "IDSW": 1, "ids": 4}
+    assert {k: scores["MOT17-00"][k] for k in expected} == pytest.approx(expected)
+    # 8 of 9 boxes are right; those of person 1 have all in common, those of person 2 half.
+    expected = {"DetA": 100 * 8 / 9, "AssA": 100 * (4 * 1 + 4 * 0.5) / 8}
+    assert {k: scores["MOT17-00"][k] for k in expected} == pytest.approx(expected)
+    assert scores[COMBINED] == pytest.approx(scores["MOT17-00"])
+
+
+def test_sequences_are_combined_by_boxes(folder):
+    (folder / "MOT17-00").rename(folder / "a")
+    (folder / "b" / "gt").mkdir(parents=True)
+    (folder / "b" / "gt" / "gt.txt").write_text("1,1,0,0,10,20,1,1,1\n2,1,0,0,10,20,1,1,1\n")
+    scores = evaluate(folder, {"a": output(*[{0: 5, 100: 6}] * 4), "b": output({}, {})})
+    assert (scores["a"]["IDF1"], scores["b"]["IDF1"]) == (100, 0)
+    # 8 of 10 boxes found.
+    assert scores[COMBINED]["IDF1"] == pytest.approx(100 * 16 / 18)
+    assert scores[COMBINED]["MOTA"] == pytest.approx(80)
+
+
+def test_picture_shape(folder):
+    assert picture_shape(folder / "MOT17-00") == (480, 640)
+
+
+def test_a_run_on_black_frames_needs_no_video():
+    run = run_cached(BOTSORT, TRUTH, FOUND, shape=(480, 640), warps=np.tile(np.eye(2, 3), (12, 1, 1)))
+    assert len(run.frames) == 12

@@ -1,0 +1,79 @@
+"""The coarse half of a search: one vector a slot, laid out so that finding the nearest few is cheap."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .embedding import Bools, Floats
+
+Ints = npt.NDArray[np.int64]
+
+# Slots a block. BLAS multiplies a few queries by matrices this small where they lie; bigger ones it copies first, which
+# takes three times as long as the arithmetic.
+_BLOCK = 32
+_GROUPS = 16
+
+
+class Centroids:
+    """Unit vectors by slot, kept in blocks `(B, d, 32)` of 32 slots each.
+
+    Args:
+        slots: How many there is room for, at least.
+        dim: Their dimension `d`.
+    """
+
+    def __init__(self, slots: int, dim: int) -> None:
+        self._blocks: Floats = np.zeros((-(-slots // _BLOCK), dim, _BLOCK), np.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the vectors take."""
+        return self._blocks.nbytes
+
+    @property
+    def dim(self) -> int:
+        """The vectors' dimension `d`."""
+        return int(self._blocks.shape[1])
+
+    def reserve(self, slots: int) -> None:
+        """Make room for more slots; those there are stay."""
+        grown = Centroids(slots, self.dim)
+        grown._blocks[: len(self._blocks)] = self._blocks
+        self._blocks = grown._blocks
+
+    def put(self, slots: Ints, vectors: Floats) -> None:
+        """Set the vectors, `(N, d)`, of `N` slots."""
+        self._blocks[slots // _BLOCK, :, slots % _BLOCK] = vectors
+
+    def compare(self, queries: Floats, slots: int) -> Floats:
+        """Inner products of queries `(Q, d)` with the first so many slots, `(Q, slots)`."""
+        blocks = np.matmul(queries, self._blocks[: -(-slots // _BLOCK)])
+        return np.asarray(blocks.transpose(1, 0, 2).reshape(len(queries), -1)[:, :slots], np.float32)
+
+
+def highest(scores: Floats, allowed: Bools, most: int) -> Ints:
+    """Columns that are among the `most` highest that a row allows, of any row; all it allows if there are no more.
+
+    Args:
+        scores: `(Q, S)`.
+        allowed: `(Q, S)`.
+        most: 1 or more.
+
+    Returns:
+        `(C,)` columns, sorted and unique.
+    """
+    chosen = np.zeros(allowed.shape[1], bool)
+    for row, able in zip(scores, allowed, strict=True):
+        few = np.count_nonzero(able) <= most
+        chosen[able if few else _highest_of(np.where(able, row, -np.inf), most)] = True
+    return np.flatnonzero(chosen)
+
+
+def _highest_of(row: Floats, most: int) -> Ints:
+    """Places of the `most` highest values of a row that has more, in any order."""
+    groups = row[: len(row) // _GROUPS * _GROUPS].reshape(_GROUPS, -1).max(axis=0)
+    # As many values as there are groups above the floor reach it, mostly few more: they alone are worth sorting.
+    floor = np.partition(groups, -most)[-most] if len(groups) >= most else -np.inf
+    near = np.flatnonzero(row >= floor)
+    return near[np.argpartition(row[near], -most)[-most:]]
