@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ultralytics_reid.association import assign, fuse_appearance, motion_llr
+from ultralytics_reid.association import assign, fades, fuse_appearance, motion_llr, reachable
 from ultralytics_reid.embedding import as_features, cosine, unit
 from ultralytics_reid.errors import EmbeddingError
 from ultralytics_reid.quality import clean_crops, covered_share, cut_off
+from ultralytics_reid.sightings import LastSeen, sightings
 
 values = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(-5, 5))
 
@@ -62,16 +63,39 @@ class TestFusion:
         assert fuse_appearance(np.full((1, 1), 0.51, np.float32), -np.ones((1, 1), np.float32)) > 0.8
 
 
+def seen_at(*, time=0.0, centre=(0.0, 0.0), velocity=(0.0, 0.0), spread=10.0, height=100.0):
+    return LastSeen(time, 0, np.array(centre), np.array(velocity), spread, height)
+
+
 class TestMotion:
     def test_where_it_was_heading_is_likelier_than_elsewhere(self):
-        points = np.array([[100.0, 100], [180, 100], [600, 400]])
-        llr = motion_llr(np.array([[100.0, 100]]), np.array([[20.0, 20]]), points, 640 * 480)[0]
+        last = sightings([seen_at(centre=(100.0, 100.0), velocity=(80.0, 0.0))])
+        points = np.array([[150.0, 100], [100, 150], [600, 400]])[:, None]
+        llr = motion_llr(last, np.ones((3, 1)), points, 640 * 480)[:, 0]
         assert llr[0] > llr[1] > llr[2]
         assert llr[0] > 0 > llr[2]
 
-    def test_a_spread_as_wide_as_the_picture_says_nothing_for_a_match(self):
-        llr = motion_llr(np.array([[320.0, 240]]), np.array([[320.0, 240]]), np.array([[320.0, 240]]), 640 * 480)
-        assert llr[0, 0] <= 0
+    def test_after_long_it_says_nothing_for_a_match(self):
+        last = sightings([seen_at(centre=(320.0, 240.0))])
+        assert motion_llr(last, np.full((1, 1), 10.0), np.array([[[320.0, 240]]]), 640 * 480)[0, 0] <= 0
+
+    @pytest.mark.parametrize(("gap", "weight"), [(0.0, 1.0), (1.0, 0.5), (2.0, 0.0), (9.0, 0.0)])
+    def test_it_fades(self, gap, weight):
+        assert fades(np.array([gap]), 2.0) == pytest.approx([weight])
+
+    @pytest.mark.parametrize(
+        ("gap", "way", "height", "can"),
+        [
+            (0.1, 90, 100, True),
+            (0.1, 400, 100, False),  # 3 body heights in a tenth of a second
+            (1.0, 400, 100, True),
+            (0.1, 0, 25, False),  # a quarter of the size
+            (5.0, 0, 25, True),
+        ],
+    )
+    def test_who_would_have_had_to_be_too_fast_or_to_shrink_is_somebody_else(self, gap, way, height, can):
+        last, origin = sightings([seen_at()]), sightings([seen_at(centre=(way, 0.0), height=height)])
+        assert reachable(last, origin, np.array([[gap]]), 10.0)[0, 0] == can
 
 
 class TestAssign:

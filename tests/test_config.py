@@ -47,7 +47,7 @@ def test_stocks_own_yaml_is_enough():
         ("memory_seconds", float("nan"), "got nan"),
         ("memory_prototypes", 0, "int in [1, 64], got 0"),
         ("memory_prototypes", 2.5, "int in [1, 64], got 2.5"),
-        ("false_revival_rate", 0.9, "float in [1e-06, 0.5], got 0.9"),
+        ("false_revival_rate", 1.1, "float in [1e-06, 1], got 1.1"),
         ("fuse_appearance", 1, "bool, got 1 (int)"),
         ("provisional", "sometimes", "show|hide, got 'sometimes'"),
         ("fps", 0, "auto or float in [0.01, 1000], got 0"),

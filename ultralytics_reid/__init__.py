@@ -9,7 +9,7 @@ TYPE_CHECKING = False  # `typing` itself would cost some milliseconds
 if TYPE_CHECKING:
     from .config import Config
     from .errors import ConfigError, EmbeddingError, HostError, ReIDError
-    from .events import Revival
+    from .events import Revival, TakenBack
     from .registration import register, tracker_yaml
     from .results import identities, revivals
     from .tracker import ReIDBOTSORT
@@ -24,6 +24,7 @@ __all__ = [
     "ReIDBOTSORT",
     "ReIDError",
     "Revival",
+    "TakenBack",
     "identities",
     "register",
     "revivals",
@@ -39,6 +40,7 @@ _HOMES = {
     "ReIDBOTSORT": "tracker",
     "ReIDError": "errors",
     "Revival": "events",
+    "TakenBack": "events",
     "identities": "results",
     "register": "registration",
     "revivals": "results",

@@ -13,12 +13,17 @@ from .embedding import Bools, Floats, cosine
 Doubles = npt.NDArray[np.float64]
 
 _KEPT = 256
+# What strangers' scores are like under a learned metric, whatever the embedder, and as many individuals that counts:
+# a handful of people says little of how alike people can be.
+_PRIOR_MEAN, _PRIOR_SPREAD, _PRIOR_PEOPLE = 0.05, 0.17, 8
 # Below this many pairs of either kind a score says nothing; from twice as many on it is believed in full.
 _TRUSTED = 12
 # Scores that look sharper than this have just not been seen under other light, pose and distance yet.
 _MIN_SPREAD = 0.1
 # Standard deviations between the two kinds from which on they count as told apart.
 _SEPARATE = 4.0
+# Standard deviations below which they don't.
+_TOLD_APART = 1.5
 
 
 class _Pairs:
@@ -63,10 +68,14 @@ class ScoreModel:
 
     Args:
         project: Maps raw embeddings to where they are compared.
+
+    Attributes:
+        people: How many individuals the learned metric was learned from; None for plain cosine.
     """
 
     def __init__(self, project: Callable[[Floats], Floats]) -> None:
         self._project = project
+        self.people: int | None = None
         self._genuine, self._impostor = _Pairs(), _Pairs()
 
     def observe(self, a: Floats, b: Floats, same: Bools) -> None:
@@ -95,6 +104,14 @@ class ScoreModel:
         """How far the model may be believed, from 0 (no evidence) to 1."""
         n = min(len(self._genuine), len(self._impostor))
         return float(np.clip((n - _TRUSTED) / _TRUSTED, 0, 1))
+
+    @property
+    def tells(self) -> bool:
+        """Whether it is believed, and the two kinds can be told apart at all."""
+        if not self.trust:
+            return False
+        g, i = self._means()
+        return (g - i) / self._spread() > _TOLD_APART
 
     def llr(self, scores: Floats) -> Floats:
         """Log-likelihood ratios, same over different individual, of an array of scores; 0 says nothing."""
@@ -127,8 +144,10 @@ class ScoreModel:
         """
         if not len(self._impostor):
             return np.full_like(rate, 2.0)
-        spread = max(float(self._impostor.scores.std()), _MIN_SPREAD)
-        return np.asarray(float(self._impostor.scores.mean()) - ndtri(rate) * spread)
+        known = 1.0 if self.people is None else self.people / (self.people + _PRIOR_PEOPLE)
+        mean = known * float(self._impostor.scores.mean()) + (1 - known) * _PRIOR_MEAN
+        variance = known * float(self._impostor.scores.var()) + (1 - known) * _PRIOR_SPREAD**2
+        return np.asarray(mean - ndtri(rate) * max(np.sqrt(variance), _MIN_SPREAD))
 
     def _means(self) -> tuple[float, float]:
         return float(self._genuine.scores.mean()), float(self._impostor.scores.mean())

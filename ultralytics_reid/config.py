@@ -93,17 +93,27 @@ class Config:
     weights: str = field(default="", metadata={"rule": Rule((str,), may_be_empty=True)})
 
     fuse_appearance: bool = _switch(True)
+    learn_metric: bool = _switch(True)
 
     memory_seconds: float = _number(600.0, 0, 1e9)
     memory_identities: int = _count(1000, 1, 1_000_000)
+    max_identities: int = _count(0, 0, 1_000_000)
     memory_prototypes: int = _count(8, 1, 64)
-    false_revival_rate: float = _number(0.05, 1e-6, 0.5)
+    false_revival_rate: float = _number(0.05, 1e-6, 1)
     recognise_seconds: float = _number(4.0, 0, 60)
     motion_seconds: float = _number(2.0, 0, 60)
     provisional: str = _word("hide", "show", "hide")
-    hold_seconds: float = _number(0.5, 0, 60)
+    hold_seconds: float = _number(0.2, 0, 60)
+    confirm_frames: int = _count(2, 1, 100)
+    probation_seconds: float = _number(8.0, 0, 600)
+    merge_seconds: float = _number(30.0, 0, 3600)
+    doubt: bool = _switch(True)
+    most_speed: float = _number(10.0, 0, 1e6)
     match_class: bool = _switch(True)
+    class_votes: bool = _switch(True)
+    shortlist: int = _count(32, 0, 100_000)
 
+    clean_crops: bool = _switch(True)
     max_covered: float = _number(0.4, 0, 1)
     min_crop_height: float = _number(24.0, 0, 1e5)
 
@@ -144,7 +154,16 @@ class Config:
         if _HIGH in given and given.get(_LOW, 0) > given[_HIGH]:
             raise ConfigError(f"{_LOW} must be at most {_HIGH} ({given[_HIGH]}), got {given[_LOW]}")
         ours = {f.name for f in fields(cls)}
-        return cls(**{k: v for k, v in given.items() if k in ours})
+        config = cls(**{k: v for k, v in given.items() if k in ours})
+        config._check_closed_set()
+        return config
+
+    def _check_closed_set(self) -> None:
+        if self.max_identities and not self.remembers:
+            raise ConfigError("'max_identities' needs with_reid: True and memory_seconds above 0, to know them again")
+        if self.max_identities > self.memory_identities:
+            most = self.memory_identities
+            raise ConfigError(f"'max_identities' must be at most memory_identities ({most}), got {self.max_identities}")
 
 
 _LOW, _HIGH = "track_low_thresh", "track_high_thresh"

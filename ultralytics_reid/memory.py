@@ -222,6 +222,10 @@ class MemoryBank:
         """Every identity's mean embedding, `(I, D)` raw, of those that have prototypes."""
         return self._looks.means(np.flatnonzero(self._looks.crops))
 
+    def means_of(self, slots: Ints) -> Floats:
+        """Some slots' mean embeddings, `(N, D)` raw; zeros for one without prototypes."""
+        return self._looks.means(slots)
+
     def knows(self, identity: int) -> bool:
         """Whether an identity has prototypes."""
         slot = self._slot.get(identity)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import eigh
 
 from .embedding import Floats, unit
 
@@ -19,22 +20,31 @@ _BATCH = 64
 # The metric is refreshed each time the evidence has grown by this factor: log many refreshes, never a stale one.
 _GROWTH = 1.25
 _FIRST_REFRESH = 64
-# Individuals whose mean counts as much as the safe start, no centre, does.
-_PRIOR_TRACKLETS = 3.0
+# Individuals without whom there is no origin to speak of, and as how many the safe start, no origin, counts.
+_FEWEST = 2
+_PRIOR_TRACKLETS = 0.5
+# Dimensions that are kept: those in which individuals differ most. More cost time and bring nothing.
+_MOST_DIMS = 512
+# What share of the scatter between individuals is taken to be alike in all directions, for those not met yet.
+_UNMET = 0.2
 _TINY = 1e-9
 
 
 class Metric:
     """Within-tracklet whitening with a safe start: until there is evidence it is plain cosine.
 
+    Args:
+        learns: Whether to learn at all; if not, it stays plain cosine.
+
     Attributes:
         version: Grows by one with every refresh; whoever caches projections compares it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, learns: bool = True) -> None:
         self.version = 0
+        self._learns = learns
         self._centre: Floats | None = None
-        self._whitener: Floats | None = None
+        self._map: Floats | None = None
         self._scatter: npt.NDArray[np.float32] | None = None
         self._crops = 0
         self._refreshed_at = 0
@@ -46,9 +56,10 @@ class Metric:
         Args:
             residuals: `(N, D)` float32, each a unit embedding less the mean of its tracklet's clean ones.
         """
-        self._pending.append(residuals)
-        if sum(map(len, self._pending)) >= _BATCH:
-            self._absorb()
+        if self._learns:
+            self._pending.append(residuals)
+            if sum(map(len, self._pending)) >= _BATCH:
+                self._absorb()
 
     def _absorb(self) -> None:
         batch = np.concatenate(self._pending)
@@ -68,11 +79,12 @@ class Metric:
         Args:
             means: `(K, D)` float32, one mean embedding an individual; their mean becomes the origin.
         """
-        if self._scatter is None or not len(means):
+        if self._scatter is None or len(means) < _FEWEST:
             return
         trust = len(means) / (len(means) + _PRIOR_TRACKLETS)
         self._centre = np.asarray(trust * means.mean(axis=0), dtype=np.float32)
-        self._whitener = _inverse_root(self._scatter / np.float32(self._crops), self._crops)
+        whitener = _inverse_root(self._scatter / np.float32(self._crops), self._crops)
+        self._map = _informative(means - self._centre, whitener)
         self._refreshed_at = self._crops
         self.version += 1
 
@@ -83,14 +95,22 @@ class Metric:
             vectors: `(..., D)` float32 raw embeddings; rows of zeros stay zero.
 
         Returns:
-            Unit vectors of the same shape, float32.
+            `(..., d)` float32 unit vectors; `d` is D until something was learned, and at most 512 from then on.
         """
-        if self._whitener is None or self._centre is None:
-            return unit(vectors)
+        return unit(self.place(vectors))
+
+    def place(self, vectors: Floats) -> Floats:
+        """As `project`, but of whatever norm: an affine map, so that means of places are places of means.
+
+        Args:
+            vectors: `(..., D)` float32 raw embeddings; rows of zeros stay zero.
+        """
+        if self._map is None or self._centre is None:
+            return vectors
         rows = vectors.reshape(-1, vectors.shape[-1])  # NumPy would multiply a stack of matrices one by one
-        mapped = (rows - self._centre) @ self._whitener
+        mapped = (rows - self._centre) @ self._map
         mapped[~np.any(rows, axis=1)] = 0
-        return unit(np.asarray(mapped, np.float32)).reshape(vectors.shape)
+        return np.asarray(mapped, np.float32).reshape(*vectors.shape[:-1], -1)
 
 
 def _inverse_root(scatter: Floats, crops: int) -> Floats:
@@ -101,3 +121,20 @@ def _inverse_root(scatter: Floats, crops: int) -> Floats:
     target = (1 - blend) * scatter + (blend + _SHRINKAGE) * max(level, _TINY) * np.eye(dim)
     # Inner products are all that counts, so any root will do; Cholesky's is some ten times cheaper than eigh's.
     return np.ascontiguousarray(np.linalg.inv(np.linalg.cholesky(target)).T, dtype=np.float32)
+
+
+def _informative(means: Floats, whitener: Floats) -> Floats:
+    """The whitener, narrowed to the directions in which individuals differ most, `(D, d)`.
+
+    Args:
+        means: `(K, D)` individuals' means, centred.
+        whitener: `(D, D)`.
+    """
+    dim = whitener.shape[1]
+    if dim <= _MOST_DIMS:
+        return whitener
+    white = means @ whitener
+    level = max(float((means**2).mean()), _TINY)
+    between = (1 - _UNMET) * (white.T @ white) / len(white) + _UNMET * level * (whitener.T @ whitener)
+    _, directions = eigh(between, subset_by_index=[dim - _MOST_DIMS, dim - 1], overwrite_a=True, check_finite=False)
+    return np.ascontiguousarray(whitener @ directions, dtype=np.float32)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from .association import assign, motion_llr
+from .association import assign
 from .calibration import ScoreModel
+from .candidates import CLAIM, Candidates, Match, Search
 from .config import Config
-from .embedding import Bools, Floats, unit
-from .events import Events, Revival
+from .embedding import Bools, Floats
+from .events import Events, Revival, TakenBack
+from .ids import Ids
+from .looks import Looks
 from .memory import MemoryBank
 from .metric import Metric
-from .tracklet import Tracklet
+from .review import LateMerges
+from .sightings import Doubles, sightings
+from .tracklet import Probation, Tracklet
 
 # Clean crops that are averaged into one prototype, at least.
 _STRETCH = 5
@@ -24,37 +28,24 @@ _CHECK_EVERY = 0.5
 _CHECK_SPAN = 1.0
 # Clean crops without which nobody is called a newcomer or a stranger to their own identity.
 _EVIDENCE = 5
-# Frames in a row that must agree before an identity is revived, and checks before one is doubted.
-_VOTES = 2
+# Checks in a row that must agree before an identity is doubted or given up.
 _DOUBTS = 2
 # Seconds that crops wait before they are taught, long enough to doubt them: what goes wrong never gets there.
 _LAG = _CHECK_SPAN + _DOUBTS * _CHECK_EVERY
-# Nats: the most that appearance may say, the most that motion may, and what the host's own match is worth.
-_MOST_APPEARANCE = 6.0
-_MOST_MOTION = 3.0
-_CLAIM = 4.0
-# Nats below which a tracklet doesn't resemble an identity at all.
+# Tracklets a check whose likeness to each other is learned from: more would only push out older pairs.
+_COMPARED = 12
+# Nats below which a tracklet doesn't resemble an identity at all, and below which it hardly does.
 _NOBODY = -4.0
+_HARDLY = -2.0
 # However well motion fits, appearance must be better than that of this share of strangers.
 _MOST_RATE = 0.2
 _TINY_RATE = 1e-12
-# Body heights a second that people turn aside from where they were heading.
-_WANDER = 0.7
 
 
-@dataclass(frozen=True)
-class _Findings:
-    """Tracklets in question against identities that are not visible: `(T, I)` each.
-
-    `anyone` has their looks' likelihood ratios against everybody remembered, the visible ones too.
-    """
-
-    scores: Floats
-    anyone: Floats
-    value: npt.NDArray[np.float64]
-    motion: npt.NDArray[np.float64]
-    gate: Bools
-    claimed: Bools
+# A frame's number, and its time in seconds.
+When = tuple[int, float]
+# Identities that are visible, and those that only claimants may show.
+Taken = tuple[set[int], set[int]]
 
 
 class Recogniser:
@@ -62,26 +53,31 @@ class Recogniser:
 
     Args:
         config: The tracker's config.
-        mint: Gives the next unused id.
+        ids: Gives ids out.
         events: Is told of revivals.
 
     Attributes:
         bank: The identities.
         metric: Where embeddings are compared.
+        looks: What a crop's similarity to a track is worth.
         tracklets: What a tracklet's similarity to an identity is worth.
-        area: The picture's area, square pixels; None where it is unknown, and motion can't be weighed.
+        search: Finds who a tracklet may show.
     """
 
-    def __init__(self, config: Config, mint: Callable[[], int], events: Events) -> None:
-        self.metric = Metric()
+    def __init__(self, config: Config, ids: Ids, events: Events) -> None:
+        self.metric = Metric(learns=config.learn_metric)
         self.bank = MemoryBank(config.memory_identities, config.memory_prototypes, self.metric)
-        self._frames = ScoreModel(self.metric.project), ScoreModel(unit)
+        self.looks = Looks(self.metric)
         self.tracklets = ScoreModel(self.metric.project)
-        self.area: float | None = None
+        self.search = Search(config, self.bank, self.tracklets)
+        self._late = LateMerges(config, self.bank, self.tracklets)
         self._config = config
-        self._mint = mint
+        self._ids = ids
         self._events = events
         self._checked = 0.0
+        self._checks = 0
+        self._waiting: list[Tracklet] = []
+        self._seen: Sequence[Tracklet] = ()
 
     def step(self, seen: Sequence[Tracklet], frame: int, now: float) -> None:
         """Go through one frame.
@@ -91,203 +87,245 @@ class Recogniser:
             frame: The frame's number.
             now: Its time, seconds.
         """
+        self._seen = seen
         settled = [t for t in seen if t.settled]
+        self._end_probations(settled, now)
+        self.bank.see_all([t.identity for t in settled], sightings(t.last for t in settled))
         for tracklet in settled:
             self._teach(tracklet, now)
         self._learn_metric()
-        if now - self._checked >= _CHECK_EVERY:
+        due = now - self._checked >= _CHECK_EVERY
+        if due:
             self._checked = now
             self._check(settled, now)
-        self._recognise(seen, frame, now)
-        self.bank.forget(now - self._config.memory_seconds)
+        self._recognise(seen, (frame, now), review=due)
+        if due:
+            self._merge(seen, (frame, now))
+        if not self._ids.closed:
+            self.bank.forget(now - self._config.memory_seconds)
 
     def announce(self, tracklet: Tracklet) -> None:
-        """Give a tracklet an id to show, if it has none."""
-        if tracklet.identity < 0:
-            tracklet.identity = self._mint()
-
-    def learn_frame(self, seen: Sequence[Tracklet], turn: int) -> None:
-        """Learn what single crops' similarities are worth: to the own track's appearance, and to a co-visible one's.
-
-        Args:
-            seen: The tracklets that have a box in this frame, before they take its crop in.
-            turn: Which of the others each is compared with; any number.
-        """
-        able = [(t.appearance, t.embedding) for t in seen if t.clean]
-        pairs = [(a, e) for a, e in able if a is not None and e is not None]
-        if not pairs:
-            return
-        looks, crops = (np.array(column, np.float32) for column in zip(*pairs, strict=True))
-        own = np.ones(len(pairs), bool)
-        if len(pairs) > 1:
-            others = np.roll(crops, turn % (len(pairs) - 1) + 1, axis=0)
-            looks, crops, own = (
-                np.tile(looks, (2, 1)),
-                np.concatenate([crops, others]),
-                np.repeat([True, False], len(own)),
-            )
-        for model in self._frames:
-            model.observe(looks, crops, own)
-
-    def agreement(self, looks: Floats, crops: Floats) -> Floats:
-        """How well single crops fit tracks' appearances: under the learned metric or as they are, what is clearer.
-
-        The metric helps weak embedders much; strong ones need it less, and while it is young it can mislead.
-
-        Args:
-            looks: `(T, D)` raw appearances of tracks.
-            crops: `(N, D)` raw embeddings of detections.
-
-        Returns:
-            `(T, N)` float32 in [-1, 1]: -1 speaks against a match, 1 for it, 0 says nothing.
-        """
-        learned, plain = (model.agreement(model.compare(looks, crops)) for model in self._frames)
-        return np.where(np.abs(learned) > np.abs(plain), learned, plain)
+        """Give a tracklet an id to show, if it has none; in a closed set, where none may be wasted, it has to wait."""
+        if tracklet.identity < 0 and not (self._ids.closed and self._config.remembers):
+            tracklet.identity = self._ids.new() or tracklet.identity
 
     def _teach(self, tracklet: Tracklet, now: float) -> None:
-        self.bank.see(tracklet.identity, tracklet.last)
         lag = _LAG if self.bank.knows(tracklet.identity) else 0.0
-        crops, mean = tracklet.ripe(now - lag, _STRETCH), tracklet.mean
-        if crops and mean is not None:
-            self.bank.learn(tracklet.identity, np.mean(crops, axis=0, dtype=np.float32), len(crops))
-            self.metric.observe(np.asarray(crops, np.float32) - mean)
+        spared = _EVIDENCE if lag else 0
+        crops, mean = tracklet.ripe(now - lag, _STRETCH, spared), tracklet.mean
+        if not crops or mean is None:
+            return
+        self.metric.observe(np.asarray(crops, np.float32) - mean)
+        tracklet.lessons.append((np.asarray(np.mean(crops, axis=0), np.float32), len(crops)))
+        if tracklet.probation is None:
+            self._learn(tracklet)
+
+    def _learn(self, tracklet: Tracklet) -> None:
+        lessons, tracklet.lessons = tracklet.lessons, []
+        for vector, weight in lessons:
+            if tracklet.identity in self.bank and vector.any():
+                self.bank.learn(tracklet.identity, vector, weight)
+
+    def _end_probations(self, settled: Sequence[Tracklet], now: float) -> None:
+        """What was learned on probation counts once it is over, or nobody is there any more to go on with it."""
+        there = {id(t) for t in settled}
+        for tracklet in self._waiting:
+            probation = tracklet.probation
+            if probation is not None and (now >= probation.until or id(tracklet) not in there):
+                tracklet.probation = None
+                self._learn(tracklet)
+        self._waiting = [t for t in self._waiting if t.probation is not None]
 
     def _learn_metric(self) -> None:
         if self.metric.due:
             self.metric.refresh(self.bank.means())
-            self._frames[0].rescore()
+            self.looks.rescore()
             self.tracklets.rescore()
+            self.tracklets.people = len(self.bank.means())
 
     def _check(self, settled: Sequence[Tracklet], now: float) -> None:
         """Compare those who are visible with what is remembered of them: calibrate, and doubt who looks changed."""
-        crops = [(t, t.recent(now - _CHECK_SPAN)) for t in settled]
-        able = [(t, np.mean(c, axis=0)) for t, c in crops if len(c) >= _EVIDENCE and self.bank.knows(t.identity)]
+        crops = [(t, t.recent(now - _CHECK_SPAN, _EVIDENCE)) for t in settled if self.bank.knows(t.identity)]
+        able = [(t, c) for t, c in crops if len(c) >= _EVIDENCE]
         if not able:
             return
-        tracklets, queries = [t for t, _ in able], np.array([q for _, q in able], np.float32)
-        self._doubt(tracklets, queries, now)
+        queries = np.array([np.mean([e for _, e in c], axis=0) for _, c in able], np.float32)
+        if self._config.doubt:
+            self._doubt([t for t, _ in able], queries, [c[0][0] for _, c in able])
+        self._checks += 1
+        chosen = (self._checks * _COMPARED + np.arange(min(len(able), _COMPARED))) % len(able)
+        queries, tracklets = queries[chosen], [able[n][0] for n in chosen]
         rows, columns = np.indices((len(queries), len(queries))).reshape(2, -1)
         remembered = self.bank.closest(queries, [t.identity for t in tracklets])
         self.tracklets.observe(queries[rows], remembered[rows, columns], rows == columns)
 
-    def _doubt(self, tracklets: Sequence[Tracklet], queries: Floats, now: float) -> None:
-        own = np.diagonal(self.bank.search(queries, [t.identity for t in tracklets]))
-        strange = self.tracklets.llr(own) < -_CLAIM
-        for tracklet, changed in zip(tracklets, strange, strict=True):
-            tracklet.doubts = tracklet.doubts + 1 if changed else 0
+    def _doubt(self, tracklets: Sequence[Tracklet], queries: Floats, since: Sequence[float]) -> None:
+        own = np.diagonal(self.bank.compare(queries, self.bank.slots_of(t.identity for t in tracklets)))
+        strange = self.tracklets.llr(own) < -CLAIM
+        for tracklet, changed, start in zip(tracklets, strange, since, strict=True):
+            tracklet.doubts = tracklet.doubts + 1 if changed and tracklet.probation is None else 0
             if tracklet.doubts >= _DOUBTS:
-                tracklet.restart(now - _CHECK_SPAN)
+                tracklet.restart(start)
                 # Its identity was last seen before the doubtful crops, so that whoever has it now may claim it.
                 before = float(np.nextafter(tracklet.born, -np.inf))
                 self.bank.see(tracklet.identity, replace(tracklet.last, time=before))
 
-    def _recognise(self, seen: Sequence[Tracklet], frame: int, now: float) -> None:
+    def _recognise(self, seen: Sequence[Tracklet], when: When, *, review: bool) -> None:
         young = [t for t in seen if not t.settled]
-        visible = {t.identity for t in seen if t.settled}
-        for tracklet in young:
-            if tracklet.claim is not None and tracklet.claim not in visible and tracklet.claim not in self.bank:
-                self._settle(tracklet, tracklet.claim)  # nothing is left that could contradict the host
-        young = [t for t in young if not t.settled]
-        absent = [i for i in self.bank.ids if i not in visible] if young else []
-        for tracklet in young:
-            tracklet.open = self.tracklets.trust > 0 and any(self._possible(tracklet, i) for i in absent)
-        times = [self.bank.last_seen(i).time for i in absent]  # settling one may push another out of memory
-        asking = [t for t in young if t.mean is not None]
-        findings = self._compare(asking, absent)
-        chosen = dict(assign(findings.value, findings.gate & self._credible(findings)))
-        for n, tracklet in enumerate(asking):
-            choice = chosen.get(n)
-            tracklet.vote(None if choice is None else absent[choice])
-            if choice is not None and tracklet.votes >= _VOTES:
-                last, score = times[choice], float(findings.scores[n, choice])
-                self._take_back(tracklet, absent[choice], score, last, (frame, now))
-            elif self._is_newcomer(
-                tracklet, findings.value[n][findings.gate[n] & ~findings.claimed[n]], findings.anyone[n]
-            ):
-                self._settle_new(tracklet)
+        tested = [t for t in seen if review and t.probation is not None and t.count >= _EVIDENCE]
+        if not young and not tested:
+            return
+        shown = {t.identity for t in seen if t.settled} - {t.identity for t in tested}
+        young = [t for t in young if not self._goes_undisputed(t, shown)]
+        claimed = {t.claim for t in young if t.claim is not None and not t.contradicted}
+        likely = self._judge(young, tested, (shown, claimed), when)
         self._release(seen)
+        self._wait(young, (shown, claimed), likely)
         for tracklet in young:
-            if not tracklet.settled and tracklet.seen_for(now) >= self._config.recognise_seconds:
-                self._give_up(tracklet)
+            if not tracklet.settled and tracklet.seen_for(when[1]) >= self._config.recognise_seconds:
+                self._give_up(tracklet, when)
 
-    def _compare(self, asking: Sequence[Tracklet], absent: Sequence[int]) -> _Findings:
-        everybody = self.bank.ids
-        found = self.bank.search(np.array([t.mean for t in asking], np.float32), everybody)
-        place = {identity: n for n, identity in enumerate(everybody)}
-        scores = found[:, [place[i] for i in absent]]
-        shape = scores.shape
-        claimed = np.array([[i == t.claim for i in absent] for t in asking], bool).reshape(shape)
-        possible = np.array([[self._possible(t, i) for i in absent] for t in asking], bool).reshape(shape)
-        motion = np.array([[self._motion(t, i) for i in absent] for t in asking]).reshape(shape)
-        known = scores > -1
-        looks = np.clip(self.tracklets.llr(scores), -_MOST_APPEARANCE, _MOST_APPEARANCE)
-        doubt = np.log(max(1, len(absent)))  # a newcomer may be taken for any of them
-        value = np.where(known, looks, 0) + np.where(claimed, _CLAIM, motion - doubt)
-        return _Findings(scores, self.tracklets.llr(found), value, motion, possible & (known | claimed), claimed)
+    def _judge(
+        self, young: Sequence[Tracklet], tested: Sequence[Tracklet], taken: Taken, when: When
+    ) -> dict[int, bool]:
+        """Decide what can be decided; returns whether somebody may be coming back in each tracklet, by its `id`."""
+        asking = [*(t for t in young if t.mean is not None), *tested]
+        if not asking:
+            return {}
+        found = self.search.find(asking, *taken)
+        chosen = dict(assign(found.value, found.gate & self._credible(found)))
+        contested = {t.identity for t in tested}
+        for n, tracklet in enumerate(asking):
+            match = found.match(n, chosen.get(n))
+            if tracklet.settled:
+                self._confirm(tracklet, match, when)
+            elif match is None or match.identity not in contested:
+                self._decide(tracklet, match, found.values_of_others(n), when)
+            tracklet.contradicted = tracklet.count >= _EVIDENCE and found.contradicts(n)
+        pairs = zip(asking, found.value, found.gate, strict=True)
+        return {id(t): bool((value[gate] > _HARDLY).any()) for t, value, gate in pairs}
 
-    def _possible(self, tracklet: Tracklet, identity: int) -> bool:
-        """Nobody is in two places, and a person doesn't turn into a car."""
-        last = self.bank.last_seen(identity)
-        return identity == tracklet.claim or (
-            last.time < tracklet.born and (not self._config.match_class or last.cls == tracklet.last.cls)
-        )
+    def _goes_undisputed(self, tracklet: Tracklet, shown: set[int]) -> bool:
+        """Settle whom the host says it is, where nothing is remembered that could contradict it."""
+        claim = tracklet.claim
+        if claim is None or claim in shown or claim in self.bank:
+            return False
+        self._settle(tracklet, claim)
+        return True
 
-    def _motion(self, tracklet: Tracklet, identity: int) -> float:
-        """Log-likelihood ratio of "walked on to where this tracklet is", fading to no opinion as the gap grows."""
-        last = self.bank.last_seen(identity)
-        gap = max(0.0, tracklet.born - last.time)
-        if gap >= self._config.motion_seconds or self.area is None:
-            return 0.0
-        centre = last.centre + last.velocity * (1 - np.exp(-gap))
-        spread = np.full((1, 2), last.spread + _WANDER * last.height * gap)
-        llr = motion_llr(centre[None], spread, tracklet.last.centre[None], self.area)[0, 0]
-        return float(np.clip(llr, -_MOST_MOTION, _MOST_MOTION) * (1 - gap / self._config.motion_seconds))
+    def _decide(self, tracklet: Tracklet, match: Match | None, others: Doubles, when: When) -> None:
+        tracklet.vote(None if match is None else match.identity)
+        if match is None:
+            if self._is_newcomer(tracklet, others):
+                self._settle_new(tracklet, when)
+        elif tracklet.votes >= self._config.confirm_frames:
+            self._take_back(tracklet, match, when)
 
-    def _credible(self, findings: _Findings) -> Bools:
+    def _confirm(self, tracklet: Tracklet, match: Match | None, when: When) -> None:
+        """Look again at somebody on probation; who is found to be somebody else twice in a row gives the id back."""
+        right = match is not None and match.identity == tracklet.identity
+        tracklet.doubts = 0 if right else tracklet.doubts + 1
+        if tracklet.doubts >= _DOUBTS and tracklet.probation is not None:
+            previous = tracklet.identity
+            self.bank.see(previous, tracklet.probation.before)
+            tracklet.reopen(self._ids.provisional())
+            self._events.emit(TakenBack(max(tracklet.identity, 0) or None, previous, *when))
+
+    def _credible(self, found: Candidates) -> Bools:
         """Scores that a stranger hardly reaches, the less so the likelier motion makes the pair; a claim needs none."""
         if not self.tracklets.trust:
-            return findings.claimed
-        rate = self._config.false_revival_rate / max(1, findings.scores.shape[1]) * np.exp(findings.motion)
-        credible = findings.scores >= self.tracklets.impostor_bound(np.clip(rate, _TINY_RATE, _MOST_RATE))
-        best = np.max(np.where(findings.gate, findings.scores, -1), axis=1, keepdims=True, initial=-1)
-        return np.asarray(findings.claimed | (credible & (findings.scores >= best)))
+            return found.held
+        if self._config.false_revival_rate >= 1:
+            return found.gate
+        rate = self._config.false_revival_rate / np.maximum(1, found.crowd)[:, None] * np.exp(found.motion)
+        credible = found.scores >= self.tracklets.impostor_bound(np.clip(rate, _TINY_RATE, _MOST_RATE))
+        best = np.max(np.where(found.gate, found.scores, -1), axis=1, keepdims=True, initial=-1)
+        return np.asarray(found.held | (credible & (found.scores >= best)))
 
-    def _is_newcomer(self, tracklet: Tracklet, values: npt.NDArray[np.float64], looks: Floats) -> bool:
+    def _is_newcomer(self, tracklet: Tracklet, values: Doubles) -> bool:
         """Whether a tracklet resembles nobody: no absent identity, nor a visible one that may be on a wrong box."""
         if not self.tracklets.trust:
             return tracklet.claim is None and not values.size
-        return tracklet.count >= _EVIDENCE and bool((values < _NOBODY).all() and (looks < _NOBODY).all())
+        if tracklet.count < _EVIDENCE or (values >= _NOBODY).any():
+            return False
+        return self.search.anyone(tracklet) < _NOBODY
 
-    def _take_back(
-        self, tracklet: Tracklet, identity: int, similarity: float, last: float, when: tuple[int, float]
-    ) -> None:
-        if identity in (tracklet.claim, tracklet.identity):
-            self._settle(tracklet, identity)
-            return
-        gap = max(0.0, tracklet.born - last)
+    def _wait(self, young: Sequence[Tracklet], taken: Taken, likely: dict[int, bool]) -> None:
+        """Note in whom somebody may be coming back: an id is worth waiting for only where looks can tell."""
+        blind = [t for t in young if id(t) not in likely]
+        if blind and self.tracklets.trust:
+            likely |= {id(t): bool(p.any()) for t, p in zip(blind, self.search.possible(blind, *taken), strict=True)}
+        for tracklet in young:
+            tracklet.open = not tracklet.settled and self.tracklets.tells and likely.get(id(tracklet), False)
+
+    def _take_back(self, tracklet: Tracklet, match: Match, when: When) -> None:
+        if match.identity not in (tracklet.claim, tracklet.identity):
+            self._revive(tracklet, match, when)
+        else:
+            self._settle_again(tracklet, match.identity, when)
+
+    def _revive(self, tracklet: Tracklet, match: Match, when: When, *, forced: bool = False) -> None:
+        gap = max(0.0, tracklet.born - match.last)
         previous = tracklet.identity if tracklet.identity > 0 else None
         corrected = tracklet.claim is not None
-        tracklet.revival = Revival(identity, previous, *when, gap, similarity, corrected)
-        self._settle(tracklet, identity)
+        tracklet.revival = Revival(match.identity, previous, *when, gap, match.score, corrected, forced)
+        self._settle_again(tracklet, match.identity, when)
         self._events.emit(tracklet.revival)
+
+    def _settle_again(self, tracklet: Tracklet, identity: int, when: When) -> None:
+        """Settle, on probation, who was there before, unless they have just been pushed out of memory."""
+        before = self.bank.last_seen(identity) if identity in self.bank else None
+        self._settle(tracklet, identity)
+        if before is not None and self._config.probation_seconds:
+            tracklet.probation = Probation(before, when[1] + self._config.probation_seconds)
+            self._waiting.append(tracklet)
+
+    def _merge(self, seen: Sequence[Tracklet], when: When) -> None:
+        """Young identities that turn out to be older ones."""
+        for tracklet, identity, score, gap in self._late.find(seen, when[1]):
+            tracklet.revival = Revival(identity, tracklet.identity, *when, gap, score)
+            self.bank.merge(tracklet.identity, identity)
+            self._ids.give_back(tracklet.identity)
+            tracklet.identity = identity
+            self._events.emit(tracklet.revival)
 
     def _release(self, seen: Sequence[Tracklet]) -> None:
         """Whoever is still undecided gives up an id that somebody else turned out to have."""
         taken = {t.identity for t in seen if t.settled}
         for tracklet in seen:
             if not tracklet.settled and tracklet.identity in taken:
-                tracklet.identity, tracklet.claim = self._mint(), None
+                tracklet.identity, tracklet.claim = self._ids.provisional(), None
 
-    def _settle_new(self, tracklet: Tracklet) -> None:
+    def _settle_new(self, tracklet: Tracklet, when: When) -> None:
         unused = tracklet.identity > 0 and tracklet.claim is None
-        self._settle(tracklet, tracklet.identity if unused else self._mint())
+        identity = tracklet.identity if unused else self._ids.new()
+        if identity is None:
+            self._force(tracklet, when)
+        else:
+            self._settle(tracklet, identity)
 
-    def _give_up(self, tracklet: Tracklet) -> None:
+    def _force(self, tracklet: Tracklet, when: When) -> None:
+        """In a closed set whose ids are all given, take the likeliest of those who aren't there, however unlikely."""
+        taken = {t.identity for t in self._seen if t.settled} | {t.claim for t in self._seen}
+        absent = [i for i in self.bank.ids if i not in taken]
+        if not absent:
+            return
+        mean = tracklet.mean
+        scores = np.full(len(absent), -1.0) if mean is None else self.bank.search(mean[None], absent)[0]
+        best = int(np.argmax(scores))
+        match = Match(absent[best], float(scores[best]), self.bank.last_seen(absent[best]).time)
+        self._revive(tracklet, match, when, forced=True)
+
+    def _give_up(self, tracklet: Tracklet, when: When) -> None:
         if tracklet.claim is None:
-            self._settle_new(tracklet)
+            self._settle_new(tracklet, when)
         else:
             self._settle(tracklet, tracklet.claim)
 
     def _settle(self, tracklet: Tracklet, identity: int) -> None:
         tracklet.identity, tracklet.settled, tracklet.claim, tracklet.open = identity, True, None, False
+        if identity not in self.bank:
+            self.bank.see(
+                identity, tracklet.origin or tracklet.last
+            )  # it was there since then: nobody seen later is the same
         self.bank.see(identity, tracklet.last)

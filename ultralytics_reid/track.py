@@ -14,6 +14,7 @@ class ReIDTrack(BOTrack):
     Attributes:
         clean: Whether the crop of its last detection is fit to teach.
         resumed: Whether its last detection ended a time of being lost.
+        placed: `(d,)` where the metric puts the crop of its last detection, None if that had none.
         tracklet: The evidence of who it shows; None until the end of its first frame.
     """
 
@@ -21,6 +22,8 @@ class ReIDTrack(BOTrack):
     resumed: bool = False
     tracklet: Tracklet | None = None
     _matched: ReIDTrack | None = None
+
+    placed: Floats | None = None
 
     @property
     def embedding(self) -> Floats | None:
@@ -48,4 +51,4 @@ class ReIDTrack(BOTrack):
             self.tracklet.drop_crops()
 
     def _match(self, detection: ReIDTrack) -> None:
-        self._matched, self.clean = detection, detection.clean
+        self._matched, self.clean, self.placed = detection, detection.clean, detection.placed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,14 @@ from .association import fuse_appearance
 from .clock import DEFAULT_FPS, Clock
 from .config import Config
 from .embedders import AUTO, Embedder, build_embedder
-from .embedding import Bools, Floats, as_features
+from .embedding import Bools, Floats, as_features, unit
 from .errors import EmbeddingError
 from .events import Events
-from .memory import LastSeen
+from .ids import Ids
 from .quality import clean_crops
 from .recognition import Recogniser
 from .results import BoxIdentity
+from .sightings import LastSeen
 from .track import ReIDTrack
 from .tracklet import Tracklet
 
@@ -70,10 +70,11 @@ class ReIDBOTSORT(BOTSORT):
         self._forget()
 
     def _forget(self) -> None:
-        self._pending = count(-1, -1)
+        self._identity_ids = Ids(lambda: int(next(self._ids)), self.config.max_identities)
         self._dim: int | None = None
         self._clean: Bools = np.zeros(0, bool)
-        self.recogniser = Recogniser(self.config, lambda: next(self._ids), self.events)
+        self._placed: Floats | None = None
+        self.recogniser = Recogniser(self.config, self._identity_ids, self.events)
 
     def reset(self) -> None:
         """Forget tracks, identities, past events and the time; the embedder, the frame rate and listeners stay."""
@@ -135,6 +136,7 @@ class ReIDBOTSORT(BOTSORT):
         xyxy = np.asarray(results.xyxy, np.float32)
         self._clean = self._clean_crops(results, xyxy, img)
         feats = self._features(results, xyxy, img, feats)
+        self._placed = None if feats is None else self.recogniser.metric.place(unit(feats))
         rows = np.asarray(super().update(results, img, feats=feats, **kwargs))
         if self.batch is not None:
             self.batch.append(self.identities())
@@ -143,7 +145,9 @@ class ReIDBOTSORT(BOTSORT):
     def _clean_crops(self, results: Any, xyxy: Floats, img: Any) -> Bools:
         conf = np.asarray(results.conf)
         shape = getattr(results, "orig_shape", None) if img is None else img.shape[:2]
-        self.recogniser.area = None if shape is None else float(shape[0] * shape[1])
+        self.recogniser.search.area = None if shape is None else float(shape[0] * shape[1])
+        if not self.config.clean_crops:
+            return np.ones(len(xyxy), bool)
         high, low = self.args.track_high_thresh, self.config.min_crop_height
         return clean_crops(xyxy, conf, min_conf=high, min_height=low, max_covered=self.config.max_covered, shape=shape)
 
@@ -199,6 +203,7 @@ class ReIDBOTSORT(BOTSORT):
     def _first_association(self, strack_pool: Any, detections: Any, activated: Any, refind: Any) -> Any:
         for detection in detections:
             detection.clean = bool(self._clean[int(detection.idx)])
+            detection.placed = None if self._placed is None else self._placed[int(detection.idx)]
         return super()._first_association(strack_pool, detections, activated, refind)
 
     def get_dists(self, tracks: list[ReIDTrack], detections: list[ReIDTrack]) -> npt.NDArray[np.float32]:
@@ -213,18 +218,20 @@ class ReIDBOTSORT(BOTSORT):
     def _agreement(self, tracks: Sequence[ReIDTrack], detections: Sequence[ReIDTrack]) -> Floats:
         agreement = np.zeros((len(tracks), len(detections)), np.float32)
         # A track of one frame has one crop, often a poor one: only confirmed ones have an appearance to speak of.
-        known = [(n, t.tracklet.appearance) for n, t in enumerate(tracks) if t.is_activated and t.tracklet is not None]
-        looks = [(n, a) for n, a in known if a is not None]
-        crops = [(n, d.embedding) for n, d in enumerate(detections) if d.embedding is not None]
+        known = [(n, t.tracklet) for n, t in enumerate(tracks) if t.is_activated]
+        looks = [(n, t) for n, t in known if t is not None and t.look is not None]
+        crops = [(n, d) for n, d in enumerate(detections) if d.embedding is not None]
         if looks and crops:
-            vectors = (np.array([v for _, v in part], np.float32) for part in (looks, crops))
-            agreement[np.ix_([n for n, _ in looks], [n for n, _ in crops])] = self.recogniser.agreement(*vectors)
+            raw = np.array([d.embedding for _, d in crops], np.float32)
+            placed = np.array([d.placed for _, d in crops], np.float32)
+            found = self.recogniser.looks.agreement([t for _, t in looks], raw, placed)
+            agreement[np.ix_([n for n, _ in looks], [n for n, _ in crops])] = found
         return agreement
 
     def _init_new_tracks(self, u_detection: Any, detections: Any, activated: Any, refind: Any = None) -> None:
         if self.config.remembers:
             for n in u_detection:
-                detections[n].next_id = self._pending.__next__  # a real id only once it is known that it needs one
+                detections[n].next_id = self._identity_ids.pending  # a real id only once it is known that it needs one
         super()._init_new_tracks(u_detection, detections, activated, refind)
 
     def _format_output(self) -> npt.NDArray[np.float32]:
@@ -237,9 +244,9 @@ class ReIDBOTSORT(BOTSORT):
         now = self.clock.now
         seen = [t for t in self.tracked_stracks if t.frame_id == self.frame_id]
         tracklets = [self._tracklet(t, now) for t in seen]
-        self.recogniser.learn_frame(tracklets, self.frame_id)
+        self.recogniser.looks.learn(tracklets, self.frame_id)
         for tracklet in tracklets:
-            tracklet.blend()
+            tracklet.blend(self.recogniser.metric.version)
         if self.config.remembers:
             for tracklet in tracklets:
                 tracklet.take(now)
@@ -255,13 +262,14 @@ class ReIDBOTSORT(BOTSORT):
         last = LastSeen(now, int(track.cls), centre, velocity, spread, float(track.mean[3]))
         old = track.tracklet
         if old is None:
-            track.tracklet = Tracklet(now, track.track_id, last)
+            track.tracklet = Tracklet(now, track.track_id, last, last)
         elif track.resumed:
-            claim = old.identity if old.settled else old.claim
-            track.tracklet = Tracklet(now, old.identity, last, claim, revival=old.revival, appearance=old.appearance)
+            track.tracklet = old.resumed(now, last)
         assert track.tracklet is not None
-        track.tracklet.last, track.tracklet.embedding, track.tracklet.clean = last, track.embedding, track.clean
-        return track.tracklet
+        track.tracklet.see(last, votes=self.config.class_votes)
+        tracklet = track.tracklet
+        tracklet.embedding, tracklet.placed, tracklet.clean = track.embedding, track.placed, track.clean
+        return tracklet
 
     def _show(self, track: ReIDTrack, now: float) -> None:
         tracklet = track.tracklet

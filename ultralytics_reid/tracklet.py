@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from .embedding import Floats
 from .events import Revival
-from .memory import LastSeen
+from .sightings import LastSeen
 
 # Weight of the past in the running appearance, as in BoT-SORT (Aharon et al. 2022, section 3.3).
 _FADE = 0.9
@@ -23,50 +23,88 @@ class Tracklet:
         born: Seconds, when its first box was seen.
         identity: The id that it shows; negative while it shows none.
         last: Where and how it was last seen.
+        origin: Where and how it was seen first, to which motion led; None where it began in the midst of a track.
         claim: The identity that motion says it is, where a lost track was found again or a track is in doubt.
         settled: Whether it has been decided who this is.
         revival: How it got its identity back, if it did.
+        probation: What is held against its being who it was taken for, until that is sure; None where nothing can be.
         embedding: `(D,)` raw embedding of its crop in this frame, None if there is none.
+        placed: `(d,)` where the metric puts that crop, None if there is none.
         clean: Whether that crop is fit to teach.
         appearance: `(D,)` raw running mean of its clean crops, None before the first crop.
+        look: `(d,)` where the metric of version `look_version` puts that.
         count: Clean crops so far.
         doubts: Checks in a row in which it didn't look like its own identity.
         favourite: The identity that it was found to be in the last frame, None for nobody.
         votes: Frames in a row in which that was the finding.
+        contradicted: Whether its looks speak against its claim.
+        classes: How often it was seen as what.
+        lessons: Raw means of stretches of crops that wait to be taught, and how many crops each is the mean of.
         open: Whether somebody who isn't visible may be coming back in it.
     """
 
     born: float
     identity: int
     last: LastSeen
+    origin: LastSeen | None
     claim: int | None = None
     settled: bool = False
     revival: Revival | None = None
+    probation: Probation | None = None
     embedding: Floats | None = None
+    placed: Floats | None = None
     clean: bool = False
     appearance: Floats | None = None
+    look: Floats | None = None
+    look_version: int = -1
     count: int = 0
     doubts: int = 0
     favourite: int | None = None
     votes: int = 0
     open: bool = False
+    contradicted: bool = False
+    classes: Counter[int] = field(default_factory=Counter)
+    lessons: list[tuple[Floats, int]] = field(default_factory=list)
     _first: float | None = None
     _sum: Floats | None = None
     _untaught: deque[tuple[float, Floats]] = field(default_factory=deque)
+
+    def resumed(self, now: float, last: LastSeen) -> Tracklet:
+        """The tracklet with which its track goes on after it was lost: motion says that it shows the same."""
+        claim = self.identity if self.settled else self.claim
+        new = Tracklet(now, self.identity, last, last, claim, revival=self.revival, classes=self.classes)
+        new.appearance, new.look, new.look_version = self.appearance, self.look, self.look_version
+        return new
+
+    def see(self, last: LastSeen, *, votes: bool) -> None:
+        """Note where it is; its class is the one that it had most often, or with `votes` off the last."""
+        self.last = last
+        if not votes:
+            self.classes.clear()
+        self.classes[last.cls] += 1
+        if len(self.classes) > 1:
+            self.last = replace(last, cls=self.cls)
+
+    @property
+    def cls(self) -> int:
+        """Its class: the one it was seen as most often."""
+        return max(self.classes, key=self.classes.__getitem__) if self.classes else self.last.cls
 
     def take(self, time: float) -> None:
         """Take this frame's crop as evidence, if it is clean."""
         if self.embedding is not None and self.clean:
             self._add(time, self.embedding)
 
-    def blend(self) -> None:
-        """Take this frame's crop into the running appearance, if it is clean or the first."""
-        if self.embedding is None:
+    def blend(self, version: int) -> None:
+        """Take this frame's crop, placed under a version of the metric, into the running appearance, if it is clean."""
+        if self.embedding is None or self.placed is None:
             return
-        if self.appearance is None:
-            self.appearance = self.embedding
+        if self.appearance is None or self.look is None:
+            self.appearance, self.look, self.look_version = self.embedding, self.placed, version
         elif self.clean:
             self.appearance = np.asarray(_FADE * self.appearance + (1 - _FADE) * self.embedding, dtype=np.float32)
+            if self.look_version == version:
+                self.look = np.asarray(_FADE * self.look + (1 - _FADE) * self.placed, dtype=np.float32)
 
     def _add(self, time: float, embedding: Floats) -> None:
         self._untaught.append((time, embedding))
@@ -83,14 +121,18 @@ class Tracklet:
         """Seconds since its first clean crop, or since its birth as long as it has none."""
         return now - (self.born if self._first is None else self._first)
 
-    def recent(self, since: float) -> list[Floats]:
-        """Raw embeddings of clean crops that are not taught yet and not older than a time in seconds."""
-        return [e for t, e in self._untaught if t >= since]
+    def recent(self, since: float, least: int) -> list[tuple[float, Floats]]:
+        """Times and raw embeddings of clean crops not taught yet: those since a time, but at least `least` of them."""
+        crops = list(self._untaught)
+        start = next((n for n, (t, _) in enumerate(crops) if t >= since), len(crops))
+        return crops[max(0, min(start, len(crops) - least)) :]
 
-    def ripe(self, before: float, least: int) -> list[Floats]:
-        """Take out the clean crops older than a time in seconds, if there are `least` of them or more."""
-        count = sum(t < before for t, _ in self._untaught)
-        return [self._untaught.popleft()[1] for _ in range(count)] if count >= least else []
+    def ripe(self, before: float, least: int, spared: int) -> list[Floats]:
+        """Take out the clean crops older than a time in seconds but the last `spared`, if there are `least` or more."""
+        if len(self._untaught) < least + spared or self._untaught[least - 1][0] >= before:
+            return []
+        count = min(sum(t < before for t, _ in self._untaught), len(self._untaught) - spared)
+        return [self._untaught.popleft()[1] for _ in range(count)]
 
     def drop_crops(self) -> None:
         """Drop the crops that are not taught yet."""
@@ -101,12 +143,32 @@ class Tracklet:
         agrees = self.votes > 0 and identity == self.favourite
         self.favourite, self.votes = identity, self.votes + 1 if agrees else 1
 
+    def reopen(self, identity: int) -> None:
+        """Open the question again who this is, with all the evidence there is, under another id for the meantime."""
+        self.identity, self.claim, self.settled, self.revival, self.probation = identity, None, False, None, None
+        self.doubts, self.votes, self.favourite = 0, 0, None
+
     def restart(self, since: float) -> None:
         """Open the question again who this is, with the clean crops since a time in seconds for evidence."""
         crops = [(t, e) for t, e in self._untaught if t >= since]
         self.born, self.claim, self.settled, self.revival = since, self.identity, False, None
+        self.origin = None
         self.count, self.doubts, self.votes, self.favourite = 0, 0, 0, None
+        self.contradicted = True
         self._first, self._sum = None, None
         self._untaught.clear()
         for time, embedding in crops:
             self._add(time, embedding)
+
+
+@dataclass(frozen=True)
+class Probation:
+    """A tracklet that was taken for somebody remembered may turn out not to be: what it teaches waits until it is sure.
+
+    Attributes:
+        before: Where and how the identity was last seen before the tracklet.
+        until: Seconds, when it is sure.
+    """
+
+    before: LastSeen
+    until: float

@@ -1,0 +1,195 @@
+"""Whom a tracklet may show: gates, the two-stage search, and what each pair is worth. Reads memory, decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .association import fades, motion_llr, reachable
+from .calibration import ScoreModel
+from .centroids import Ints
+from .config import Config
+from .embedding import Bools, Floats
+from .memory import MemoryBank
+from .sightings import Doubles, Sightings, sightings
+from .tracklet import Tracklet
+
+# Nats: the most that appearance may say beyond what it takes to single somebody out of many, the most that motion may,
+# and what the host's own match is worth.
+MOST_APPEARANCE = 6.0
+_MOST_MOTION = 3.0
+CLAIM = 4.0
+# What the identity that a tracklet shows has over others, nats: changing one's mind takes more than making it up.
+_INCUMBENT = 2.0
+_NOBODY = -1
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """`T` tracklets in question against `C` identities that may have come back.
+
+    Attributes:
+        ids: `(C,)` identities.
+        last: `(C,)` when each was last seen, seconds.
+        scores: `(T, C)` cosines in [-1, 1].
+        value: `(T, C)` nats, the log-likelihood ratio of "this one" to "somebody else" from looks and motion.
+        motion: `(T, C)` motion's part of it.
+        gate: `(T, C)`, True where nothing rules the pair out.
+        held: `(T, C)`, True where the tracklet shows that identity already, or motion claims that it does.
+        crowd: `(T,)` how many identities the tracklet may show.
+    """
+
+    ids: Ints
+    last: Doubles
+    scores: Floats
+    value: Doubles
+    motion: Doubles
+    gate: Bools
+    held: Bools
+    crowd: Ints
+
+    def match(self, row: int, column: int | None) -> Match | None:
+        """A pair of a tracklet and an identity; None if there is none."""
+        if column is None:
+            return None
+        return Match(int(self.ids[column]), float(self.scores[row, column]), float(self.last[column]))
+
+    def values_of_others(self, row: int) -> Doubles:
+        """What the identities are worth that a tracklet may show, but for the one it shows or claims to."""
+        return np.asarray(self.value[row][self.gate[row] & ~self.held[row]])
+
+    def contradicts(self, row: int) -> bool:
+        """Whether looks speak against what a tracklet claims."""
+        return bool((self.value[row][self.held[row]] < CLAIM).any())
+
+
+@dataclass(frozen=True)
+class Match:
+    """An identity that a tracklet may show.
+
+    Attributes:
+        identity: The id.
+        score: Their cosine, in [-1, 1].
+        last: When it was last seen, seconds.
+    """
+
+    identity: int
+    score: float
+    last: float
+
+
+class Search:
+    """Finds candidates in a memory bank.
+
+    Args:
+        config: The tracker's config.
+        bank: The memory.
+        model: What a similarity is worth.
+
+    Attributes:
+        area: The picture's area, square pixels; None where it is unknown, and motion can't be weighed.
+    """
+
+    def __init__(self, config: Config, bank: MemoryBank, model: ScoreModel) -> None:
+        self.area: float | None = None
+        self._config = config
+        self._bank = bank
+        self._model = model
+
+    def possible(self, asking: Sequence[Tracklet], shown: Collection[int], claimed: Collection[int]) -> Bools:
+        """Nobody is in two places, arrives before they left or faster than a body can, or turns into a car.
+
+        Args:
+            asking: `T` tracklets.
+            shown: Identities that are visible, and not in question.
+            claimed: Identities that only those may show who claim to.
+
+        Returns:
+            `(T, S)` by slot of the bank.
+        """
+        last = self._last(asking)
+        born = np.array([t.born for t in asking])[:, None]
+        absent = self._bank.ids_by_slot != _NOBODY
+        absent[self._bank.slots_of(i for i in shown if i in self._bank)] = False
+        free = absent.copy()
+        free[self._bank.slots_of(i for i in claimed if i in self._bank)] = False
+        gate = free & (last["time"] < born)
+        if self._config.match_class:
+            gate &= last["cls"] == np.array([t.cls for t in asking])[:, None]
+        if self._config.most_speed:
+            began, origin = _origins(asking)
+            gate &= reachable(last, origin, born, self._config.most_speed) | ~began[:, None]
+        for row, tracklet in zip(gate, asking, strict=True):
+            row[self._own(tracklet, absent)] = True
+        return np.asarray(gate)
+
+    def _own(self, tracklet: Tracklet, absent: Bools) -> list[int]:
+        """Slots of what a tracklet shows on probation and of what motion claims it shows."""
+        names = [tracklet.claim, tracklet.identity if tracklet.probation else None]
+        slots = [self._bank.slot_of(i) for i in names if i is not None and i in self._bank]
+        return [s for s in slots if absent[s]]
+
+    def _last(self, asking: Sequence[Tracklet]) -> Sightings:
+        """Last sightings by slot; of those on probation, the last before it."""
+        waiting = [t for t in asking if t.probation is not None and t.identity in self._bank]
+        if not waiting:
+            return self._bank.last
+        last: Sightings = self._bank.last.copy()
+        last[self._bank.slots_of(t.identity for t in waiting)] = sightings(
+            t.probation.before for t in waiting if t.probation is not None
+        )
+        return last
+
+    def find(self, asking: Sequence[Tracklet], shown: Collection[int], claimed: Collection[int]) -> Candidates:
+        """Find who some tracklets may show.
+
+        Args:
+            asking: `T` tracklets that have clean crops, each with its `mean`.
+            shown: Identities that are visible, and not in question.
+            claimed: Identities that only those may show who claim to.
+        """
+        queries = np.array([t.mean for t in asking], np.float32)
+        possible = self.possible(asking, shown, claimed)
+        slots = self._shortlist(queries, possible, asking)
+        last, ids = self._last(asking)[slots], self._bank.ids_by_slot[slots]
+        held = np.array([[i in (t.claim, t.identity) for i in ids] for t in asking], bool).reshape(len(asking), -1)
+        on_probation = np.array([t.probation is not None for t in asking])[:, None]
+        scores, crowd = self._bank.compare(queries, slots), np.count_nonzero(possible, axis=1)
+        motion, doubt = self._motion(asking, last), np.log(np.maximum(1, crowd))[:, None]
+        looks = np.where(scores > -1, np.clip(self._model.llr(scores), -MOST_APPEARANCE, MOST_APPEARANCE + doubt), 0)
+        value = looks + np.where(held, np.where(on_probation, _INCUMBENT, CLAIM), motion - doubt)
+        gate = possible[:, slots] & ((scores > -1) | held)
+        return Candidates(ids, last["time"].copy(), scores, value, motion, gate, held, crowd)
+
+    def anyone(self, tracklet: Tracklet) -> float:
+        """The log-likelihood ratio of the identity, visible or not, that a tracklet resembles most; -inf for none."""
+        query = np.asarray(tracklet.mean, np.float32)[None]
+        everybody = (self._bank.ids_by_slot != _NOBODY)[None]
+        slots = self._bank.shortlist(query, everybody, self._most)
+        return float(self._model.llr(self._bank.compare(query, slots)).max(initial=-np.inf))
+
+    def _shortlist(self, queries: Floats, possible: Bools, asking: Sequence[Tracklet]) -> Ints:
+        found = self._bank.shortlist(queries, possible, self._most)
+        own = [s for row, t in zip(possible, asking, strict=True) for s in self._own(t, row)]
+        return np.union1d(found, np.array(own, np.int64))
+
+    @property
+    def _most(self) -> int:
+        return self._config.shortlist or self._bank.capacity
+
+    def _motion(self, asking: Sequence[Tracklet], last: Sightings) -> Doubles:
+        """Log-likelihood ratios of "walked on to where this tracklet began", fading to no opinion as the gap grows."""
+        if self.area is None or not self._config.motion_seconds:
+            return np.zeros((len(asking), len(last)))
+        gap = np.maximum(0, np.array([t.born for t in asking])[:, None] - last["time"])
+        began, origin = _origins(asking)
+        llr = np.clip(motion_llr(last, gap, origin["centre"][:, None], self.area), -_MOST_MOTION, _MOST_MOTION)
+        return np.asarray(llr * fades(gap, self._config.motion_seconds) * began[:, None])
+
+
+def _origins(asking: Sequence[Tracklet]) -> tuple[Bools, Sightings]:
+    """Whether it is known where tracklets began, `(T,)`, and where."""
+    began = np.array([t.origin is not None for t in asking])
+    return began, sightings(t.origin or t.last for t in asking)

@@ -1,0 +1,80 @@
+"""How well single crops fit tracks' running appearances: what the first association asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .calibration import ScoreModel
+from .embedding import Bools, Floats, cosine, unit
+from .metric import Metric
+from .tracklet import Tracklet
+
+# Tracklets a frame that are learned from: more would only push out older pairs.
+_LEARNED = 8
+
+
+class Looks:
+    """Compares under the learned metric and as embeddings are, and learns what either is worth.
+
+    The metric helps weak embedders much; strong ones need it less, and while it is young it can mislead.
+
+    Args:
+        metric: The learned metric.
+    """
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self._learned, self._plain = ScoreModel(metric.project), ScoreModel(unit)
+
+    def rescore(self) -> None:
+        """Follow the metric, which has changed."""
+        self._learned.rescore()
+
+    def learn(self, seen: Sequence[Tracklet], turn: int) -> None:
+        """Learn what single crops' similarities are worth: to the own track's appearance, and to a co-visible one's.
+
+        Args:
+            seen: The tracklets that have a box in this frame, before they take its crop in.
+            turn: Which of them are looked at, and which of the others each is compared with; any number.
+        """
+        able = [t for t in seen if t.clean and t.appearance is not None and t.embedding is not None]
+        if not able:
+            return
+        start = turn * _LEARNED % len(able)
+        able = (able[start:] + able[:start])[: _LEARNED + 1]
+        looks = np.array([t.appearance for t in able], np.float32)
+        crops = np.array([t.embedding for t in able], np.float32)
+        self._observe(looks, crops, np.ones(len(able), bool))
+        if len(able) > 1:
+            self._observe(looks, np.roll(crops, turn % (len(able) - 1) + 1, axis=0), np.zeros(len(able), bool))
+
+    def _observe(self, looks: Floats, crops: Floats, same: Bools) -> None:
+        for model in (self._learned, self._plain):
+            model.observe(looks, crops, same)
+
+    def agreement(self, tracklets: Sequence[Tracklet], crops: Floats, placed: Floats) -> Floats:
+        """How well single crops fit tracks' appearances: under the learned metric or as they are, what is clearer.
+
+        Args:
+            tracklets: `T` of them, all of which have an appearance.
+            crops: `(N, D)` raw embeddings of detections.
+            placed: `(N, d)` where the metric puts them.
+
+        Returns:
+            `(T, N)` float32 in [-1, 1]: -1 speaks against a match, 1 for it, 0 says nothing.
+        """
+        self._follow_metric(tracklets)
+        looks = np.array([t.look for t in tracklets], np.float32)
+        raw = np.array([t.appearance for t in tracklets], np.float32)
+        learned = self._learned.agreement(cosine(unit(looks), unit(placed)))
+        plain = self._plain.agreement(cosine(unit(raw), unit(crops)))
+        return np.where(np.abs(learned) > np.abs(plain), learned, plain)
+
+    def _follow_metric(self, tracklets: Sequence[Tracklet]) -> None:
+        stale = [t for t in tracklets if t.look_version != self._metric.version]
+        if stale:
+            placed = self._metric.place(np.array([t.appearance for t in stale], np.float32))
+            for tracklet, look in zip(stale, placed, strict=True):
+                tracklet.look, tracklet.look_version = look, self._metric.version
