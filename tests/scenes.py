@@ -31,6 +31,11 @@ def make_tracker(*, fps=10, **overrides):
     return tracker
 
 
+def at(value, frame):
+    """A value that may be a function of the frame."""
+    return value(frame) if callable(value) else value
+
+
 @dataclass
 class Person:
     """Walks along a line while visible.
@@ -38,6 +43,7 @@ class Person:
     Attributes:
         visible: Frames in which there is a box, as `(first, last)` pairs.
         start, step: Centre in frame 0, and its move a frame, pixels.
+        look, cls: Number of a direction of `Scene.looks`, and class; each may be a function of the frame.
     """
 
     visible: list
@@ -72,8 +78,8 @@ class Scene:
         common = rng.normal(size=self.dim)  # embedders give everybody something in common
         for n in range(self.length):
             seen = [(p, box) for p in self.people if (box := p.box(n)) is not None]
-            rows = [[*box, rng.uniform(0.7, 0.95), p.cls] for p, box in seen]
-            feats = [common + self._look(p.look) + self.noise * rng.normal(size=self.dim) for p, _ in seen]
+            rows = [[*box, rng.uniform(0.7, 0.95), at(p.cls, n)] for p, box in seen]
+            feats = [common + self._look(at(p.look, n)) + self.noise * rng.normal(size=self.dim) for p, _ in seen]
             yield boxes(rows), np.array(feats, np.float32).reshape(-1, self.dim), [p for p, _ in seen]
 
     def _look(self, look):

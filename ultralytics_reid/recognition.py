@@ -21,8 +21,10 @@ from .review import LateMerges
 from .sightings import Doubles, sightings
 from .tracklet import Probation, Tracklet
 
-# Clean crops that are averaged into one prototype, at least.
+# Clean crops that are averaged into one prototype, at least. Of whom there are many, they span some seconds too.
 _STRETCH = 5
+_STRETCH_SECONDS = 1.0
+_MANY = 128
 # Seconds between two looks at how alike tracklets and identities are, and how far back the crops go that are looked at.
 _CHECK_EVERY = 0.5
 _CHECK_SPAN = 1.0
@@ -110,9 +112,11 @@ class Recogniser:
             tracklet.identity = self._ids.new() or tracklet.identity
 
     def _teach(self, tracklet: Tracklet, now: float) -> None:
-        lag = _LAG if self.bank.knows(tracklet.identity) else 0.0
-        spared = _EVIDENCE if lag else 0
-        crops, mean = tracklet.ripe(now - lag, _STRETCH, spared), tracklet.mean
+        known = self.bank.knows(tracklet.identity)
+        if tracklet.count > _MANY and tracklet.waits_since >= now - _LAG - _STRETCH_SECONDS:
+            return
+        crops = tracklet.ripe(now - _LAG, _STRETCH, _EVIDENCE) if known else tracklet.ripe(now, _STRETCH, 0)
+        mean = tracklet.mean
         if not crops or mean is None:
             return
         self.metric.observe(np.asarray(crops, np.float32) - mean)

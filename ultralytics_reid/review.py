@@ -17,8 +17,8 @@ from .tracklet import Tracklet
 
 # Checks in a row that must agree.
 _VOTES = 2
-# Crops that an identity must have been taught.
-_EVIDENCE = 5
+# Young identities that are looked at a check.
+_AT_ONCE = 8
 # By how much, in cosine, the likeness to the older identity must exceed that to anybody visible.
 _MARGIN = 0.1
 _MOST_RATE = 0.5
@@ -39,6 +39,7 @@ class LateMerges:
         self._bank = bank
         self._model = model
         self._votes: dict[int, tuple[int, int]] = {}
+        self._turn = 0
 
     def find(self, seen: Sequence[Tracklet], now: float) -> list[tuple[Tracklet, int, float, float]]:
         """Find out who is an older identity.
@@ -51,12 +52,21 @@ class LateMerges:
             For each: the tracklet, the older identity, their cosine, and the seconds that it was away.
         """
         young = [t for t in seen if self._is_young(t, now)] if self._model.trust else []
-        pairs = list(self._pairs(young, {t.identity for t in seen})) if young else []
-        before, self._votes = self._votes, {}
-        for tracklet, identity, _, _ in pairs:
-            favourite, votes = before.get(tracklet.identity, (_NOBODY, 0))
-            self._votes[tracklet.identity] = identity, votes + 1 if favourite == identity else 1
-        return [p for p in pairs if self._votes[p[0].identity][1] >= _VOTES]
+        looked_at = self._next(young)
+        pairs = list(self._pairs(looked_at, {t.identity for t in seen})) if looked_at else []
+        found = {t.identity: identity for t, identity, _, _ in pairs}
+        votes = {t.identity: self._votes.get(t.identity, (_NOBODY, 0)) for t in young}
+        for identity in (t.identity for t in looked_at):
+            older = found.get(identity, _NOBODY)
+            votes[identity] = older, votes[identity][1] + 1 if older == votes[identity][0] else 1
+        self._votes = votes
+        return [p for p in pairs if votes[p[0].identity][1] >= _VOTES]
+
+    def _next(self, young: Sequence[Tracklet]) -> list[Tracklet]:
+        """Those whose turn it is: in a crowd of newcomers, not all are looked at at once."""
+        self._turn += _AT_ONCE
+        start = self._turn % max(1, len(young))
+        return [*young[start:], *young[:start]][:_AT_ONCE]
 
     def _is_young(self, tracklet: Tracklet, now: float) -> bool:
         bank, identity = self._bank, tracklet.identity

@@ -134,6 +134,11 @@ class Tracklet:
         count = min(sum(t < before for t, _ in self._untaught), len(self._untaught) - spared)
         return [self._untaught.popleft()[1] for _ in range(count)]
 
+    @property
+    def waits_since(self) -> float:
+        """Seconds, of the oldest crop that is not taught yet; infinity if there is none."""
+        return self._untaught[0][0] if self._untaught else float("inf")
+
     def drop_crops(self) -> None:
         """Drop the crops that are not taught yet."""
         self._untaught.clear()
