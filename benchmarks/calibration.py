@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,9 +23,12 @@ from harness.sequences import Detections, Frame, Sequence, load_sequence
 from harness.setting import CHECKOUT, PETS, TUD, add_shared, facts, need, progress, table
 from harness.video import COLOURS
 from matplotlib.axes import Axes
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from scipy.stats import rankdata
 
 from ultralytics_reid import Revival
+from ultralytics_reid.candidates import MOST_APPEARANCE
 from ultralytics_reid.memory import MemoryBank
 from ultralytics_reid.tracklet import Tracklet
 
@@ -38,12 +42,15 @@ CONTENDER = Contender("reid_botsort", OURS, {"gmc_method": "none"})
 PURE = 0.8
 # Clean crops in a tracklet's last second without which it isn't compared, as in the tracker's own checks.
 LEAST_CROPS = 5
-# Pairs in a bin, or of impostors, below which a share isn't drawn.
-LEAST_PAIRS = 20
+# Pairs in a bin below which it isn't drawn.
+LEAST_PAIRS = 10
+# Couples are drawn anew this often to see how much hangs on single ones; the middle share of what comes out is drawn.
+DRAWS, MIDDLE = 400, (0.1, 0.9)
 INK, FAINT = "#1f2933", "#9aa5b1"
 _NOBODY = -1
 
 Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
@@ -52,22 +59,29 @@ class Pairs:
     """Tracklets against identities, once a second.
 
     Attributes:
+        couple: `(N, 2)`, who asks and which identity is asked about: couples meet again every second.
         same: `(N,)`, whether both are the same person in truth.
         score: `(N,)` cosines under the metric of the moment.
         llr: `(N,)` nats, what the tracker took them for.
         above: `(N, 6)`, whether they exceed `impostor_bound` of each of `RATES`.
     """
 
+    couple: Ints
     same: Bools
     score: Doubles
     llr: Doubles
     above: Bools
 
     @staticmethod
+    def none() -> Pairs:
+        """No pairs."""
+        flags, numbers = np.zeros((0, len(RATES)), bool), np.zeros(0)
+        return Pairs(np.zeros((0, 2), np.int64), flags[:, 0], numbers, numbers, flags)
+
+    @staticmethod
     def joined(parts: list[Pairs]) -> Pairs:
         """All pairs of several."""
-        empty = Pairs(np.zeros(0, bool), np.zeros(0), np.zeros(0), np.zeros((0, len(RATES)), bool))
-        rows = zip(*(vars(p).values() for p in [empty, *parts]), strict=True)
+        rows = zip(*(vars(p).values() for p in [Pairs.none(), *parts]), strict=True)
         return Pairs(*(np.concatenate(column) for column in rows))
 
 
@@ -143,11 +157,12 @@ class Observer:
             known = [i for i in old.owners if i not in visible or i == tracklet.identity]
             if len(crops) < LEAST_CROPS or who == _NOBODY or not known:
                 continue
-            query = np.mean([embedding for _, embedding in crops], axis=0, keepdims=True, dtype=np.float32)
-            scores = old.bank.search(query, known)[0]
+            query = np.array([embedding for _, embedding in crops], np.float32).mean(axis=0)
+            scores = old.bank.search(query[None], known)[0]
             same = np.array([old.owners[i] == who for i in known])
             above = scores[:, None] > model.impostor_bound(np.array(RATES))
-            yield Pairs(same, scores.astype(float), model.llr(scores).astype(float), above)
+            couple = np.array([(who, i) for i in known], np.int64)
+            yield Pairs(couple, same, scores.astype(float), model.llr(scores).astype(float), above)
 
 
 def _owner(votes: Counter[int]) -> int:
@@ -173,35 +188,55 @@ def observe(clip: str, sequence: Sequence, cache: list[Detections], shape: tuple
     return Pairs.joined(parts)
 
 
-@dataclass(frozen=True)
-class Bin:
-    """Pairs whose log-likelihood ratios lie between two of `EDGES`.
+def bins(pairs: Pairs) -> Ints:
+    """Into which range between `EDGES` each pair's log-likelihood ratio falls, `(N,)`, from 0."""
+    return np.asarray(np.digitize(pairs.llr, EDGES))
 
-    Attributes:
-        said: Their mean, nats; NaN without pairs.
-        found: The observed log-odds of "the same person", less those of all pairs; half a pair of either kind is
-            added everywhere, so that none is infinite.
-        same: How many are the same person.
-        different: How many are not.
+
+def said(pairs: Pairs) -> Doubles:
+    """The mean log-likelihood ratio by bin, nats, as far as the tracker follows it; NaN where there is no pair."""
+    llr, place = np.clip(pairs.llr, -MOST_APPEARANCE, MOST_APPEARANCE), bins(pairs)
+    ranges = [llr[place == n] for n in range(len(EDGES) + 1)]
+    return np.array([r.mean() if len(r) else np.nan for r in ranges])
+
+
+def observed(pairs: Pairs, weight: Doubles) -> Doubles:
+    """The log-odds of "the same person" by bin, nats, less those of all pairs.
+
+    Half a pair of either kind is added everywhere, so that nothing is infinite.
+
+    Args:
+        pairs: `N` pairs.
+        weight: `(..., N)`, as how many each counts.
+
+    Returns:
+        `(..., B)`.
     """
-
-    said: float
-    found: float
-    same: int
-    different: int
-
-
-def bins(pairs: Pairs) -> list[Bin]:
-    """What the tracker said and what was found, by ranges of what it said, from the lowest."""
-    place = np.digitize(pairs.llr, EDGES)
-    return [_bin(pairs, place == n) for n in range(len(EDGES) + 1)]
+    member = np.eye(len(EDGES) + 1)[bins(pairs)]
+    same, different = ((weight * kind) @ member + 0.5 for kind in (pairs.same, ~pairs.same))
+    base = (weight @ pairs.same + 0.5) / (weight @ ~pairs.same + 0.5)
+    return np.asarray(np.log(same / different) - np.log(base)[..., None])
 
 
-def _bin(pairs: Pairs, mask: Bools) -> Bin:
-    same, different = int(pairs.same[mask].sum()), int((~pairs.same[mask]).sum())
-    base = np.log((pairs.same.sum() + 0.5) / ((~pairs.same).sum() + 0.5))
-    said = float(pairs.llr[mask].mean()) if mask.any() else float("nan")
-    return Bin(said, float(np.log((same + 0.5) / (different + 0.5)) - base), same, different)
+def passing(pairs: Pairs, weight: Doubles) -> Doubles:
+    """The share of pairs above the bound of each of `RATES`.
+
+    Args:
+        pairs: `N` pairs of one kind.
+        weight: `(..., N)`, as how many each counts.
+
+    Returns:
+        `(..., 6)`, NaN without any pair.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.asarray(weight @ pairs.above / weight.sum(axis=-1)[..., None])
+
+
+def redrawn(pairs: Pairs) -> Doubles:
+    """As how many each pair counts when couples are drawn with replacement, `(DRAWS, N)`."""
+    couples, place = np.unique(pairs.couple, axis=0, return_inverse=True)
+    draws = np.random.default_rng(0).multinomial(len(couples), np.full(len(couples), 1 / len(couples)), DRAWS)
+    return np.asarray(draws[:, place.ravel()], np.float64)
 
 
 def separability(pairs: Pairs) -> float:
@@ -211,19 +246,13 @@ def separability(pairs: Pairs) -> float:
     return float((ranks - n * (n + 1) / 2) / (n * m)) if n and m else float("nan")
 
 
-def passing(pairs: Pairs, *, same: bool) -> Doubles:
-    """Share of pairs of one kind above the bound of each of `RATES`, `(6,)`; NaN without any."""
-    chosen = pairs.above[pairs.same == same]
-    return chosen.mean(axis=0) if len(chosen) else np.full(len(RATES), np.nan)
-
-
 def main() -> None:
     args = _arguments()
     usable = [e for e in args.embedders if _prepare(args, e)]
     found = {clip: {e: _observe(args, clip, e) for e in usable} for clip in args.clips}
     text = "\n\n".join([*(part for clip in args.clips for part in _tables(clip, found[clip])), *_notes(), facts()])
     print(text)
-    _draw(found, args.out)
+    _draw(args.clips[0], found[args.clips[0]], args.out)
     if args.write:
         publish("calibration", text)
 
@@ -232,7 +261,9 @@ def _arguments() -> Namespace:
     parser = ArgumentParser(description=__doc__)
     add_shared(parser)
     add_features(parser)
-    parser.add_argument("--clips", nargs="+", choices=tuple(TITLES), default=list(TITLES), help="default: all")
+    parser.add_argument(
+        "--clips", nargs="+", choices=tuple(TITLES), default=list(TITLES), help="default: all; the first is drawn"
+    )
     names = list(EMBEDDERS)
     parser.add_argument("--embedders", nargs="+", choices=names, default=names, help="default: all that can be had")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "docs" / "calibration.png", metavar="FILE")
@@ -271,31 +302,39 @@ def _tables(clip: str, found: dict[str, Pairs]) -> Iterator[str]:
         yield table(["embedder", *head], [[EMBEDDERS[e], *cells(pairs)] for e, pairs in found.items()])
 
 
-_KINDS = ["genuine pairs", "mean ± sd", "impostor pairs", "mean ± sd", "AUC"]
+_KINDS = ["genuine pairs (couples)", "mean ± sd", "impostor pairs (couples)", "mean ± sd", "AUC"]
 _PROMISES = [f"{100 * rate:g} %" for rate in RATES]
 
 
 def _ranges() -> list[str]:
-    inner = [f"{low:+g} … {high:+g}" for low, high in zip(EDGES[:-1], EDGES[1:], strict=True)]
-    return [f"below {EDGES[0]:+g}", *inner, f"above {EDGES[-1]:+g}"]
+    inner = [f"{low:+.0f} … {high:+.0f}" for low, high in pairwise(EDGES)]
+    return [f"below {EDGES[0]:+.0f}", *inner, f"above {EDGES[-1]:+.0f}"]
+
+
+def _of_kind(pairs: Pairs, *, same: bool) -> Pairs:
+    return Pairs(*(column[pairs.same == same] for column in vars(pairs).values()))
 
 
 def _kinds(pairs: Pairs) -> list[str]:
-    cells = [cell for kind in (pairs.same, ~pairs.same) for cell in _spread(pairs.score[kind])]
+    cells = [cell for same in (True, False) for cell in _spread(_of_kind(pairs, same=same))]
     return [*cells, f"{separability(pairs):.3f}"]
 
 
-def _spread(scores: Doubles) -> tuple[str, str]:
-    return str(len(scores)), f"{scores.mean():.2f} ± {scores.std():.2f}" if len(scores) else "-"
+def _spread(pairs: Pairs) -> tuple[str, str]:
+    couples, scores = len(np.unique(pairs.couple, axis=0)), pairs.score
+    return f"{len(scores)} ({couples})", f"{scores.mean():.2f} ± {scores.std():.2f}" if len(scores) else "-"
 
 
 def _reliability(pairs: Pairs) -> list[str]:
-    return [f"{b.found:+.1f} ({b.same} / {b.different})" if b.same + b.different else "-" for b in bins(pairs)]
+    found, place = observed(pairs, np.ones(len(pairs.same))), bins(pairs)
+    counts = [(int(pairs.same[place == n].sum()), int((~pairs.same[place == n]).sum())) for n in range(len(found))]
+    return [f"{f:+.1f} ({s} / {d})" if s + d else "-" for f, (s, d) in zip(found, counts, strict=True)]
 
 
 def _promises(pairs: Pairs) -> list[str]:
-    shares = zip(passing(pairs, same=False), passing(pairs, same=True), strict=True)
-    return [f"{100 * impostor:.1f} / {100 * genuine:.0f}" for impostor, genuine in shares]
+    impostor, genuine = (_of_kind(pairs, same=same) for same in (False, True))
+    shares = [100 * passing(p, np.ones(len(p.same))) for p in (impostor, genuine)]
+    return [f"{i:.1f} / {g:.0f}" for i, g in zip(*shares, strict=True)]
 
 
 def _notes() -> Iterator[str]:
@@ -306,32 +345,83 @@ def _notes() -> Iterator[str]:
         "visible. Genuine: the same person in the ground truth. Left out: whoever was on one person in less than "
         f"{100 * PURE:.0f} % of their boxes, and everything before the tracker believes its own calibration. "
         "Log-odds are corrected for how many pairs there are of either kind. One YAML for all, the shipped one but for "
-        "`gmc_method: none`, for speed. Pairs of the same two people follow each other every second: they are far "
-        "from independent."
+        "`gmc_method: none`, for speed. A couple is a person who asks and an identity asked about; it comes up "
+        "every second, so pairs are far from independent."
     )
 
 
-def _draw(found: dict[str, dict[str, Pairs]], path: Path) -> None:
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.4), layout="constrained")
-    for clip, by_embedder in found.items():
-        for embedder, pairs in by_embedder.items():
-            style = _style(clip, embedder)
-            _curve(left, pairs, style)
-            _share(right, pairs, style)
+def _draw(clip: str, found: dict[str, Pairs], path: Path) -> None:
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 6), layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.1))
+    for embedder, pairs in found.items():
+        colour = COLOURS[list(EMBEDDERS).index(embedder)]
+        _draw_odds(left, pairs, colour)
+        _draw_rates(right, _of_kind(pairs, same=False), colour)
+    _dress_odds(left)
+    _dress_rates(right)
+    title = f"What the tracker believes of likenesses, and what is true: {TITLES[clip]}"
+    share = 100 * (MIDDLE[1] - MIDDLE[0])
+    legend = f"Dashed: as promised. Shaded: {share:.0f} % of what comes out where the couples compared are drawn anew."
+    figure.suptitle(f"{title}\n{legend}", x=0.01, ha="left", fontsize=11, color=INK)
+    lines = [Line2D([], [], color=COLOURS[n], marker="o", label=e) for n, e in enumerate(EMBEDDERS.values())]
+    shown = [line for line, e in zip(lines, EMBEDDERS, strict=True) if e in found]
+    figure.legend(handles=shown, loc="outside lower center", ncols=len(shown), frameon=False, labelcolor=INK)
     figure.savefig(path, dpi=100, facecolor="white")
+    print(f"wrote {path}")
 
 
-def _style(clip: str, embedder: str) -> dict[str, Any]:
-    return {"color": COLOURS[list(EMBEDDERS).index(embedder)], "linestyle": "-" if clip == PETS else ":"}
+def _draw_odds(panel: Axes, pairs: Pairs, colour: str) -> None:
+    enough = np.bincount(bins(pairs), minlength=len(EDGES) + 1) >= LEAST_PAIRS
+    low, high = np.quantile(observed(pairs, redrawn(pairs)), MIDDLE, axis=0)
+    y = np.where(enough, observed(pairs, np.ones(len(pairs.same))), np.nan)  # a gap in the line
+    _line(panel, said(pairs), y, (low, high), colour)
 
 
-def _curve(panel: Axes, pairs: Pairs, style: dict[str, Any]) -> None:
-    drawn = [b for b in bins(pairs) if b.same + b.different >= LEAST_PAIRS]
-    panel.plot([b.said for b in drawn], [b.found for b in drawn], marker="o", **style)
+def _draw_rates(panel: Axes, impostors: Pairs, colour: str) -> None:
+    low, high = np.quantile(passing(impostors, redrawn(impostors)), MIDDLE, axis=0)
+    share = passing(impostors, np.ones(len(impostors.same)))
+    share[share == 0] = np.nan  # which a logarithm can't show: the line ends
+    _line(panel, np.array(RATES), share, (low, high), colour)
 
 
-def _share(panel: Axes, pairs: Pairs, style: dict[str, Any]) -> None:
-    panel.loglog(RATES, passing(pairs, same=False), marker="o", **style)
+def _line(panel: Axes, x: Doubles, y: Doubles, span: tuple[Doubles, Doubles], colour: str) -> None:
+    panel.plot(x, y, marker="o", markersize=5, linewidth=1.8, color=colour)
+    panel.fill_between(x, *span, where=np.isfinite(y), color=colour, alpha=0.1, linewidth=0)
+
+
+def _dress_odds(panel: Axes) -> None:
+    reach = MOST_APPEARANCE + 2
+    panel.plot([-reach, reach], [-reach, reach], color=FAINT, linestyle="--", zorder=0)
+    panel.set(xlim=(-MOST_APPEARANCE - 0.5, MOST_APPEARANCE + 0.5), ylim=(-reach, reach))
+    _hint(panel, 0.97, 0.05, "below the dashes on this side:\nstrangers taken for friends too boldly", "right")
+    _hint(panel, 0.03, 0.95, "above the dashes on this side:\nfriends ruled out too boldly", "left")
+    _dress(panel, "What a likeness is worth", "what the tracker says: log-likelihood ratio, nats", "observed, nats")
+
+
+def _dress_rates(panel: Axes) -> None:
+    ticks = [*RATES, 0.002, 0.001]
+    panel.plot(RATES, RATES, color=FAINT, linestyle="--", zorder=0)
+    panel.set(xscale="log", yscale="log", ylim=(0.8 * min(ticks), 1.6 * max(ticks)))
+    panel.set_xticks(RATES, [f"{100 * t:g} %" for t in RATES])
+    panel.set_yticks(ticks, [f"{100 * t:g} %" for t in ticks])
+    panel.minorticks_off()
+    _hint(panel, 0.03, 0.95, "above the dashes:\nmore strangers than promised", "left")
+    _dress(panel, "How often a stranger passes", "promised share of strangers", "observed share of strangers")
+
+
+def _hint(panel: Axes, x: float, y: float, text: str, side: Literal["left", "right"]) -> None:
+    edge: Literal["top", "bottom"] = "top" if y > 0.5 else "bottom"
+    panel.text(x, y, text, ha=side, va=edge, transform=panel.transAxes, fontsize=9, fontstyle="italic", color="#52606d")
+
+
+def _dress(panel: Axes, title: str, x: str, y: str) -> None:
+    panel.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK)
+    panel.set_xlabel(x, color=INK)
+    panel.set_ylabel(y, color=INK)
+    panel.grid(color="#e4e7eb", linewidth=0.8)
+    panel.set_axisbelow(True)
+    panel.tick_params(length=0, colors=INK)
+    for spine in panel.spines.values():
+        spine.set_visible(False)
 
 
 if __name__ == "__main__":

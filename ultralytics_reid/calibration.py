@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from .embedding import Bools, Floats, cosine
+from .embedding import Bools, Floats
 
 Doubles = npt.NDArray[np.float64]
 
 _KEPT = 256
-# What strangers' scores are like under a learned metric, whatever the embedder, and as many individuals that counts:
-# a handful of people says little of how alike people can be.
-_PRIOR_MEAN, _PRIOR_SPREAD, _PRIOR_PEOPLE = 0.05, 0.17, 8
+# As many individuals the prior for strangers counts: a handful of people says little of how alike people can be.
+_PRIOR_PEOPLE = 8
 # Below this many pairs of either kind a score says nothing; from twice as many on it is believed in full.
 _TRUSTED = 12
 # Scores that look sharper than this have just not been seen under other light, pose and distance yet.
@@ -24,6 +24,30 @@ _MIN_SPREAD = 0.1
 _SEPARATE = 4.0
 # Standard deviations below which they don't.
 _TOLD_APART = 1.5
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What plain cosines of a kind of embedder are usually like, until the video tells.
+
+    Attributes:
+        genuine: Mean of crops of one individual against what is remembered of it.
+        impostor: The same for another individual.
+        spread: Standard deviation of both.
+    """
+
+    genuine: float
+    impostor: float
+    spread: float
+
+
+# By embedders' family. Classifiers and detectors have none: their plain cosines hardly tell individuals apart, and
+# those under the learned metric are alike for all embedders.
+PRIORS = {"reid": Prior(0.88, 0.65, 0.1)}
+
+
+# Cosines under the learned metric, whatever the embedder.
+LEARNED = Prior(0.6, 0.05, 0.17)
 
 
 class _Pairs:
@@ -68,15 +92,22 @@ class ScoreModel:
 
     Args:
         project: Maps raw embeddings to where they are compared.
+        learns: Whether to learn from the video; if not, priors are all there is.
 
     Attributes:
         people: How many individuals the learned metric was learned from; None for plain cosine.
     """
 
-    def __init__(self, project: Callable[[Floats], Floats]) -> None:
+    def __init__(self, project: Callable[[Floats], Floats], *, learns: bool = True) -> None:
         self._project = project
+        self._learns = learns
+        self._prior: Prior | None = None
         self.people: int | None = None
         self._genuine, self._impostor = _Pairs(), _Pairs()
+
+    def assume(self, prior: Prior) -> None:
+        """Take a prior for evidence until the learned metric replaces plain cosine."""
+        self._prior = prior
 
     def observe(self, a: Floats, b: Floats, same: Bools) -> None:
         """Learn from pairs whose truth is known.
@@ -86,23 +117,22 @@ class ScoreModel:
             b: `(N, D)` float32 raw embeddings, the other half of each pair.
             same: `(N,)`, whether both show the same individual.
         """
+        if not self._learns:
+            return
         for pairs, mask in ((self._genuine, same), (self._impostor, ~same)):
             if mask.any():
                 pairs.add(a[mask], b[mask], self._project)
 
-    def compare(self, a: Floats, b: Floats) -> Floats:
-        """Scores of raw embeddings `(N, D)` and `(M, D)`, as `(N, M)` in [-1, 1]; all 0 as long as none is believed."""
-        return cosine(self._project(a), self._project(b)) if self.trust else np.zeros((len(a), len(b)), np.float32)
-
     def rescore(self) -> None:
-        """Measure what is kept anew; to be called when the metric has changed."""
+        """Measure what is kept anew; to be called when the metric has changed, to which no prior applies."""
+        self._prior = None if self._learns else LEARNED
         self._genuine.rescore(self._project)
         self._impostor.rescore(self._project)
 
     @property
     def trust(self) -> float:
         """How far the model may be believed, from 0 (no evidence) to 1."""
-        n = min(len(self._genuine), len(self._impostor))
+        n = min(len(self._genuine), len(self._impostor)) + self._assumed
         return float(np.clip((n - _TRUSTED) / _TRUSTED, 0, 1))
 
     @property
@@ -142,16 +172,35 @@ class ScoreModel:
         Returns:
             Scores of the same shape; above 1, which is never reached, as long as no impostor was seen.
         """
-        if not len(self._impostor):
+        if not self.trust:
             return np.full_like(rate, 2.0)
         known = 1.0 if self.people is None else self.people / (self.people + _PRIOR_PEOPLE)
-        mean = known * float(self._impostor.scores.mean()) + (1 - known) * _PRIOR_MEAN
-        variance = known * float(self._impostor.scores.var()) + (1 - known) * _PRIOR_SPREAD**2
+        mean = known * self._means()[1] + (1 - known) * LEARNED.impostor
+        variance = known * self._variances()[1] + (1 - known) * LEARNED.spread**2
         return np.asarray(mean - ndtri(rate) * max(np.sqrt(variance), _MIN_SPREAD))
 
+    @property
+    def _assumed(self) -> int:
+        """As many pairs of either kind the prior counts."""
+        return 0 if self._prior is None else 2 * _TRUSTED
+
     def _means(self) -> tuple[float, float]:
-        return float(self._genuine.scores.mean()), float(self._impostor.scores.mean())
+        prior = (0.0, 0.0) if self._prior is None else (self._prior.genuine, self._prior.impostor)
+        both = zip((self._genuine, self._impostor), prior, strict=True)
+        g, i = (_blend(float(p.scores.sum()), len(p), mean, self._assumed) for p, mean in both)
+        return g, i
+
+    def _variances(self) -> tuple[float, float]:
+        variance = 0.0 if self._prior is None else self._prior.spread**2
+        both = (p.scores for p in (self._genuine, self._impostor))
+        squares = ((float(((s - s.mean()) ** 2).sum()) if len(s) else 0.0, len(s)) for s in both)
+        g, i = (_blend(total, count, variance, self._assumed) for total, count in squares)
+        return g, i
 
     def _spread(self) -> float:
-        pooled = (self._genuine.scores.var() + self._impostor.scores.var()) / 2
-        return max(_MIN_SPREAD, float(np.sqrt(pooled)))
+        return max(_MIN_SPREAD, float(np.sqrt(sum(self._variances()) / 2)))
+
+
+def _blend(total: float, count: int, prior: float, weight: int) -> float:
+    """Mean of `count` values of a given sum and of a prior that counts as `weight` of them."""
+    return float((total + weight * prior) / max(1, count + weight))

@@ -94,6 +94,7 @@ class Config:
 
     fuse_appearance: bool = _switch(True)
     learn_metric: bool = _switch(True)
+    calibrate: bool = _switch(True)
 
     memory_seconds: float = _number(600.0, 0, 1e9)
     memory_identities: int = _count(1000, 1, 1_000_000)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .calibration import ScoreModel
+from .calibration import Prior, ScoreModel
 from .embedding import Bools, Floats, cosine, unit
 from .metric import Metric
 from .tracklet import Tracklet
@@ -22,11 +22,18 @@ class Looks:
 
     Args:
         metric: The learned metric.
+        learns: Whether to learn from the video what similarities are worth.
     """
 
-    def __init__(self, metric: Metric) -> None:
+    def __init__(self, metric: Metric, *, learns: bool = True) -> None:
         self._metric = metric
-        self._learned, self._plain = ScoreModel(metric.project), ScoreModel(unit)
+        self._learned = ScoreModel(metric.project, learns=learns)
+        self._plain = ScoreModel(unit, learns=learns)
+
+    def assume(self, prior: Prior) -> None:
+        """Believe what embedders of a kind are like, until the video tells."""
+        self._learned.assume(prior)
+        self._plain.assume(prior)
 
     def rescore(self) -> None:
         """Follow the metric, which has changed."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from .association import assign
-from .calibration import ScoreModel
+from .calibration import PRIORS, ScoreModel
 from .candidates import CLAIM, Candidates, Match, Search
 from .config import Config
 from .embedding import Bools, Floats
@@ -69,8 +69,8 @@ class Recogniser:
     def __init__(self, config: Config, ids: Ids, events: Events) -> None:
         self.metric = Metric(learns=config.learn_metric)
         self.bank = MemoryBank(config.memory_identities, config.memory_prototypes, self.metric)
-        self.looks = Looks(self.metric)
-        self.tracklets = ScoreModel(self.metric.project)
+        self.looks = Looks(self.metric, learns=config.calibrate)
+        self.tracklets = ScoreModel(self.metric.project, learns=config.calibrate)
         self.search = Search(config, self.bank, self.tracklets)
         self._late = LateMerges(config, self.bank, self.tracklets)
         self._config = config
@@ -105,6 +105,13 @@ class Recogniser:
             self._merge(seen, (frame, now))
         if not self._ids.closed:
             self.bank.forget(now - self._config.memory_seconds)
+
+    def assume(self, family: str) -> None:
+        """Start from what similarities of a family of embedders are usually worth, if that is known."""
+        prior = PRIORS.get(family)
+        if prior is not None and not self.metric.version:
+            self.tracklets.assume(prior)
+            self.looks.assume(prior)
 
     def announce(self, tracklet: Tracklet) -> None:
         """Give a tracklet an id to show, if it has none; in a closed set, where none may be wasted, it has to wait."""

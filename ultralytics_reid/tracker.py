@@ -17,7 +17,7 @@ from . import predictor as wiring
 from .association import fuse_appearance
 from .clock import DEFAULT_FPS, Clock
 from .config import Config
-from .embedders import AUTO, Embedder, build_embedder
+from .embedders import AUTO, Embedder, build_embedder, family_of
 from .embedding import Bools, Floats, as_features, unit
 from .errors import EmbeddingError
 from .events import Events
@@ -75,6 +75,7 @@ class ReIDBOTSORT(BOTSORT):
         self._clean: Bools = np.zeros(0, bool)
         self._placed: Floats | None = None
         self.recogniser = Recogniser(self.config, self._identity_ids, self.events)
+        self.recogniser.assume(family_of(self.config.model))
 
     def reset(self) -> None:
         """Forget tracks, identities, past events and the time; the embedder, the frame rate and listeners stay."""
@@ -274,7 +275,7 @@ class ReIDBOTSORT(BOTSORT):
     def _show(self, track: ReIDTrack, now: float) -> None:
         tracklet = track.tracklet
         assert tracklet is not None
-        waits = self.config.provisional == "hide" and tracklet.open and now - tracklet.born < self.config.hold_seconds
+        waits = self.config.provisional == "hide" and tracklet.open and now - tracklet.born < self._hold
         if not waits:
             self.recogniser.announce(tracklet)
         if track.track_id != tracklet.identity:
@@ -282,6 +283,15 @@ class ReIDBOTSORT(BOTSORT):
             # The host drops whoever shares an id with a lost or removed track: the old ones are gone for good.
             for pool in (self.lost_stracks, self.removed_stracks):
                 pool[:] = [t for t in pool if t.track_id != track.track_id]
+
+    @property
+    def _hold(self) -> float:
+        """Seconds that an undecided box waits: as many as were asked for, but no fewer than a decision takes."""
+        return (
+            max(self.config.hold_seconds, (self.config.confirm_frames + 1) / self.fps)
+            if self.config.hold_seconds
+            else 0
+        )
 
     def identities(self) -> dict[int, BoxIdentity]:
         """Who the boxes of the last frame show, by id."""

@@ -29,6 +29,14 @@ class Embedder(Protocol):
         ...
 
 
+def family_of(model: str) -> str:
+    """What kind of embeddings a tracker YAML's `model` gives, by its name: "detector", "reid" or "classifier"."""
+    if model == AUTO:
+        return "detector"
+    path = Path(model)
+    return "classifier" if (path.suffix or path.exists()) and "reid" not in path.name.lower() else "reid"
+
+
 def build_embedder(model: str, weights: str, device: Any) -> Embedder | None:
     """Make the embedder that a tracker YAML asks for.
 
