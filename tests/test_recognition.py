@@ -218,7 +218,7 @@ class TestClasses:
         assert (first == second) is same
 
     def test_a_flicker_after_a_moment_out_of_sight_counts_with_what_was_seen_before(self):
-        blinker = Person([(0, 40), (46, LEFT)], NEAR, cls=until(58, self.car, self.truck))
+        blinker = Person([(0, 40), (50, LEFT)], NEAR, cls=until(50, self.car, self.truck))
         out = run(make_tracker(), scene_of(blinker, newcomer(160, cls=self.car), length=160))
         assert ids_of(out, 1)[-1] == ids_of(out, 0)[0]
 
@@ -332,6 +332,13 @@ class TestClaims:
         assert ids_of(out, 1) == ids_of(out, 1, 0, LEFT)
         assert ids_of(out, 1)[0] not in ids_of(out, 0)
         assert not list(tracker.events)
+
+    def test_even_if_too_little_is_seen_of_them_to_say_who_they_are(self):
+        """They walk out of the picture while a double walks in."""
+        lost, double = Person([(0, LEFT), (70, 150)], (34, 120), (-0.2, 0), look=0), Person([(70, 150)], FAR, look=0)
+        out = run(make_tracker(recognise_seconds=2.0), scene_of(lost, double, length=150))
+        assert ids_of(out, 0) == [out[5][0]]
+        assert ids_of(out, 1)[-1] not in ids_of(out, 0)
 
     def test_until_its_looks_speak_against_it(self):
         """A stranger stands where the owner was lost; the owner turns up elsewhere at the same moment."""

@@ -119,7 +119,7 @@ class Search:
         if self._config.match_class:
             gate &= last["cls"] == np.array([t.cls for t in asking])[:, None]
         if self._config.most_speed:
-            began, origin = _origins(asking)
+            began, origin = origins(asking)
             gate &= reachable(last, origin, born, self._config.most_speed) | ~began[:, None]
         for row, tracklet in zip(gate, asking, strict=True):
             row[self._own(tracklet, absent)] = True
@@ -184,12 +184,12 @@ class Search:
         if self.area is None or not self._config.motion_seconds:
             return np.zeros((len(asking), len(last)))
         gap = np.maximum(0, np.array([t.born for t in asking])[:, None] - last["time"])
-        began, origin = _origins(asking)
+        began, origin = origins(asking)
         llr = np.clip(motion_llr(last, gap, origin["centre"][:, None], self.area), -_MOST_MOTION, _MOST_MOTION)
         return np.asarray(llr * fades(gap, self._config.motion_seconds) * began[:, None])
 
 
-def _origins(asking: Sequence[Tracklet]) -> tuple[Bools, Sightings]:
+def origins(asking: Sequence[Tracklet]) -> tuple[Bools, Sightings]:
     """Whether it is known where tracklets began, `(T,)`, and where."""
     began = np.array([t.origin is not None for t in asking])
     return began, sightings(t.origin or t.last for t in asking)

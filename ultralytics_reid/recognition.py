@@ -42,6 +42,8 @@ _HARDLY = -2.0
 # However well motion fits, appearance must be better than that of this share of strangers.
 _MOST_RATE = 0.2
 _TINY_RATE = 1e-12
+# By how much, in cosine, somebody else must resemble an identity more than who shows it, for the id to be theirs.
+_MARGIN = 0.1
 
 
 # A frame's number, and its time in seconds.
@@ -126,13 +128,16 @@ class Recogniser:
         mean = tracklet.mean
         if not crops or mean is None:
             return
-        self.metric.observe(np.asarray(crops, np.float32) - mean)
         tracklet.lessons.append((np.asarray(np.mean(crops, axis=0), np.float32), len(crops)))
+        if not tracklet.unsure:
+            self.metric.observe(np.asarray(crops, np.float32) - mean)
         if tracklet.probation is None:
             self._learn(tracklet)
 
     def _learn(self, tracklet: Tracklet) -> None:
         lessons, tracklet.lessons = tracklet.lessons, []
+        if tracklet.forced:
+            return  # it most likely shows somebody else
         for vector, weight in lessons:
             if tracklet.identity in self.bank and vector.any():
                 self.bank.learn(tracklet.identity, vector, weight)
@@ -156,7 +161,8 @@ class Recogniser:
 
     def _check(self, settled: Sequence[Tracklet], now: float) -> None:
         """Compare those who are visible with what is remembered of them: calibrate, and doubt who looks changed."""
-        crops = [(t, t.recent(now - _CHECK_SPAN, _EVIDENCE)) for t in settled if self.bank.knows(t.identity)]
+        sure = [t for t in settled if not t.unsure and self.bank.knows(t.identity)]
+        crops = [(t, t.recent(now - _CHECK_SPAN, _EVIDENCE)) for t in sure]
         able = [(t, c) for t, c in crops if len(c) >= _EVIDENCE]
         if not able:
             return
@@ -174,7 +180,9 @@ class Recogniser:
         own = np.diagonal(self.bank.compare(queries, self.bank.slots_of(t.identity for t in tracklets)))
         strange = self.tracklets.llr(own) < -CLAIM
         for tracklet, changed, start in zip(tracklets, strange, since, strict=True):
-            tracklet.doubts = tracklet.doubts + 1 if changed and tracklet.probation is None else 0
+            if tracklet.probation is not None:
+                continue  # looked at elsewhere
+            tracklet.doubts = tracklet.doubts + 1 if changed else 0
             if tracklet.doubts >= _DOUBTS:
                 tracklet.restart(start)
                 # Its identity was last seen before the doubtful crops, so that whoever has it now may claim it.
@@ -234,7 +242,7 @@ class Recogniser:
 
     def _confirm(self, tracklet: Tracklet, match: Match | None, when: When) -> None:
         """Look again at somebody on probation; who is found to be somebody else twice in a row gives the id back."""
-        right = match is not None and match.identity == tracklet.identity
+        right = tracklet.forced if match is None else match.identity == tracklet.identity
         tracklet.doubts = 0 if right else tracklet.doubts + 1
         if tracklet.doubts >= _DOUBTS and tracklet.probation is not None:
             previous = tracklet.identity
@@ -251,7 +259,9 @@ class Recogniser:
         rate = self._config.false_revival_rate / np.maximum(1, found.crowd)[:, None] * np.exp(found.motion)
         credible = found.scores >= self.tracklets.impostor_bound(np.clip(rate, _TINY_RATE, _MOST_RATE))
         best = np.max(np.where(found.gate, found.scores, -1), axis=1, keepdims=True, initial=-1)
-        return np.asarray(found.held | (credible & (found.scores >= best)))
+        rival = np.max(np.where(found.gate & ~found.held & credible, found.scores, -1), axis=0, initial=-1)
+        kept = found.held & (found.scores >= rival - _MARGIN)
+        return np.asarray(kept | (~found.held & credible & (found.scores >= best)))
 
     def _is_newcomer(self, tracklet: Tracklet, values: Doubles) -> bool:
         """Whether a tracklet resembles nobody: no absent identity, nor a visible one that may be on a wrong box."""
@@ -273,22 +283,22 @@ class Recogniser:
         if match.identity not in (tracklet.claim, tracklet.identity):
             self._revive(tracklet, match, when)
         else:
-            self._settle_again(tracklet, match.identity, when)
+            self._settle_again(tracklet, match.identity, when, by_looks=False)
 
     def _revive(self, tracklet: Tracklet, match: Match, when: When, *, forced: bool = False) -> None:
         gap = max(0.0, tracklet.born - match.last)
         previous = tracklet.identity if tracklet.identity > 0 else None
         corrected = tracklet.claim is not None
         tracklet.revival = Revival(match.identity, previous, *when, gap, match.score, corrected, forced)
-        self._settle_again(tracklet, match.identity, when)
+        self._settle_again(tracklet, match.identity, when, by_looks=True)
         self._events.emit(tracklet.revival)
 
-    def _settle_again(self, tracklet: Tracklet, identity: int, when: When) -> None:
+    def _settle_again(self, tracklet: Tracklet, identity: int, when: When, *, by_looks: bool) -> None:
         """Settle, on probation, who was there before, unless they have just been pushed out of memory."""
         before = self.bank.last_seen(identity) if identity in self.bank else None
         self._settle(tracklet, identity)
         if before is not None and self._config.probation_seconds:
-            tracklet.probation = Probation(before, when[1] + self._config.probation_seconds)
+            tracklet.probation = Probation(before, when[1] + self._config.probation_seconds, by_looks)
             self._waiting.append(tracklet)
 
     def _merge(self, seen: Sequence[Tracklet], when: When) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .association import assign
+from .association import assign, reachable
 from .calibration import ScoreModel
+from .candidates import origins
 from .centroids import Ints
 from .config import Config
 from .embedding import Bools, Floats
@@ -97,6 +98,10 @@ class LateMerges:
         gate = absent & (last["time"] < first)
         if self._config.match_class:
             gate &= last["cls"] == np.array([t.cls for t in young])[:, None]
+        if self._config.most_speed:
+            began, origin = origins(young)
+            began &= origin["time"] <= first[:, 0]  # or it is not where the identity began
+            gate &= reachable(last, origin, first, self._config.most_speed) | ~began[:, None]
         return np.asarray(gate)
 
     def _bound(self, possible: Bools) -> Doubles:

@@ -69,6 +69,16 @@ class Tracklet:
     _sum: Floats | None = None
     _untaught: deque[tuple[float, Floats]] = field(default_factory=deque)
 
+    @property
+    def unsure(self) -> bool:
+        """Whether it may well show somebody else than its identity, so that nothing is to be concluded from it."""
+        return self.probation is not None and self.probation.by_looks
+
+    @property
+    def forced(self) -> bool:
+        """Whether it has its identity only because a closed set left no other choice."""
+        return self.revival is not None and self.revival.forced
+
     def resumed(self, now: float, last: LastSeen) -> Tracklet:
         """The tracklet with which its track goes on after it was lost: motion says that it shows the same."""
         claim = self.identity if self.settled else self.claim
@@ -173,7 +183,10 @@ class Probation:
     Attributes:
         before: Where and how the identity was last seen before the tracklet.
         until: Seconds, when it is sure.
+        by_looks: Whether looks alone made it that identity; where motion did, its crops can be trusted to be the same
+            individual's as those before.
     """
 
     before: LastSeen
     until: float
+    by_looks: bool
