@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.mot17 import COMBINED, MOT17, NAMES, evaluate, load_clip, picture_shape
 from harness.perturb import PERTURBATIONS
-from harness.report import cells, figures
+from harness.report import add_write, cells, figures, publish
 from harness.runs import OURS, Contender, run_cached
 from harness.scores import DEFINITIONS
 from harness.sequences import load_cache, load_sequence
@@ -88,7 +88,10 @@ def main() -> None:
     if args.json:
         told = [{"data": j.data, "copy": j.copy, "row": j.row, "values": v} for j, v in measured.items()]
         args.json.write_text(json.dumps({"machine": facts(), "runs": told}, indent=2) + "\n")
-    print("\n\n".join([*_tables(args, measured), *NOTES, facts()]))
+    text = "\n\n".join([*_tables(args, measured), *NOTES, facts()])
+    print(text)
+    if args.write:
+        publish("ablation", text)
 
 
 def _arguments() -> Namespace:
@@ -100,6 +103,7 @@ def _arguments() -> Namespace:
     parser.add_argument("--rows", type=_rows_of, default=list(SWITCHES), metavar="A,B", help=text)
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    add_write(parser)
     args = parser.parse_args()
     sources = {DATA[d][1] for d in args.data}
     need(*(args.shared / "data" / source for source in sources))

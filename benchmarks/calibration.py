@@ -17,7 +17,7 @@ import numpy.typing as npt
 from harness.features import EMBEDDERS, UnavailableError, add_features, embedded
 from harness.mot17 import picture_shape
 from harness.report import add_write, publish
-from harness.runs import OURS, Contender, _boxes, _tracker
+from harness.runs import OURS, Contender, as_boxes, make_tracker
 from harness.scores import sightings
 from harness.sequences import Detections, Frame, Sequence, load_sequence
 from harness.setting import CHECKOUT, PETS, TUD, add_shared, facts, need, progress, table
@@ -179,11 +179,11 @@ def observe(clip: str, sequence: Sequence, cache: list[Detections], shape: tuple
         cache: Its detections with embeddings, by frame.
         shape: Height and width of its pictures, pixels.
     """
-    tracker, picture = _tracker(CONTENDER, sequence.fps), np.broadcast_to(np.uint8(0), (*shape, 3))
+    tracker, picture = make_tracker(CONTENDER, sequence.fps), np.broadcast_to(np.uint8(0), (*shape, 3))
     observer, parts = Observer(tracker, sequence, AGO[clip]), []
     pairs = zip(sequence.frames, cache, strict=True)
     for truth, detections in progress(pairs, clip, len(cache)):
-        tracker.update(_boxes(detections, shape), picture, feats=detections.feats)
+        tracker.update(as_boxes(detections, shape), picture, feats=detections.feats)
         parts += observer.look(truth)
     return Pairs.joined(parts)
 

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from harness.runs import OURS, Contender, _boxes, _tracker
+from harness.report import add_write, publish
+from harness.runs import OURS, Contender, as_boxes, make_tracker
 from harness.sequences import Array, Detections
 from harness.setting import facts, progress, table
 from harness.stock import BOTSORT_REID
@@ -126,13 +127,13 @@ class Stopwatch:
 
     def __init__(self, contender: Contender) -> None:
         self.label = contender.label
-        self.tracker = _tracker(contender, FPS)
+        self.tracker = make_tracker(contender, FPS)
         self._seconds: dict[str, list[float]] = {key: [] for key in SITUATIONS}
         self._asked: dict[str, list[int]] = {key: [] for key in SITUATIONS}
 
     def update(self, detections: Detections, situation: str | None) -> None:
         """Track a frame, and keep its figures where it counts for a situation."""
-        boxes = _boxes(detections, PICTURE.shape[:2])
+        boxes = as_boxes(detections, PICTURE.shape[:2])
         start = time.perf_counter()
         self.tracker.update(boxes, PICTURE, feats=detections.feats)
         seconds = time.perf_counter() - start
@@ -178,11 +179,15 @@ def main() -> None:
     if args.profile:
         pstats.Stats(profile).sort_stats("cumulative").print_stats(PROFILED)
     else:
-        print("\n\n".join([*_report(*watches), facts()]))
+        text = "\n\n".join([*_report(*watches), facts()])
+        print(text)
+        if args.write:
+            publish("cost", text)
 
 
 def _arguments() -> Namespace:
     parser = ArgumentParser(description=__doc__)
+    add_write(parser)
     parser.add_argument("--rounds", type=int, default=4, help=f"of {MEASURED} frames a situation (default: 4)")
     parser.add_argument("--identities", type=int, default=10_000, help="remembered (default: 10000)")
     parser.add_argument("--prototypes", type=int, default=8, help="of each (default: 8)")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.mot17 import COMBINED, MOT17, NAMES, Clip, evaluate, load_clip
-from harness.report import cells
+from harness.report import add_write, cells, publish
 from harness.runs import OURS, Contender, run_cached
 from harness.setting import add_shared, facts, need, table
 from harness.simulate import simulate
@@ -60,7 +60,10 @@ def main() -> None:
     if args.json:
         told = {"machine": facts(), "thresholds": args.thresholds, "scores": [vars(s) for s in scores]}
         args.json.write_text(json.dumps(told, indent=2) + "\n")
-    print("\n\n".join([*_tables(args, scores), *_notes(args), facts()]))
+    tables, notes = list(_tables(args, scores)), [*_notes(args), facts()]
+    print("\n\n".join([*tables, *notes]))
+    if args.write:
+        publish("mot17", "\n\n".join([*(t for t in tables if COMBINED in t), *notes]))
 
 
 def _arguments() -> Namespace:
@@ -72,6 +75,7 @@ def _arguments() -> Namespace:
     for name, key in THRESHOLDS.items():
         parser.add_argument(f"--{name}", type=float, metavar="SCORE", help=f"{key} of all trackers (default: YAML's)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    add_write(parser)
     args = parser.parse_args()
     args.parts = [args.only] if args.only else list(TITLES)
     args.thresholds = {k: v for name, k in THRESHOLDS.items() if (v := getattr(args, name)) is not None}
@@ -105,8 +109,8 @@ def _tables(args: Namespace, scores: list[Score]) -> Iterator[str]:
     for part, title in TITLES.items():
         chosen = [s for s in scores if s.part == part]
         for name in (*several, *args.sequences) if chosen else ():
-            yield f"**{title}: {name}**"
-            yield table(["tracker", *COLUMNS], _rows(chosen, name))
+            rows = table(["tracker", *COLUMNS], _rows(chosen, name))
+            yield f"**{title}: {name}**\n\n{rows}"
 
 
 def _rows(scores: list[Score], name: str) -> list[list[str]]:

@@ -23,7 +23,6 @@ _MOST_MOTION = 3.0
 CLAIM = 4.0
 # What the identity that a tracklet shows has over others, nats: changing one's mind takes more than making it up.
 _INCUMBENT = 2.0
-_NOBODY = -1
 
 
 @dataclass(frozen=True)
@@ -111,11 +110,8 @@ class Search:
         """
         last = self._last(asking)
         born = np.array([t.born for t in asking])[:, None]
-        absent = self._bank.ids_by_slot != _NOBODY
-        absent[self._bank.slots_of(i for i in shown if i in self._bank)] = False
-        free = absent.copy()
-        free[self._bank.slots_of(i for i in claimed if i in self._bank)] = False
-        gate = free & (last["time"] < born)
+        absent = self._bank.others(shown)
+        gate = absent & self._bank.others(claimed) & (last["time"] < born)
         if self._config.match_class:
             gate &= last["cls"] == np.array([t.cls for t in asking])[:, None]
         if self._config.most_speed:
@@ -166,7 +162,7 @@ class Search:
     def anyone(self, tracklet: Tracklet) -> float:
         """The log-likelihood ratio of the identity, visible or not, that a tracklet resembles most; -inf for none."""
         query = np.asarray(tracklet.mean, np.float32)[None]
-        everybody = (self._bank.ids_by_slot != _NOBODY)[None]
+        everybody = self._bank.others(())[None]
         slots = self._bank.shortlist(query, everybody, self._most)
         return float(self._model.llr(self._bank.compare(query, slots)).max(initial=-np.inf))
 

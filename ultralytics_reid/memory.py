@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -90,6 +90,12 @@ class MemoryBank:
     def first(self) -> Doubles:
         """`(S,)` times of the first sightings, seconds."""
         return _view(self._first[: self._used])
+
+    def others(self, shown: Collection[int]) -> Bools:
+        """`(S,)`, True where a slot's identity is none of those given; they needn't be in memory."""
+        others = self.ids_by_slot != _NOBODY
+        others[self.slots_of(i for i in shown if i in self)] = False
+        return np.asarray(others)
 
     def slot_of(self, identity: int) -> int:
         """An identity's slot; KeyError if it isn't in memory."""

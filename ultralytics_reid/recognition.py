@@ -19,21 +19,9 @@ from .memory import MemoryBank
 from .metric import Metric
 from .review import LateMerges
 from .sightings import Doubles, sightings
+from .teaching import CHECK_EVERY, CHECK_SPAN, DOUBTS, EVIDENCE, Teacher
 from .tracklet import Probation, Tracklet
 
-# Clean crops that are averaged into one prototype, at least. Of whom there are many, they span some seconds too.
-_STRETCH = 5
-_STRETCH_SECONDS = 1.0
-_MANY = 128
-# Seconds between two looks at how alike tracklets and identities are, and how far back the crops go that are looked at.
-_CHECK_EVERY = 0.5
-_CHECK_SPAN = 1.0
-# Clean crops without which nobody is called a newcomer or a stranger to their own identity.
-_EVIDENCE = 5
-# Checks in a row that must agree before an identity is doubted or given up.
-_DOUBTS = 2
-# Seconds that crops wait before they are taught, long enough to doubt them: what goes wrong never gets there.
-_LAG = _CHECK_SPAN + _DOUBTS * _CHECK_EVERY
 # Tracklets a check whose likeness to each other is learned from: more would only push out older pairs.
 _COMPARED = 12
 # Nats below which a tracklet doesn't resemble an identity at all, and below which it hardly does.
@@ -74,13 +62,13 @@ class Recogniser:
         self.looks = Looks(self.metric, learns=config.calibrate)
         self.tracklets = ScoreModel(self.metric.project, learns=config.calibrate)
         self.search = Search(config, self.bank, self.tracklets)
+        self._teacher = Teacher(self.bank, self.metric)
         self._late = LateMerges(config, self.bank, self.tracklets)
         self._config = config
         self._ids = ids
         self._events = events
         self._checked = 0.0
         self._checks = 0
-        self._waiting: list[Tracklet] = []
         self._seen: Sequence[Tracklet] = ()
 
     def step(self, seen: Sequence[Tracklet], frame: int, now: float) -> None:
@@ -93,12 +81,12 @@ class Recogniser:
         """
         self._seen = seen
         settled = [t for t in seen if t.settled]
-        self._end_probations(settled, now)
+        self._teacher.end_probations(settled, now)
         self.bank.see_all([t.identity for t in settled], sightings(t.last for t in settled))
         for tracklet in settled:
-            self._teach(tracklet, now)
+            self._teacher.teach(tracklet, now)
         self._learn_metric()
-        due = now - self._checked >= _CHECK_EVERY
+        due = now - self._checked >= CHECK_EVERY
         if due:
             self._checked = now
             self._check(settled, now)
@@ -120,38 +108,6 @@ class Recogniser:
         if tracklet.identity < 0 and not (self._ids.closed and self._config.remembers):
             tracklet.identity = self._ids.new() or tracklet.identity
 
-    def _teach(self, tracklet: Tracklet, now: float) -> None:
-        known = self.bank.knows(tracklet.identity)
-        if tracklet.count > _MANY and tracklet.waits_since >= now - _LAG - _STRETCH_SECONDS:
-            return
-        crops = tracklet.ripe(now - _LAG, _STRETCH, _EVIDENCE) if known else tracklet.ripe(now, _STRETCH, 0)
-        mean = tracklet.mean
-        if not crops or mean is None:
-            return
-        tracklet.lessons.append((np.asarray(np.mean(crops, axis=0), np.float32), len(crops)))
-        if not tracklet.unsure:
-            self.metric.observe(np.asarray(crops, np.float32) - mean)
-        if tracklet.probation is None:
-            self._learn(tracklet)
-
-    def _learn(self, tracklet: Tracklet) -> None:
-        lessons, tracklet.lessons = tracklet.lessons, []
-        if tracklet.forced:
-            return  # it most likely shows somebody else
-        for vector, weight in lessons:
-            if tracklet.identity in self.bank and vector.any():
-                self.bank.learn(tracklet.identity, vector, weight)
-
-    def _end_probations(self, settled: Sequence[Tracklet], now: float) -> None:
-        """What was learned on probation counts once it is over, or nobody is there any more to go on with it."""
-        there = {id(t) for t in settled}
-        for tracklet in self._waiting:
-            probation = tracklet.probation
-            if probation is not None and (now >= probation.until or id(tracklet) not in there):
-                tracklet.probation = None
-                self._learn(tracklet)
-        self._waiting = [t for t in self._waiting if t.probation is not None]
-
     def _learn_metric(self) -> None:
         if self.metric.due:
             self.metric.refresh(self.bank.means())
@@ -162,8 +118,8 @@ class Recogniser:
     def _check(self, settled: Sequence[Tracklet], now: float) -> None:
         """Compare those who are visible with what is remembered of them: calibrate, and doubt who looks changed."""
         sure = [t for t in settled if not t.unsure and self.bank.knows(t.identity)]
-        crops = [(t, t.recent(now - _CHECK_SPAN, _EVIDENCE)) for t in sure]
-        able = [(t, c) for t, c in crops if len(c) >= _EVIDENCE]
+        crops = [(t, t.recent(now - CHECK_SPAN, EVIDENCE)) for t in sure]
+        able = [(t, c) for t, c in crops if len(c) >= EVIDENCE]
         if not able:
             return
         queries = np.array([np.mean([e for _, e in c], axis=0) for _, c in able], np.float32)
@@ -183,7 +139,7 @@ class Recogniser:
             if tracklet.probation is not None:
                 continue  # looked at elsewhere
             tracklet.doubts = tracklet.doubts + 1 if changed else 0
-            if tracklet.doubts >= _DOUBTS:
+            if tracklet.doubts >= DOUBTS:
                 tracklet.restart(start)
                 # Its identity was last seen before the doubtful crops, so that whoever has it now may claim it.
                 before = float(np.nextafter(tracklet.born, -np.inf))
@@ -191,7 +147,7 @@ class Recogniser:
 
     def _recognise(self, seen: Sequence[Tracklet], when: When, *, review: bool) -> None:
         young = [t for t in seen if not t.settled]
-        tested = [t for t in seen if review and t.probation is not None and t.count >= _EVIDENCE]
+        tested = [t for t in seen if review and t.probation is not None and t.count >= EVIDENCE]
         if not young and not tested:
             return
         shown = {t.identity for t in seen if t.settled} - {t.identity for t in tested}
@@ -220,7 +176,7 @@ class Recogniser:
                 self._confirm(tracklet, match, when)
             elif match is None or match.identity not in contested:
                 self._decide(tracklet, match, found.values_of_others(n), when)
-            tracklet.contradicted = tracklet.count >= _EVIDENCE and found.contradicts(n)
+            tracklet.contradicted = tracklet.count >= EVIDENCE and found.contradicts(n)
         pairs = zip(asking, found.value, found.gate, strict=True)
         return {id(t): bool((value[gate] > _HARDLY).any()) for t, value, gate in pairs}
 
@@ -244,7 +200,7 @@ class Recogniser:
         """Look again at somebody on probation; who is found to be somebody else twice in a row gives the id back."""
         right = tracklet.forced if match is None else match.identity == tracklet.identity
         tracklet.doubts = 0 if right else tracklet.doubts + 1
-        if tracklet.doubts >= _DOUBTS and tracklet.probation is not None:
+        if tracklet.doubts >= DOUBTS and tracklet.probation is not None:
             previous = tracklet.identity
             self.bank.see(previous, tracklet.probation.before)
             tracklet.reopen(self._ids.provisional())
@@ -267,7 +223,7 @@ class Recogniser:
         """Whether a tracklet resembles nobody: no absent identity, nor a visible one that may be on a wrong box."""
         if not self.tracklets.trust:
             return tracklet.claim is None and not values.size
-        if tracklet.count < _EVIDENCE or (values >= _NOBODY).any():
+        if tracklet.count < EVIDENCE or (values >= _NOBODY).any():
             return False
         return self.search.anyone(tracklet) < _NOBODY
 
@@ -298,8 +254,7 @@ class Recogniser:
         before = self.bank.last_seen(identity) if identity in self.bank else None
         self._settle(tracklet, identity)
         if before is not None and self._config.probation_seconds:
-            tracklet.probation = Probation(before, when[1] + self._config.probation_seconds, by_looks)
-            self._waiting.append(tracklet)
+            self._teacher.put_off(tracklet, Probation(before, when[1] + self._config.probation_seconds, by_looks))
 
     def _merge(self, seen: Sequence[Tracklet], when: When) -> None:
         """Young identities that turn out to be older ones."""

@@ -93,9 +93,7 @@ class LateMerges:
     def _possible(self, young: Sequence[Tracklet], first: Doubles, shown: set[int]) -> Bools:
         """Identities that were never there together with the young one."""
         last = self._bank.last
-        absent = self._bank.ids_by_slot != _NOBODY
-        absent[self._bank.slots_of(i for i in shown if i in self._bank)] = False
-        gate = absent & (last["time"] < first)
+        gate = self._bank.others(shown) & (last["time"] < first)
         if self._config.match_class:
             gate &= last["cls"] == np.array([t.cls for t in young])[:, None]
         if self._config.most_speed:

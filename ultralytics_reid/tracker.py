@@ -287,11 +287,8 @@ class ReIDBOTSORT(BOTSORT):
     @property
     def _hold(self) -> float:
         """Seconds that an undecided box waits: as many as were asked for, but no fewer than a decision takes."""
-        return (
-            max(self.config.hold_seconds, (self.config.confirm_frames + 1) / self.fps)
-            if self.config.hold_seconds
-            else 0
-        )
+        least = (self.config.confirm_frames + 1) / self.fps
+        return max(self.config.hold_seconds, least) if self.config.hold_seconds else 0.0
 
     def identities(self) -> dict[int, BoxIdentity]:
         """Who the boxes of the last frame show, by id."""

@@ -105,20 +105,20 @@ def run_cached(
     Returns:
         The run; its time is the tracker's alone, camera motion included.
     """
-    tracker = _tracker(contender, sequence.fps)
+    tracker = make_tracker(contender, sequence.fps)
     if warps is not None and contender.config().get("gmc_method", "none") != "none":
         tracker.gmc = FixedMotion(warps)
     frames, times = [], []
     pairs = zip(pictures(sequence) if shape is None else _black(shape, len(cache)), cache, strict=True)
     for picture, detections in progress(pairs, contender.label, len(cache)):
         start = time.perf_counter()
-        rows = tracker.update(_boxes(detections, picture.shape[:2]), picture, feats=detections.feats)
+        rows = tracker.update(as_boxes(detections, picture.shape[:2]), picture, feats=detections.feats)
         times.append(time.perf_counter() - start)
         frames.append(_frame(rows))
     return Run(tuple(frames), 1000 * statistics.median(times))
 
 
-def _tracker(contender: Contender, fps: float) -> Any:
+def make_tracker(contender: Contender, fps: float) -> Any:
     from ultralytics.trackers.track import TRACKER_MAP
     from ultralytics.utils import IterableSimpleNamespace
 
@@ -145,7 +145,7 @@ def pictures(sequence: Sequence) -> Iterator[Picture]:
         yield picture
 
 
-def _boxes(detections: Detections, shape: tuple[int, ...]) -> Any:
+def as_boxes(detections: Detections, shape: tuple[int, ...]) -> Any:
     from ultralytics.engine.results import Boxes
 
     columns = [detections.xyxy, detections.conf[:, None], detections.cls[:, None]]
