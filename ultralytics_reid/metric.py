@@ -20,6 +20,9 @@ _BATCH = 64
 # The metric is refreshed each time the evidence has grown by this factor: log many refreshes, never a stale one.
 _GROWTH = 1.25
 _FIRST_REFRESH = 64
+# Crops from which on only one stretch in eight is learned from: more of the same costs time and changes nothing.
+_PLENTY = 8192
+_SAMPLED = 8
 # Individuals without whom there is no origin to speak of, and as how many the safe start, no origin, counts.
 _FEWEST = 2
 _PRIOR_TRACKLETS = 0.5
@@ -47,6 +50,7 @@ class Metric:
         self._map: Floats | None = None
         self._scatter: npt.NDArray[np.float32] | None = None
         self._crops = 0
+        self._offered = 0
         self._refreshed_at = 0
         self._pending: list[Floats] = []
 
@@ -56,10 +60,12 @@ class Metric:
         Args:
             residuals: `(N, D)` float32, each a unit embedding less the mean of its tracklet's clean ones.
         """
-        if self._learns:
-            self._pending.append(residuals)
-            if sum(map(len, self._pending)) >= _BATCH:
-                self._absorb()
+        self._offered += 1
+        if not self._learns or (self._crops >= _PLENTY and self._offered % _SAMPLED):
+            return
+        self._pending.append(residuals)
+        if sum(map(len, self._pending)) >= _BATCH:
+            self._absorb()
 
     def _absorb(self) -> None:
         batch = np.concatenate(self._pending)

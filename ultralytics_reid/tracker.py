@@ -258,7 +258,7 @@ class ReIDBOTSORT(BOTSORT):
 
     def _tracklet(self, track: ReIDTrack, now: float) -> Tracklet:
         """The track's tracklet, brought up to this frame; a track that was lost starts another."""
-        spread = float(np.sqrt(track.covariance[[0, 1], [0, 1]].max()))
+        spread = float(max(track.covariance[0, 0], track.covariance[1, 1])) ** 0.5
         centre, velocity = track.mean[:2].copy(), track.mean[4:6] * self.fps
         last = LastSeen(now, int(track.cls), centre, velocity, spread, float(track.mean[3]))
         old = track.tracklet
