@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scenes import make_tracker
 
-from ultralytics_reid.calibration import ScoreModel
+from ultralytics_reid.calibration import LEARNED, PRIORS, ScoreModel
+from ultralytics_reid.embedders import family_of
 from ultralytics_reid.embedding import unit
 from ultralytics_reid.metric import Metric
 
@@ -157,3 +159,44 @@ def test_only_the_last_pairs_count():
     rng = np.random.default_rng(3)
     model.observe(*pairs(rng, 1000, 0.9), np.ones(1000, bool))
     assert model.agreement(np.array([0.9], np.float32))[0] == pytest.approx(1, abs=0.15)
+
+
+class TestPriors:
+    REID = PRIORS["reid"]
+
+    def test_they_count_from_the_first_frame_and_go_when_the_metric_is_learned(self):
+        model = ScoreModel(unit)
+        model.assume(self.REID)
+        assert model.trust == 1
+        alike, strange = model.llr(np.array([self.REID.genuine, self.REID.impostor], np.float32))
+        assert alike > 1 > -1 > strange
+        assert self.REID.impostor < model.impostor_bound(np.array([0.05]))[0] < self.REID.genuine
+        model.rescore()
+        assert model.trust == 0
+
+    def test_evidence_outweighs_them(self):
+        model, rng = ScoreModel(unit), np.random.default_rng(0)
+        model.assume(self.REID)
+        a, b = rng.normal(size=(2, 400, 256)).astype(np.float32)  # strangers who are not alike at all
+        model.observe(a, b, np.zeros(400, bool))
+        assert model.impostor_bound(np.array([0.05]))[0] < self.REID.impostor
+
+    def test_without_calibration_they_are_all_there_is(self):
+        model, rng = ScoreModel(unit, learns=False), np.random.default_rng(0)
+        model.observe(*rng.normal(size=(2, 400, 256)).astype(np.float32), np.arange(400) % 2 == 0)
+        assert model.trust == 0
+        model.rescore()
+        assert model.llr(np.array([LEARNED.genuine], np.float32))[0] > 1
+
+    @pytest.mark.parametrize(
+        ("model", "family"),
+        [
+            ("auto", "detector"),
+            ("osnet_x0_25", "reid"),
+            ("yolo26n-reid.onnx", "reid"),
+            ("yolo26n-cls.pt", "classifier"),
+        ],
+    )
+    def test_the_family_follows_from_the_yaml(self, model, family):
+        assert family_of(model) == family
+        assert make_tracker(model=model).recogniser.tracklets.trust == (family == "reid")
