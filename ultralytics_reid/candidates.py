@@ -21,6 +21,8 @@ from .tracklet import Tracklet
 MOST_APPEARANCE = 6.0
 _MOST_MOTION = 3.0
 CLAIM = 4.0
+# Body heights within which everything in a picture lies.
+_ANYWHERE = 150.0
 # What the identity that a tracklet shows has over others, nats: changing one's mind takes more than making it up.
 _INCUMBENT = 2.0
 
@@ -115,11 +117,17 @@ class Search:
         if self._config.match_class:
             gate &= last["cls"] == np.array([t.cls for t in asking])[:, None]
         if self._config.most_speed:
-            began, origin = origins(asking)
-            gate &= reachable(last, origin, born, self._config.most_speed) | ~began[:, None]
+            self._bar_unreachable(gate, asking, last)
         for row, tracklet in zip(gate, asking, strict=True):
             row[self._own(tracklet, absent)] = True
         return np.asarray(gate)
+
+    def _bar_unreachable(self, gate: Bools, asking: Sequence[Tracklet], last: Sightings) -> None:
+        """Take out of a gate who would have had to be too fast; only who was there lately can be."""
+        born = np.array([t.born for t in asking])[:, None]
+        recent = np.flatnonzero(last["time"] > born.min() - _ANYWHERE / self._config.most_speed)
+        began, origin = origins(asking)
+        gate[:, recent] &= reachable(last[recent], origin, born, self._config.most_speed) | ~began[:, None]
 
     def _own(self, tracklet: Tracklet, absent: Bools) -> list[int]:
         """Slots of what a tracklet shows on probation and of what motion claims it shows."""
@@ -159,12 +167,16 @@ class Search:
         gate = possible[:, slots] & ((scores > -1) | held)
         return Candidates(ids, last["time"].copy(), scores, value, motion, gate, held, crowd)
 
-    def anyone(self, tracklet: Tracklet) -> float:
-        """The log-likelihood ratio of the identity, visible or not, that a tracklet resembles most; -inf for none."""
-        query = np.asarray(tracklet.mean, np.float32)[None]
-        everybody = self._bank.others(())[None]
-        slots = self._bank.shortlist(query, everybody, self._most)
-        return float(self._model.llr(self._bank.compare(query, slots)).max(initial=-np.inf))
+    def anyone(self, tracklets: Sequence[Tracklet]) -> Floats:
+        """The log-likelihood ratio of the identity, visible or not, that each tracklet resembles most, `(T,)`.
+
+        Args:
+            tracklets: `T` tracklets that have clean crops; -inf for one that nobody can be compared with.
+        """
+        queries = np.array([t.mean for t in tracklets], np.float32)
+        everybody = np.broadcast_to(self._bank.others(()), (len(tracklets), self._bank.slots))
+        slots = self._bank.shortlist(queries, everybody, self._most)
+        return np.asarray(self._model.llr(self._bank.compare(queries, slots)).max(axis=1, initial=-np.inf))
 
     def _shortlist(self, queries: Floats, possible: Bools, asking: Sequence[Tracklet]) -> Ints:
         found = self._bank.shortlist(queries, possible, self._most)

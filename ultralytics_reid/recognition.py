@@ -18,7 +18,7 @@ from .looks import Looks
 from .memory import MemoryBank
 from .metric import Metric
 from .review import LateMerges
-from .sightings import Doubles, sightings
+from .sightings import sightings
 from .teaching import CHECK_EVERY, CHECK_SPAN, DOUBTS, EVIDENCE, Teacher
 from .tracklet import Probation, Tracklet
 
@@ -170,12 +170,13 @@ class Recogniser:
         found = self.search.find(asking, *taken)
         chosen = dict(assign(found.value, found.gate & self._credible(found)))
         contested = {t.identity for t in tested}
+        newcomers = self._newcomers(asking, found, chosen)
         for n, tracklet in enumerate(asking):
             match = found.match(n, chosen.get(n))
             if tracklet.settled:
                 self._confirm(tracklet, match, when)
             elif match is None or match.identity not in contested:
-                self._decide(tracklet, match, found.values_of_others(n), when)
+                self._decide(tracklet, match, when, is_new=n in newcomers)
             tracklet.contradicted = tracklet.count >= EVIDENCE and found.contradicts(n)
         pairs = zip(asking, found.value, found.gate, strict=True)
         return {id(t): bool((value[gate] > _HARDLY).any()) for t, value, gate in pairs}
@@ -188,12 +189,11 @@ class Recogniser:
         self._settle(tracklet, claim)
         return True
 
-    def _decide(self, tracklet: Tracklet, match: Match | None, others: Doubles, when: When) -> None:
+    def _decide(self, tracklet: Tracklet, match: Match | None, when: When, *, is_new: bool) -> None:
         tracklet.vote(None if match is None else match.identity)
-        if match is None:
-            if self._is_newcomer(tracklet, others):
-                self._settle_new(tracklet, when)
-        elif tracklet.votes >= self._config.confirm_frames:
+        if is_new:
+            self._settle_new(tracklet, when)
+        elif match is not None and tracklet.votes >= self._config.confirm_frames:
             self._take_back(tracklet, match, when)
 
     def _confirm(self, tracklet: Tracklet, match: Match | None, when: When) -> None:
@@ -219,13 +219,16 @@ class Recogniser:
         kept = found.held & (found.scores >= rival - _MARGIN)
         return np.asarray(kept | (~found.held & credible & (found.scores >= best)))
 
-    def _is_newcomer(self, tracklet: Tracklet, values: Doubles) -> bool:
-        """Whether a tracklet resembles nobody: no absent identity, nor a visible one that may be on a wrong box."""
+    def _newcomers(self, asking: Sequence[Tracklet], found: Candidates, chosen: dict[int, int]) -> set[int]:
+        """Rows of those who resemble nobody: no absent identity, nor a visible one that may be on a wrong box."""
+        rows = [n for n, t in enumerate(asking) if n not in chosen and not t.settled]
         if not self.tracklets.trust:
-            return tracklet.claim is None and not values.size
-        if tracklet.count < EVIDENCE or (values >= _NOBODY).any():
-            return False
-        return self.search.anyone(tracklet) < _NOBODY
+            return {n for n in rows if asking[n].claim is None and not found.values_of_others(n).size}
+        rows = [n for n in rows if asking[n].count >= EVIDENCE and (found.values_of_others(n) < _NOBODY).all()]
+        if not rows:
+            return set()
+        strange = self.search.anyone([asking[n] for n in rows]) < _NOBODY
+        return {n for n, alone in zip(rows, strange, strict=True) if alone}
 
     def _wait(self, young: Sequence[Tracklet], taken: Taken, likely: dict[int, bool]) -> None:
         """Note in whom somebody may be coming back: an id is worth waiting for only where looks can tell."""
