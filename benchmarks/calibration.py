@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -14,13 +13,13 @@ from typing import Any, Literal
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
-from harness.features import EMBEDDERS, UnavailableError, add_features, embedded
+from harness.features import EMBEDDERS, add_choice, add_features, embedded, need_clips, usable
 from harness.mot17 import picture_shape
 from harness.report import add_write, publish
 from harness.runs import OURS, Contender, as_boxes, make_tracker
 from harness.scores import sightings
 from harness.sequences import Detections, Frame, Sequence, load_sequence
-from harness.setting import CHECKOUT, PETS, TUD, add_shared, facts, need, progress, table
+from harness.setting import CHECKOUT, PETS, TUD, add_shared, facts, progress, table
 from harness.video import COLOURS
 from matplotlib.axes import Axes
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -248,8 +247,8 @@ def separability(pairs: Pairs) -> float:
 
 def main() -> None:
     args = _arguments()
-    usable = [e for e in args.embedders if _prepare(args, e)]
-    found = {clip: {e: _observe(args, clip, e) for e in usable} for clip in args.clips}
+    able = usable(args.embedders, args.clips, args.shared, args.features)
+    found = {clip: {e: _observe(args, clip, e) for e in able} for clip in args.clips}
     text = "\n\n".join([*(part for clip in args.clips for part in _tables(clip, found[clip])), *_notes(), facts()])
     print(text)
     _draw(args.clips[0], found[args.clips[0]], args.out)
@@ -261,29 +260,13 @@ def _arguments() -> Namespace:
     parser = ArgumentParser(description=__doc__)
     add_shared(parser)
     add_features(parser)
-    parser.add_argument(
-        "--clips", nargs="+", choices=tuple(TITLES), default=list(TITLES), help="default: all; the first is drawn"
-    )
-    names = list(EMBEDDERS)
-    parser.add_argument("--embedders", nargs="+", choices=names, default=names, help="default: all that can be had")
+    add_choice(parser, TITLES, "; the first is drawn")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "docs" / "calibration.png", metavar="FILE")
     add_write(parser)
     args = parser.parse_args()
-    for clip in args.clips:
-        need(args.shared / "data" / clip, args.shared / "data" / "cache" / f"{clip}.npz")
+    need_clips(args.shared, args.clips)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     return args
-
-
-def _prepare(args: Namespace, embedder: str) -> bool:
-    """Compute what isn't kept yet; say why where that can't be done."""
-    try:
-        for clip in args.clips:
-            embedded(clip, embedder, args.shared, args.features)
-    except UnavailableError as reason:
-        print(f"left out: {EMBEDDERS[embedder]} ({reason})", file=sys.stderr)
-        return False
-    return True
 
 
 def _observe(args: Namespace, clip: str, embedder: str) -> Pairs:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterator
 
-from harness.features import EMBEDDERS, UnavailableError, add_features, embedded
+from harness.features import EMBEDDERS, add_choice, add_features, embedded, need_clips, usable
 from harness.report import add_write, cells, figures, publish
 from harness.runs import OURS, Contender, run_cached
 from harness.scores import DEFINITIONS
 from harness.sequences import Sequence, load_sequence
-from harness.setting import PETS, TUD, add_shared, facts, need, table
+from harness.setting import PETS, TUD, add_shared, facts, table
 from harness.stock import BOTSORT, BOTSORT_LONG, BOTSORT_REID
 
 TITLES = {PETS: "PETS by person", TUD: "TUD-Stadtmitte, where nobody comes back"}
@@ -25,8 +24,8 @@ NOTE = (
 
 def main() -> None:
     args = _arguments()
-    usable = [e for e in args.embedders if _prepare(args, e)]
-    parts = [part for clip in args.clips for part in _clip(args, clip, usable)]
+    able = usable(args.embedders, args.clips, args.shared, args.features)
+    parts = [part for clip in args.clips for part in _clip(args, clip, able)]
     text = "\n\n".join([*parts, NOTE, facts()])
     print(text)
     if args.write:
@@ -37,25 +36,11 @@ def _arguments() -> Namespace:
     parser = ArgumentParser(description=__doc__, epilog=DEFINITIONS, formatter_class=RawDescriptionHelpFormatter)
     add_shared(parser)
     add_features(parser)
-    parser.add_argument("--clips", nargs="+", choices=tuple(TITLES), default=list(TITLES), help="default: all")
-    names = list(EMBEDDERS)
-    parser.add_argument("--embedders", nargs="+", choices=names, default=names, help="default: all that can be had")
+    add_choice(parser, TITLES)
     add_write(parser)
     args = parser.parse_args()
-    for clip in args.clips:
-        need(args.shared / "data" / clip, args.shared / "data" / "cache" / f"{clip}.npz")
+    need_clips(args.shared, args.clips)
     return args
-
-
-def _prepare(args: Namespace, embedder: str) -> bool:
-    """Compute what isn't kept yet; say why where that can't be done."""
-    try:
-        for clip in args.clips:
-            embedded(clip, embedder, args.shared, args.features)
-    except UnavailableError as reason:
-        print(f"left out: {EMBEDDERS[embedder]} ({reason})", file=sys.stderr)
-        return False
-    return True
 
 
 def _clip(args: Namespace, clip: str, embedders: list[str]) -> Iterator[str]:

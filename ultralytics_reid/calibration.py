@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
 from .embedding import Bools, Floats
-
-Doubles = npt.NDArray[np.float64]
+from .sightings import Doubles
 
 _KEPT = 256
 # As many individuals the prior for strangers counts: a handful of people says little of how alike people can be.
@@ -44,8 +42,6 @@ class Prior:
 # By embedders' family. Classifiers and detectors have none: their plain cosines hardly tell individuals apart, and
 # those under the learned metric are alike for all embedders.
 PRIORS = {"reid": Prior(0.88, 0.65, 0.1)}
-
-
 # Cosines under the learned metric, whatever the embedder.
 LEARNED = Prior(0.6, 0.05, 0.17)
 

@@ -110,7 +110,11 @@ class Search:
         Returns:
             `(T, S)` by slot of the bank.
         """
-        last = self._last(asking)
+        return self._possible(asking, shown, claimed, self._last(asking))
+
+    def _possible(
+        self, asking: Sequence[Tracklet], shown: Collection[int], claimed: Collection[int], last: Sightings
+    ) -> Bools:
         born = np.array([t.born for t in asking])[:, None]
         absent = self._bank.others(shown)
         gate = absent & self._bank.others(claimed) & (last["time"] < born)
@@ -155,9 +159,10 @@ class Search:
             claimed: Identities that only those may show who claim to.
         """
         queries = np.array([t.mean for t in asking], np.float32)
-        possible = self.possible(asking, shown, claimed)
+        last = self._last(asking)
+        possible = self._possible(asking, shown, claimed, last)
         slots = self._shortlist(queries, possible, asking)
-        last, ids = self._last(asking)[slots], self._bank.ids_by_slot[slots]
+        last, ids = last[slots], self._bank.ids_by_slot[slots]
         held = np.array([[i in (t.claim, t.identity) for i in ids] for t in asking], bool).reshape(len(asking), -1)
         on_probation = np.array([t.probation is not None for t in asking])[:, None]
         scores, crowd = self._bank.compare(queries, slots), np.count_nonzero(possible, axis=1)

@@ -33,7 +33,6 @@ _TINY_RATE = 1e-12
 # By how much, in cosine, somebody else must resemble an identity more than who shows it, for the id to be theirs.
 _MARGIN = 0.1
 
-
 # A frame's number, and its time in seconds.
 When = tuple[int, float]
 # Identities that are visible, and those that only claimants may show.
@@ -110,10 +109,11 @@ class Recogniser:
 
     def _learn_metric(self) -> None:
         if self.metric.due:
-            self.metric.refresh(self.bank.means())
+            means = self.bank.means()
+            self.metric.refresh(means)
             self.looks.rescore()
             self.tracklets.rescore()
-            self.tracklets.people = len(self.bank.means())
+            self.tracklets.people = len(means)
 
     def _check(self, settled: Sequence[Tracklet], now: float) -> None:
         """Compare those who are visible with what is remembered of them: calibrate, and doubt who looks changed."""
@@ -304,7 +304,6 @@ class Recogniser:
     def _settle(self, tracklet: Tracklet, identity: int) -> None:
         tracklet.identity, tracklet.settled, tracklet.claim, tracklet.open = identity, True, None, False
         if identity not in self.bank:
-            self.bank.see(
-                identity, tracklet.origin or tracklet.last
-            )  # it was there since then: nobody seen later is the same
+            # It has been there since then: nobody who was seen later is the same.
+            self.bank.see(identity, tracklet.origin or tracklet.last)
         self.bank.see(identity, tracklet.last)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
+import sys
 import tempfile
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,7 @@ from ultralytics_reid.embedders.torchreid import TorchReID
 from .imagenet import ImageNetClassifier
 from .runs import pictures
 from .sequences import Array, Detections, load_cache, load_sequence
-from .setting import has, progress
+from .setting import has, need, progress
 
 # What `embedded` takes, and what tables call it.
 EMBEDDERS = {
@@ -53,6 +54,33 @@ def add_features(parser: ArgumentParser) -> None:
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ultralytics-reid-benchmarks"
     text = f"folder that keeps computed embeddings (default: {default})"
     parser.add_argument("--features", type=Path, default=default, metavar="DIR", help=text)
+
+
+def add_choice(parser: ArgumentParser, clips: Iterable[str], note: str = "") -> None:
+    """Add `--clips` and `--embedders`; `note` says more of the clips."""
+    clips, names = list(clips), list(EMBEDDERS)
+    parser.add_argument("--clips", nargs="+", choices=clips, default=clips, help=f"default: all{note}")
+    parser.add_argument("--embedders", nargs="+", choices=names, default=names, help="default: all that can be had")
+
+
+def need_clips(shared: Path, clips: Iterable[str]) -> None:
+    """Leave with exit code 2 if a clip or its cached detections are missing."""
+    need(*(shared / "data" / c for c in clips), *(shared / "data" / "cache" / f"{c}.npz" for c in clips))
+
+
+def usable(embedders: Iterable[str], clips: Sequence[str], shared: Path, folder: Path) -> list[str]:
+    """Those embedders that can be had, their embeddings computed and kept; says why of each that can't."""
+    return [e for e in embedders if _prepare(e, clips, shared, folder)]
+
+
+def _prepare(embedder: str, clips: Sequence[str], shared: Path, folder: Path) -> bool:
+    try:
+        for clip in clips:
+            embedded(clip, embedder, shared, folder)
+    except UnavailableError as reason:
+        print(f"left out: {EMBEDDERS[embedder]} ({reason})", file=sys.stderr)
+        return False
+    return True
 
 
 def embedded(clip: str, embedder: str, shared: Path, folder: Path) -> list[Detections]:
