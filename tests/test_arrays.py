@@ -5,12 +5,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from ultralytics.trackers.utils.matching import linear_assignment
 
-from ultralytics_reid.association import assign, fades, fuse_appearance, motion_llr, reachable
+from ultralytics_reid.association import assign, contested, fades, fuse_appearance, motion_llr, reachable
 from ultralytics_reid.embedding import as_features, cosine, unit
 from ultralytics_reid.errors import EmbeddingError
 from ultralytics_reid.quality import clean_crops, covered_share, cut_off
 from ultralytics_reid.sightings import LastSeen, sightings
+
+LIMIT = 0.8
+
+
+def total(cost, pairs):
+    """What an assignment costs, with half the limit for whoever stays alone."""
+    pairs = np.asarray(pairs).reshape(-1, 2).astype(int)
+    return cost[pairs[:, 0], pairs[:, 1]].sum() + LIMIT / 2 * (sum(cost.shape) - 2 * len(pairs))
+
 
 values = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(-5, 5))
 
@@ -61,6 +71,25 @@ class TestFusion:
 
     def test_disagreement_undoes_a_good_overlap(self):
         assert fuse_appearance(np.full((1, 1), 0.51, np.float32), -np.ones((1, 1), np.float32)) > 0.8
+
+    @given(st.data())
+    def test_looks_where_they_are_not_contested_change_nothing(self, data):
+        shape = data.draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=5))
+        # Most boxes don't meet, as in a picture.
+        cost = data.draw(hnp.arrays(np.float32, shape, elements=st.floats(0, 1, width=32), fill=st.just(np.float32(1))))
+        agreement = data.draw(hnp.arrays(np.float32, shape, elements=st.floats(-1, 1, width=32)))
+        pairs, *_ = linear_assignment(fuse_appearance(cost, agreement), thresh=LIMIT)
+        asked, *_ = linear_assignment(fuse_appearance(cost, agreement * contested(cost, LIMIT)), thresh=LIMIT)
+        fused = fuse_appearance(cost, agreement)
+        assert total(fused, asked) == pytest.approx(total(fused, pairs), abs=1e-5)
+
+    def test_only_who_may_be_somebody_else_is_asked_for_looks(self):
+        cost = np.array([[0.2, 1, 1], [1, 0.2, 0.6], [1, 0.7, 0.1]], np.float32)
+        assert contested(cost, LIMIT).tolist() == [[False] * 3, [False, True, True], [False, True, True]]
+
+    @pytest.mark.parametrize(("cost", "asked"), [(0.4, False), (0.6, True), (0.9, True), (1.0, False)])
+    def test_a_poor_overlap_is_asked_for_looks_even_where_nobody_else_is(self, cost, asked):
+        assert contested(np.array([[cost]], np.float32), LIMIT).item() is asked
 
 
 def seen_at(*, time=0.0, centre=(0.0, 0.0), velocity=(0.0, 0.0), spread=10.0, height=100.0):

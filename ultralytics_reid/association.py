@@ -39,6 +39,21 @@ def fuse_appearance(cost: Floats, agreement: Floats) -> Floats:
     return np.asarray(cost - weight * agreement, dtype=np.float32)
 
 
+def contested(cost: Floats, limit: float) -> Bools:
+    """Where appearance can change the assignment: not where only two can meet, and would whatever they looked like.
+
+    Args:
+        cost: `(T, N)` motion cost in [0, 1].
+        limit: The fused cost from which on nobody is assigned.
+
+    Returns:
+        `(T, N)`; what `fuse_appearance` is told elsewhere makes no difference.
+    """
+    near = cost < limit + _MOST_BONUS
+    alone = (near.sum(axis=1, keepdims=True) == 1) & (near.sum(axis=0, keepdims=True) == 1)
+    return np.asarray(near & ~(alone & (cost < limit - _MOST_PENALTY)))
+
+
 def motion_llr(last: Sightings, gap: Doubles, points: Doubles, area: float) -> Doubles:
     """How much better "walked on" explains where a tracklet began than "anywhere in the picture".
 

@@ -13,6 +13,8 @@ from .tracklet import Tracklet
 
 # Tracklets a frame that are learned from: more would only push out older pairs.
 _LEARNED = 8
+# Seconds between two times that it learns: crops a frame apart tell the same twice.
+LEARN_EVERY = 0.1
 
 
 class Looks:
@@ -27,6 +29,7 @@ class Looks:
 
     def __init__(self, metric: Metric, *, learns: bool = True) -> None:
         self._metric = metric
+        self._due = 0.0
         self._learned = ScoreModel(metric.project, learns=learns)
         self._plain = ScoreModel(unit, learns=learns)
 
@@ -39,13 +42,17 @@ class Looks:
         """Follow the metric, which has changed."""
         self._learned.rescore()
 
-    def learn(self, seen: Sequence[Tracklet], turn: int) -> None:
+    def learn(self, seen: Sequence[Tracklet], turn: int, now: float) -> None:
         """Learn what single crops' similarities are worth: to the own track's appearance, and to a co-visible one's.
 
         Args:
             seen: The tracklets that have a box in this frame, before they take its crop in.
             turn: Which of them are looked at, and which of the others each is compared with; any number.
+            now: The time, seconds.
         """
+        if now < self._due:
+            return
+        self._due = now + LEARN_EVERY
         able = [t for t in seen if t.clean and t.appearance is not None and t.embedding is not None]
         if not able:
             return
@@ -61,27 +68,17 @@ class Looks:
         for model in (self._learned, self._plain):
             model.observe(looks, crops, same)
 
-    def agreement(self, tracklets: Sequence[Tracklet], crops: Floats, placed: Floats) -> Floats:
+    def agreement(self, looks: Floats, crops: Floats) -> Floats:
         """How well single crops fit tracks' appearances: under the learned metric or as they are, what is clearer.
 
         Args:
-            tracklets: `T` of them, all of which have an appearance.
+            looks: `(T, D)` raw appearances of tracks.
             crops: `(N, D)` raw embeddings of detections.
-            placed: `(N, d)` where the metric puts them.
 
         Returns:
             `(T, N)` float32 in [-1, 1]: -1 speaks against a match, 1 for it, 0 says nothing.
         """
-        self._follow_metric(tracklets)
-        looks = np.array([t.look for t in tracklets], np.float32)
-        raw = np.array([t.appearance for t in tracklets], np.float32)
-        learned = self._learned.agreement(cosine(unit(looks), unit(placed)))
-        plain = self._plain.agreement(cosine(unit(raw), unit(crops)))
+        project = self._metric.project
+        learned = self._learned.agreement(cosine(project(looks), project(crops)))
+        plain = self._plain.agreement(cosine(unit(looks), unit(crops)))
         return np.where(np.abs(learned) > np.abs(plain), learned, plain)
-
-    def _follow_metric(self, tracklets: Sequence[Tracklet]) -> None:
-        stale = [t for t in tracklets if t.look_version != self._metric.version]
-        if stale:
-            placed = self._metric.place(np.array([t.appearance for t in stale], np.float32))
-            for tracklet, look in zip(stale, placed, strict=True):
-                tracklet.look, tracklet.look_version = look, self._metric.version

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 from ultralytics.trackers.bot_sort import BOTrack
 
 from .embedding import Floats
@@ -14,22 +16,44 @@ class ReIDTrack(BOTrack):
     Attributes:
         clean: Whether the crop of its last detection is fit to teach.
         resumed: Whether its last detection ended a time of being lost.
-        placed: `(d,)` where the metric puts the crop of its last detection, None if that had none.
         tracklet: The evidence of who it shows; None until the end of its first frame.
     """
 
     clean: bool = False
     resumed: bool = False
+    _lean: bool = False
     tracklet: Tracklet | None = None
     _matched: ReIDTrack | None = None
 
-    placed: Floats | None = None
+    @classmethod
+    def of_crop(cls, box: npt.NDArray[np.float32], score: float, kind: int, crop: Floats) -> ReIDTrack:
+        """A detection with the embedding of its crop, `(D,)` of unit norm, none if that is zeros.
+
+        Other than the host's, it keeps no running mean of all crops, clean or not, which nobody asks for.
+        """
+        track = cls(box, score, kind)
+        track._lean = True
+        if crop.any():
+            track.curr_feat = crop
+        return track
+
+    @property
+    def appearance(self) -> Floats | None:
+        """`(D,)` running mean of its clean crops; None before it is confirmed: a single crop is often a poor one."""
+        return self.tracklet.appearance if self.tracklet is not None and self.is_activated else None
 
     @property
     def embedding(self) -> Floats | None:
         """`(D,)` unit embedding of its last detection, None if that had none."""
         feat: Floats | None = (self._matched or self).curr_feat
         return feat
+
+    def update_features(self, feat: Floats) -> None:
+        """See the host's: a crop of this track."""
+        if self._lean:
+            self.curr_feat = feat
+        else:
+            super().update_features(feat)
 
     def re_activate(self, new_track: ReIDTrack, frame_id: int, new_id: bool = False) -> None:
         """See the host's: a lost track is found again."""
@@ -51,4 +75,4 @@ class ReIDTrack(BOTrack):
             self.tracklet.drop_crops()
 
     def _match(self, detection: ReIDTrack) -> None:
-        self._matched, self.clean, self.placed = detection, detection.clean, detection.placed
+        self._matched, self.clean = detection, detection.clean

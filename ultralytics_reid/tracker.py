@@ -14,7 +14,7 @@ from ultralytics.trackers.utils.stracks import parse_bboxes
 from ultralytics.utils import LOGGER
 
 from . import predictor as wiring
-from .association import fuse_appearance
+from .association import contested, fuse_appearance
 from .clock import DEFAULT_FPS, Clock
 from .config import Config
 from .embedders import AUTO, Embedder, build_embedder, family_of
@@ -73,7 +73,6 @@ class ReIDBOTSORT(BOTSORT):
         self._identity_ids = Ids(lambda: int(next(self._ids)), self.config.max_identities)
         self._dim: int | None = None
         self._clean: Bools = np.zeros(0, bool)
-        self._placed: Floats | None = None
         self.recogniser = Recogniser(self.config, self._identity_ids, self.events)
         self.recogniser.assume(family_of(self.config.model))
 
@@ -137,7 +136,6 @@ class ReIDBOTSORT(BOTSORT):
         xyxy = np.asarray(results.xyxy, np.float32)
         self._clean = self._clean_crops(results, xyxy, img)
         feats = self._features(results, xyxy, img, feats)
-        self._placed = None if feats is None else self.recogniser.metric.place(unit(feats))
         rows = np.asarray(super().update(results, img, feats=feats, **kwargs))
         if self.batch is not None:
             self.batch.append(self.identities())
@@ -166,7 +164,7 @@ class ReIDBOTSORT(BOTSORT):
         if self._dim not in (None, checked.shape[1]):
             raise EmbeddingError(f"embeddings had {self._dim} dimensions until now, got {checked.shape[1]}")
         self._dim = checked.shape[1]
-        return checked
+        return unit(checked) if self.config.fuses else checked
 
     def _embed(self, conf: Floats, xyxy: Floats, img: Any) -> Floats | None:
         """Embeddings of those detections that the tracker looks at, zeros for the rest."""
@@ -199,12 +197,13 @@ class ReIDBOTSORT(BOTSORT):
             return []
         feats = [None] * len(results) if img is None or not self.config.with_reid else img
         rows = zip(parse_bboxes(results), results.conf, results.cls, feats, strict=True)
+        if self.config.fuses and img is not None:
+            return [ReIDTrack.of_crop(box, score, cls, crop) for box, score, cls, crop in rows]
         return [ReIDTrack(box, score, cls, feat) for box, score, cls, feat in rows]
 
     def _first_association(self, strack_pool: Any, detections: Any, activated: Any, refind: Any) -> Any:
         for detection in detections:
             detection.clean = bool(self._clean[int(detection.idx)])
-            detection.placed = None if self._placed is None else self._placed[int(detection.idx)]
         return super()._first_association(strack_pool, detections, activated, refind)
 
     def get_dists(self, tracks: list[ReIDTrack], detections: list[ReIDTrack]) -> npt.NDArray[np.float32]:
@@ -214,19 +213,18 @@ class ReIDBOTSORT(BOTSORT):
         cost = matching.iou_distance(tracks, detections)
         if self.args.fuse_score:
             cost = matching.fuse_score(cost, detections)
-        return fuse_appearance(cost, self._agreement(tracks, detections)) if cost.size else cost
+        return fuse_appearance(cost, self._agreement(tracks, detections, cost)) if cost.size else cost
 
-    def _agreement(self, tracks: Sequence[ReIDTrack], detections: Sequence[ReIDTrack]) -> Floats:
-        agreement = np.zeros((len(tracks), len(detections)), np.float32)
-        # A track of one frame has one crop, often a poor one: only confirmed ones have an appearance to speak of.
-        known = [(n, t.tracklet) for n, t in enumerate(tracks) if t.is_activated]
-        looks = [(n, t) for n, t in known if t is not None and t.look is not None]
-        crops = [(n, d) for n, d in enumerate(detections) if d.embedding is not None]
-        if looks and crops:
-            raw = np.array([d.embedding for _, d in crops], np.float32)
-            placed = np.array([d.placed for _, d in crops], np.float32)
-            found = self.recogniser.looks.agreement([t for _, t in looks], raw, placed)
-            agreement[np.ix_([n for n, _ in looks], [n for n, _ in crops])] = found
+    def _agreement(self, tracks: Sequence[ReIDTrack], detections: Sequence[ReIDTrack], cost: Floats) -> Floats:
+        """What looks say, `(T, N)`, wherever it can matter; 0 elsewhere."""
+        agreement = np.zeros_like(cost)
+        matters = contested(cost, self.args.match_thresh)
+        rows = [n for n in np.flatnonzero(matters.any(axis=1)).tolist() if tracks[n].appearance is not None]
+        columns = [n for n in np.flatnonzero(matters.any(axis=0)).tolist() if detections[n].embedding is not None]
+        if rows and columns:
+            looks = np.array([tracks[n].appearance for n in rows], np.float32)
+            crops = np.array([detections[n].embedding for n in columns], np.float32)
+            agreement[np.ix_(rows, columns)] = self.recogniser.looks.agreement(looks, crops)
         return agreement
 
     def _init_new_tracks(self, u_detection: Any, detections: Any, activated: Any, refind: Any = None) -> None:
@@ -245,9 +243,9 @@ class ReIDBOTSORT(BOTSORT):
         now = self.clock.now
         seen = [t for t in self.tracked_stracks if t.frame_id == self.frame_id]
         tracklets = [self._tracklet(t, now) for t in seen]
-        self.recogniser.looks.learn(tracklets, self.frame_id)
+        self.recogniser.looks.learn(tracklets, self.frame_id, now)
         for tracklet in tracklets:
-            tracklet.blend(self.recogniser.metric.version)
+            tracklet.blend()
         if self.config.remembers:
             for tracklet in tracklets:
                 tracklet.take(now)
@@ -269,7 +267,7 @@ class ReIDBOTSORT(BOTSORT):
         assert track.tracklet is not None
         track.tracklet.see(last, votes=self.config.class_votes)
         tracklet = track.tracklet
-        tracklet.embedding, tracklet.placed, tracklet.clean = track.embedding, track.placed, track.clean
+        tracklet.embedding, tracklet.clean = track.embedding, track.clean
         return tracklet
 
     def _show(self, track: ReIDTrack, now: float) -> None:

@@ -29,10 +29,8 @@ class Tracklet:
         revival: How it got its identity back, if it did.
         probation: What is held against its being who it was taken for, until that is sure; None where nothing can be.
         embedding: `(D,)` raw embedding of its crop in this frame, None if there is none.
-        placed: `(d,)` where the metric puts that crop, None if there is none.
         clean: Whether that crop is fit to teach.
         appearance: `(D,)` raw running mean of its clean crops, None before the first crop.
-        look: `(d,)` where the metric of version `look_version` puts that.
         count: Clean crops so far.
         doubts: Checks in a row in which it didn't look like its own identity.
         favourite: The identity that it was found to be in the last frame, None for nobody.
@@ -52,11 +50,8 @@ class Tracklet:
     revival: Revival | None = None
     probation: Probation | None = None
     embedding: Floats | None = None
-    placed: Floats | None = None
     clean: bool = False
     appearance: Floats | None = None
-    look: Floats | None = None
-    look_version: int = -1
     count: int = 0
     doubts: int = 0
     favourite: int | None = None
@@ -83,7 +78,7 @@ class Tracklet:
         """The tracklet with which its track goes on after it was lost: motion says that it shows the same."""
         claim = self.identity if self.settled else self.claim
         new = Tracklet(now, self.identity, last, last, claim, revival=self.revival, classes=self.classes)
-        new.appearance, new.look, new.look_version = self.appearance, self.look, self.look_version
+        new.appearance = self.appearance
         return new
 
     def see(self, last: LastSeen, *, votes: bool) -> None:
@@ -105,16 +100,14 @@ class Tracklet:
         if self.embedding is not None and self.clean:
             self._add(time, self.embedding)
 
-    def blend(self, version: int) -> None:
-        """Take this frame's crop, placed under a version of the metric, into the running appearance, if it is clean."""
-        if self.embedding is None or self.placed is None:
+    def blend(self) -> None:
+        """Take this frame's crop into the running appearance, if it is clean."""
+        if self.embedding is None:
             return
-        if self.appearance is None or self.look is None:
-            self.appearance, self.look, self.look_version = self.embedding, self.placed, version
+        if self.appearance is None:
+            self.appearance = self.embedding
         elif self.clean:
             self.appearance = np.asarray(_FADE * self.appearance + (1 - _FADE) * self.embedding, dtype=np.float32)
-            if self.look_version == version:
-                self.look = np.asarray(_FADE * self.look + (1 - _FADE) * self.placed, dtype=np.float32)
 
     def _add(self, time: float, embedding: Floats) -> None:
         self._untaught.append((time, embedding))
