@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,9 +117,10 @@ class Search:
     ) -> Bools:
         born = np.array([t.born for t in asking])[:, None]
         absent = self._bank.others(shown)
-        gate = absent & self._bank.others(claimed) & (last["time"] < born)
+        time, cls = np.ascontiguousarray(last["time"]), np.ascontiguousarray(last["cls"])  # or each row reads them all
+        gate = absent & self._bank.others(claimed) & (time < born)
         if self._config.match_class:
-            gate &= last["cls"] == np.array([t.cls for t in asking])[:, None]
+            gate &= cls == np.array([t.cls for t in asking])[:, None]
         if self._config.most_speed:
             self._bar_unreachable(gate, asking, last)
         for row, tracklet in zip(gate, asking, strict=True):
@@ -129,7 +130,10 @@ class Search:
     def _bar_unreachable(self, gate: Bools, asking: Sequence[Tracklet], last: Sightings) -> None:
         """Take out of a gate who would have had to be too fast; only who was there lately can be."""
         born = np.array([t.born for t in asking])[:, None]
-        recent = np.flatnonzero(last["time"] > born.min() - _ANYWHERE / self._config.most_speed)
+        lately = last["time"] > born.min() - _ANYWHERE / self._config.most_speed
+        recent = np.flatnonzero(lately & gate.any(axis=0))
+        if not recent.size:
+            return
         began, origin = origins(asking)
         gate[:, recent] &= reachable(last[recent], origin, born, self._config.most_speed) | ~began[:, None]
 
@@ -161,11 +165,12 @@ class Search:
         queries = np.array([t.mean for t in asking], np.float32)
         last = self._last(asking)
         possible = self._possible(asking, shown, claimed, last)
-        slots = self._shortlist(queries, possible, asking)
+        own = [s for row, t in zip(possible, asking, strict=True) for s in self._own(t, row)]
+        slots, scores = self._bank.find(queries, possible, self._most, np.array(own, np.int64))
         last, ids = last[slots], self._bank.ids_by_slot[slots]
-        held = np.array([[i in (t.claim, t.identity) for i in ids] for t in asking], bool).reshape(len(asking), -1)
+        held = (ids == _column(t.identity for t in asking)) | (ids == _column(t.claim for t in asking))
         on_probation = np.array([t.probation is not None for t in asking])[:, None]
-        scores, crowd = self._bank.compare(queries, slots), np.count_nonzero(possible, axis=1)
+        crowd = np.array([np.count_nonzero(row) for row in possible])
         motion, doubt = self._motion(asking, last), np.log(np.maximum(1, crowd))[:, None]
         looks = np.where(scores > -1, np.clip(self._model.llr(scores), -MOST_APPEARANCE, MOST_APPEARANCE + doubt), 0)
         value = looks + np.where(held, np.where(on_probation, _INCUMBENT, CLAIM), motion - doubt)
@@ -178,15 +183,11 @@ class Search:
         Args:
             tracklets: `T` tracklets that have clean crops; -inf for one that nobody can be compared with.
         """
+        if not len(self._bank):
+            return np.full(len(tracklets), -np.inf, np.float32)
         queries = np.array([t.mean for t in tracklets], np.float32)
         everybody = np.broadcast_to(self._bank.others(()), (len(tracklets), self._bank.slots))
-        slots = self._bank.shortlist(queries, everybody, self._most)
-        return np.asarray(self._model.llr(self._bank.compare(queries, slots)).max(axis=1, initial=-np.inf))
-
-    def _shortlist(self, queries: Floats, possible: Bools, asking: Sequence[Tracklet]) -> Ints:
-        found = self._bank.shortlist(queries, possible, self._most)
-        own = [s for row, t in zip(possible, asking, strict=True) for s in self._own(t, row)]
-        return np.union1d(found, np.array(own, np.int64))
+        return self._model.llr(self._bank.best(queries, everybody, self._most))
 
     @property
     def _most(self) -> int:
@@ -194,12 +195,22 @@ class Search:
 
     def _motion(self, asking: Sequence[Tracklet], last: Sightings) -> Doubles:
         """Log-likelihood ratios of "walked on to where this tracklet began", fading to no opinion as the gap grows."""
-        if self.area is None or not self._config.motion_seconds:
-            return np.zeros((len(asking), len(last)))
-        gap = np.maximum(0, np.array([t.born for t in asking])[:, None] - last["time"])
+        llr = np.zeros((len(asking), len(last)))
+        born = np.array([t.born for t in asking])[:, None]
+        recent = np.flatnonzero(last["time"] > born.min(initial=np.inf) - self._config.motion_seconds)
+        if self.area is None or not self._config.motion_seconds or not recent.size:
+            return llr
+        gap = np.maximum(0, born - last["time"][recent])
         began, origin = origins(asking)
-        llr = np.clip(motion_llr(last, gap, origin["centre"][:, None], self.area), -_MOST_MOTION, _MOST_MOTION)
-        return np.asarray(llr * fades(gap, self._config.motion_seconds) * began[:, None])
+        walked = motion_llr(last[recent], gap, origin["centre"][:, None], self.area)
+        faded = fades(gap, self._config.motion_seconds) * began[:, None]
+        llr[:, recent] = np.clip(walked, -_MOST_MOTION, _MOST_MOTION) * faded
+        return llr
+
+
+def _column(identities: Iterable[int | None]) -> Ints:
+    """`(T, 1)` identities, -1, which nobody in memory has, for none."""
+    return np.array([[-1 if i is None else i] for i in identities], np.int64).reshape(-1, 1)
 
 
 def origins(asking: Sequence[Tracklet]) -> tuple[Bools, Sightings]:

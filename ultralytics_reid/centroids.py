@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import eigh
 
 from .embedding import Bools, Floats
 
@@ -16,11 +17,11 @@ _GROUPS = 16
 
 
 class Centroids:
-    """Unit vectors by slot, kept in blocks `(B, d, 32)` of 32 slots each.
+    """Unit vectors by slot, kept in blocks `(B, n, 32)` of 32 slots each.
 
     Args:
         slots: How many there is room for, at least.
-        dim: Their dimension `d`.
+        dim: Their dimension `n`.
     """
 
     def __init__(self, slots: int, dim: int) -> None:
@@ -31,25 +32,24 @@ class Centroids:
         """Bytes that the vectors take."""
         return self._blocks.nbytes
 
-    @property
-    def dim(self) -> int:
-        """The vectors' dimension `d`."""
-        return int(self._blocks.shape[1])
-
-    def reserve(self, slots: int) -> None:
-        """Make room for more slots; those there are stay."""
-        grown = Centroids(slots, self.dim)
-        grown._blocks[: len(self._blocks)] = self._blocks
-        self._blocks = grown._blocks
-
     def put(self, slots: Ints, vectors: Floats) -> None:
-        """Set the vectors, `(N, d)`, of `N` slots."""
+        """Set the vectors, `(N, n)`, of `N` slots."""
         self._blocks[slots // _BLOCK, :, slots % _BLOCK] = vectors
 
     def compare(self, queries: Floats, slots: int) -> Floats:
-        """Inner products of queries `(Q, d)` with the first so many slots, `(Q, slots)`."""
-        blocks = np.matmul(queries, self._blocks[: -(-slots // _BLOCK)])
-        return np.asarray(blocks.transpose(1, 0, 2).reshape(len(queries), -1)[:, :slots], np.float32)
+        """Inner products of queries `(Q, n)` with the first so many slots, `(Q, slots)`."""
+        blocks = self._blocks[: -(-slots // _BLOCK)]
+        scores = np.empty((len(queries), len(blocks), _BLOCK), np.float32)
+        np.matmul(queries, blocks, out=scores.transpose(1, 0, 2))
+        return scores.reshape(len(queries), -1)[:, :slots]
+
+
+def widest(vectors: Floats, most: int) -> Floats:
+    """The `most` directions in which vectors `(N, d)` extend furthest: orthonormal columns, `(d, most)` float32."""
+    dim = vectors.shape[1]
+    scatter = vectors.T @ vectors
+    _, columns = eigh(scatter, subset_by_index=[dim - most, dim - 1], overwrite_a=True, check_finite=False)
+    return np.ascontiguousarray(columns, np.float32)
 
 
 def highest(scores: Floats, allowed: Bools, most: int) -> Ints:

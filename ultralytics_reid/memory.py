@@ -240,7 +240,8 @@ class MemoryBank:
     def shortlist(self, queries: Floats, allowed: Bools, most: int = 32) -> Ints:
         """The coarse search: whom it is worth comparing with, by how alike queries and identities' means are.
 
-        With no more than `most` identities in memory nobody is left out, and `compare` finds the best there is.
+        With no more than `most` identities in memory nobody is left out, and `compare` finds the best there is. Among
+        1,024 or more, likeness is measured in the 128 directions in which means differ most.
 
         Args:
             queries: `(Q, D)` float32 raw embeddings.
@@ -251,7 +252,10 @@ class MemoryBank:
             `(C,)` slots, sorted: for every query the `most` that it allows and whose mean is most alike, all that it
             allows if there are no more. One without prototypes comes last.
         """
-        return self._looks.shortlist(queries, allowed & (self.ids_by_slot != _NOBODY), most)
+        return self._looks.shortlist(queries, self._held(allowed), most)
+
+    def _held(self, allowed: Bools) -> Bools:
+        return np.asarray(allowed & (self.ids_by_slot != _NOBODY))
 
     def compare(self, queries: Floats, slots: Ints) -> Floats:
         """The fine search: similarity of each query to each slot, that of the closest of its prototypes and their mean.
@@ -264,6 +268,33 @@ class MemoryBank:
             `(Q, C)` cosines in [-1, 1] under the learned metric.
         """
         return self._looks.compare(queries, slots)
+
+    def find(self, queries: Floats, allowed: Bools, most: int, besides: Ints) -> tuple[Ints, Floats]:
+        """The coarse search, and the fine one among those it leaves.
+
+        Args:
+            queries: `(Q, D)` float32 raw embeddings.
+            allowed: `(Q, S)`, by slot; see `shortlist`.
+            most: Most slots a query that the coarse search leaves.
+            besides: Slots that are compared whatever the coarse search says.
+
+        Returns:
+            `(C,)` slots, sorted, and `(Q, C)` cosines; see `compare`.
+        """
+        return self._looks.find(queries, self._held(allowed), most, besides)
+
+    def best(self, queries: Floats, allowed: Bools, most: int) -> Floats:
+        """The highest cosine that both searches find, each query by itself: who else asks changes nothing.
+
+        Args:
+            queries: `(Q, D)` float32 raw embeddings.
+            allowed: `(Q, S)`, by slot; see `shortlist`.
+            most: Most slots a query that the coarse search leaves.
+
+        Returns:
+            `(Q,)` float32, -1 where it allows nobody; see `compare`.
+        """
+        return self._looks.best(queries, self._held(allowed), most)
 
     def search(self, queries: Floats, identities: Iterable[int]) -> Floats:
         """Similarity of each query to each identity: that of the closest of its prototypes and their mean.

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from .centroids import Centroids, Ints, highest
+from .centroids import Centroids, Ints, highest, widest
 from .embedding import Bools, Floats, unit
 from .errors import EmbeddingError
 from .metric import Metric
@@ -18,6 +18,10 @@ from .metric import Metric
 _PROJECTED = 512
 _COMPARED = 64
 _NEVER = -1
+# From how many slots with prototypes on, and to how many dimensions, the coarse search is narrowed: what it costs is
+# the reading of its vectors. As many means show in which directions individuals differ.
+_MANY = 1024
+_NARROW = 128
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
@@ -34,7 +38,9 @@ class Prototypes:
 
     When there is one too many, the two most alike are merged: what is left spans how somebody has looked, not how they
     looked last. Raw vectors are what is stored. Their projections are a cache: centroids follow a new metric all at
-    once, prototypes slot by slot as they are looked at.
+    once, prototypes slot by slot as they are looked at. A slot's centroid is its mean's projection; where there are
+    many, it is narrowed to the directions in which means differ most, and those are chosen anew whenever the metric or
+    the room for slots has grown.
 
     Args:
         most: Most prototypes a slot.
@@ -51,6 +57,7 @@ class Prototypes:
         self._weight: Floats = np.zeros((0, most), np.float32)
         self._crops: Floats = np.zeros(0, np.float32)
         self._centroids = Centroids(0, 0)
+        self._directions: Floats | None = None
         self._version = _NEVER
 
     @property
@@ -69,7 +76,7 @@ class Prototypes:
         self._raw, self._weight = grown(self._raw, slots), grown(self._weight, slots)
         self._projected, self._projected_under = grown(self._projected, slots), grown(self._projected_under, slots)
         self._crops = grown(self._crops, slots)
-        self._centroids.reserve(slots)
+        self._centroids, self._version = Centroids(slots, 0), _NEVER
 
     def clear(self, slots: Ints) -> None:
         """Take slots' prototypes away."""
@@ -119,24 +126,42 @@ class Prototypes:
 
     def shortlist(self, queries: Floats, allowed: Bools, most: int) -> Ints:
         """The coarse search; see `MemoryBank.shortlist`."""
-        if (np.count_nonzero(allowed, axis=1) <= most).all():
-            return np.flatnonzero(allowed.any(axis=0))
-        slots = allowed.shape[1]
-        scores = np.zeros(allowed.shape, np.float32)
-        if self._dim:
-            seen = self._project(queries)  # first: it may replace the centroids
-            scores = self._centroids.compare(seen, slots)
-        scores[:, np.flatnonzero(self._crops[:slots] == 0)] = -1
-        return highest(scores, allowed, most)
+        return self._shortlist(self._project(queries), allowed, most)
 
     def compare(self, queries: Floats, slots: Ints) -> Floats:
         """The fine search; see `MemoryBank.compare`."""
-        scores = np.full((len(queries), len(slots)), -1, np.float32)
-        if self._dim and scores.size:
-            seen = self._project(queries)
-            for part in _parts(len(slots), _COMPARED):
-                scores[:, part] = self._cosines(seen, slots[part]).max(axis=1).T
-            scores[:, np.flatnonzero(self._crops[slots] == 0)] = -1
+        return self._compare(self._project(queries), slots)
+
+    def find(self, queries: Floats, allowed: Bools, most: int, besides: Ints) -> tuple[Ints, Floats]:
+        """Both searches; see `MemoryBank.find`."""
+        seen = self._project(queries)
+        slots = np.union1d(self._shortlist(seen, allowed, most), besides)
+        return slots, self._compare(seen, slots)
+
+    def best(self, queries: Floats, allowed: Bools, most: int) -> Floats:
+        """Both searches, of each query for itself; see `MemoryBank.best`."""
+        seen = self._project(queries)
+        coarse = self._coarse(seen, allowed.shape[1])
+        rows = (slice(n, n + 1) for n in range(len(seen)))
+        found = (self._compare(seen[row], highest(coarse[row], allowed[row], most)) for row in rows)
+        return np.array([scores.max(initial=-1) for scores in found], np.float32)
+
+    def _shortlist(self, seen: Floats, allowed: Bools, most: int) -> Ints:
+        if all(np.count_nonzero(row) <= most for row in allowed):
+            return np.flatnonzero(allowed.any(axis=0))
+        return highest(self._coarse(seen, allowed.shape[1]), allowed, most)
+
+    def _coarse(self, seen: Floats, slots: int) -> Floats:
+        """How alike queries and the first so many slots' means are, `(Q, slots)`."""
+        scores = self._centroids.compare(self._narrowed(seen), slots)
+        scores[:, np.flatnonzero(self._crops[:slots] == 0)] = -1
+        return scores
+
+    def _compare(self, seen: Floats, slots: Ints) -> Floats:
+        scores = np.empty((len(seen), len(slots)), np.float32)
+        for part in _parts(len(slots), _COMPARED):
+            scores[:, part] = self._cosines(seen, slots[part]).max(axis=1).T
+        scores[:, np.flatnonzero(self._crops[slots] == 0)] = -1
         return np.asarray(np.clip(scores, -1, 1, out=scores))
 
     def closest(self, queries: Floats, slots: Ints) -> Floats:
@@ -164,7 +189,9 @@ class Prototypes:
             self._raw = np.zeros((*self._raw.shape[:2], dim), np.float32)
 
     def _project(self, queries: Floats) -> Floats:
-        """Project queries, with the centroids following to where that is."""
+        """Project queries, with the centroids following to where that is; `(Q, 0)` before anything was stored."""
+        if not self._dim:
+            return np.zeros((len(queries), 0), np.float32)
         if queries.shape[1] != self._dim:
             raise EmbeddingError(f"memory holds embeddings of dimension {self._dim}, got {queries.shape[1]}")
         self._follow_metric()
@@ -173,14 +200,24 @@ class Prototypes:
     def _follow_metric(self) -> None:
         if self._version == self._metric.version:
             return
-        dim = self._metric.project(self._raw[:1, -1]).shape[1]
-        if dim != self._centroids.dim:
-            self._projected = np.zeros((*self._raw.shape[:2], dim), np.float32)
-            self._centroids = Centroids(len(self._raw), dim)
         known = np.flatnonzero(self._crops)
+        dim = self._metric.project(self._raw[:1, -1]).shape[1]
+        if dim != self._projected.shape[2]:
+            self._projected = np.zeros((*self._raw.shape[:2], dim), np.float32)
+        self._directions = self._widest(known) if dim > _NARROW and len(known) >= _MANY else None
+        self._centroids = Centroids(len(self._raw), dim if self._directions is None else _NARROW)
+        project = self._metric.project if self._directions is None else self._metric.narrowed(self._directions)
         for part in _parts(len(known), _PROJECTED):
-            self._centroids.put(known[part], self._metric.project(self._raw[known[part], -1]))
+            self._centroids.put(known[part], project(self._raw[known[part], -1]))
         self._version = self._metric.version
+
+    def _widest(self, known: Ints) -> Floats:
+        """In which directions means differ most, by a sample of them."""
+        sample = known[np.linspace(0, len(known) - 1, _MANY).astype(np.int64)]
+        return widest(self._metric.project(self._raw[sample, -1]), _NARROW)
+
+    def _narrowed(self, seen: Floats) -> Floats:
+        return seen if self._directions is None else unit(seen @ self._directions)
 
     def _refresh(self, slots: Ints) -> None:
         stale = slots[(self._projected_under[slots] != self._version) & (self._crops[slots] > 0)]
@@ -201,7 +238,7 @@ class Prototypes:
         self._projected[slot] = mean
         self._projected[slot, : len(looks.seen)] = looks.seen
         self._projected_under[slot] = self._version
-        self._centroids.put(np.array([slot]), mean)
+        self._centroids.put(np.array([slot]), self._narrowed(mean))
 
     def _store(self, slot: int, raw: Floats, weight: Floats) -> None:
         self._weight[slot], self._crops[slot] = 0, weight.sum()
