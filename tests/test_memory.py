@@ -38,10 +38,11 @@ def filled(bank, identities, crops=3):
     return bank
 
 
-def learned():
+def learned(dim=DIM):
+    rng = np.random.default_rng(6)
     metric = Metric()
-    metric.observe(looks(6, 64))
-    metric.refresh(looks(7, 20))
+    metric.observe(unit(rng.normal(size=(64, dim)).astype(np.float32)))
+    metric.refresh(unit(rng.normal(size=(20, dim)).astype(np.float32)))
     return metric
 
 
@@ -147,6 +148,110 @@ def crowd(rng, count, dim=64, prototypes=4):
         "first": np.zeros(count),
     }
     return crops[:, 0], state
+
+
+def varied(rng, count, dim=256, prototypes=2):
+    """People who differ much in some directions and hardly in others, in all of which crops vary alike."""
+    basis = np.linalg.qr(rng.normal(size=(dim, dim)))[0]
+    who = rng.normal(size=(count, dim)) * np.arange(1, dim + 1) ** -0.5
+    crops = who[:, None] + 0.1 * rng.normal(size=(count, prototypes + 1, dim))
+    crops = unit((crops @ basis).astype(np.float32))
+    return crops[:, 0], {
+        "ids": np.arange(count),
+        "raw": crops[:, 1:],
+        "weight": np.ones((count, prototypes), np.float32),
+        "last": np.zeros((count, 8)),
+        "first": np.zeros(count),
+    }
+
+
+def share_found(bank, queries, most=32):
+    """How often the coarse search leaves, of all, whom the fine search finds most alike."""
+    everybody = np.arange(bank.slots)
+    best = bank.compare(queries, everybody).argmax(axis=1)
+    allowed = np.ones((1, bank.slots), bool)
+    return np.mean([b in bank.shortlist(q[None], allowed, most) for q, b in zip(queries, best, strict=True)])
+
+
+class TestNarrowing:
+    """From 1,024 identities on, the coarse search looks in 128 directions."""
+
+    @pytest.mark.parametrize("metric", [Metric, lambda: learned(256)])
+    def test_the_best_of_thousands_is_hardly_ever_missing(self, metric):
+        crops, state = varied(np.random.default_rng(0), 5000)
+        bank = make_bank(5000, metric=metric())
+        bank.restore(state)
+        assert share_found(bank, crops[::25]) >= 0.995
+
+    def test_it_reads_a_quarter_of_what_it_would(self):
+        rng = np.random.default_rng(0)
+        sizes = []
+        for count in (1023, 1024):
+            bank = make_bank(1024)
+            bank.restore(varied(rng, count, dim=512)[1])
+            bank.shortlist(np.ones((1, 512), np.float32), np.ones((1, count), bool), 32)
+            sizes.append(bank.nbytes)
+        assert sizes[0] - sizes[1] == 1024 * (512 - 128) * 4
+
+    def test_fewer_are_told_apart_in_all_directions(self):
+        crops, state = varied(np.random.default_rng(0), 1000)
+        bank = make_bank(1000)
+        bank.restore(state)
+        scores = crops[:50] @ unit(state["raw"].mean(axis=1)).T
+        for query, row in zip(crops, scores, strict=False):
+            short = bank.shortlist(query[None], np.ones((1, 1000), bool), 8)
+            assert set(short) == set(np.argsort(-row)[:8])
+
+    def test_who_comes_later_and_a_later_metric_are_followed(self):
+        crops, state = varied(np.random.default_rng(0), 1100)
+        metric = Metric()
+        bank = make_bank(5000, metric=metric)
+        bank.restore(state)
+        assert share_found(bank, crops[:50], 4) == 1
+        later = unit(np.random.default_rng(1).normal(size=(1200, 256)).astype(np.float32))
+        for n, look in enumerate(later[:100]):
+            bank.see(5000 + n, HERE)
+            bank.learn(5000 + n, look, 1)
+        assert share_found(bank, later[:100:5], 4) == 1
+        metric.observe(unit(np.random.default_rng(2).normal(size=(64, 256)).astype(np.float32)))
+        metric.refresh(state["raw"][:40, 0])
+        assert share_found(bank, np.concatenate([crops[:50], later[:100:5]]), 4) == 1
+        for n, look in enumerate(later[100:]):  # beyond 2,048, the arrays grow
+            bank.see(5100 + n, HERE)
+            bank.learn(5100 + n, look, 1)
+        assert share_found(bank, np.concatenate([crops[:50], later[::50]]), 4) == 1
+
+
+class TestBothSearches:
+    @settings(max_examples=30, deadline=None)
+    @given(st.integers(0, 10**6), st.integers(1, 9), st.sets(st.integers(0, 39)))
+    def test_one_after_the_other(self, seed, most, besides):
+        bank = filled(make_bank(40), range(40))
+        queries, allowed = looks(seed, 3), np.random.default_rng(seed).random((3, 40)) < 0.5
+        slots, scores = bank.find(queries, allowed, most, np.array(sorted(besides), np.int64))
+        assert set(slots) == besides | set(bank.shortlist(queries, allowed, most))
+        assert slots.tolist() == sorted(set(slots))
+        assert scores == pytest.approx(bank.compare(queries, slots), abs=1e-6)
+
+    @settings(max_examples=30, deadline=None)
+    @given(st.integers(0, 10**6), st.integers(1, 40))
+    def test_the_best_is_each_querys_own(self, seed, most):
+        bank = filled(make_bank(40), range(40))
+        queries, allowed = looks(seed, 3), np.random.default_rng(seed).random((3, 40)) < 0.5
+        allowed[0] = False
+        best = bank.best(queries, allowed, most)
+        alone = [
+            bank.find(q[None], a[None], most, np.zeros(0, np.int64))[1] for q, a in zip(queries, allowed, strict=True)
+        ]
+        assert best == pytest.approx([scores.max(initial=-1) for scores in alone], abs=1e-6)
+        assert best[0] == -1
+
+    def test_nobody_was_taught(self):
+        bank = make_bank()
+        bank.see(1, HERE)
+        slots, scores = bank.find(looks(1), np.ones((1, 1), bool), 5, np.array([0]))
+        assert (slots.tolist(), scores.tolist()) == ([0], [[-1]])
+        assert bank.best(looks(1), np.ones((1, 1), bool), 5).tolist() == [-1]
 
 
 class TestShortlist:

@@ -56,6 +56,17 @@ def test_few_crops_do_no_harm():
     assert separation(fresh, metric.project) > separation(fresh, unit)
 
 
+@pytest.mark.parametrize("learns", [False, True])
+def test_from_some_directions_it_is_the_projection_seen_from_there(learns):
+    crops = people(np.random.default_rng(0), 12, 40)
+    metric = taught(crops) if learns else Metric()
+    directions = np.linalg.qr(np.random.default_rng(1).normal(size=(DIM, 5)))[0].astype(np.float32)
+    rows = np.concatenate([crops[3], np.zeros((2, DIM), np.float32)])
+    expected = unit(metric.project(rows) @ directions)
+    assert metric.narrowed(directions)(rows) == pytest.approx(expected, abs=1e-5)
+    assert not expected[-2:].any()
+
+
 def test_projections_have_norm_1_and_absent_vectors_stay_absent():
     metric = taught(people(np.random.default_rng(0), 8, 20))
     seen = metric.project(np.stack([np.ones(DIM, np.float32), np.zeros(DIM, np.float32)]))
