@@ -53,6 +53,7 @@ class _Pairs:
         self._pairs: Floats | None = None
         self._used = 0
         self._scores = np.zeros(_KEPT, np.float32)
+        self._moments: tuple[float, float] | None = None
 
     def add(self, a: Floats, b: Floats, project: Callable[[Floats], Floats]) -> None:
         a, b = a[-_KEPT:], b[-_KEPT:]
@@ -62,17 +63,24 @@ class _Pairs:
         self._pairs[rows, 0], self._pairs[rows, 1] = a, b
         self._scores[rows] = _similarity(self._pairs[rows], project)
         self._used += len(a)
+        self._moments = None
 
     def rescore(self, project: Callable[[Floats], Floats]) -> None:
         if self._pairs is not None:
             self._scores[: len(self)] = _similarity(self._pairs[: len(self)], project)
+            self._moments = None
 
     def __len__(self) -> int:
         return min(self._used, _KEPT)
 
     @property
-    def scores(self) -> Floats:
-        return self._scores[: len(self)]
+    def moments(self) -> tuple[float, float]:
+        """The scores' sum, and that of their squared deviations from their mean."""
+        if self._moments is None:
+            scores = self._scores[: len(self)]
+            total = float(scores.sum())
+            self._moments = total, float(((scores - total / max(1, len(self))) ** 2).sum())
+        return self._moments
 
 
 def _similarity(pairs: Floats, project: Callable[[Floats], Floats]) -> Floats:
@@ -134,10 +142,15 @@ class ScoreModel:
     @property
     def tells(self) -> bool:
         """Whether it is believed, and the two kinds can be told apart at all."""
+        return self.separation > _TOLD_APART
+
+    @property
+    def separation(self) -> float:
+        """Standard deviations between the means of the two kinds, 0 as long as there is too little evidence."""
         if not self.trust:
-            return False
+            return 0.0
         g, i = self._means()
-        return (g - i) / self._spread() > _TOLD_APART
+        return (g - i) / self._spread()
 
     def llr(self, scores: Floats) -> Floats:
         """Log-likelihood ratios, same over different individual, of an array of scores; 0 says nothing."""
@@ -155,7 +168,7 @@ class ScoreModel:
         if not self.trust:
             return np.zeros_like(scores)
         g, i = self._means()
-        sharpness = np.clip((g - i) / self._spread() / _SEPARATE, 0, 1)
+        sharpness = np.clip(self.separation / _SEPARATE, 0, 1)
         scale = np.clip((scores - (g + i) / 2) / max((g - i) / 2, _MIN_SPREAD), -1, 1)
         return np.asarray(self.trust * sharpness * scale, dtype=np.float32)
 
@@ -183,14 +196,13 @@ class ScoreModel:
     def _means(self) -> tuple[float, float]:
         prior = (0.0, 0.0) if self._prior is None else (self._prior.genuine, self._prior.impostor)
         both = zip((self._genuine, self._impostor), prior, strict=True)
-        g, i = (_blend(float(p.scores.sum()), len(p), mean, self._assumed) for p, mean in both)
+        g, i = (_blend(p.moments[0], len(p), mean, self._assumed) for p, mean in both)
         return g, i
 
     def _variances(self) -> tuple[float, float]:
         variance = 0.0 if self._prior is None else self._prior.spread**2
-        both = (p.scores for p in (self._genuine, self._impostor))
-        squares = ((float(((s - s.mean()) ** 2).sum()) if len(s) else 0.0, len(s)) for s in both)
-        g, i = (_blend(total, count, variance, self._assumed) for total, count in squares)
+        both = (self._genuine, self._impostor)
+        g, i = (_blend(p.moments[1], len(p), variance, self._assumed) for p in both)
         return g, i
 
     def _spread(self) -> float:

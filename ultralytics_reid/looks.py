@@ -13,6 +13,9 @@ from .tracklet import Tracklet
 
 # Tracklets a frame that are learned from: more would only push out older pairs.
 _LEARNED = 8
+# Standard deviations between crops of one and of different individuals, as embeddings are, from which on the metric
+# isn't asked; from one below that on it has less to say.
+_ENOUGH = 3.5
 # Seconds between two times that it learns: crops a frame apart tell the same twice.
 LEARN_EVERY = 0.1
 
@@ -20,7 +23,8 @@ LEARN_EVERY = 0.1
 class Looks:
     """Compares under the learned metric and as embeddings are, and learns what either is worth.
 
-    The metric helps weak embedders much; strong ones need it less, and while it is young it can mislead.
+    The metric helps weak embedders much; strong ones need it less, and as it was learned from the few who are there it
+    can mislead: it makes a crop that shows two people, one behind the other, look like either.
 
     Args:
         metric: The learned metric.
@@ -78,7 +82,10 @@ class Looks:
         Returns:
             `(T, N)` float32 in [-1, 1]: -1 speaks against a match, 1 for it, 0 says nothing.
         """
-        project = self._metric.project
-        learned = self._learned.agreement(cosine(project(looks), project(crops)))
         plain = self._plain.agreement(cosine(unit(looks), unit(crops)))
+        doubt = float(np.clip(_ENOUGH - self._plain.separation, 0, 1))
+        if not doubt:
+            return plain
+        project = self._metric.project
+        learned = doubt * self._learned.agreement(cosine(project(looks), project(crops)))
         return np.where(np.abs(learned) > np.abs(plain), learned, plain)

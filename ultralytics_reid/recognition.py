@@ -235,8 +235,9 @@ class Recogniser:
         blind = [t for t in young if id(t) not in likely]
         if blind and self.tracklets.trust:
             likely |= {id(t): bool(p.any()) for t, p in zip(blind, self.search.possible(blind, *taken), strict=True)}
+        tells = self.tracklets.tells
         for tracklet in young:
-            tracklet.open = not tracklet.settled and self.tracklets.tells and likely.get(id(tracklet), False)
+            tracklet.open = not tracklet.settled and tells and likely.get(id(tracklet), False)
 
     def _take_back(self, tracklet: Tracklet, match: Match, when: When) -> None:
         if match.identity not in (tracklet.claim, tracklet.identity):
