@@ -6,8 +6,8 @@ import torch
 from scenes import our_args
 from ultralytics import YOLO
 
-from ultralytics_reid import ConfigError, ReIDBOTSORT
-from ultralytics_reid.embedders import build_embedder
+from ultralytics_reid import ConfigError, EmbeddingError, ReIDBOTSORT
+from ultralytics_reid.embedders import CropEmbedder, CropOptions, Preprocessing, build_embedder
 from ultralytics_reid.embedders.detector import DetectorFeatures, _to_input
 
 
@@ -98,16 +98,227 @@ class TestBuilding:
         tracker.update(boxes(rows), image())
         assert (embedder.calls, embedder.asked) == (1, 2)
 
-    def test_the_host_s_loader_takes_a_torchscript_file(self, tmp_path):
-        class Means(torch.nn.Module):
-            def forward(self, x):
-                return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
+    def test_the_yaml_s_keys_reach_the_builder(self, tmp_path):
+        path = script(tmp_path)
+        keys = {"crop_height": 64, "crop_width": 32, "normalise": "unit", "flip_crops": True}
+        tracker = ReIDBOTSORT(our_args(model=str(path), **keys))
+        assert "/64x32-unit-flip/6" in tracker.embedder.fingerprint
 
-        path = tmp_path / "means.torchscript"
-        torch.jit.trace(Means(), torch.rand(1, 3, 224, 224)).save(path)
-        rows = build_embedder(str(path), "", "cpu")(picture(), BOXES[:2])
-        assert rows.shape == (2, 6)
-        assert rows.dtype == np.float32
+    def test_boxes_that_lean_and_outlines_reach_the_encoder(self):
+        from scenes import SHAPE, image
+        from ultralytics.engine.results import OBB
+
+        class Regions(Means):
+            def embed(self, image, regions):
+                self.regions = regions
+                return self(image, regions.xyxy)
+
+        tracker = ReIDBOTSORT(our_args(mask_crops=True))
+        tracker.embedder = embedder = Regions()
+        rows = np.array([[100, 100, 40, 90, 0.3, 0.9, 0], [300, 100, 40, 90, 0.3, 0.02, 0]], np.float32)
+        tracker.batch, tracker.masks = [], [["one", "two"], ["three", "four"]]
+        for expected in ("one", "three"):
+            tracker.update(OBB(rows, SHAPE), image())
+            assert embedder.regions.xywhr == pytest.approx(rows[:1, :5])
+            assert embedder.regions.masks == [expected]
+
+    def test_memory_of_one_embedder_is_not_compared_with_another_s_vectors(self):
+        from scenes import boxes, image
+
+        tracker = ReIDBOTSORT(our_args())
+        for name in ("first", "second"):
+            tracker.embedder = embedder = Means()
+            embedder.fingerprint = name
+            if name == "first":
+                tracker.update(boxes([[10, 20, 60, 150, 0.9, 0]]), image())
+        with pytest.raises(EmbeddingError, match="by first, and these are by second"):
+            tracker.update(boxes([[10, 20, 60, 150, 0.9, 0]]), image())
+        tracker.reset()
+        tracker.update(boxes([[10, 20, 60, 150, 0.9, 0]]), image())
+
+
+class Means:
+    """An embedder of the mean colours in boxes, and what makes one."""
+
+    def __init__(self, weights="", device=None):
+        self.made_of = weights, device
+
+    def __call__(self, image, xyxy):
+        return np.tile(np.arange(1, 7, dtype=np.float32), (len(xyxy), 1))
+
+
+def broken(weights, device):
+    return "no embedder"
+
+
+class TestCustom:
+    def test_a_factory_by_its_import_path(self):
+        embedder = build_embedder(f"{__name__}:Means", "w.bin", "cpu")
+        assert embedder.made_of == ("w.bin", "cpu")
+
+    def test_an_entry_point_by_its_name(self, monkeypatch):
+        from importlib.metadata import EntryPoint
+
+        from ultralytics_reid.embedders import custom
+
+        entry = EntryPoint("my_vehicles", f"{__name__}:Means", custom.GROUP)
+        monkeypatch.setattr(custom, "entry_points", lambda group, name: [entry] if name == "my_vehicles" else [])
+        assert isinstance(build_embedder("my_vehicles", "", "cpu"), Means)
+
+    @pytest.mark.parametrize(
+        ("model", "told"),
+        [
+            ("no_such_package:make", "no_such_package:make can't be imported"),
+            (f"{__name__}:make", "can't be imported.*make"),
+            (f"{__name__}:BOXES", "is no function"),
+            (f"{__name__}:broken", "made no embedder.*'no embedder'"),
+        ],
+    )
+    def test_what_is_wrong_with_it_is_told(self, model, told):
+        with pytest.raises(ConfigError, match=told):
+            build_embedder(model, "", "cpu")
+
+
+class Colours(torch.nn.Module):
+    """Six numbers a crop, and, if asked, the wrong kind."""
+
+    def __init__(self, kind="vectors"):
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x):
+        rows = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
+        if self.kind == "two":
+            return rows, x
+        return {"vectors": rows, "scores": rows.softmax(dim=1), "map": x * 2}[self.kind]
+
+
+def script(folder, kind="vectors"):
+    path = folder / f"{kind}.torchscript"
+    torch.jit.trace(Colours(kind), torch.rand(1, 3, 64, 32)).save(path)
+    return path
+
+
+def onnx_file(folder, kind="vectors", size=("n", 64, 32), **metadata):
+    """An ONNX file; names in `size` are sides that may be anything."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    path = folder / f"{kind}.onnx"
+    shape = [4 if n == "n" else 64 if n == "h" else 32 if n == "w" else n for n in size]
+    axes = {axis: name for axis, name in zip((0, 2, 3), size, strict=True) if isinstance(name, str)}
+    batch = torch.rand(shape[0], 3, *shape[1:])
+    names = {"input_names": ["x"], "output_names": ["y", "z"][: 1 + (kind == "two")]}
+    torch.onnx.export(Colours(kind), (batch,), path, dynamo=False, dynamic_axes={"x": axes, "y": axes}, **names)
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {k: str(v) for k, v in metadata.items()})
+    onnx.save(model, path)
+    return path
+
+
+UNIT = CropOptions(normalise="unit")
+
+
+def expected_rows(image, xyxy, preprocessing):
+    net = Colours()
+    return CropEmbedder(lambda b: net(torch.from_numpy(b)), preprocessing, name="expected")(image, xyxy)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+class TestExported:
+    def test_torchscript_runs_in_the_host_s_backend(self, tmp_path):
+        rows = build_embedder(str(script(tmp_path)), "", "cpu", CropOptions(64, 32, "imagenet"))(picture(), BOXES)
+        np.testing.assert_allclose(rows, expected_rows(picture(), BOXES, Preprocessing(height=64, width=32)), atol=1e-4)
+
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [(CropOptions(), "set crop_height and crop_width"), (CropOptions(64, 32), "set normalise to imagenet or unit")],
+    )
+    def test_nothing_is_guessed_of_what_the_model_does_not_say(self, tmp_path, options, told):
+        with pytest.raises(ConfigError, match=told):
+            build_embedder(str(script(tmp_path)), "", "cpu", options)
+
+    @pytest.mark.parametrize("kind", ["scores", "map"])
+    def test_what_gives_no_vectors_is_refused(self, tmp_path, kind):
+        with pytest.raises(EmbeddingError, match={"scores": "6 class scores", "map": "a map of the shape"}[kind]):
+            build_embedder(str(script(tmp_path, kind)), "", "cpu", CropOptions(64, 32, "unit"))
+
+    @pytest.mark.parametrize("name", ["nowhere.onnx", "nowhere_openvino_model/x.xml", "nowhere.engine"])
+    def test_a_missing_file_is_told(self, name):
+        with pytest.raises(ConfigError, match=f"{name} is neither a file nor a folder"):
+            build_embedder(name, "", "cpu")
+
+    @pytest.mark.parametrize(
+        ("file", "package", "extra"),
+        [
+            ("m.onnx", "onnxruntime", "onnx"),
+            ("m.xml", "openvino", "openvino"),
+            ("yolo26n-reid.onnx", "onnxruntime", "onnx"),
+        ],
+    )
+    def test_a_missing_runtime_is_told_with_its_extra(self, tmp_path, monkeypatch, file, package, extra):
+        from ultralytics_reid.embedders import exported, host
+
+        (tmp_path / file).write_bytes(b"")
+        for module in (exported, host):
+            monkeypatch.setattr(module, "find_spec", lambda name: None)
+        with pytest.raises(ConfigError, match=rf"needs {package}; pip install 'ultralytics-reid\[{extra}\]'"):
+            build_embedder(str(tmp_path / file), "", "cpu")
+
+    def test_a_pt_that_the_host_can_not_load_is_told(self, tmp_path):
+        (tmp_path / "weights.pt").write_bytes(b"not weights")
+        with pytest.raises(ConfigError, match=r"weights\.pt can't be loaded by Ultralytics' ReID loader"):
+            build_embedder(str(tmp_path / "weights.pt"), "", "cpu")
+
+    @pytest.mark.extras
+    @pytest.mark.parametrize("size", [("n", 64, 32), (1, 64, 32), (4, 64, 32), ("n", "h", "w")])
+    def test_onnx_of_any_batch_gives_the_same_rows(self, tmp_path, size):
+        options = CropOptions(64, 32, "unit") if "h" in size else UNIT
+        embedder = build_embedder(str(onnx_file(tmp_path, size=size)), "", "cpu", options)
+        boxes = np.concatenate([BOXES, BOXES + 7, BOXES[:1] * np.nan]).astype(np.float32)
+        unit = Preprocessing(height=64, width=32, mean=(0.0,) * 3, std=(1.0,) * 3)
+        np.testing.assert_allclose(embedder(picture(), boxes), expected_rows(picture(), boxes, unit), atol=1e-5)
+
+    @pytest.mark.extras
+    def test_what_ultralytics_exported_is_known_by_its_metadata(self, tmp_path):
+        path = onnx_file(tmp_path, size=("n", "h", "w"), stride=32, imgsz=[64, 32], names={0: "a"}, task="classify")
+        assert build_embedder(str(path), "", "cpu").fingerprint.endswith("/64x32-unit/6")
+
+    @pytest.mark.extras
+    def test_onnx_that_is_none_is_told(self, tmp_path):
+        pytest.importorskip("onnxruntime")
+        (tmp_path / "m.onnx").write_bytes(b"nonsense")
+        with pytest.raises(ConfigError, match="can't be read as ONNX"):
+            build_embedder(str(tmp_path / "m.onnx"), "", "cpu", UNIT)
+
+    @pytest.mark.extras
+    def test_several_outputs_are_refused(self, tmp_path):
+        with pytest.raises(EmbeddingError, match="2 outputs"):
+            build_embedder(str(onnx_file(tmp_path, "two")), "", "cpu", UNIT)
+
+    @pytest.mark.extras
+    def test_a_size_that_the_model_can_not_take_is_told(self, tmp_path):
+        with pytest.raises(ConfigError, match="takes crops of height 64, and crop_height is 128"):
+            build_embedder(str(onnx_file(tmp_path)), "", "cpu", CropOptions(128, 32, "unit"))
+
+    @pytest.mark.extras
+    @pytest.mark.parametrize("batch", [-1, 4])
+    def test_openvino_of_any_batch_gives_the_same_rows(self, tmp_path, batch):
+        openvino = pytest.importorskip("openvino")
+        model = openvino.convert_model(Colours(), example_input=torch.rand(4, 3, 64, 32), input=[batch, 3, 64, 32])
+        openvino.save_model(model, tmp_path / "model.xml")
+        unit = Preprocessing(height=64, width=32, mean=(0.0,) * 3, std=(1.0,) * 3)
+        boxes = np.concatenate([BOXES, BOXES + 7, BOXES + 9]).astype(np.float32)
+        for path in (tmp_path, tmp_path / "model.xml"):
+            rows = build_embedder(str(path), "", "cpu", UNIT)(picture(), boxes)
+            np.testing.assert_allclose(rows, expected_rows(picture(), boxes, unit), atol=1e-5)
+
+    def test_the_host_s_loader_is_asked_only_about_regions_that_show_something(self, shared):
+        embedder = build_embedder(str(shared("models/yolo11n.pt")), "", "cpu")
+        bad = np.array([[np.nan] * 4, [400, 300, 500, 400], [5, 5, 5, 9]], np.float32)
+        rows = embedder(picture(), np.concatenate([BOXES, bad]))
+        assert rows.any(axis=1).tolist() == [True] * 3 + [False] * 3
+        assert not embedder(picture(), bad).any()
+        assert embedder.fingerprint.startswith("yolo11n.pt:")
 
 
 @pytest.mark.extras
@@ -135,6 +346,18 @@ class TestTorchReID:
     def test_weights_of_another_architecture_are_refused(self, shared):
         with pytest.raises(ConfigError, match="do not fit osnet_x1_0"):
             build_embedder("osnet_x1_0", str(shared("models/osnet_x0_25_msmt17.pth")), "cpu")
+
+    def test_a_download_that_fails_is_told(self, monkeypatch):
+        import gdown
+
+        def offline(*_, **__):
+            raise gdown.exceptions.FileURLRetrievalError("no network")
+
+        monkeypatch.setattr(gdown, "download", offline)
+        monkeypatch.setenv("TORCH_HOME", "nowhere")
+        monkeypatch.setattr("os.makedirs", lambda path: None)
+        with pytest.raises(ConfigError, match=r"osnet_x0_25 without weights is torchreid's download.*no network"):
+            build_embedder("osnet_x0_25", "", "cpu")
 
     def test_a_file_that_is_no_state_dict_is_refused(self, tmp_path):
         (tmp_path / "w.pth").write_bytes(b"not weights")

@@ -91,6 +91,11 @@ class Config:
     with_reid: bool = True
     model: str = "auto"
     weights: str = field(default="", metadata={"rule": Rule((str,), may_be_empty=True)})
+    crop_height: int = _count(0, 0, 4096)
+    crop_width: int = _count(0, 0, 4096)
+    normalise: str = _word("auto", "auto", "imagenet", "unit")
+    flip_crops: bool = _switch(False)
+    mask_crops: bool = _switch(False)
 
     fuse_appearance: bool = _switch(True)
     learn_metric: bool = _switch(True)

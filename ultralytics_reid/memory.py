@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .centroids import Ints
 from .embedding import Bools, Floats
+from .errors import EmbeddingError
 from .metric import Metric
 from .prototypes import Prototypes, grown
 from .sightings import NUMBERS, Doubles, LastSeen, Sightings, as_numbers, as_sightings, pack, unpack
@@ -37,11 +38,15 @@ class MemoryBank:
         capacity: Most identities, 1 or more.
         prototypes: Most prototypes an identity.
         metric: Projects raw embeddings to where they are compared.
+
+    Attributes:
+        fingerprint: Of the embedder whose vectors these are; empty as long as nobody said.
     """
 
     def __init__(self, capacity: int, prototypes: int, metric: Metric) -> None:
         self.capacity = capacity
         self.prototypes = prototypes
+        self.fingerprint = ""
         self._metric = metric
         self._clear()
 
@@ -175,6 +180,16 @@ class MemoryBank:
         slots = np.flatnonzero(held)
         absence, crops = now - self._last[slots, 0], self._looks.crops[slots]
         return self._drop(slots[_least_useful(self._ids[slots], absence, crops, count)])
+
+    def embedded_by(self, fingerprint: str) -> None:
+        """Say which embedder the vectors are of; empty where it isn't known.
+
+        Raises:
+            EmbeddingError: If those in memory are of another: they can't be compared.
+        """
+        if fingerprint and self.fingerprint not in ("", fingerprint):
+            raise EmbeddingError(f"memory holds embeddings by {self.fingerprint}, and these are by {fingerprint}")
+        self.fingerprint = fingerprint or self.fingerprint
 
     def learn(self, identity: int, embedding: Floats, weight: float) -> None:
         """Add what an identity looked like for a stretch of time.
@@ -328,13 +343,18 @@ class MemoryBank:
         slots = self.slots_of(self.ids)
         raw, weight = self._looks.dump(slots)
         last, first = self._last[slots], self._first[slots]
-        return {"ids": self._ids[slots], "raw": raw, "weight": weight, "last": last, "first": first}
+        arrays = {"ids": self._ids[slots], "raw": raw, "weight": weight, "last": last, "first": first}
+        return arrays | {"fingerprint": np.array(self.fingerprint)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what another bank's `state` gave; what was remembered before is forgotten.
 
         A bank of a smaller capacity takes the most useful, one of fewer prototypes merges them.
+
+        Raises:
+            EmbeddingError: If its vectors are known to be of another embedder than this one's.
         """
+        self.embedded_by(str(state.get("fingerprint", "")))
         self._clear()
         ids, weight, times = state["ids"], state["weight"], state["last"][:, 0]
         absence = times.max(initial=-np.inf) - times

@@ -65,13 +65,23 @@ def before_update(predictor: Any) -> None:
         for result, feats in zip(predictor.results, taps(boxes, shapes), strict=True):
             result.feats = feats
     for tracker in predictor.trackers:
-        tracker.batch = []
+        tracker.batch, tracker.masks = [], []
+    _hand_over_masks(predictor)
     _tell_time(predictor)
     _join_folder(predictor)
 
 
 def _boxes(result: Any) -> Any:
     return result.boxes if result.obb is None else result.obb
+
+
+def _hand_over_masks(predictor: Any) -> None:
+    """Each frame's outlines, in the order in which its tracker will be given the frames."""
+    stream = predictor.dataset.mode == "stream"
+    for n, result in enumerate(predictor.results):
+        tracker = predictor.trackers[n if stream else 0]
+        if tracker.config.mask_crops:
+            tracker.masks.append(None if result.masks is None else list(result.masks.xy))
 
 
 def _tell_time(predictor: Any) -> None:

@@ -17,7 +17,7 @@ from . import predictor as wiring
 from .association import contested, fuse_appearance
 from .clock import DEFAULT_FPS, Clock
 from .config import Config
-from .embedders import AUTO, Embedder, build_embedder, family_of
+from .embedders import AUTO, CropOptions, Embedder, Regions, build_embedder, embed, family_of
 from .embedding import Bools, Floats, as_features, unit
 from .errors import EmbeddingError
 from .events import Events
@@ -50,6 +50,7 @@ class ReIDBOTSORT(BOTSORT):
         fps_known: Whether somebody has set `fps`.
         keep_through_reset: Whether the host's next resets are of images in one folder, which go on.
         batch: Who the frames of the host's batch show; None outside of one.
+        masks: The outlines of each frame's detections in that batch, or None; empty where `mask_crops` is off.
     """
 
     def __init__(self, args: Any) -> None:
@@ -63,6 +64,7 @@ class ReIDBOTSORT(BOTSORT):
         self.fps_known = False
         self.keep_through_reset = False
         self.batch: list[dict[int, BoxIdentity]] | None = None
+        self.masks: list[list[npt.NDArray[np.float32]] | None] = []
         self._embedder: Embedder | None = None
         self._told = False
         if isinstance(self.config.fps, float | int):
@@ -100,7 +102,10 @@ class ReIDBOTSORT(BOTSORT):
     def embedder(self) -> Embedder | None:
         """What embeds crops, loaded when first asked for; None where embeddings come with the detections."""
         if self._embedder is None and self.config.with_reid:
-            self._embedder = build_embedder(self.config.model, self.config.weights, getattr(self.args, "device", None))
+            config = self.config
+            options = CropOptions(config.crop_height, config.crop_width, config.normalise, config.flip_crops)
+            device = getattr(self.args, "device", None)
+            self._embedder = build_embedder(config.model, config.weights, device, options)
         return self._embedder
 
     @embedder.setter
@@ -154,7 +159,7 @@ class ReIDBOTSORT(BOTSORT):
         if not self.config.with_reid or not len(results):
             return None
         if feats is None or not len(feats):
-            feats = self._embed(np.asarray(results.conf), xyxy, img)
+            feats = self._embed(results, xyxy, img)
         if feats is None:
             self.tell_no_features("the detector gives none")
             return None
@@ -166,17 +171,24 @@ class ReIDBOTSORT(BOTSORT):
         self._dim = checked.shape[1]
         return unit(checked) if self.config.fuses else checked
 
-    def _embed(self, conf: Floats, xyxy: Floats, img: Any) -> Floats | None:
+    def _embed(self, results: Any, xyxy: Floats, img: Any) -> Floats | None:
         """Embeddings of those detections that the tracker looks at, zeros for the rest."""
         if self.embedder is None or img is None:
             return None
-        asked = np.flatnonzero(conf > self.args.track_low_thresh)
+        asked = np.flatnonzero(np.asarray(results.conf) > self.args.track_low_thresh)
         if not len(asked):
             return np.zeros((len(xyxy), 1), np.float32)
-        rows = self.embedder(img, xyxy[asked])
+        self.recogniser.bank.embedded_by(getattr(self.embedder, "fingerprint", ""))
+        rows = embed(self.embedder, img, self._regions(results, xyxy).take(asked))
         feats = np.zeros((len(xyxy), rows.shape[1]), np.float32)
         feats[asked] = rows
         return feats
+
+    def _regions(self, results: Any, xyxy: Floats) -> Regions:
+        """What the detector says of where things are: boxes, turned ones where it knows, outlines if asked for."""
+        turned = getattr(results, "xywhr", None)
+        xywhr = None if turned is None else np.asarray(turned, np.float32)
+        return Regions(xyxy, xywhr, self.masks[len(self.batch)] if self.batch is not None and self.masks else None)
 
     def tell_no_features(self, why: str) -> None:
         """Warn, once, that there is nothing to recognise anybody by."""

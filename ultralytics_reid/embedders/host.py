@@ -1,32 +1,73 @@
-"""Any ReID model that Ultralytics' own loader takes."""
+"""Models that Ultralytics' own ReID loader takes: `.pt` files, and its official ReID assets."""
 
 from __future__ import annotations
 
+import re
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from ultralytics.trackers.utils.reid import ReID
 
-from ..embedding import Floats
+from ..embedding import Floats, as_features
+from ..errors import ConfigError, EmbeddingError
+from .crops import as_bgr, clipped
+from .encoder import digest
+
+_ASSET = re.compile(r"yolo\d+[nsmlx]-reid\.onnx")
+_PROBE = 64
 
 
 class HostReID:
-    """The host's `ReID` encoder behind this package's protocol.
+    """The host's `ReID` encoder behind this package's protocol, with the host's own crops: upright, not masked.
 
     Args:
         model: Path or asset name, as the host takes it.
         device: Torch device, or None for the default.
+
+    Raises:
+        ConfigError: If it can't be had.
+        EmbeddingError: If it gives no vectors.
+
+    Attributes:
+        fingerprint: Vectors of one fingerprint can be compared with each other.
     """
 
     def __init__(self, model: str, device: Any) -> None:
-        self._encode = ReID(model, device=device)
+        from ultralytics.trackers.utils.reid import ReID
 
-    def __call__(self, image: npt.NDArray[np.uint8], xyxy: Floats) -> Floats:
+        if model.endswith(".onnx") and find_spec("onnxruntime") is None:
+            raise ConfigError(f"model: {model} needs onnxruntime; pip install 'ultralytics-reid[onnx]'")
+        try:
+            self._encode = ReID(model, device=device)
+        except (OSError, RuntimeError, TypeError, ImportError) as error:
+            raise ConfigError(f"model: {model} can't be loaded by Ultralytics' ReID loader: {error}") from error
+        self._model = model
+        probe = self(np.zeros((_PROBE, _PROBE, 3), np.uint8), np.array([[0, 0, _PROBE, _PROBE]], np.float32))
+        which = digest(Path(model)) if Path(model).is_file() else "asset"
+        self.fingerprint = f"{Path(model).name}:{which}/host/{probe.shape[1]}"
+
+    @staticmethod
+    def takes(model: str) -> bool:
+        """Whether a YAML's `model` is for this loader, by its name."""
+        return model.endswith(".pt") or _ASSET.fullmatch(Path(model).name) is not None
+
+    def __call__(self, image: npt.NDArray[Any], xyxy: Floats) -> Floats:
         """See `Embedder`."""
-        if not len(xyxy):
-            return np.zeros((0, 1), np.float32)
-        centres, sizes = (xyxy[:, :2] + xyxy[:, 2:]) / 2, xyxy[:, 2:] - xyxy[:, :2]
-        rows = self._encode(image, np.concatenate([centres, sizes], axis=1))
-        known = next((np.ravel(r) for r in rows if r is not None), np.zeros(1))
-        return np.array([np.zeros_like(known) if r is None else np.ravel(r) for r in rows], np.float32)
+        picture = as_bgr(image)
+        _, good = clipped(xyxy, (picture.shape[1], picture.shape[0]))
+        boxes = xyxy[good]
+        if not len(boxes):
+            return np.zeros((len(xyxy), 1), np.float32)
+        centres, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+        found = self._encode(picture, np.concatenate([centres, sizes], axis=1))
+        known = next((self._vector(r) for r in found if r is not None), np.zeros(1, np.float32))
+        rows = np.zeros((len(xyxy), len(known)), np.float32)
+        rows[good] = as_features([np.zeros_like(known) if r is None else self._vector(r) for r in found], len(boxes))
+        return rows
+
+    def _vector(self, row: npt.NDArray[Any]) -> Floats:
+        if row.size != max(row.shape, default=1):
+            raise EmbeddingError(f"{self._model} gives a map of the shape {row.shape}, not one vector a crop")
+        return np.ravel(row).astype(np.float32)

@@ -1,0 +1,79 @@
+"""`ultralytics-reid export`: what it makes is what PyTorch says, and nothing else is left behind."""
+
+import numpy as np
+import pytest
+
+from ultralytics_reid import ConfigError, EmbeddingError, exporting
+from ultralytics_reid.cli import main
+from ultralytics_reid.embedders import build_embedder, family_of
+
+pytestmark = [
+    pytest.mark.extras,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+]
+BOXES = np.array([[10, 20, 60, 150], [100, 50, 160, 200], [-30, -30, 20, 60], [5, 5, 5, 9]], np.float32)
+
+
+def picture():
+    return np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def _installed():
+    for package in ("torchreid", "onnx", "onnxruntime", "openvino"):
+        pytest.importorskip(package)
+
+
+@pytest.fixture
+def weights(shared):
+    return str(shared("models/osnet_x0_25_msmt17.pth"))
+
+
+@pytest.mark.parametrize("kind", exporting.FORMATS)
+def test_an_export_gives_pytorch_s_rows_under_pytorch_s_fingerprint(tmp_path, weights, kind, capsys):
+    arguments = ["--model", "osnet_x0_25", "--weights", weights, "--format", kind, "--out", str(tmp_path / "out")]
+    assert main(["export", *arguments]) == 0
+    (made,) = (tmp_path / "out").iterdir()
+    assert f"{made}: cosine to PyTorch on 32 made-up crops: lowest 1.0" in capsys.readouterr().out
+    assert family_of(str(made)) == "reid"
+    ours, original = build_embedder(str(made), "", "cpu"), build_embedder("osnet_x0_25", weights, "cpu")
+    assert ours.fingerprint == original.fingerprint
+    np.testing.assert_allclose(ours(picture(), BOXES), original(picture(), BOXES), atol=1e-3)
+
+
+def test_sixteen_bits_are_another_embedder(tmp_path, weights):
+    made = exporting.export("osnet_x0_25", weights, kind="openvino", half=True, out=tmp_path)
+    assert (made.crops, made.real) == (32, False)
+    assert made.lowest >= 0.98
+    assert ":fp16/" in build_embedder(str(made.path), "", "cpu").fingerprint
+
+
+def test_one_that_is_too_far_off_leaves_what_was_there(tmp_path, weights, monkeypatch):
+    (tmp_path / "osnet_x0_25_msmt17_reid.onnx").write_text("an older one")
+    monkeypatch.setitem(exporting.LEAST_COSINE, "fp32", 1.1)
+    with pytest.raises(EmbeddingError, match=r"too far from PyTorch: lowest cosine 1\.0000 on 32 crops"):
+        exporting.export("osnet_x0_25", weights, out=tmp_path)
+    (left,) = tmp_path.iterdir()
+    assert left.read_text() == "an older one"
+
+
+def test_crops_of_a_folder_are_compared_on(tmp_path, weights):
+    import cv2
+
+    (tmp_path / "crops").mkdir()
+    for n in range(3):
+        cv2.imwrite(str(tmp_path / "crops" / f"{n}.png"), picture()[n * 50 : n * 50 + 90, :60])
+    made = exporting.export("osnet_x0_25", weights, crops=tmp_path / "crops", out=tmp_path / "out")
+    assert (made.crops, made.real) == (3, True)
+
+
+def test_what_is_missing_is_told(tmp_path, weights, monkeypatch, capsys):
+    for crops in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(ConfigError, match=r"crops: "):
+            exporting.export("osnet_x0_25", weights, crops=crops, out=tmp_path)
+    assert main(["export", "--model", "osnet_x0_25", "--weights", "nowhere.pth"]) == 1
+    assert capsys.readouterr().err == "ultralytics-reid: weights: nowhere.pth is not a file\n"
+    monkeypatch.setattr(exporting, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"onnx is missing; pip install 'ultralytics-reid\[onnx\]'"):
+        exporting.export("osnet_x0_25", weights, out=tmp_path)
+    assert not list(tmp_path.iterdir())

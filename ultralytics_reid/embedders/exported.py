@@ -1,0 +1,253 @@
+"""Exported encoders: ONNX and OpenVINO by their own runtimes, TorchScript, TensorRT and others by the host's.
+
+The host's `AutoBackend` could run all of them, but takes a model of unknown origin for a detector of 640 x 640 in a
+batch of one, tells nothing of its input's shape, installs missing packages by itself, and leaves ONNX Runtime with its
+own idea of threads, which fight torch's. The two runtimes that matter on a CPU are a few lines each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..embedding import Floats
+from ..errors import ConfigError, EmbeddingError
+from .crops import NORMALISATIONS, CropOptions, Preprocessing
+from .encoder import CropEmbedder, digest
+
+METADATA = "ultralytics_reid"
+FULL_PRECISION = "fp32"
+
+# Keys that Ultralytics leaves in whatever it exports; its networks take crops in [0, 1].
+_OF_ULTRALYTICS = frozenset({"stride", "names", "task"})
+_PICTURES = 4  # (N, 3, H, W)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A loaded file.
+
+    Attributes:
+        run: The network, for any number of crops.
+        height: Of its input, pixels; 0 where it takes any.
+        width: Of its input, pixels; 0 where it takes any.
+        metadata: What the file says of itself, by key.
+    """
+
+    run: Callable[[Floats], Any]
+    height: int = 0
+    width: int = 0
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def exported(model: str, device: Any, options: CropOptions) -> CropEmbedder:
+    """Load an exported encoder.
+
+    Args:
+        model: Path of a `.onnx` or `.xml` file, of a folder with one, or of what else the host's `AutoBackend` takes.
+        device: Torch device, or None for the default. OpenVINO always runs on the CPU.
+        options: What the tracker YAML says of crops.
+
+    Returns:
+        The embedder. Crops are as the model's metadata says, for models that `ultralytics-reid export` made, or that
+        Ultralytics did; for others as the options do.
+
+    Raises:
+        ConfigError: If the file or its runtime is missing, or nobody says what crops it takes.
+        EmbeddingError: If it gives no vectors.
+    """
+    path = Path(model)
+    if not path.exists():
+        raise ConfigError(f"model: {model} is neither a file nor a folder")
+    if found := _inside(path, ".onnx"):
+        loaded = _onnx(found, device)
+    elif found := _inside(path, ".xml"):
+        loaded = _openvino(found)
+    else:
+        loaded = _autobackend(path, device)
+    ours = _ours(loaded)
+    preprocessing = options.over(_preprocessing(model, loaded, ours, options))
+    _check_size(model, loaded, preprocessing)
+    return CropEmbedder(loaded.run, preprocessing, name=_name(ours, path), flip=options.flip, dim=ours.get("dim"))
+
+
+def _inside(path: Path, suffix: str) -> Path | None:
+    if path.is_file():
+        return path if path.suffix == suffix else None
+    return next(iter(sorted(path.glob(f"*{suffix}"))), None)
+
+
+def _ours(model: _Model) -> dict[str, Any]:
+    said = model.metadata.get(METADATA)
+    return json.loads(said) if said else {}
+
+
+def _name(ours: dict[str, Any], path: Path) -> str:
+    """The PyTorch model's, where it is known: an export at full precision gives the same vectors."""
+    if not ours:
+        beside = path.parent.glob(f"{path.stem}.*") if path.suffix == ".xml" else [path]
+        files = path.rglob("*") if path.is_dir() else beside
+        return f"exported:{digest(*sorted(f for f in files if f.is_file()))}"
+    precision = ours.get("precision", FULL_PRECISION)
+    return str(ours["name"]) if precision == FULL_PRECISION else f"{ours['name']}:{precision}"
+
+
+def _preprocessing(model: str, loaded: _Model, ours: dict[str, Any], options: CropOptions) -> Preprocessing:
+    """What a model says of its crops; where it doesn't, and nobody else, an error rather than a guess."""
+    if ours:
+        sides = {k: ours[k] for k in ("height", "width")}
+        return Preprocessing(**sides, mean=tuple(ours["mean"]), std=tuple(ours["std"]))
+    of_ultralytics = bool(_OF_ULTRALYTICS & loaded.metadata.keys())
+    height, width = _imgsz(loaded.metadata) if of_ultralytics else (0, 0)
+    height, width = loaded.height or height, loaded.width or width
+    if not ((height or options.height) and (width or options.width)):
+        raise ConfigError(f"model: {model} doesn't say how large its crops are; set crop_height and crop_width")
+    if options.normalise == "auto" and not of_ultralytics:
+        choices = " or ".join(NORMALISATIONS)
+        raise ConfigError(f"model: {model} doesn't say how its input is normalised; set normalise to {choices}")
+    mean, std = NORMALISATIONS["unit"]
+    return Preprocessing(height=height, width=width, mean=mean, std=std)
+
+
+def _imgsz(metadata: dict[str, Any]) -> tuple[int, int]:
+    imgsz = metadata.get("imgsz", 0)
+    sides = json.loads(imgsz) if isinstance(imgsz, str) else imgsz
+    height, width = sides if isinstance(sides, list | tuple) else (sides, sides)
+    return int(height), int(width)
+
+
+def _check_size(model: str, loaded: _Model, preprocessing: Preprocessing) -> None:
+    for side in ("height", "width"):
+        fixed, asked = getattr(loaded, side), getattr(preprocessing, side)
+        if fixed and fixed != asked:
+            raise ConfigError(f"model: {model} takes crops of {side} {fixed}, and crop_{side} is {asked}")
+
+
+def _need(package: str, extra: str, model: Path) -> None:
+    if find_spec(package) is None:
+        raise ConfigError(f"model: {model} needs {package}; pip install 'ultralytics-reid[{extra}]'")
+
+
+def _onnx(path: Path, device: Any) -> _Model:
+    _need("onnxruntime", "onnx", path)
+    import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = _threads()
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=_providers(onnxruntime, device))
+    except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as error:
+        raise ConfigError(f"model: {path} can't be read as ONNX: {error}") from error
+    first = session.get_inputs()[0]
+    batch, height, width = _input_shape(path, first.shape, len(session.get_outputs()))
+    half = first.type == "tensor(float16)"
+
+    def run(crops: Floats) -> Floats:
+        return np.asarray(session.run(None, {first.name: crops.astype(np.float16) if half else crops})[0])
+
+    metadata = dict(session.get_modelmeta().custom_metadata_map)
+    return _Model(_in_batches_of(batch, run) if batch else run, height, width, metadata)
+
+
+def _providers(onnxruntime: Any, device: Any) -> list[str]:
+    import torch
+    from ultralytics.utils import LOGGER
+
+    available = onnxruntime.get_available_providers()
+    wants_cuda = torch.device(device).type == "cuda" if device else torch.cuda.is_available()
+    if wants_cuda and "CUDAExecutionProvider" not in available:
+        LOGGER.warning("the ONNX encoder runs on the CPU: this onnxruntime has no CUDA; pip install onnxruntime-gpu")
+    return [p for p in ("CUDAExecutionProvider",) if wants_cuda and p in available] + ["CPUExecutionProvider"]
+
+
+def _openvino(path: Path) -> _Model:
+    _need("openvino", "openvino", path)
+    import openvino
+    from ultralytics.utils import YAML
+
+    core = openvino.Core()
+    try:
+        model = core.read_model(path)
+    except RuntimeError as error:
+        raise ConfigError(f"model: {path} can't be read as OpenVINO: {error}") from error
+    shape = [d.get_length() if d.is_static else 0 for d in model.input(0).partial_shape]
+    batch, height, width = _input_shape(path, shape, len(model.outputs))
+    beside = path.parent / "metadata.yaml"
+    metadata = YAML.load(beside) if beside.exists() else {}
+    if model.has_rt_info(METADATA):
+        metadata[METADATA] = model.get_rt_info(METADATA).astype(str)
+    compiled = core.compile_model(model, "CPU", _openvino_settings(openvino, metadata))
+
+    def run(crops: Floats) -> Floats:
+        return np.asarray(compiled(crops)[0])
+
+    return _Model(_in_batches_of(batch, run) if batch else _by_powers_of_two(run), height, width, metadata)
+
+
+def _openvino_settings(openvino: Any, metadata: dict[str, Any]) -> dict[str, Any]:
+    """One batch at a time, on as many threads as torch; in 16 bits only if the model was exported for that."""
+    said = json.loads(metadata.get(METADATA, "{}"))
+    exact = {"INFERENCE_PRECISION_HINT": openvino.Type.f32} if said.get("precision") in (None, FULL_PRECISION) else {}
+    return {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": _threads(), **exact}
+
+
+def _autobackend(path: Path, device: Any) -> _Model:
+    import torch
+    from ultralytics.nn.autobackend import AutoBackend
+
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        backend = AutoBackend(str(path), device=where, verbose=False)
+    except (TypeError, ImportError, RuntimeError, OSError) as error:
+        raise ConfigError(f"model: {path} can't be loaded by Ultralytics: {error}") from error
+
+    def run(crops: Floats) -> Any:
+        with torch.inference_mode():
+            return backend(torch.from_numpy(crops).to(where))
+
+    return _Model(run, metadata=dict(backend.metadata))
+
+
+def _threads() -> int:
+    """As many as torch takes: whoever limits one means all."""
+    import torch
+
+    return torch.get_num_threads()
+
+
+def _input_shape(path: Path, shape: list[Any], outputs: int) -> tuple[int, int, int]:
+    """Batch, height and width, 0 where any will do, of an encoder's input."""
+    if outputs != 1:
+        raise EmbeddingError(f"{path} has {outputs} outputs, and an encoder has one; is it a detector?")
+    if len(shape) != _PICTURES:
+        raise EmbeddingError(f"{path} takes no pictures, (N, 3, H, W), but {shape}")
+    batch, _, height, width = (n if isinstance(n, int) and n > 0 else 0 for n in shape)
+    return batch, height, width
+
+
+def _in_batches_of(size: int, run: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
+    """A network of a fixed batch, for any: what is missing of the last one is filled up."""
+
+    def padded(crops: Floats) -> Floats:
+        missing = np.zeros((-len(crops) % size, *crops.shape[1:]), np.float32)
+        parts = np.split(np.concatenate([crops, missing]), range(size, len(crops), size))
+        return np.concatenate([run(part) for part in parts])[: len(crops)]
+
+    return padded
+
+
+def _by_powers_of_two(run: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
+    """A network that prepares itself for each size of batch it meets, which takes time: let there be few."""
+
+    def split(crops: Floats) -> Floats:
+        sizes = [1 << n for n in reversed(range(len(crops).bit_length())) if len(crops) >> n & 1]
+        return np.concatenate([run(part) for part in np.split(crops, np.cumsum(sizes)[:-1])])
+
+    return split
