@@ -84,7 +84,7 @@ class TestFusion:
         assert total(fused, asked) == pytest.approx(total(fused, pairs), abs=1e-5)
 
     def test_only_who_may_be_somebody_else_is_asked_for_looks(self):
-        cost = np.array([[0.2, 1, 1], [1, 0.2, 0.6], [1, 0.7, 0.1]], np.float32)
+        cost = np.array([[0.2, 1, 0.9], [1, 0.2, 0.6], [0.9, 0.7, 0.1]], np.float32)
         assert contested(cost, LIMIT).tolist() == [[False] * 3, [False, True, True], [False, True, True]]
 
     @pytest.mark.parametrize(("cost", "asked"), [(0.4, False), (0.6, True), (0.9, True), (1.0, False)])

@@ -21,7 +21,7 @@ def experienced(metric, crops):
             tracklet.embedding = crop
         looks.learn(tracklets, turn, turn * LEARN_EVERY)
         for tracklet in tracklets:
-            tracklet.blend()
+            tracklet.blend(0.0)
     return looks
 
 

@@ -40,7 +40,10 @@ def fuse_appearance(cost: Floats, agreement: Floats) -> Floats:
 
 
 def contested(cost: Floats, limit: float) -> Bools:
-    """Where appearance can change the assignment: not where only two can meet, and would whatever they looked like.
+    """Where appearance can change the assignment: not where two fit each other so well that looks couldn't part them.
+
+    Two are parted if it is cheaper to let both go with others, at best with a full bonus for each, than to keep them
+    together, at worst with a full penalty, and leave the others alone, which costs half the limit each.
 
     Args:
         cost: `(T, N)` motion cost in [0, 1].
@@ -50,8 +53,15 @@ def contested(cost: Floats, limit: float) -> Bools:
         `(T, N)`; what `fuse_appearance` is told elsewhere makes no difference.
     """
     near = cost < limit + _MOST_BONUS
-    alone = (near.sum(axis=1, keepdims=True) == 1) & (near.sum(axis=0, keepdims=True) == 1)
-    return np.asarray(near & ~(alone & (cost < limit - _MOST_PENALTY)))
+    if not near.any():
+        return np.asarray(near)
+    rows, columns = (np.arange(n) for n in cost.shape)
+    mutual = (cost.argmin(axis=1)[:, None] == columns) & (cost.argmin(axis=0) == rows[:, None])
+    rest = np.where(mutual, np.inf, cost)
+    others = np.minimum(rest.min(axis=1, keepdims=True), rest.min(axis=0, keepdims=True))
+    parted = (cost + _MOST_PENALTY + limit) / 2 + _MOST_BONUS
+    sure = mutual & (cost < limit - _MOST_PENALTY) & (others >= parted)
+    return np.asarray(near & ~sure.any(axis=1, keepdims=True) & ~sure.any(axis=0, keepdims=True))
 
 
 def motion_llr(last: Sightings, gap: Doubles, points: Doubles, area: float) -> Doubles:

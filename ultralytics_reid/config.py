@@ -97,6 +97,8 @@ class Config:
     flip_crops: bool = _switch(False)
     mask_crops: bool = _switch(False)
 
+    reid_interval: float = _number(0.5, 0, 60)
+
     fuse_appearance: bool = _switch(True)
     learn_metric: bool = _switch(True)
     calibrate: bool = _switch(True)

@@ -26,16 +26,16 @@ class ReIDTrack(BOTrack):
     _matched: ReIDTrack | None = None
 
     @classmethod
-    def of_crop(cls, box: npt.NDArray[np.float32], score: float, kind: int, crop: Floats) -> ReIDTrack:
-        """A detection with the embedding of its crop, `(D,)` of unit norm, none if that is zeros.
-
-        Other than the host's, it keeps no running mean of all crops, clean or not, which nobody asks for.
-        """
+    def lean(cls, box: npt.NDArray[np.float32], score: float, kind: int) -> ReIDTrack:
+        """A detection that, other than the host's, keeps no running mean of all crops, which nobody asks for."""
         track = cls(box, score, kind)
         track._lean = True
-        if crop.any():
-            track.curr_feat = crop
         return track
+
+    def show(self, crop: Floats) -> None:
+        """Take the embedding of a detection's crop, `(D,)` of unit norm; zeros say nothing."""
+        if crop.any():
+            self.curr_feat = crop
 
     @property
     def appearance(self) -> Floats | None:

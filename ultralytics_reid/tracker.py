@@ -15,6 +15,8 @@ from ultralytics.utils import LOGGER
 
 from . import predictor as wiring
 from .association import contested, fuse_appearance
+from .attention import Attention
+from .centroids import Ints
 from .clock import DEFAULT_FPS, Clock
 from .config import Config
 from .embedders import AUTO, CropOptions, Embedder, Regions, build_embedder, embed, family_of
@@ -47,6 +49,7 @@ class ReIDBOTSORT(BOTSORT):
         clock: The time in the video, seconds.
         events: What was revived; iterate over it, or `events.subscribe(function)`.
         recogniser: The memory.
+        attention: Which detections were worth an encoder's time.
         fps_known: Whether somebody has set `fps`.
         keep_through_reset: Whether the host's next resets are of images in one folder, which go on.
         batch: Who the frames of the host's batch show; None outside of one.
@@ -67,11 +70,13 @@ class ReIDBOTSORT(BOTSORT):
         self.masks: list[list[npt.NDArray[np.float32]] | None] = []
         self._embedder: Embedder | None = None
         self._told = False
+        self._waiting: tuple[Any, Regions] | None = None
         if isinstance(self.config.fps, float | int):
             self.fps = float(self.config.fps)
         self._forget()
 
     def _forget(self) -> None:
+        self.attention = Attention(self.config.reid_interval)
         self._identity_ids = Ids(lambda: int(next(self._ids)), self.config.max_identities)
         self._dim: int | None = None
         self._clean: Bools = np.zeros(0, bool)
@@ -138,6 +143,7 @@ class ReIDBOTSORT(BOTSORT):
             EmbeddingError: If `feats` has another number of rows, or another dimension than before.
         """
         self.clock.tick()
+        self._waiting = None
         xyxy = np.asarray(results.xyxy, np.float32)
         self._clean = self._clean_crops(results, xyxy, img)
         feats = self._features(results, xyxy, img, feats)
@@ -158,12 +164,26 @@ class ReIDBOTSORT(BOTSORT):
     def _features(self, results: Any, xyxy: Floats, img: Any, feats: Any) -> Floats | None:
         if not self.config.with_reid or not len(results):
             return None
-        if feats is None or not len(feats):
-            feats = self._embed(results, xyxy, img)
-        if feats is None:
+        if feats is not None and len(feats):
+            return self._checked(feats, len(results))
+        if self.embedder is None or img is None:
             self.tell_no_features("the detector gives none")
             return None
-        checked = as_features(feats, len(results))
+        regions = self._regions(results, xyxy)
+        if self.config.fuses:
+            self._waiting = img, regions  # until it is known which of them are worth the time
+            return None
+        asked = np.flatnonzero(np.asarray(results.conf) > self.args.track_low_thresh)
+        rows = self._embed(img, regions, asked)
+        if rows is None:
+            return None
+        all_rows = np.zeros((len(xyxy), rows.shape[1]), np.float32)
+        all_rows[asked] = rows
+        return all_rows
+
+    def _checked(self, feats: Any, rows: int) -> Floats | None:
+        """Embeddings, as unit rows where none but this package's own association sees them; None if all are zeros."""
+        checked = as_features(feats, rows)
         if not checked.any():
             return None  # not even a dimension
         if self._dim not in (None, checked.shape[1]):
@@ -171,18 +191,13 @@ class ReIDBOTSORT(BOTSORT):
         self._dim = checked.shape[1]
         return unit(checked) if self.config.fuses else checked
 
-    def _embed(self, results: Any, xyxy: Floats, img: Any) -> Floats | None:
-        """Embeddings of those detections that the tracker looks at, zeros for the rest."""
-        if self.embedder is None or img is None:
-            return None
-        asked = np.flatnonzero(np.asarray(results.conf) > self.args.track_low_thresh)
+    def _embed(self, img: Any, regions: Regions, asked: Ints) -> Floats | None:
+        """Embeddings of some of a picture's regions; None if there are none."""
         if not len(asked):
-            return np.zeros((len(xyxy), 1), np.float32)
+            return None
+        assert self.embedder is not None
         self.recogniser.bank.embedded_by(getattr(self.embedder, "fingerprint", ""))
-        rows = embed(self.embedder, img, self._regions(results, xyxy).take(asked))
-        feats = np.zeros((len(xyxy), rows.shape[1]), np.float32)
-        feats[asked] = rows
-        return feats
+        return self._checked(embed(self.embedder, img, regions.take(asked)), len(asked))
 
     def _regions(self, results: Any, xyxy: Floats) -> Regions:
         """What the detector says of where things are: boxes, turned ones where it knows, outlines if asked for."""
@@ -207,24 +222,39 @@ class ReIDBOTSORT(BOTSORT):
         """Host hook: tracks of detections; `img` holds their embeddings, or None."""
         if not len(results):
             return []
-        feats = [None] * len(results) if img is None or not self.config.with_reid else img
-        rows = zip(parse_bboxes(results), results.conf, results.cls, feats, strict=True)
-        if self.config.fuses and img is not None:
-            return [ReIDTrack.of_crop(box, score, cls, crop) for box, score, cls, crop in rows]
-        return [ReIDTrack(box, score, cls, feat) for box, score, cls, feat in rows]
+        boxes = zip(parse_bboxes(results), results.conf, results.cls, strict=True)
+        if not self.config.fuses:
+            feats = [None] * len(results) if img is None or not self.config.with_reid else img
+            return [ReIDTrack(*box, feat) for box, feat in zip(boxes, feats, strict=True)]
+        tracks = [ReIDTrack.lean(*box) for box in boxes]
+        if img is not None:
+            _show(tracks, img)
+        return tracks
 
     def _first_association(self, strack_pool: Any, detections: Any, activated: Any, refind: Any) -> Any:
         for detection in detections:
             detection.clean = bool(self._clean[int(detection.idx)])
+        if self._waiting is not None:
+            self._look(strack_pool, detections, *self._waiting)
+            self._waiting = None
         return super()._first_association(strack_pool, detections, activated, refind)
+
+    def _look(self, tracks: Sequence[ReIDTrack], detections: Sequence[ReIDTrack], img: Any, regions: Regions) -> None:
+        """Embed those detections of a picture of which it pays."""
+        picked = self.attention.pick(tracks, detections, matching.iou_distance(tracks, detections), self.clock.now)
+        crops = self._embed(img, regions, np.array([int(detections[n].idx) for n in picked], np.int64))
+        if crops is not None:
+            _show([detections[n] for n in picked], crops)
+
+    def _motion_cost(self, tracks: Sequence[ReIDTrack], detections: Sequence[ReIDTrack]) -> Floats:
+        cost = matching.iou_distance(tracks, detections)
+        return np.asarray(matching.fuse_score(cost, detections) if self.args.fuse_score else cost, np.float32)
 
     def get_dists(self, tracks: list[ReIDTrack], detections: list[ReIDTrack]) -> npt.NDArray[np.float32]:
         """Host hook: the first association's cost `(T, N)`, with appearance fused in."""
         if not self.config.fuses:
             return np.asarray(super().get_dists(tracks, detections))
-        cost = matching.iou_distance(tracks, detections)
-        if self.args.fuse_score:
-            cost = matching.fuse_score(cost, detections)
+        cost = self._motion_cost(tracks, detections)
         return fuse_appearance(cost, self._agreement(tracks, detections, cost)) if cost.size else cost
 
     def _agreement(self, tracks: Sequence[ReIDTrack], detections: Sequence[ReIDTrack], cost: Floats) -> Floats:
@@ -257,7 +287,7 @@ class ReIDBOTSORT(BOTSORT):
         tracklets = [self._tracklet(t, now) for t in seen]
         self.recogniser.looks.learn(tracklets, self.frame_id, now)
         for tracklet in tracklets:
-            tracklet.blend()
+            tracklet.blend(now)
         if self.config.remembers:
             for tracklet in tracklets:
                 tracklet.take(now)
@@ -315,3 +345,8 @@ class ReIDBOTSORT(BOTSORT):
         revival = None if tracklet is None else tracklet.revival
         provisional = tracklet is not None and self.config.remembers and not tracklet.settled
         return BoxIdentity(track.track_id, provisional, revival, revival is not None and revival.frame == self.frame_id)
+
+
+def _show(detections: Sequence[ReIDTrack], crops: Floats) -> None:
+    for detection, crop in zip(detections, crops, strict=True):
+        detection.show(crop)

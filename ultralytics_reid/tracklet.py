@@ -30,6 +30,7 @@ class Tracklet:
         probation: What is held against its being who it was taken for, until that is sure; None where nothing can be.
         embedding: `(D,)` raw embedding of its crop in this frame, None if there is none.
         clean: Whether that crop is fit to teach.
+        looked_at: Seconds, when a crop of it was last embedded.
         appearance: `(D,)` raw running mean of its clean crops, None before the first crop.
         count: Clean crops so far.
         doubts: Checks in a row in which it didn't look like its own identity.
@@ -51,6 +52,7 @@ class Tracklet:
     probation: Probation | None = None
     embedding: Floats | None = None
     clean: bool = False
+    looked_at: float = float("-inf")
     appearance: Floats | None = None
     count: int = 0
     doubts: int = 0
@@ -100,10 +102,11 @@ class Tracklet:
         if self.embedding is not None and self.clean:
             self._add(time, self.embedding)
 
-    def blend(self) -> None:
+    def blend(self, time: float) -> None:
         """Take this frame's crop into the running appearance, if it is clean."""
         if self.embedding is None:
             return
+        self.looked_at = time
         if self.appearance is None:
             self.appearance = self.embedding
         elif self.clean:
