@@ -24,9 +24,10 @@ from harness.report import add_write, publish
 from harness.runs import pictures
 from harness.sequences import load_cache, load_sequence
 from harness.setting import PETS, add_shared, facts, need, progress, table
+from scipy.stats import rankdata
 
-from ultralytics_reid.embedders import CropEmbedder, Preprocessing, Regions, build_embedder
-from ultralytics_reid.embedders.crops import clipped, crop
+from ultralytics_reid.embedders import CropEmbedder, CropOptions, Preprocessing, Regions, build_embedder
+from ultralytics_reid.embedders.crops import NOTHING_ELSE, clipped, crop
 from ultralytics_reid.embedding import Floats, cosine, unit
 from ultralytics_reid.exporting import export
 
@@ -35,6 +36,7 @@ CROPS = Preprocessing(height=256, width=128)
 BOXES, FEW = 100, 10
 FIRST, LAST, EVERY = 100, 500, 20
 LEAST_CONF = 0.3
+SHOT_EVERY, APART, DIFFERS = 12, 5.0, 28  # frames; seconds; grey levels
 WARM_UP = 3
 CROPS_TARGET, OSNET_TARGET = 3.0, 5.0
 REFERENCE = "torchreid's FeatureExtractor"
@@ -54,7 +56,7 @@ def main() -> None:
         warnings.simplefilter("ignore")  # of exporters about themselves
         models = _models(args.shared / "models" / WEIGHTS, Path(folder))
         parts = [part for n in args.threads for part in _part(args, n, image, boxes, models)]
-        parts += [_closeness(args, frames, models)]
+        parts += [_closeness(args, frames, models), _options(args, models)]
     text = "\n\n".join([*parts, facts()])
     print(text)
     if args.write:
@@ -155,8 +157,8 @@ def _extractor(shared: Path) -> Callable[[list[Image]], Any]:
     return extractor
 
 
-def _built(model: str, weights: str) -> CropEmbedder:
-    embedder = build_embedder(model, weights, "cpu")
+def _built(model: str, weights: str, options: CropOptions = NOTHING_ELSE) -> CropEmbedder:
+    embedder = build_embedder(model, weights, "cpu", options)
     assert isinstance(embedder, CropEmbedder)
     return embedder
 
@@ -191,6 +193,43 @@ def _closeness(args: Namespace, frames: list[tuple[Image, Floats]], models: dict
     cells = [[name, *_alike(found, rows["PyTorch"]), *_alike(found, theirs)] for name, found in rows.items()]
     head = [f"cosines on {len(theirs)} crops", "lowest, to PyTorch", "median", f"lowest, to {REFERENCE}", "median"]
     return table(head, cells)
+
+
+def _options(args: Namespace, models: dict[str, tuple[str, str]]) -> str:
+    """What mirrored and masked crops bring: the ground truth's boxes, outlines by difference to the empty scene."""
+    sequence = load_sequence(args.shared / "data" / PETS)
+    shots = list(islice(zip(pictures(sequence), sequence.by_person(), strict=False), 0, None, SHOT_EVERY))
+    scene = np.median([image for image, _ in shots], axis=0).astype(np.uint8)
+    plain, flipped = _built(*models["ONNX"]), _built(*models["ONNX"], CropOptions(flip=True))
+    ways: dict[str, Callable[[Image, Floats], Floats]] = {
+        "as they are": plain,
+        "`flip_crops`": flipped,
+        "masked": lambda image, boxes: plain.embed(image, Regions(boxes, masks=[_outlines(image, scene)] * len(boxes))),
+    }
+    who = np.concatenate([f.ids for _, f in shots])
+    when = np.concatenate([np.full(len(f.ids), n * SHOT_EVERY / sequence.fps) for n, (_, f) in enumerate(shots)])
+    rows = []
+    for name, way in ways.items():
+        found = unit(np.concatenate([way(image, frame.xyxy) for image, frame in shots if len(frame.ids)]))
+        rows.append([name, *(f"{v:.3f}" for v in _told_apart(cosine(found, found), who, when))])
+    head = [f"{len(who)} crops, pairs {APART:g} s apart or more", "AUC", "found at 1 % false"]
+    return table(head, rows)
+
+
+def _outlines(image: Image, scene: Image) -> Image:
+    """What isn't as in the empty scene, `(H, W)`."""
+    differs = cv2.GaussianBlur(cv2.absdiff(image, scene), (5, 5), 0).max(axis=2) > DIFFERS
+    return np.asarray(cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9))), np.uint8)
+
+
+def _told_apart(similarity: Floats, who: npt.NDArray[Any], when: npt.NDArray[Any]) -> tuple[float, float]:
+    """How pairs of one person differ from pairs of two: area under the curve, and share above 99 % of the latter."""
+    first, second = np.triu_indices(len(who), 1)
+    apart = np.abs(when[first] - when[second]) >= APART
+    score, same = similarity[first, second][apart], (who[first] == who[second])[apart]
+    ranks, genuine = rankdata(score)[same], int(same.sum())
+    area = (ranks.sum() - genuine * (genuine + 1) / 2) / (genuine * (len(same) - genuine))
+    return float(area), float((score[same] > np.quantile(score[~same], 0.99)).mean())
 
 
 def _alike(a: Floats, b: Floats) -> list[str]:

@@ -139,6 +139,35 @@ class TestSources:
         assert tracker_of(model).frame_id == 1
 
 
+@pytest.mark.parametrize("task", ["-seg", "-obb"])
+def test_outlines_and_turned_boxes_of_every_frame_of_a_batch_reach_an_encoder(task, easy_yaml):
+    asked = []
+
+    class Recorder:
+        def embed(self, image, regions):
+            asked.append((image, regions))
+            return self(image, regions.xyxy)
+
+        def __call__(self, image, xyxy):
+            return np.ones((len(xyxy), 4), np.float32)
+
+    text = easy_yaml.read_text().replace("model: auto", "model: builtins:dict")  # to be replaced
+    easy_yaml.write_text(text.replace("mask_crops: False", "mask_crops: True"))
+    torch.manual_seed(1)
+    pictures = [np.random.default_rng(n).integers(0, 255, (240, 320, 3), dtype=np.uint8) for n in range(2)]
+    model, recorder = YOLO(f"yolo11n{task}.yaml"), Recorder()
+    model.add_callback("on_predict_start", lambda p: [setattr(t, "embedder", recorder) for t in p.trackers])
+    track(model, pictures, tracker=easy_yaml, conf=1e-12, max_det=9)
+    assert [picture is given for picture, (given, _) in zip(pictures, asked, strict=True)] == [True, True]
+    for _, regions in asked:
+        assert (regions.xywhr is None) == (task == "-seg")
+        assert (regions.masks is None) == (task == "-obb")
+        for box, outline in zip(regions.xyxy, regions.masks or (), strict=task == "-seg"):
+            if len(outline):  # the host's outlines end where their box does
+                assert outline.min(axis=0) == pytest.approx(np.maximum(outline.min(axis=0), box[:2] - 2))
+                assert outline.max(axis=0) == pytest.approx(np.minimum(outline.max(axis=0), box[2:] + 2))
+
+
 @pytest.mark.parametrize("task", ["", "-seg", "-pose", "-obb"])
 @pytest.mark.parametrize("family", ["yolo11n", "yolo26n"])
 def test_every_task_of_both_families_has_features(family, task, easy_yaml):
