@@ -151,12 +151,12 @@ def test_outlines_and_turned_boxes_of_every_frame_of_a_batch_reach_an_encoder(ta
         def __call__(self, image, xyxy):
             return np.ones((len(xyxy), 4), np.float32)
 
-    text = easy_yaml.read_text().replace("model: auto", "model: builtins:dict")  # to be replaced
+    text = easy_yaml.read_text().replace("model: auto", "model: builtins:dict")  # anything but auto: it is replaced
     easy_yaml.write_text(text.replace("mask_crops: False", "mask_crops: True"))
     torch.manual_seed(1)
     pictures = [np.random.default_rng(n).integers(0, 255, (240, 320, 3), dtype=np.uint8) for n in range(2)]
     model, recorder = YOLO(f"yolo11n{task}.yaml"), Recorder()
-    model.add_callback("on_predict_start", lambda p: [setattr(t, "embedder", recorder) for t in p.trackers])
+    model.add_callback("on_predict_batch_start", lambda p: setattr(p.trackers[0], "embedder", recorder))
     track(model, pictures, tracker=easy_yaml, conf=1e-12, max_det=9)
     assert [picture is given for picture, (given, _) in zip(pictures, asked, strict=True)] == [True, True]
     for _, regions in asked:

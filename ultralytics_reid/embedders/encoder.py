@@ -33,11 +33,12 @@ class CropEmbedder:
 
     Args:
         encode: `(N, 3, height, width)` float32, RGB, normalised, to `(N, D)`, any real dtype and norm; arrays, or torch
-            tensors on any device.
+            tensors on any device. Where `raw`, of the crops as they are: `(N, height, width, 3)` uint8 BGR.
         preprocessing: What `encode` expects.
         name: Goes into the fingerprint: all that tells these vectors from another model's, such as architecture and
             weights.
         flip: Whether to average with the mirrored crop, for twice the time.
+        raw: Whether `encode` normalises by itself, as it should where it can do so faster.
         dim: `D` where it is known; another one is an error.
 
     Raises:
@@ -56,12 +57,13 @@ class CropEmbedder:
         *,
         name: str,
         flip: bool = False,
+        raw: bool = False,
         dim: int | None = None,
     ) -> None:
         self.preprocessing = preprocessing
         self.dim = dim
         self.name = name
-        self._encode, self._flip = encode, flip
+        self._encode, self._flip, self._raw = encode, flip, raw
         probes = _probes(preprocessing)
         _refuse_scores(rows := self._rows(probes), name)
         self.dim = rows.shape[1]
@@ -99,8 +101,8 @@ class CropEmbedder:
         return np.asarray((rows + self._rows(crops[:, :, ::-1])) / 2, np.float32) if self._flip else rows
 
     def _rows(self, crops: Pixels) -> Floats:
-        output = self._encode(self.preprocessing.normalise(crops))
-        rows = as_features(_matrix(output, self.name), len(crops))
+        batch = np.ascontiguousarray(crops) if self._raw else self.preprocessing.normalise(crops)
+        rows = as_features(_matrix(self._encode(batch), self.name), len(crops))
         if self.dim not in (None, rows.shape[1]):
             raise EmbeddingError(f"{self.name} should give {self.dim} numbers a crop, gave {rows.shape[1]}")
         return rows

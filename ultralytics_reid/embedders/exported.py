@@ -12,14 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..embedding import Floats
 from ..errors import ConfigError, EmbeddingError
-from .crops import NORMALISATIONS, CropOptions, Preprocessing
+from .crops import NORMALISATIONS, CropOptions, Pixels, Preprocessing
 from .encoder import CropEmbedder, digest
+
+_Crops = TypeVar("_Crops", Floats, Pixels)
 
 METADATA = "ultralytics_reid"
 FULL_PRECISION = "fp32"
@@ -35,13 +37,15 @@ class _Model:
     """A loaded file.
 
     Attributes:
-        run: The network, for any number of crops.
+        network: Makes of what crops are like what takes any number of them.
+        raw: Whether that normalises by itself.
         height: Of its input, pixels; 0 where it takes any.
         width: Of its input, pixels; 0 where it takes any.
         metadata: What the file says of itself, by key.
     """
 
-    run: Callable[[Floats], Any]
+    network: Callable[[Preprocessing], Callable[[Any], Any]]
+    raw: bool = False
     height: int = 0
     width: int = 0
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -75,7 +79,14 @@ def exported(model: str, device: Any, options: CropOptions) -> CropEmbedder:
     ours = _ours(loaded)
     preprocessing = options.over(_preprocessing(model, loaded, ours, options))
     _check_size(model, loaded, preprocessing)
-    return CropEmbedder(loaded.run, preprocessing, name=_name(ours, path), flip=options.flip, dim=ours.get("dim"))
+    return CropEmbedder(
+        loaded.network(preprocessing),
+        preprocessing,
+        name=_name(ours, path),
+        flip=options.flip,
+        raw=loaded.raw,
+        dim=ours.get("dim"),
+    )
 
 
 def _inside(path: Path, suffix: str) -> Path | None:
@@ -154,7 +165,8 @@ def _onnx(path: Path, device: Any) -> _Model:
         return np.asarray(session.run(None, {first.name: crops.astype(np.float16) if half else crops})[0])
 
     metadata = dict(session.get_modelmeta().custom_metadata_map)
-    return _Model(_in_batches_of(batch, run) if batch else run, height, width, metadata)
+    encode = _in_batches_of(batch, run) if batch else run
+    return _Model(lambda _: encode, False, height, width, metadata)
 
 
 def _providers(onnxruntime: Any, device: Any) -> list[str]:
@@ -184,15 +196,33 @@ def _openvino(path: Path) -> _Model:
     metadata = YAML.load(beside) if beside.exists() else {}
     if model.has_rt_info(METADATA):
         metadata[METADATA] = model.get_rt_info(METADATA).astype(str)
-    settings, compiled = _openvino_settings(openvino, metadata), dict[int, Any]()
+    settings = _openvino_settings(openvino, metadata)
 
-    def run(crops: Floats) -> Floats:
-        if len(crops) not in compiled:
-            model.reshape(crops.shape)
-            compiled[len(crops)] = core.compile_model(model, "CPU", settings)
-        return np.asarray(compiled[len(crops)](crops)[0])
+    def network(preprocessing: Preprocessing) -> Callable[[Pixels], Floats]:
+        whole, compiled = _normalising(model, preprocessing), dict[int, Any]()
 
-    return _Model(_in_batches_of(batch, run) if batch else _by_powers_of_two(run), height, width, metadata)
+        def run(crops: Pixels) -> Floats:
+            if len(crops) not in compiled:
+                whole.reshape(crops.shape)
+                compiled[len(crops)] = core.compile_model(whole, "CPU", settings)
+            return np.asarray(compiled[len(crops)](crops)[0])
+
+        return _in_batches_of(batch, run) if batch else _by_powers_of_two(run)
+
+    return _Model(network, True, height, width, metadata)
+
+
+def _normalising(model: Any, preprocessing: Preprocessing) -> Any:
+    """A model with the crops' normalisation in it, where OpenVINO does it while it reads them."""
+    from openvino import Layout, Type
+    from openvino.preprocess import ColorFormat, PrePostProcessor
+
+    whole = PrePostProcessor(model)
+    whole.input().tensor().set_element_type(Type.u8).set_layout(Layout("NHWC")).set_color_format(ColorFormat.BGR)
+    steps = whole.input().preprocess().convert_element_type(Type.f32).convert_color(ColorFormat.RGB)
+    steps.mean([255 * v for v in preprocessing.mean]).scale([255 * v for v in preprocessing.std])
+    whole.input().model().set_layout(Layout("NCHW"))
+    return whole.build()
 
 
 def _openvino_settings(openvino: Any, metadata: dict[str, Any]) -> dict[str, Any]:
@@ -216,7 +246,7 @@ def _autobackend(path: Path, device: Any) -> _Model:
         with torch.inference_mode():
             return backend(torch.from_numpy(crops).to(where))
 
-    return _Model(run, metadata=dict(backend.metadata))
+    return _Model(lambda _: run, metadata=dict(backend.metadata))
 
 
 def _threads() -> int:
@@ -236,24 +266,24 @@ def _input_shape(path: Path, shape: list[Any], outputs: int) -> tuple[int, int, 
     return batch, height, width
 
 
-def _in_batches_of(size: int, run: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
+def _in_batches_of(size: int, run: Callable[[_Crops], Floats]) -> Callable[[_Crops], Floats]:
     """A network of a fixed batch, for any: what is missing of the last one is filled up."""
 
-    def padded(crops: Floats) -> Floats:
-        missing = np.zeros((-len(crops) % size, *crops.shape[1:]), np.float32)
+    def padded(crops: _Crops) -> Floats:
+        missing = np.zeros((-len(crops) % size, *crops.shape[1:]), crops.dtype)
         parts = np.split(np.concatenate([crops, missing]), range(size, len(crops), size))
         return np.concatenate([run(part) for part in parts])[: len(crops)]
 
     return padded
 
 
-def _by_powers_of_two(run: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
+def _by_powers_of_two(run: Callable[[_Crops], Floats]) -> Callable[[_Crops], Floats]:
     """A network that is made for a size of batch, which takes a second, and is then up to a third faster than for any.
 
     So there are few sizes, each made when it is first met, and none larger than 16, beyond which nothing is gained.
     """
 
-    def split(crops: Floats) -> Floats:
+    def split(crops: _Crops) -> Floats:
         most, rest = divmod(len(crops), _MOST)
         sizes = [_MOST] * most + [1 << n for n in reversed(range(rest.bit_length())) if rest >> n & 1]
         return np.concatenate([run(part) for part in np.split(crops, np.cumsum(sizes)[:-1])])
