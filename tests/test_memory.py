@@ -618,6 +618,17 @@ class TestBudget:
 
 
 class TestSaving:
+    def test_memory_of_another_embedder_is_refused_and_what_was_there_stays(self):
+        ours, theirs = filled(make_bank(), [1, 2]), filled(make_bank(), [3])
+        ours.embedded_by("osnet")
+        theirs.embedded_by("resnet")
+        with pytest.raises(EmbeddingError, match="by osnet, and these are by resnet"):
+            ours.restore(theirs.state())
+        assert ours.ids == [1, 2]
+        fresh = make_bank()
+        fresh.restore(ours.state())
+        assert fresh.fingerprint == "osnet"
+
     @settings(max_examples=50)
     @given(steps)
     def test_saving_and_loading_changes_no_answer(self, history):

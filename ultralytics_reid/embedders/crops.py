@@ -219,7 +219,7 @@ def clipped(xyxy: npt.NDArray[Any], size: tuple[int, int]) -> tuple[npt.NDArray[
     """Whole pixels of `(N, 4)` boxes within a picture of a width and height, and which have any: `(N, 4)`, `(N,)`."""
     finite = np.isfinite(xyxy).all(axis=1)
     inside = np.clip(np.where(finite[:, None], xyxy, 0), 0, size * 2)
-    good = finite & (inside[:, 2:] > inside[:, :2]).all(axis=1)
+    good = (inside[:, 2:] > inside[:, :2]).all(axis=1)
     return np.concatenate([np.floor(inside[:, :2]), np.ceil(inside[:, 2:])], axis=1).astype(np.int64), good
 
 
