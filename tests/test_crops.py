@@ -155,7 +155,15 @@ class TestTurned:
         assert np.abs(crops.astype(int) - 50).max() < 25
 
     @pytest.mark.parametrize(
-        "row", [[50, 50, 0, 20, 1], [50, 50, 20, -5, 1], [50, 50, 20, 30, np.nan], [-80] + [20] * 4]
+        "row",
+        [
+            [50, 50, 0, 20, 1],
+            [50, 50, 20, -5, 1],
+            [50, 50, np.inf, 5, 0],
+            [50, np.inf, 20, 5, 0],
+            [50, 50, 20, 30, np.nan],
+            [-80] + [20] * 4,
+        ],
     )
     def test_what_shows_nothing_is_marked(self, row):
         assert crop(noise(), turned(row, [50, 50, 20, 30, 1]), SMALL)[1].tolist() == [False, True]

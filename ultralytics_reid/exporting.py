@@ -1,9 +1,9 @@
 """torchreid models to ONNX and OpenVINO, compared with PyTorch before anybody sees them.
 
-At full precision, or with 16-bit weights, which OpenVINO then also computes in where the processor can: twice as fast
-on AVX512-BF16. There is no INT8: measured with nncf 3.4 on OSNet x0.25 and 400 crops of PETS, some crops fall to a
-cosine of 0.86 to PyTorch (median 0.987), 0.89 with the first, the last and the depthwise layers left out, and it is no
-faster than 16 bits. ONNX Runtime's dynamic quantisation is for matrix products, and hardly any of such a network are.
+At full precision, or with 16-bit weights, which OpenVINO then also computes in where the processor can: half as fast
+again on AVX512-BF16. There is no INT8: measured with nncf 3.4 on OSNet x0.25 and 400 crops of PETS, some crops fall to
+a cosine of 0.86 to PyTorch (median 0.987), 0.89 with the first, the last and the depthwise layers left out, and it is
+no faster than 16 bits. ONNX Runtime's dynamic quantisation is for matrix products, and such a network has hardly any.
 """
 
 from __future__ import annotations

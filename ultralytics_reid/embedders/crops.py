@@ -182,14 +182,15 @@ def crop(image: npt.NDArray[Any], regions: Regions, preprocessing: Preprocessing
     height, width = picture.shape[:2]
     boxes, good = clipped(_enclosing(regions), (width, height))
     rows = np.flatnonzero(good)
-    affine = _upright(boxes, preprocessing) if regions.xywhr is None else _turned(regions.xywhr, preprocessing)
     crops = np.empty((len(rows), preprocessing.height, preprocessing.width, _CHANNELS), np.uint8)
     if regions.xywhr is None:
+        affine = _upright(boxes[rows], preprocessing)
         _resize(picture, boxes[rows], crops)
     else:
-        _warp(picture, affine[rows], crops, preprocessing)
+        affine = _turned(regions.xywhr[rows], preprocessing)
+        _warp(picture, affine, crops, preprocessing)
     if regions.masks is not None:
-        _suppress(crops, [regions.masks[n] for n in rows.tolist()], affine[rows], preprocessing)
+        _suppress(crops, [regions.masks[n] for n in rows.tolist()], affine, preprocessing)
     return crops, good
 
 
@@ -207,11 +208,12 @@ def _enclosing(regions: Regions) -> Doubles:
     """The regions' upright boxes, `(N, 4)`; those around rotated ones, not finite where a side isn't above 0."""
     if regions.xywhr is None:
         return regions.xyxy.astype(np.float64)
-    centre, size, angle = np.split(regions.xywhr.astype(np.float64), [2, 4], axis=1)
-    with np.errstate(invalid="ignore"):  # the cosine of infinity
-        cos, sin = np.abs(np.cos(angle)), np.abs(np.sin(angle))
+    known = np.isfinite(regions.xywhr).all(axis=1) & (regions.xywhr[:, 2:4] > 0).all(axis=1)
+    xywhr = np.where(np.c_[known], regions.xywhr, 0).astype(np.float64)
+    centre, size, angle = np.split(xywhr, [2, 4], axis=1)
+    cos, sin = np.abs(np.cos(angle)), np.abs(np.sin(angle))
     half = np.concatenate([cos * size[:, :1] + sin * size[:, 1:], sin * size[:, :1] + cos * size[:, 1:]], axis=1) / 2
-    half[~(size > 0).all(axis=1)] = np.nan
+    half[~known] = np.nan
     return np.concatenate([centre - half, centre + half], axis=1)
 
 
@@ -219,7 +221,7 @@ def clipped(xyxy: npt.NDArray[Any], size: tuple[int, int]) -> tuple[npt.NDArray[
     """Whole pixels of `(N, 4)` boxes within a picture of a width and height, and which have any: `(N, 4)`, `(N,)`."""
     finite = np.isfinite(xyxy).all(axis=1)
     inside = np.clip(np.where(finite[:, None], xyxy, 0), 0, size * 2)
-    good = (inside[:, 2:] > inside[:, :2]).all(axis=1)
+    good = np.asarray((inside[:, 2:] > inside[:, :2]).all(axis=1), np.bool_)
     return np.concatenate([np.floor(inside[:, :2]), np.ceil(inside[:, 2:])], axis=1).astype(np.int64), good
 
 
@@ -233,7 +235,7 @@ def _upright(boxes: npt.NDArray[np.int64], preprocessing: Preprocessing) -> Doub
 
 def _turned(xywhr: Floats, preprocessing: Preprocessing) -> Doubles:
     """`(N, 2, 3)` from crops' pixels to the picture's, by rotated boxes; see `crop` for which side goes where."""
-    centre, size, angle = np.split(np.nan_to_num(xywhr.astype(np.float64)), [2, 4], axis=1)
+    centre, size, angle = np.split(xywhr.astype(np.float64), [2, 4], axis=1)
     first = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
     second = np.stack([-first[:, 1], first[:, 0]], axis=1)
     swap = size[:, :1] < size[:, 1:]
