@@ -82,9 +82,6 @@ def export(
         detector: What finds them, a model of the host's.
         out: The folder to write to; made where it doesn't exist.
 
-    Returns:
-        What was made.
-
     Raises:
         ConfigError: If a package, the weights or the crops are missing.
         EmbeddingError: If the export's embeddings are too far from PyTorch's.
@@ -97,12 +94,7 @@ def export(
     precision = "fp16" if half else FULL_PRECISION
     with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as folder:
         path = _write(original, Path(folder) / name, kind, precision)
-        cosines = _cosines(original.encode(seen), exported(str(path), "cpu", NOTHING_ELSE).encode(seen))
-        if not cosines.min() >= LEAST_COSINE[precision]:
-            raise EmbeddingError(
-                f"{path.name} is too far from PyTorch: lowest cosine {cosines.min():.4f} on {len(seen)} crops, and "
-                f"{LEAST_COSINE[precision]} is asked of {precision}"
-            )
+        cosines = _compared(original, path, seen, LEAST_COSINE[precision])
         final = _move(path, out / path.name)
     return Export(final, float(cosines.min()), float(np.median(cosines)), len(seen), crops is not None)
 
@@ -115,8 +107,14 @@ def _need(kind: str) -> None:
         raise ConfigError(f"to export to {kind}, {missing[0]} is missing; pip install 'ultralytics-reid[{kind}]'")
 
 
-def _cosines(a: Floats, b: Floats) -> Floats:
-    return np.asarray((unit(a) * unit(b)).sum(axis=1), np.float32)
+def _compared(original: TorchReID, path: Path, crops: Pixels, least: float) -> Floats:
+    """Cosines of an export's embeddings to PyTorch's, one a crop; EmbeddingError if one is below the least."""
+    ours = exported(str(path), "cpu", NOTHING_ELSE)
+    cosines = np.asarray((unit(original.encode(crops)) * unit(ours.encode(crops))).sum(axis=1), np.float32)
+    if not cosines.min() >= least:
+        found = f"lowest cosine {cosines.min():.4f} on {len(crops)} crops"
+        raise EmbeddingError(f"{path.name} is too far from PyTorch: {found}, and {least} is asked")
+    return cosines
 
 
 def _move(made: Path, final: Path) -> Path:
