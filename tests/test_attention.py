@@ -26,7 +26,7 @@ class Encoder:
 
 def watch(scene, **overrides):
     """Ids and, of each frame, the people of whom a crop was embedded."""
-    tracker, encoder, out, asked = make_tracker(**overrides), Encoder(), [], []
+    tracker, encoder, out, asked = make_tracker(model="osnet_x0_25", **overrides), Encoder(), [], []
     tracker.embedder = encoder
     for detections, feats, people in scene.frames():
         encoder.xyxy, encoder.feats = detections.xyxy, feats
@@ -88,7 +88,7 @@ def test_who_is_clear_but_too_small_to_teach_is_not_looked_at_once_settled():
 
 
 def test_a_low_score_is_not_looked_at():
-    tracker, encoder = make_tracker(), Encoder()
+    tracker, encoder = make_tracker(model="osnet_x0_25"), Encoder()
     tracker.embedder = encoder
     from scenes import boxes
 

@@ -218,6 +218,10 @@ class ReIDBOTSORT(BOTSORT):
         """Don't tell that there are no features: another stream's tracker has."""
         self._told = True
 
+    def _input_for(self, img: Any, feats: Any, mask: Bools) -> Floats | None:  # noqa: ARG002
+        """Host hook: the embeddings of those detections that are made tracks of next; never the picture."""
+        return None if feats is None else feats[mask]
+
     def init_track(self, results: Any, img: Any = None) -> list[ReIDTrack]:
         """Host hook: tracks of detections; `img` holds their embeddings, or None."""
         if not len(results):

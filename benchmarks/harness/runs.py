@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
@@ -177,14 +177,22 @@ def run_live(contender: Contender, detector: Path, source: Path | str, **kwargs:
     return Run(tuple(frames), 1000 * statistics.median(times or [0.0]))
 
 
-def live(contender: Contender, detector: Path, source: Path | str, **kwargs: Any) -> Iterator[Any]:
-    """The host's results, frame by frame; see `run_live`."""
+def live(
+    contender: Contender,
+    detector: Path,
+    source: Path | str,
+    *,
+    at_end: Callable[[Any], None] = lambda _: None,
+    **kwargs: Any,
+) -> Iterator[Any]:
+    """The host's results, frame by frame; see `run_live`. `at_end` is given the tracker when the video is over."""
     from ultralytics import YOLO
 
     with tempfile.TemporaryDirectory() as folder:
         model = YOLO(detector, task="detect")
         options = {"tracker": _yaml(contender, Path(folder)), "stream": True, "verbose": False, **kwargs}
         yield from progress(model.track(source, **options), contender.label)
+        at_end(model.predictor.trackers[0])
 
 
 def _yaml(contender: Contender, folder: Path) -> str:
