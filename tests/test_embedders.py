@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 from scenes import our_args
-from ultralytics import YOLO
+from ultralytics import RTDETR, YOLO
 
 from ultralytics_reid import ConfigError, EmbeddingError, ReIDBOTSORT
 from ultralytics_reid.embedders import CropEmbedder, CropOptions, Preprocessing, build_embedder
-from ultralytics_reid.embedders.detector import DetectorFeatures, _to_input
+from ultralytics_reid.embedders.detector import DetectorFeatures, _Boxes, _colours, _moments, _to_input
 
 
 def net(name="yolo11n.yaml"):
     torch.manual_seed(0)
-    return YOLO(name).model.eval()
+    return (RTDETR if name.startswith("rtdetr") else YOLO)(name).model.eval()
 
 
 def picture(height=240, width=320):
@@ -28,7 +28,7 @@ class TestDetector:
         taps = DetectorFeatures(detector := net(), lambda: True)
         detector(torch.rand(2, 3, 320, 320))
         rows = taps([BOXES, BOXES[:1]], [(320, 320)] * 2)
-        assert [r.shape for r in rows] == [(3, 960), (1, 960)]
+        assert [r.shape for r in rows] == [(3, 1112), (1, 1112)]
         assert np.linalg.norm(np.concatenate(rows), axis=1) == pytest.approx(1, abs=1e-5)
 
     def test_rows_depend_on_their_own_picture_and_box_only(self):
@@ -44,16 +44,85 @@ class TestDetector:
         detector(torch.rand(2, 3, 320, 320))
         assert [len(r) for r in taps([BOXES[:0], BOXES], [(320, 320)] * 2)] == [0, 3]
 
-    def test_wide_detectors_do_not_give_wider_rows_than_they_should(self):
-        taps = DetectorFeatures(detector := net("yolo11x.yaml"), lambda: True)
+    @pytest.mark.parametrize("name", ["yolo11x.yaml", "yolov8m.yaml", "rtdetr-l.yaml"])
+    def test_wide_detectors_do_not_give_wider_rows_than_they_should(self, name):
+        assert self.embed(net(name), torch.rand(1, 3, 64, 64)).shape == (3, 1112)
+
+    @pytest.mark.parametrize(
+        "name", ["yolo26n.yaml", "yolov10n.yaml", "yolov8s-worldv2.yaml", "yolo11n-obb.yaml", "yolo11n-seg.yaml"]
+    )
+    def test_whatever_the_head(self, name):
+        rows = self.embed(net(name), torch.rand(1, 3, 64, 64))
+        assert np.isfinite(rows).all()
+        assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-5)
+
+    def test_half_precision_maps_give_the_same(self):
+        taps = DetectorFeatures(detector := net(), lambda: True)
+        detector(torch.rand(1, 3, 320, 320))
+        whole = taps([BOXES], [(320, 320)])[0]
+        taps._input, taps._maps = taps._input.half(), {s: m.half() for s, m in taps._maps.items()}
+        assert taps([BOXES], [(320, 320)])[0] == pytest.approx(whole, abs=1e-3)
+
+    def test_cells_are_what_roi_align_reads_with_one_sample_each(self):
+        from torchvision.ops import roi_align
+
+        maps, rois = torch.rand(2, 5, 60, 60), [BOXES[:2], BOXES[1:2] + 7]
+        expected = roi_align(maps, [torch.from_numpy(r) for r in rois], (12, 6), 1 / 4, sampling_ratio=1, aligned=True)
+        cells = _Boxes(rois, maps.device).cells(maps, 4, (12, 6))
+        assert cells.permute(0, 3, 1, 2).numpy() == pytest.approx(expected.numpy(), abs=1e-5)
+
+    def test_a_box_s_sides_count_less_than_its_middle(self):
+        def share(columns):
+            maps = torch.ones(1, 2, 80, 80)
+            maps[:, 1] = 0
+            maps[:, 1, :, columns] = 1
+            mean, _ = _moments(maps, _Boxes([BOXES[1:2]], maps.device), 4)
+            return float(mean.view(3, 2)[0, 1] / mean.view(3, 2)[0, 0])
+
+        assert share(slice(None)) == pytest.approx(1)
+        assert share(slice(25, 30)) < 0.15  # the box reaches from 25 to 40
+        assert share(slice(30, 35)) > 0.7
+        assert share(slice(25, 30)) == pytest.approx(share(slice(35, 40)), abs=1e-5)
+
+    def test_colours_are_told_apart_where_they_are(self):
+        def dressed(upper, lower):
+            picture = torch.zeros(1, 3, 320, 320)
+            picture[0, :, :125], picture[0, :, 125:] = torch.tensor([upper, lower])[:, :, None, None]
+            return torch.cat(_colours(picture, _Boxes([BOXES[1:2]], picture.device)), dim=1)[0]
+
+        red, blue = (0.8, 0.1, 0.1), (0.1, 0.1, 0.8)
+        one, same, turned = dressed(red, blue), dressed((0.79, 0.11, 0.1), blue), dressed(blue, red)
+        assert one @ same > 0.9 * 3
+        assert one @ turned < 0.7 * 3  # brightness and green are the same
+
+    def test_textures_of_one_mean_are_told_apart(self):
+        plain, striped = torch.full((1, 4, 80, 80), 0.5), torch.full((1, 4, 80, 80), 0.5)
+        striped[:, :2] = (torch.arange(80) // 3 % 2)[:, None].float()
+        boxes = _Boxes([np.array([[100, 48, 160, 192]], np.float32)], plain.device)
+        for maps, spread in ((plain, False), (striped, True)):
+            mean, deviation = _moments(maps, boxes, 4)
+            assert mean.shape == deviation.shape == (1, 12)
+            assert bool((deviation.view(3, 4)[:, :2] > 2 * deviation.view(3, 4)[:, 2:]).all()) is spread
+
+    def test_nothing_is_kept_of_a_forward_pass_that_does_not_count(self):
+        taps = DetectorFeatures(detector := net(), lambda: False)
         detector(torch.rand(1, 3, 64, 64))
-        assert taps([BOXES[:1]], [(64, 64)])[0].shape == (1, 1152)
+        assert not taps._maps
+        assert taps._input is None
+
+    @staticmethod
+    def embed(detector, batch):
+        taps = DetectorFeatures(detector, lambda: True)
+        with torch.inference_mode():
+            detector(batch)
+        return taps([BOXES], [tuple(batch.shape[2:])])[0]
 
     def test_removed_taps_see_nothing(self):
         taps = DetectorFeatures(detector := net(), lambda: True)
         taps.remove()
         detector(torch.rand(1, 3, 64, 64))
         assert not taps._maps
+        assert taps._input is None
 
     @pytest.mark.parametrize(
         ("shape", "size", "corner"),
