@@ -8,7 +8,7 @@ from ultralytics import RTDETR, YOLO
 
 from ultralytics_reid import ConfigError, EmbeddingError, ReIDBOTSORT
 from ultralytics_reid.embedders import CropEmbedder, CropOptions, Preprocessing, build_embedder
-from ultralytics_reid.embedders.detector import DetectorFeatures, _Boxes, _colours, _moments, _to_input
+from ultralytics_reid.embedders.detector import Boxes, DetectorFeatures, _moments, colours, to_input
 
 
 def net(name="yolo11n.yaml"):
@@ -61,14 +61,16 @@ class TestDetector:
         detector(torch.rand(1, 3, 320, 320))
         whole = taps([BOXES], [(320, 320)])[0]
         taps._input, taps._maps = taps._input.half(), {s: m.half() for s, m in taps._maps.items()}
-        assert taps([BOXES], [(320, 320)])[0] == pytest.approx(whole, abs=1e-3)
+        halved = taps([BOXES], [(320, 320)])[0]
+        assert halved.dtype == np.float32
+        assert (halved * whole).sum(axis=1) == pytest.approx(1, abs=1e-3)
 
     def test_cells_are_what_roi_align_reads_with_one_sample_each(self):
         from torchvision.ops import roi_align
 
         maps, rois = torch.rand(2, 5, 60, 60), [BOXES[:2], BOXES[1:2] + 7]
         expected = roi_align(maps, [torch.from_numpy(r) for r in rois], (12, 6), 1 / 4, sampling_ratio=1, aligned=True)
-        cells = _Boxes(rois, maps.device).cells(maps, 4, (12, 6))
+        cells = Boxes(rois, maps.device).cells(maps, 4, (12, 6))
         assert cells.permute(0, 3, 1, 2).numpy() == pytest.approx(expected.numpy(), abs=1e-5)
 
     def test_a_box_s_sides_count_less_than_its_middle(self):
@@ -76,7 +78,7 @@ class TestDetector:
             maps = torch.ones(1, 2, 80, 80)
             maps[:, 1] = 0
             maps[:, 1, :, columns] = 1
-            mean, _ = _moments(maps, _Boxes([BOXES[1:2]], maps.device), 4)
+            mean, _ = _moments(maps, Boxes([BOXES[1:2]], maps.device), 4)
             return float(mean.view(3, 2)[0, 1] / mean.view(3, 2)[0, 0])
 
         assert share(slice(None)) == pytest.approx(1)
@@ -88,7 +90,7 @@ class TestDetector:
         def dressed(upper, lower):
             picture = torch.zeros(1, 3, 320, 320)
             picture[0, :, :125], picture[0, :, 125:] = torch.tensor([upper, lower])[:, :, None, None]
-            return torch.cat(_colours(picture, _Boxes([BOXES[1:2]], picture.device)), dim=1)[0]
+            return torch.cat(colours(picture, Boxes([BOXES[1:2]], picture.device)), dim=1)[0]
 
         red, blue = (0.8, 0.1, 0.1), (0.1, 0.1, 0.8)
         one, same, turned = dressed(red, blue), dressed((0.79, 0.11, 0.1), blue), dressed(blue, red)
@@ -98,7 +100,7 @@ class TestDetector:
     def test_textures_of_one_mean_are_told_apart(self):
         plain, striped = torch.full((1, 4, 80, 80), 0.5), torch.full((1, 4, 80, 80), 0.5)
         striped[:, :2] = (torch.arange(80) // 3 % 2)[:, None].float()
-        boxes = _Boxes([np.array([[100, 48, 160, 192]], np.float32)], plain.device)
+        boxes = Boxes([np.array([[100, 48, 160, 192]], np.float32)], plain.device)
         for maps, spread in ((plain, False), (striped, True)):
             mean, deviation = _moments(maps, boxes, 4)
             assert mean.shape == deviation.shape == (1, 12)
@@ -133,7 +135,7 @@ class TestDetector:
         ],
     )
     def test_boxes_go_where_the_letterbox_put_them(self, shape, size, corner):
-        assert _to_input(np.array([[100, 50, 200, 150]], np.float32), shape, size)[0, :2] == pytest.approx(corner)
+        assert to_input(np.array([[100, 50, 200, 150]], np.float32), shape, size)[0, :2] == pytest.approx(corner)
 
     def test_it_fits_detectors_and_nothing_else(self):
         assert DetectorFeatures.fits(net())

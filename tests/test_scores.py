@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.harness.scores import iou, returns, track_eval
-from benchmarks.harness.sequences import Frame, Sequence, load_sequence
+from benchmarks.harness.separability import Crop, Separability, both_ways, crops_of
+from benchmarks.harness.sequences import Detections, Frame, Sequence, load_sequence
 
 # Where each person stands: far apart, so that a box matches only its own.
 PLACE = {"a": 0, "b": 100, "c": 200, "nobody": 900}
@@ -182,3 +183,26 @@ def test_without_reentry_every_track_is_its_own_person(folder):
 def test_a_folder_without_seqinfo_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"seqinfo\.ini is missing"):
         load_sequence(tmp_path)
+
+
+class TestSeparability:
+    def test_counts_by_hand(self):
+        found = Separability.of(np.array([0.9, 0.5]), np.arange(1000) / 1000 * 0.8)
+        assert found.auc == pytest.approx((1 + 0.625) / 2, abs=1e-3)
+        assert (found.at_1, found.at_03) == (0.5, 0.5)
+
+    def test_who_looks_like_themselves_is_told_apart_and_noise_is_not(self):
+        rng = np.random.default_rng(0)
+        crops = [Crop(frame, 4 * frame + p, p, p) for frame in range(120) for p in range(4)]
+        noise = rng.normal(size=(480, 16)).astype(np.float32)
+        look = 4 * np.tile(np.eye(4, 16, dtype=np.float32), (120, 1))
+        for rows, low, high in ((noise + look, 0.99, 1), (noise, 0.3, 0.7)):
+            for found in both_ways(rows, crops, fps=5, gap=4):
+                assert low <= found.auc <= high
+
+    def test_only_clean_crops_of_somebody_count(self):
+        truth = Frame(np.array([1, 2]), np.array([[10, 10, 30, 60], [100, 10, 120, 60]], np.float32))
+        boxes = np.array([[100, 10, 120, 60], [200, 10, 220, 60], [10, 10, 30, 60]], np.float32)
+        seen = Detections(boxes, np.array([0.9, 0.9, 0.1], np.float32), np.zeros(3, np.float32), None)
+        ground = Sequence("hand-made", 2.0, (truth, truth), {2: 7}, None)
+        assert crops_of(ground, [seen, seen], (100, 300)) == [Crop(0, 0, 7, 2), Crop(1, 3, 7, 2)]

@@ -274,20 +274,6 @@ def test_half_precision(model, video):
     assert any(map(len, ids(track(model, video, half=True, device=0))))
 
 
-def test_half_precision_feature_maps_are_pooled(frames):
-    from ultralytics_reid.embedders.detector import DetectorFeatures
-
-    net = YOLO("yolo11n.yaml").model.eval()
-    picture = torch.rand(1, 3, 320, 320)
-    taps = DetectorFeatures(net, lambda: True)
-    net(picture)
-    whole = taps([np.array([[10, 20, 60, 150]], np.float32)], [(320, 320)])[0]
-    taps._maps = {stride: plane.half() for stride, plane in taps._maps.items()}
-    halved = taps([np.array([[10, 20, 60, 150]], np.float32)], [(320, 320)])[0]
-    assert halved.dtype == np.float32
-    assert (halved * whole).sum() == pytest.approx(1, abs=1e-3)
-
-
 def test_time_of_streams():
     """Live ones go by the clock on the wall, files by their frames."""
     from types import SimpleNamespace

@@ -109,15 +109,15 @@ class DetectorFeatures:
         """
         import torch
 
-        rois = [_to_input(b, s, self._size) for b, s in zip(boxes, shapes, strict=True)]
-        placed = _Boxes(rois, self._input.device)
+        rois = [to_input(b, s, self._size) for b, s in zip(boxes, shapes, strict=True)]
+        placed = Boxes(rois, self._input.device)
         parts = [part for stride in sorted(self._maps) for part in _moments(self._maps[stride], placed, stride)]
-        parts += [_COLOUR * part for part in _colours(self._input, placed)]
+        parts += [_COLOUR * part for part in colours(self._input, placed)]
         rows = unit(torch.cat(parts, dim=1).cpu().numpy())
         return np.split(rows, np.cumsum([len(b) for b in boxes])[:-1])
 
 
-def _moments(plane: Any, boxes: _Boxes, stride: int) -> list[Any]:
+def _moments(plane: Any, boxes: Boxes, stride: int) -> list[Any]:
     """Each channel's mean and deviation by stripe: two `(N, stripes · channels)` of unit rows."""
     level = _LEVELS[stride]
     cells = _striped(_narrow(boxes.cells(plane, stride, _GRID), level.channels), level.stripes)
@@ -127,7 +127,7 @@ def _moments(plane: Any, boxes: _Boxes, stride: int) -> list[Any]:
     return [_unit(mean), _unit(deviation)]
 
 
-def _colours(pixels: Any, boxes: _Boxes) -> list[Any]:
+def colours(pixels: Any, boxes: Boxes) -> list[Any]:
     """Soft histograms of opponent colours by stripe: three `(N, stripes · bins)` of unit rows.
 
     Roots of shares make the dot product Bhattacharyya's coefficient (as in RootSIFT, Arandjelovic & Zisserman 2012).
@@ -143,7 +143,7 @@ def _colours(pixels: Any, boxes: _Boxes) -> list[Any]:
     return [_unit(channel) for channel in share.sqrt().unbind(dim=2)]
 
 
-class _Boxes:
+class Boxes:
     """A batch's boxes, and reading maps at them.
 
     RoIAlign with one sample a cell, but it gathers points only, of all channels at once: torchvision's converts and
@@ -217,7 +217,7 @@ def _unit(rows: Any) -> Any:
     return normalize(rows.flatten(1), dim=1)
 
 
-def _to_input(xyxy: Floats, shape: tuple[int, int], size: tuple[int, int]) -> Floats:
+def to_input(xyxy: Floats, shape: tuple[int, int], size: tuple[int, int]) -> Floats:
     """Boxes of a picture where the letterbox put them in the detector's input."""
     gain = min(size[0] / shape[0], size[1] / shape[1])
     left, top = (round((s - round(p * gain)) / 2 - 0.1) for s, p in zip(size[::-1], shape[::-1], strict=True))
