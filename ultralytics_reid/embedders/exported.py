@@ -29,7 +29,7 @@ FULL_PRECISION = "fp32"
 # Keys that Ultralytics leaves in whatever it exports; its networks take crops in [0, 1].
 _OF_ULTRALYTICS = frozenset({"stride", "names", "task"})
 _PICTURES = 4  # (N, 3, H, W)
-_MOST = 16
+_POWERS = (1, 2, 4, 8, 16)
 
 
 @dataclass(frozen=True)
@@ -199,13 +199,17 @@ def _openvino(path: Path) -> _Model:
     settings = _openvino_settings(openvino, metadata)
 
     def network(preprocessing: Preprocessing) -> Callable[[Pixels], Floats]:
-        whole, compiled = _normalising(model, preprocessing), dict[int, Any]()
+        whole = _normalising(model, preprocessing)
+
+        def compiled(size: int) -> Any:
+            whole.reshape((size, preprocessing.height, preprocessing.width, 3))
+            return core.compile_model(whole, "CPU", settings)
+
+        # All at once, or the first crowd would have to wait for it.
+        networks = {size: compiled(size) for size in ([batch] if batch else _POWERS)}
 
         def run(crops: Pixels) -> Floats:
-            if len(crops) not in compiled:
-                whole.reshape(crops.shape)
-                compiled[len(crops)] = core.compile_model(whole, "CPU", settings)
-            return np.asarray(compiled[len(crops)](crops)[0])
+            return np.asarray(networks[len(crops)](crops)[0])
 
         return _in_batches_of(batch, run) if batch else _by_powers_of_two(run)
 
@@ -278,14 +282,14 @@ def _in_batches_of(size: int, run: Callable[[_Crops], Floats]) -> Callable[[_Cro
 
 
 def _by_powers_of_two(run: Callable[[_Crops], Floats]) -> Callable[[_Crops], Floats]:
-    """A network that is made for a size of batch, which takes a second, and is then up to a third faster than for any.
+    """A network that is made for a size of batch: it is up to a third faster than one for any.
 
-    So there are few sizes, each made when it is first met, and none larger than 16, beyond which nothing is gained.
+    Making one takes a third of a second, so there are few, and none larger than 16, beyond which nothing is gained.
     """
 
     def split(crops: _Crops) -> Floats:
-        most, rest = divmod(len(crops), _MOST)
-        sizes = [_MOST] * most + [1 << n for n in reversed(range(rest.bit_length())) if rest >> n & 1]
+        most, rest = divmod(len(crops), _POWERS[-1])
+        sizes = [_POWERS[-1]] * most + [n for n in reversed(_POWERS) if rest & n]
         return np.concatenate([run(part) for part in np.split(crops, np.cumsum(sizes)[:-1])])
 
     return split
