@@ -31,6 +31,14 @@ class TestDetector:
         assert [r.shape for r in rows] == [(3, 1112), (1, 1112)]
         assert np.linalg.norm(np.concatenate(rows), axis=1) == pytest.approx(1, abs=1e-5)
 
+    def test_the_fingerprint_is_the_weights_whatever_their_precision(self):
+        detector = net()
+        first = DetectorFeatures(detector, lambda: True).fingerprint
+        assert DetectorFeatures(detector.half(), lambda: True).fingerprint == first
+        with torch.no_grad():
+            detector.model[0].conv.weight[0, 0, 0, 0] += 1
+        assert DetectorFeatures(detector, lambda: True).fingerprint != first
+
     def test_rows_depend_on_their_own_picture_and_box_only(self):
         taps = DetectorFeatures(detector := net(), lambda: True)
         batch = torch.rand(2, 3, 320, 320)

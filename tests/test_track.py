@@ -72,6 +72,7 @@ class TestSources:
         assert sum(map(len, ids(out))) > 80
         assert tracker_of(model).fps == pytest.approx(5)
         assert tracker_of(model).clock.now == pytest.approx(8)
+        assert tracker_of(model).recogniser.bank.fingerprint.startswith("detector:")
 
     def test_features_reach_the_tracker_for_every_detection_on_every_frame(self, model, video):
         track(model, video)

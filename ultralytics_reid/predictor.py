@@ -64,6 +64,8 @@ def before_update(predictor: Any) -> None:
         shapes = [r.orig_shape for r in predictor.results]
         for result, feats in zip(predictor.results, taps(boxes, shapes), strict=True):
             result.feats = feats
+        for tracker in predictor.trackers:
+            tracker.features_by = taps.fingerprint
     for tracker in predictor.trackers:
         tracker.batch, tracker.masks = [], []
     _hand_over_masks(predictor)

@@ -53,6 +53,7 @@ class ReIDBOTSORT(BOTSORT):
         fps_known: Whether somebody has set `fps`.
         keep_through_reset: Whether the host's next resets are of images in one folder, which go on.
         batch: Who the frames of the host's batch show; None outside of one.
+        features_by: Fingerprint of what gives the embeddings that `update` is handed; empty where it isn't known.
         masks: The outlines of each frame's detections in that batch, or None; empty where `mask_crops` is off.
     """
 
@@ -67,6 +68,7 @@ class ReIDBOTSORT(BOTSORT):
         self.fps_known = False
         self.keep_through_reset = False
         self.batch: list[dict[int, BoxIdentity]] | None = None
+        self.features_by = ""
         self.masks: list[list[npt.NDArray[np.float32]] | None] = []
         self._embedder: Embedder | None = None
         self._told = False
@@ -165,6 +167,7 @@ class ReIDBOTSORT(BOTSORT):
         if not self.config.with_reid or not len(results):
             return None
         if feats is not None and len(feats):
+            self.recogniser.bank.embedded_by(self.features_by)
             return self._checked(feats, len(results))
         if self.embedder is None or img is None:
             self.tell_no_features("the detector gives none")

@@ -10,6 +10,7 @@ teaches, that re-identifies people. It works whatever the head, with NMS or end 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,9 @@ class DetectorFeatures:
     Args:
         net: The detector: an `nn.Module` with `model` (its layers in order) and `yaml` (with its `backbone`).
         active: Whether to keep what the next forward pass computes.
+
+    Attributes:
+        fingerprint: Vectors of one fingerprint can be compared with each other.
     """
 
     def __init__(self, net: Any, active: Callable[[], bool]) -> None:
@@ -67,6 +71,7 @@ class DetectorFeatures:
         self._maps: dict[int, Any] = {}
         self._size = (0, 0)
         layers = net.model[: len(net.yaml["backbone"])]
+        self.fingerprint = f"detector:{_digest(layers)}"
         self._handles = [layers[0].register_forward_pre_hook(self._keep_input)]
         self._handles += [layer.register_forward_hook(self._keep) for layer in layers]
 
@@ -115,6 +120,14 @@ class DetectorFeatures:
         parts += [_COLOUR * part for part in colours(self._input, placed)]
         rows = unit(torch.cat(parts, dim=1).cpu().numpy())
         return np.split(rows, np.cumsum([len(b) for b in boxes])[:-1])
+
+
+def _digest(layers: Any) -> str:
+    """A short hash of weights, the same in single and in half precision."""
+    total = hashlib.sha256()
+    for _, weights in sorted(layers.state_dict().items()):
+        total.update(weights.half().cpu().numpy().tobytes())
+    return total.hexdigest()[:8]
 
 
 def _moments(plane: Any, boxes: Boxes, stride: int) -> list[Any]:
