@@ -57,6 +57,17 @@ def test_who_comes_back_is_looked_at_and_known_again():
     assert ids_of(out, 4, 140) == ids_of(out, 3, 40)
 
 
+@pytest.mark.parametrize("keys", [{"memory_seconds": 0.0}, {}])
+def test_without_a_memory_too_crops_are_saved(keys):
+    _, asked, tracker = watch(returning(), reid_interval=INTERVAL, **keys)
+    assert tracker.attention.embedded == sum(map(len, asked)) < 0.6 * tracker.attention.seen
+
+
+def test_stock_s_own_association_asks_for_everybody_and_says_so():
+    _, asked, tracker = watch(returning(), reid_interval=INTERVAL, fuse_appearance=False)
+    assert tracker.attention.embedded == tracker.attention.seen == sum(map(len, asked))
+
+
 def test_an_interval_of_0_looks_at_everybody_and_is_what_given_embeddings_are():
     scene = returning()
     out, asked, tracker = watch(scene, reid_interval=0.0)

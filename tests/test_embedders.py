@@ -31,6 +31,16 @@ class TestDetector:
         assert [r.shape for r in rows] == [(3, 1112), (1, 1112)]
         assert np.linalg.norm(np.concatenate(rows), axis=1) == pytest.approx(1, abs=1e-5)
 
+    @pytest.mark.parametrize("stretched", [False, True])
+    def test_boxes_are_where_the_picture_lies_in_the_input(self, stretched):
+        taps = DetectorFeatures(detector := net(), lambda: True, stretched=stretched)
+        pixels = torch.zeros(1, 3, 320, 320)
+        pixels[:, :, :, 160:] = 1  # right half of a picture twice as wide as high
+        detector(pixels if stretched else pixels * (torch.arange(320)[:, None] // 80 % 3 > 0))
+        left, right = taps([np.array([[10, 10, 280, 300], [360, 10, 630, 300]], np.float32)], [(320, 640)])[0]
+        alike = taps([np.array([[340, 20, 600, 290]], np.float32)], [(320, 640)])[0][0]
+        assert right @ alike > left @ alike + 0.05
+
     def test_the_fingerprint_is_the_weights_whatever_their_precision(self):
         detector = net()
         first = DetectorFeatures(detector, lambda: True).fingerprint

@@ -52,7 +52,7 @@ def test_one_that_is_too_far_off_leaves_what_was_there(tmp_path, weights, monkey
     (tmp_path / "osnet_x0_25_msmt17_reid.onnx").write_text("an older one")
     monkeypatch.setitem(exporting.LEAST_COSINE, "fp32", 1.1)
     with pytest.raises(EmbeddingError, match=r"too far from PyTorch: lowest cosine 1\.0000 on 32 crops"):
-        exporting.export("osnet_x0_25", weights, out=tmp_path)
+        exporting.export("osnet_x0_25", weights, kind="onnx", out=tmp_path)
     (left,) = tmp_path.iterdir()
     assert left.read_text() == "an older one"
 
@@ -75,5 +75,5 @@ def test_what_is_missing_is_told(tmp_path, weights, monkeypatch, capsys):
     assert capsys.readouterr().err == "ultralytics-reid: weights: nowhere.pth is not a file\n"
     monkeypatch.setattr(exporting, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"onnx is missing; pip install 'ultralytics-reid\[onnx\]'"):
-        exporting.export("osnet_x0_25", weights, out=tmp_path)
+        exporting.export("osnet_x0_25", weights, kind="onnx", out=tmp_path)
     assert not list(tmp_path.iterdir())

@@ -19,7 +19,7 @@ def experienced(metric, crops):
     for turn, frame in enumerate(crops.transpose(1, 0, 2)):
         for tracklet, crop in zip(tracklets, frame, strict=True):
             tracklet.embedding = crop
-        looks.learn(tracklets, turn, turn * LEARN_EVERY)
+        looks.learn(tracklets, turn * LEARN_EVERY)
         for tracklet in tracklets:
             tracklet.blend(0.0)
     return looks
@@ -58,12 +58,30 @@ def test_embeddings_that_do_not_are_compared_under_the_metric():
     assert learned[strangers].mean() < plain[strangers].mean() - 0.3
 
 
+@pytest.mark.parametrize("count", [12, 24])
+def test_everybody_s_turn_comes_at_any_frame_rate(count):
+    rows = []
+
+    class Seen(Metric):
+        def project(self, vectors):
+            rows.extend(vectors.reshape(-1, vectors.shape[-1]).argmax(axis=-1).tolist())
+            return vectors
+
+    people = [Tracklet(0.0, n, SOMEWHERE, SOMEWHERE, clean=True) for n in range(count)]
+    for tracklet, crop in zip(people, np.eye(count, dtype=np.float32), strict=True):
+        tracklet.embedding = tracklet.appearance = crop
+    looks = Looks(Seen())
+    for frame in range(100):
+        looks.learn(people, frame / 25)
+    assert set(rows) == set(range(count))
+
+
 def test_crops_of_one_moment_are_learned_from_once():
     crops = distinct(np.random.default_rng(0), 10, 40)
     looks, tracklet = Looks(Metric()), Tracklet(0.0, 1, SOMEWHERE, SOMEWHERE, clean=True)
     tracklet.embedding = tracklet.appearance = crops[0, 0]
     other = Tracklet(0.0, 2, SOMEWHERE, SOMEWHERE, clean=True)
     other.embedding = other.appearance = crops[1, 0]
-    for turn in range(100):
-        looks.learn([tracklet, other], turn, 0.0)
+    for _ in range(100):
+        looks.learn([tracklet, other], 0.0)
     assert not looks.agreement(crops[:1, 0], crops[:1, 0]).any()

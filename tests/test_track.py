@@ -128,6 +128,12 @@ class TestSources:
         assert any(map(len, ids(out)))
         assert all(tracker_of(model, n).clock.fps == pytest.approx(5) for n in range(2))
 
+    def test_fewer_streams_than_before_where_trackers_persist(self, model, video, tmp_path):
+        for name, count in (("two.streams", 2), ("one.streams", 1)):
+            (tmp_path / name).write_text("\n".join([str(video)] * count))
+            out = track(model, tmp_path / name, persist=True)
+            assert len(out) >= count
+
     def test_a_loop_of_frames_that_persists(self, model, frames):
         out = [model.track(f, persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)[0] for f in frames[:15]]
         assert tracker_of(model).frame_id == 15
@@ -141,7 +147,7 @@ class TestSources:
 
 
 @pytest.mark.parametrize("task", ["-seg", "-obb"])
-def test_outlines_and_turned_boxes_of_every_frame_of_a_batch_reach_an_encoder(task, easy_yaml):
+def test_outlines_and_turned_boxes_of_every_frame_of_a_batch_reach_an_encoder(task, easy_yaml, monkeypatch):
     asked = []
 
     class Recorder:
@@ -152,13 +158,12 @@ def test_outlines_and_turned_boxes_of_every_frame_of_a_batch_reach_an_encoder(ta
         def __call__(self, image, xyxy):
             return np.ones((len(xyxy), 4), np.float32)
 
-    text = easy_yaml.read_text().replace("model: auto", "model: builtins:dict")  # anything but auto: it is replaced
+    text = easy_yaml.read_text().replace("model: auto", "model: osnet_x0_25")
     easy_yaml.write_text(text.replace("mask_crops: False", "mask_crops: True"))
     torch.manual_seed(1)
     pictures = [np.random.default_rng(n).integers(0, 255, (240, 320, 3), dtype=np.uint8) for n in range(2)]
-    model, recorder = YOLO(f"yolo11n{task}.yaml"), Recorder()
-    model.add_callback("on_predict_batch_start", lambda p: setattr(p.trackers[0], "embedder", recorder))
-    track(model, pictures, tracker=easy_yaml, conf=1e-12, max_det=9)
+    monkeypatch.setattr("ultralytics_reid.tracker.build_embedder", lambda *_: Recorder())
+    track(YOLO(f"yolo11n{task}.yaml"), pictures, tracker=easy_yaml, conf=1e-12, max_det=9)
     assert [picture is given for picture, (given, _) in zip(pictures, asked, strict=True)] == [True, True]
     for _, regions in asked:
         assert (regions.xywhr is None) == (task == "-seg")
@@ -197,6 +202,13 @@ class TestHost:
         assert not any(layer._forward_hooks for layer in model.predictor.model.model.model)
         with pytest.raises(ReIDError, match="no identities"):
             identities(result)
+
+    def test_features_are_gone_where_the_same_yaml_wants_none_any_more(self, model, frames, tmp_path):
+        text = tracker_yaml().read_text()
+        (tmp_path / "mine.yaml").write_text(text)
+        track(model, frames[:2], tracker=tmp_path / "mine.yaml")
+        (tmp_path / "mine.yaml").write_text(text.replace("with_reid: True", "with_reid: False"))
+        assert len(track(model, frames[:2], tracker=tmp_path / "mine.yaml")) == 2
 
     def test_prediction_afterwards_keeps_no_maps(self, model, frames):
         model.track(frames[0], tracker=YAML_NAME, imgsz=320, verbose=False)

@@ -27,11 +27,13 @@ class Attention:
 
     Attributes:
         interval: Seconds between two crops of somebody who is clear; 0 embeds every detection.
+        recognises: Whether anybody decides who tracklets show; if not, they are all as good as decided.
         embedded: Crops that were picked so far.
         seen: Detections that were looked at so far.
     """
 
     interval: float
+    recognises: bool = True
     embedded: int = 0
     seen: int = 0
 
@@ -53,15 +55,19 @@ class Attention:
         if self.interval and distance.size:
             clear, owners = unambiguous(distance), distance.argmin(axis=0)
             picked = [n for n in picked if not clear[n] or self._due(tracks[owners[n]].tracklet, detections[n], now)]
-        self.embedded += len(picked)
-        self.seen += len(detections)
+        self.note(len(detections), len(picked))
         return picked
 
+    def note(self, seen: int, embedded: int) -> None:
+        """Count detections that were looked at, and how many of them were picked."""
+        self.seen += seen
+        self.embedded += embedded
+
     def _due(self, tracklet: Tracklet | None, detection: ReIDTrack, now: float) -> bool:
-        if tracklet is None or not tracklet.settled:
+        if tracklet is None or (self.recognises and not tracklet.settled):
             return True
         stale = now - tracklet.looked_at >= self.interval
-        return detection.clean and (stale or tracklet.count < _ACQUAINTED)
+        return detection.clean and (stale or tracklet.blended < _ACQUAINTED)
 
 
 def unambiguous(distance: Floats) -> Bools:

@@ -61,7 +61,7 @@ def export(
     model: str,
     weights: str,
     *,
-    kind: str = "onnx",
+    kind: str = "openvino",
     half: bool = False,
     crops: Path | None = None,
     detector: str = "yolo11n.pt",

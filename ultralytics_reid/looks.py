@@ -33,7 +33,7 @@ class Looks:
 
     def __init__(self, metric: Metric, *, learns: bool = True) -> None:
         self._metric = metric
-        self._due = 0.0
+        self._due, self._turn = 0.0, 0
         self._learned = ScoreModel(metric.project, learns=learns)
         self._plain = ScoreModel(unit, learns=learns)
 
@@ -46,27 +46,27 @@ class Looks:
         """Follow the metric, which has changed."""
         self._learned.rescore()
 
-    def learn(self, seen: Sequence[Tracklet], turn: int, now: float) -> None:
+    def learn(self, seen: Sequence[Tracklet], now: float) -> None:
         """Learn what single crops' similarities are worth: to the own track's appearance, and to a co-visible one's.
 
         Args:
             seen: The tracklets that have a box in this frame, before they take its crop in.
-            turn: Which of them are looked at, and which of the others each is compared with; any number.
             now: The time, seconds.
         """
         if now < self._due:
             return
         self._due = now + LEARN_EVERY
+        self._turn += 1
         able = [t for t in seen if t.clean and t.appearance is not None and t.embedding is not None]
         if not able:
             return
-        start = turn * _LEARNED % len(able)
+        start = self._turn * _LEARNED % len(able)
         able = (able[start:] + able[:start])[: _LEARNED + 1]
         looks = np.array([t.appearance for t in able], np.float32)
         crops = np.array([t.embedding for t in able], np.float32)
         self._observe(looks, crops, np.ones(len(able), bool))
         if len(able) > 1:
-            self._observe(looks, np.roll(crops, turn % (len(able) - 1) + 1, axis=0), np.zeros(len(able), bool))
+            self._observe(looks, np.roll(crops, self._turn % (len(able) - 1) + 1, axis=0), np.zeros(len(able), bool))
 
     def _observe(self, looks: Floats, crops: Floats, same: Bools) -> None:
         for model in (self._learned, self._plain):

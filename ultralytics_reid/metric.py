@@ -111,15 +111,7 @@ class Metric:
         Returns:
             `(..., d)` float32 unit vectors; `d` is D until something was learned, and at most 512 from then on.
         """
-        return unit(self.place(vectors))
-
-    def place(self, vectors: Floats) -> Floats:
-        """As `project`, but of whatever norm: an affine map, so that means of places are places of means.
-
-        Args:
-            vectors: `(..., D)` float32 raw embeddings; rows of zeros stay zero.
-        """
-        return vectors if self._map is None else self._onto(self._map, vectors)
+        return unit(vectors if self._map is None else self._onto(self._map, vectors))
 
     def narrowed(self, directions: Floats) -> Callable[[Floats], Floats]:
         """What `project` gives, seen from some directions only, in one step that costs far less.

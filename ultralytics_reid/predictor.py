@@ -25,9 +25,11 @@ def setup(predictor: Any) -> None:
     Args:
         predictor: The host's predictor, with `trackers`, all of this package's type.
     """
-    first = predictor.trackers[0]
+    if isinstance(getattr(predictor, "_hook", None), DetectorFeatures):
+        del predictor._hook  # its taps are off, and a tracker that is set up anew may want none
+    first, embedder = predictor.trackers[0], predictor.trackers[0].embedder
     for tracker in predictor.trackers[1:]:
-        tracker.embedder = first.embedder
+        tracker.embedder = embedder
     if first.config.with_reid and first.config.model == AUTO:
         _tap_detector(predictor)
     if after_update not in predictor.callbacks[_AFTER]:
@@ -35,9 +37,12 @@ def setup(predictor: Any) -> None:
 
 
 def _tap_detector(predictor: Any) -> None:
+    from ultralytics.models.rtdetr import RTDETRPredictor
+
     net = predictor.model.model
     if DetectorFeatures.fits(net):
-        predictor._hook = taps = DetectorFeatures(net, _tracks(weakref.ref(predictor)))
+        stretched = isinstance(predictor, RTDETRPredictor)
+        predictor._hook = taps = DetectorFeatures(net, _tracks(weakref.ref(predictor)), stretched=stretched)
         # The host takes off what it finds under that name when it sets up tracking anew, whatever the tracker then; but
         # the net may outlive this predictor.
         weakref.finalize(predictor, taps.remove)
@@ -88,7 +93,7 @@ def _hand_over_masks(predictor: Any) -> None:
 
 def _tell_time(predictor: Any) -> None:
     data, stride = predictor.dataset, predictor.args.vid_stride
-    for n, tracker in enumerate(predictor.trackers):
+    for n, tracker in enumerate(_fed(predictor)):
         if tracker.fps_known:
             continue
         if data.mode == "video":
@@ -108,6 +113,12 @@ def _tell_stream_time(clock: Any, data: Any, n: int, stride: int) -> None:
         import cv2
 
         clock.at(data.caps[n].get(cv2.CAP_PROP_POS_FRAMES) / _plausible(data.fps[n]))
+
+
+def _fed(predictor: Any) -> list[Any]:
+    """The trackers of the sources there are; the host keeps those of earlier ones where it persists."""
+    trackers: list[Any] = predictor.trackers
+    return trackers[: len(predictor.results)] if predictor.dataset.mode == "stream" else trackers[:1]
 
 
 def _plausible(fps: float) -> float:
@@ -142,7 +153,8 @@ def after_update(predictor: Any) -> None:
         return
     stream = predictor.dataset.mode == "stream"
     trackers[0].keep_through_reset = False  # from here on a reset is meant
-    shown: list[dict[int, BoxIdentity]] = [t.batch[-1] for t in trackers] if stream else (trackers[0].batch or [])
+    fed = [t.batch[-1] for t in _fed(predictor)] if stream else trackers[0].batch
+    shown: list[dict[int, BoxIdentity]] = fed or []
     for n, known in enumerate(shown):
         if not known and trackers[n if stream else 0].hides:
             predictor.results[n] = predictor.results[n][:0]  # the host leaves them in, without ids

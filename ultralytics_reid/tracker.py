@@ -78,7 +78,7 @@ class ReIDBOTSORT(BOTSORT):
         self._forget()
 
     def _forget(self) -> None:
-        self.attention = Attention(self.config.reid_interval)
+        self.attention = Attention(self.config.reid_interval, self.config.remembers)
         self._identity_ids = Ids(lambda: int(next(self._ids)), self.config.max_identities)
         self._dim: int | None = None
         self._clean: Bools = np.zeros(0, bool)
@@ -142,7 +142,9 @@ class ReIDBOTSORT(BOTSORT):
             The host's rows, `(T, 8)` or `(T, 9)` for OBB, whose ids are identities; `(0,)` where there are none.
 
         Raises:
-            EmbeddingError: If `feats` has another number of rows, or another dimension than before.
+            EmbeddingError: If `feats` has another number of rows, or another dimension than before; if the picture is
+                none that an encoder takes, or the embedder isn't the one whose embeddings are remembered.
+            ConfigError: If the YAML's `model` can't be had; it is loaded when it is first needed.
         """
         self.clock.tick()
         self._waiting = None
@@ -164,19 +166,24 @@ class ReIDBOTSORT(BOTSORT):
         return clean_crops(xyxy, conf, min_conf=high, min_height=low, max_covered=self.config.max_covered, shape=shape)
 
     def _features(self, results: Any, xyxy: Floats, img: Any, feats: Any) -> Floats | None:
-        if not self.config.with_reid or not len(results):
+        if not self.config.with_reid:
             return None
-        if feats is not None and len(feats):
+        if feats is not None and (len(feats) or len(results)):
             self.recogniser.bank.embedded_by(self.features_by)
             return self._checked(feats, len(results))
+        return self._encoded(results, xyxy, img) if len(results) else None
+
+    def _encoded(self, results: Any, xyxy: Floats, img: Any) -> Floats | None:
+        """Embeddings by the YAML's model, zeros where nobody asks; None where they can't be had, or come later."""
         if self.embedder is None or img is None:
-            self.tell_no_features("the detector gives none")
+            self.tell_no_features("the detector gives none" if self.embedder is None else "no picture was given")
             return None
         regions = self._regions(results, xyxy)
         if self.config.fuses:
             self._waiting = img, regions  # until it is known which of them are worth the time
             return None
         asked = np.flatnonzero(np.asarray(results.conf) > self.args.track_low_thresh)
+        self.attention.note(len(asked), len(asked))
         rows = self._embed(img, regions, asked)
         if rows is None:
             return None
@@ -292,7 +299,7 @@ class ReIDBOTSORT(BOTSORT):
         now = self.clock.now
         seen = [t for t in self.tracked_stracks if t.frame_id == self.frame_id]
         tracklets = [self._tracklet(t, now) for t in seen]
-        self.recogniser.looks.learn(tracklets, self.frame_id, now)
+        self.recogniser.looks.learn(tracklets, now)
         for tracklet in tracklets:
             tracklet.blend(now)
         if self.config.remembers:

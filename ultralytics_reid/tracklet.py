@@ -30,6 +30,7 @@ class Tracklet:
         probation: What is held against its being who it was taken for, until that is sure; None where nothing can be.
         embedding: `(D,)` raw embedding of its crop in this frame, None if there is none.
         clean: Whether that crop is fit to teach.
+        blended: Clean crops in its running appearance since it began.
         looked_at: Seconds, when a crop of it was last embedded.
         appearance: `(D,)` raw running mean of its clean crops, None before the first crop.
         count: Clean crops so far.
@@ -52,6 +53,7 @@ class Tracklet:
     probation: Probation | None = None
     embedding: Floats | None = None
     clean: bool = False
+    blended: int = 0
     looked_at: float = float("-inf")
     appearance: Floats | None = None
     count: int = 0
@@ -107,6 +109,7 @@ class Tracklet:
         if self.embedding is None:
             return
         self.looked_at = time
+        self.blended += self.clean
         if self.appearance is None:
             self.appearance = self.embedding
         elif self.clean:

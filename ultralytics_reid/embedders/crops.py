@@ -74,6 +74,10 @@ class Preprocessing:
     mean: Colour = NORMALISATIONS["imagenet"][0]
     std: Colour = NORMALISATIONS["imagenet"][1]
 
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # lists would do, but for the comparison
+
     def __str__(self) -> str:
         named = {values: name for name, values in NORMALISATIONS.items()}
         other = ",".join(f"{v:g}" for v in (*self.mean, *self.std))

@@ -60,13 +60,15 @@ class DetectorFeatures:
     Args:
         net: The detector: an `nn.Module` with `model` (its layers in order) and `yaml` (with its `backbone`).
         active: Whether to keep what the next forward pass computes.
+        stretched: Whether pictures are stretched to the detector's input (RT-DETR) rather than letterboxed.
 
     Attributes:
         fingerprint: Vectors of one fingerprint can be compared with each other.
     """
 
-    def __init__(self, net: Any, active: Callable[[], bool]) -> None:
+    def __init__(self, net: Any, active: Callable[[], bool], *, stretched: bool = False) -> None:
         self._active = active
+        self._to_input = stretch if stretched else to_input
         self._input: Any = None
         self._maps: dict[int, Any] = {}
         self._size = (0, 0)
@@ -114,7 +116,7 @@ class DetectorFeatures:
         """
         import torch
 
-        rois = [to_input(b, s, self._size) for b, s in zip(boxes, shapes, strict=True)]
+        rois = [self._to_input(b, s, self._size) for b, s in zip(boxes, shapes, strict=True)]
         placed = Boxes(rois, self._input.device)
         parts = [part for stride in sorted(self._maps) for part in _moments(self._maps[stride], placed, stride)]
         parts += [_COLOUR * part for part in colours(self._input, placed)]
@@ -236,3 +238,9 @@ def to_input(xyxy: Floats, shape: tuple[int, int], size: tuple[int, int]) -> Flo
     left, top = (round((s - round(p * gain)) / 2 - 0.1) for s, p in zip(size[::-1], shape[::-1], strict=True))
     high = np.array([shape[1], shape[0]] * 2, np.float32)
     return np.asarray(np.clip(xyxy, 0, high) * gain + np.array([left, top, left, top]), dtype=np.float32)
+
+
+def stretch(xyxy: Floats, shape: tuple[int, int], size: tuple[int, int]) -> Floats:
+    """Boxes of a picture that was stretched to the detector's input."""
+    high, wide = np.array([shape[1], shape[0]] * 2, np.float32), np.array([size[1], size[0]] * 2, np.float32)
+    return np.asarray(np.clip(xyxy, 0, high) * wide / high, dtype=np.float32)

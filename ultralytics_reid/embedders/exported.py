@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from glob import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -103,8 +104,9 @@ def _ours(model: _Model) -> dict[str, Any]:
 def _name(ours: dict[str, Any], path: Path) -> str:
     """The PyTorch model's, where it is known: an export at full precision gives the same vectors."""
     if not ours:
-        beside = path.parent.glob(f"{path.stem}.*") if path.suffix == ".xml" else [path]
-        files = path.rglob("*") if path.is_dir() else beside
+        # The weights may lie beside: in a .bin, or in what ONNX calls external data.
+        stem = path.stem if path.suffix == ".xml" else path.name
+        files = path.rglob("*") if path.is_dir() else path.parent.glob(f"{escape(stem)}*")
         return f"exported:{digest(*sorted(f for f in files if f.is_file()))}"
     precision = ours.get("precision", FULL_PRECISION)
     return str(ours["name"]) if precision == FULL_PRECISION else f"{ours['name']}:{precision}"
@@ -169,7 +171,7 @@ def _onnx(path: Path, device: Any) -> _Model:
     return _Model(lambda _: encode, False, height, width, metadata)
 
 
-def _providers(onnxruntime: Any, device: Any) -> list[str]:
+def _providers(onnxruntime: Any, device: Any) -> list[Any]:
     import torch
     from ultralytics.utils import LOGGER
 
@@ -177,7 +179,13 @@ def _providers(onnxruntime: Any, device: Any) -> list[str]:
     wants_cuda = torch.device(device).type == "cuda" if device else torch.cuda.is_available()
     if wants_cuda and "CUDAExecutionProvider" not in available:
         LOGGER.warning("the ONNX encoder runs on the CPU: this onnxruntime has no CUDA; pip install onnxruntime-gpu")
-    return [p for p in ("CUDAExecutionProvider",) if wants_cuda and p in available] + ["CPUExecutionProvider"]
+    number = (torch.device(device).index if device else None) or 0
+    cuda = (
+        [("CUDAExecutionProvider", {"device_id": number})]
+        if wants_cuda and "CUDAExecutionProvider" in available
+        else []
+    )
+    return [*cuda, "CPUExecutionProvider"]
 
 
 def _openvino(path: Path) -> _Model:
@@ -247,8 +255,14 @@ def _autobackend(path: Path, device: Any) -> _Model:
         raise ConfigError(f"model: {path} can't be loaded by Ultralytics: {error}") from error
 
     def run(crops: Floats) -> Any:
-        with torch.inference_mode():
-            return backend(torch.from_numpy(crops).to(where))
+        try:
+            with torch.inference_mode():
+                return backend(torch.from_numpy(crops).to(where))
+        except (RuntimeError, AssertionError) as error:
+            shape = crops.shape
+            raise EmbeddingError(
+                f"{path} can't take {shape}; was it exported for other crops, or a fixed batch?"
+            ) from error
 
     return _Model(lambda _: run, metadata=dict(backend.metadata))
 

@@ -91,11 +91,12 @@ def _load(net: Any, model: str, weights: str) -> None:
         raise ConfigError(f"weights: {weights} is not a file")
     try:
         stored = torch.load(weights, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+    except (RuntimeError, pickle.UnpicklingError, EOFError, IndexError) as error:
         raise ConfigError(f"weights: {weights} can't be read as a state dict: {error}") from error
-    if not isinstance(stored, dict):
-        raise ConfigError(f"weights: {weights} hold a {type(stored).__name__}, not a state dict")
-    state = {k.removeprefix(_WRAPPER): v for k, v in stored.get("state_dict", stored).items()}
+    inner = stored.get("state_dict", stored) if isinstance(stored, dict) else stored
+    if not isinstance(inner, dict) or not all(isinstance(key, str) for key in inner):
+        raise ConfigError(f"weights: {weights} hold a {type(stored).__name__} that is no state dict")
+    state = {key.removeprefix(_WRAPPER): value for key, value in inner.items()}
     try:
         misfit = net.load_state_dict({k: v for k, v in state.items() if not k.startswith(_HEAD)}, strict=False)
     except RuntimeError as error:
