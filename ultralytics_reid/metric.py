@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import lapack, qr
+from scipy.linalg import eigh, lapack
 
 from .embedding import Floats, unit
 
@@ -32,8 +32,6 @@ _PRIOR_TRACKLETS = 0.5
 _MOST_DIMS = 512
 # What share of the scatter between individuals is taken to be alike in all directions, for those not met yet.
 _UNMET = 0.2
-# Rounds of the first search for those dimensions.
-_FIRST_ROUNDS = 3
 _TINY = 1e-9
 
 
@@ -52,7 +50,6 @@ class Metric:
         self._learns = learns
         self._centre: Floats | None = None
         self._map: Floats | None = None
-        self._directions: Floats | None = None
         self._scatter: npt.NDArray[np.float32] | None = None
         self._crops = 0
         self._offered = 0
@@ -95,10 +92,7 @@ class Metric:
         trust = len(means) / (len(means) + _PRIOR_TRACKLETS)
         self._centre = np.asarray(trust * means.mean(axis=0), dtype=np.float32)
         whitener = _inverse_root(self._scatter / np.float32(self._crops), self._crops)
-        self._map = whitener
-        if len(whitener) > _MOST_DIMS:
-            self._directions = _informative(means - self._centre, whitener, self._directions)
-            self._map = whitener @ self._directions
+        self._map = _informative(means - self._centre, whitener)
         self._refreshed_at = self._crops
         self.version += 1
 
@@ -144,22 +138,17 @@ def _inverse_root(scatter: Floats, crops: int) -> Floats:
     return np.ascontiguousarray(inverse.T)
 
 
-def _informative(means: Floats, whitener: Floats, last: Floats | None) -> Floats:
-    """Directions in which individuals differ most, seen through a whitener, `(D, 512)` orthonormal.
-
-    By subspace iteration (Halko, Martinsson & Tropp 2011, section 4.5): it starts where the last one ended, and the
-    metric changes little from one refresh to the next. All eigenvectors would take four times as long.
+def _informative(means: Floats, whitener: Floats) -> Floats:
+    """The whitener, narrowed to the directions in which individuals differ most, `(D, d)`.
 
     Args:
         means: `(K, D)` individuals' means, centred.
-        whitener: `(D, D)`, D above 512.
-        last: The directions of the last refresh; None at the first.
+        whitener: `(D, D)`.
     """
+    if len(whitener) <= _MOST_DIMS:
+        return whitener
     white, level = means @ whitener, max(float((means**2).mean()), _TINY)
-    found = np.random.default_rng(0).normal(size=(len(whitener), _MOST_DIMS)) if last is None else last
-    directions = found.astype(np.float32)
-    for _ in range(_FIRST_ROUNDS if last is None else 1):
-        known = np.float32((1 - _UNMET) / len(white)) * (white.T @ (white @ directions))
-        unmet = np.float32(_UNMET * level) * (whitener.T @ (whitener @ directions))
-        directions, _ = qr(known + unmet, mode="economic", overwrite_a=True, check_finite=False)
-    return directions
+    known = np.float32((1 - _UNMET) / len(white)) * (white.T @ white)
+    unmet = np.float32(_UNMET * level) * (whitener.T @ whitener)
+    _, directions = eigh(known + unmet, driver="evd", overwrite_a=True, check_finite=False)
+    return np.asarray(whitener @ directions[:, -_MOST_DIMS:])
