@@ -35,9 +35,9 @@ class TestDetector:
     def test_boxes_are_where_the_picture_lies_in_the_input(self, stretched):
         taps = DetectorFeatures(detector := net(), lambda: True, stretched=stretched)
         pixels, top = torch.zeros(1, 3, 320, 320), 0 if stretched else 80
-        pixels[:, :, top : top + 80] = 1  # of a picture twice as wide as high: its upper quarter, or half
+        pixels[:, :, top : top + 40] = 1  # of a picture twice as wide as high: its upper edge
         detector(pixels)
-        boxes = np.array([[10, 0, 300, 76], [340, 0, 630, 76], [10, 200, 300, 276]], np.float32)
+        boxes = np.array([[10, 0, 300, 38], [340, 0, 630, 38], [10, 200, 300, 238]], np.float32)
         one, other, below = taps([boxes], [(320, 640)])[0]
         assert one @ other > one @ below + 0.2
 
