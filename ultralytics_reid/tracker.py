@@ -28,6 +28,7 @@ from .quality import clean_crops
 from .recognition import Recogniser
 from .results import BoxIdentity
 from .sightings import LastSeen
+from .threads import OneThread
 from .track import ReIDTrack
 from .tracklet import Tracklet
 
@@ -72,6 +73,7 @@ class ReIDBOTSORT(BOTSORT):
         self.masks: list[list[npt.NDArray[np.float32]] | None] = []
         self._embedder: Embedder | None = None
         self._told = False
+        self._one_thread = OneThread()
         self._waiting: tuple[Any, Regions] | None = None
         if isinstance(self.config.fps, float | int):
             self.fps = float(self.config.fps)
@@ -146,6 +148,10 @@ class ReIDBOTSORT(BOTSORT):
                 none that an encoder takes, or the embedder isn't the one whose embeddings are remembered.
             ConfigError: If the YAML's `model` can't be had; it is loaded when it is first needed.
         """
+        with self._one_thread():
+            return self._update(results, img, feats, **kwargs)
+
+    def _update(self, results: Any, img: Any, feats: Any, **kwargs: Any) -> npt.NDArray[np.float32]:
         self.clock.tick()
         self._waiting = None
         xyxy = np.asarray(results.xyxy, np.float32)

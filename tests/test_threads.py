@@ -1,0 +1,27 @@
+"""What a tracker leaves of the processor to the detector."""
+
+import numpy as np
+import pytest
+from scenes import boxes, image, make_tracker
+from threadpoolctl import threadpool_info, threadpool_limits
+
+
+def blas_threads():
+    return {library["num_threads"] for library in threadpool_info() if library["internal_api"] == "openblas"}
+
+
+@pytest.mark.skipif(not blas_threads(), reason="this NumPy has no OpenBLAS")
+def test_openblas_has_one_thread_while_a_frame_is_tracked_and_as_many_as_before_afterwards():
+    seen = []
+
+    def embedder(picture, xyxy):
+        seen.append(blas_threads())
+        return np.ones((len(xyxy), 4), np.float32)
+
+    tracker = make_tracker()
+    tracker.embedder = embedder
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        tracker.update(boxes([[10, 20, 60, 150, 0.9, 0]]), image())
+        assert blas_threads() == before
+    assert seen == [{1}]
