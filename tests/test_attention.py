@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scenes import Person, Scene, crowd, ids_of, image, make_tracker
+from scenes import Person, Scene, boxes, crowd, ids_of, image, make_tracker
 
 from ultralytics_reid.attention import unambiguous
 
@@ -101,8 +101,6 @@ def test_who_is_clear_but_too_small_to_teach_is_not_looked_at_once_settled():
 def test_a_low_score_is_not_looked_at():
     tracker, encoder = make_tracker(model="osnet_x0_25"), Encoder()
     tracker.embedder = encoder
-    from scenes import boxes
-
     low = boxes([[10, 20, 60, 150, 0.9, 0], [200, 50, 260, 200, 0.2, 0]])
     encoder.xyxy, encoder.feats = low.xyxy, np.eye(2, dtype=np.float32)
     encoder.asked.append([])

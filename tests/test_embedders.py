@@ -345,13 +345,25 @@ class TestExported:
         ],
     )
     def test_a_missing_runtime_is_told_with_its_extra(self, tmp_path, monkeypatch, file, package, extra):
-        from ultralytics_reid.embedders import exported, host
+        from ultralytics_reid.embedders import encoder
 
         (tmp_path / file).write_bytes(b"")
-        for module in (exported, host):
-            monkeypatch.setattr(module, "find_spec", lambda name: None)
+        monkeypatch.setattr(encoder, "find_spec", lambda name: None)
         with pytest.raises(ConfigError, match=rf"needs {package}; pip install 'ultralytics-reid\[{extra}\]'"):
             build_embedder(str(tmp_path / file), "", "cpu")
+
+    @pytest.mark.parametrize(("model", "weights"), [("fix[1].xml", "fix[1].bin"), ("m.onnx", "m.onnx.data")])
+    def test_weights_beside_a_model_tell_it_from_others_and_other_files_do_not(self, tmp_path, model, weights):
+        from ultralytics_reid.embedders.exported import _name
+
+        for name in (model, weights):
+            (tmp_path / name).write_bytes(name.encode())
+        first = _name({}, tmp_path / model)
+        (tmp_path / f"another-{model}").write_bytes(b"x")
+        (tmp_path / model.replace(".", "2.", 1)).write_bytes(b"x")
+        assert _name({}, tmp_path / model) == first
+        (tmp_path / weights).write_bytes(b"others")
+        assert _name({}, tmp_path / model) != first
 
     def test_a_pt_that_the_host_can_not_load_is_told(self, tmp_path):
         (tmp_path / "weights.pt").write_bytes(b"not weights")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..embedding import Floats, as_features
-from ..errors import EmbeddingError
+from ..errors import ConfigError, EmbeddingError
 from .crops import Pixels, Preprocessing, Regions, crop
 
 # Crops at a time: 32 of 256 x 128 are 13 MB when they are normalised.
@@ -106,6 +107,12 @@ class CropEmbedder:
         if self.dim not in (None, rows.shape[1]):
             raise EmbeddingError(f"{self.name} should give {self.dim} numbers a crop, gave {rows.shape[1]}")
         return rows
+
+
+def need(package: str, extra: str, model: object) -> None:
+    """Raise ConfigError, with the extra to install, where a model needs a package that isn't there."""
+    if find_spec(package) is None:
+        raise ConfigError(f"model: {model} needs {package}; pip install 'ultralytics-reid[{extra}]'")
 
 
 def digest(*files: Path) -> str:

@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from glob import escape
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +19,7 @@ import numpy as np
 from ..embedding import Floats
 from ..errors import ConfigError, EmbeddingError
 from .crops import NORMALISATIONS, CropOptions, Pixels, Preprocessing
-from .encoder import CropEmbedder, digest
+from .encoder import CropEmbedder, digest, need
 
 _Crops = TypeVar("_Crops", Floats, Pixels)
 
@@ -105,8 +104,8 @@ def _name(ours: dict[str, Any], path: Path) -> str:
     """The PyTorch model's, where it is known: an export at full precision gives the same vectors."""
     if not ours:
         # The weights may lie beside: in a .bin, or in what ONNX calls external data.
-        stem = path.stem if path.suffix == ".xml" else path.name
-        files = path.rglob("*") if path.is_dir() else path.parent.glob(f"{escape(stem)}*")
+        beside = f"{escape(path.stem)}.*" if path.suffix == ".xml" else f"{escape(path.name)}*"
+        files = path.rglob("*") if path.is_dir() else path.parent.glob(beside)
         return f"exported:{digest(*sorted(f for f in files if f.is_file()))}"
     precision = ours.get("precision", FULL_PRECISION)
     return str(ours["name"]) if precision == FULL_PRECISION else f"{ours['name']}:{precision}"
@@ -143,13 +142,8 @@ def _check_size(model: str, loaded: _Model, preprocessing: Preprocessing) -> Non
             raise ConfigError(f"model: {model} takes crops of {side} {fixed}, and crop_{side} is {asked}")
 
 
-def _need(package: str, extra: str, model: Path) -> None:
-    if find_spec(package) is None:
-        raise ConfigError(f"model: {model} needs {package}; pip install 'ultralytics-reid[{extra}]'")
-
-
 def _onnx(path: Path, device: Any) -> _Model:
-    _need("onnxruntime", "onnx", path)
+    need("onnxruntime", "onnx", path)
     import onnxruntime
     from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
 
@@ -175,21 +169,17 @@ def _providers(onnxruntime: Any, device: Any) -> list[Any]:
     import torch
     from ultralytics.utils import LOGGER
 
-    available = onnxruntime.get_available_providers()
-    wants_cuda = torch.device(device).type == "cuda" if device else torch.cuda.is_available()
-    if wants_cuda and "CUDAExecutionProvider" not in available:
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if where.type != "cuda":
+        return ["CPUExecutionProvider"]
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         LOGGER.warning("the ONNX encoder runs on the CPU: this onnxruntime has no CUDA; pip install onnxruntime-gpu")
-    number = (torch.device(device).index if device else None) or 0
-    cuda = (
-        [("CUDAExecutionProvider", {"device_id": number})]
-        if wants_cuda and "CUDAExecutionProvider" in available
-        else []
-    )
-    return [*cuda, "CPUExecutionProvider"]
+        return ["CPUExecutionProvider"]
+    return [("CUDAExecutionProvider", {"device_id": where.index or 0}), "CPUExecutionProvider"]
 
 
 def _openvino(path: Path) -> _Model:
-    _need("openvino", "openvino", path)
+    need("openvino", "openvino", path)
     import openvino
     from ultralytics.utils import YAML
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from ..embedding import Floats, as_features
 from ..errors import ConfigError, EmbeddingError
 from .crops import as_bgr, clipped
-from .encoder import digest
+from .encoder import digest, need
 
 _ASSET = re.compile(r"yolo\d+[nsmlx]-reid\.onnx")
 _PROBE = 64
@@ -37,8 +36,8 @@ class HostReID:
     def __init__(self, model: str, device: Any) -> None:
         from ultralytics.trackers.utils.reid import ReID
 
-        if model.endswith(".onnx") and find_spec("onnxruntime") is None:
-            raise ConfigError(f"model: {model} needs onnxruntime; pip install 'ultralytics-reid[onnx]'")
+        if model.endswith(".onnx"):
+            need("onnxruntime", "onnx", model)
         try:
             self._encode = ReID(model, device=device)
         except (OSError, RuntimeError, TypeError, ImportError) as error:
