@@ -185,6 +185,17 @@ class TestPriors:
         model.rescore()
         assert model.trust == 0
 
+    def test_the_learned_metrics_counts_for_what_evidence_of_strangers_is_short_of(self):
+        model, rng = ScoreModel(unit), np.random.default_rng(0)
+        model.rescore()
+        one = rng.normal(size=(40, 64)).astype(np.float32)
+        model.observe(one, one, np.ones(40, bool))
+        assert model.trust == 1
+        assert model.separation > 3
+        a, b = one[:30], one[:30] + 0.1 * rng.normal(size=(30, 64)).astype(np.float32)  # different, and just as alike
+        model.observe(a, b, np.zeros(30, bool))
+        assert not model.tells
+
     def test_evidence_outweighs_them(self):
         model, rng = ScoreModel(unit), np.random.default_rng(0)
         model.assume(self.REID)

@@ -355,3 +355,16 @@ def test_no_embedding_for_a_while_is_no_reason_to_doubt():
     assert sorted(rows[:, -4]) == [1, 2, 3, 4]
     assert not list(tracker.events)
     assert len(tracker.update(boxes([]), image())) == 0
+
+
+class TestOneAtATime:
+    """Nobody is ever seen beside anybody else, so that the video never shows what different people look like."""
+
+    @pytest.mark.parametrize("stay", [40, 60])
+    def test_everybody_is_known_when_they_come_back(self, stay):
+        stays = [(n * (stay + 40) + 1, n * (stay + 40) + stay) for n in range(24)]
+        people = [Person([stays[n], stays[n + 8], stays[n + 16]], (NEAR, FAR)[n % 2], look=n) for n in range(8)]
+        out = run(make_tracker(), Scene(people, stays[-1][1] + 1, noise=0.6))
+        shown = [ids_of(out, n) for n in range(8)]
+        assert all(len(ids) == 1 for ids in shown)
+        assert len({ids[0] for ids in shown}) == 8

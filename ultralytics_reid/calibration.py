@@ -14,8 +14,8 @@ from .sightings import Doubles
 _KEPT = 256
 # As many individuals the prior for strangers counts: a handful of people says little of how alike people can be.
 _PRIOR_PEOPLE = 8
-# Below this many pairs of either kind a score says nothing; from twice as many on it is believed in full.
-_TRUSTED = 12
+# Below this many pairs of either kind a score says nothing; from so many on it is believed in full.
+_TRUSTED, _BELIEVED = 12, 24
 # Scores that look sharper than this have just not been seen under other light, pose and distance yet.
 _MIN_SPREAD = 0.1
 # Standard deviations between the two kinds from which on they count as told apart.
@@ -110,7 +110,7 @@ class ScoreModel:
         self._genuine, self._impostor = _Pairs(), _Pairs()
 
     def assume(self, prior: Prior) -> None:
-        """Take a prior for evidence until the learned metric replaces plain cosine."""
+        """Take a prior for evidence until the learned metric, which has one of its own, replaces plain cosine."""
         self._prior = prior
 
     def observe(self, a: Floats, b: Floats, same: Bools) -> None:
@@ -128,16 +128,16 @@ class ScoreModel:
                 pairs.add(a[mask], b[mask], self._project)
 
     def rescore(self) -> None:
-        """Measure what is kept anew; to be called when the metric has changed, to which no prior applies."""
-        self._prior = None if self._learns else LEARNED
+        """Measure what is kept anew; to be called when the metric has changed, which has a prior of its own."""
+        self._prior = LEARNED
         self._genuine.rescore(self._project)
         self._impostor.rescore(self._project)
 
     @property
     def trust(self) -> float:
         """How far the model may be believed, from 0 (no evidence) to 1."""
-        n = min(len(self._genuine), len(self._impostor)) + self._assumed
-        return float(np.clip((n - _TRUSTED) / _TRUSTED, 0, 1))
+        n = min(len(pairs) + self._assumed(pairs) for pairs in (self._genuine, self._impostor))
+        return float(np.clip((n - _TRUSTED) / (_BELIEVED - _TRUSTED), 0, 1))
 
     @property
     def tells(self) -> bool:
@@ -188,21 +188,28 @@ class ScoreModel:
         variance = known * self._variances()[1] + (1 - known) * LEARNED.spread**2
         return np.asarray(mean - ndtri(rate) * max(np.sqrt(variance), _MIN_SPREAD))
 
-    @property
-    def _assumed(self) -> int:
-        """As many pairs of either kind the prior counts."""
-        return 0 if self._prior is None else 2 * _TRUSTED
+    def _assumed(self, pairs: _Pairs) -> int:
+        """As many pairs of a kind the prior counts; the learned metric's those that evidence of strangers is short of.
+
+        Where people come one at a time, nobody shows for minutes what different people look like; what the same one
+        looks like everybody shows, and where embeddings are noise that must be seen.
+        """
+        if self._prior is None:
+            return 0
+        if self._prior is not LEARNED:
+            return _BELIEVED
+        return max(0, _BELIEVED - len(pairs)) if pairs is self._impostor or not self._learns else 0
 
     def _means(self) -> tuple[float, float]:
         prior = (0.0, 0.0) if self._prior is None else (self._prior.genuine, self._prior.impostor)
         both = zip((self._genuine, self._impostor), prior, strict=True)
-        g, i = (_blend(p.moments[0], len(p), mean, self._assumed) for p, mean in both)
+        g, i = (_blend(p.moments[0], len(p), mean, self._assumed(p)) for p, mean in both)
         return g, i
 
     def _variances(self) -> tuple[float, float]:
         variance = 0.0 if self._prior is None else self._prior.spread**2
         both = (self._genuine, self._impostor)
-        g, i = (_blend(p.moments[1], len(p), variance, self._assumed) for p in both)
+        g, i = (_blend(p.moments[1], len(p), variance, self._assumed(p)) for p in both)
         return g, i
 
     def _spread(self) -> float:

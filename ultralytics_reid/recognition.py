@@ -27,6 +27,9 @@ _COMPARED = 12
 # Nats below which a tracklet doesn't resemble an identity at all, and below which it hardly does.
 _NOBODY = -4.0
 _HARDLY = -2.0
+# Seconds after which somebody is somebody new, as long as no likeness can be judged: waiting longer would tell nothing,
+# and who is gone before would teach nothing.
+_BLIND_SECONDS = 2.0
 # However well motion fits, appearance must be better than that of this share of strangers.
 _MOST_RATE = 0.2
 _TINY_RATE = 1e-12
@@ -157,8 +160,14 @@ class Recogniser:
         self._release(seen)
         self._wait(young, (shown, claimed), likely)
         for tracklet in young:
-            if not tracklet.settled and tracklet.seen_for(when[1]) >= self._config.recognise_seconds:
+            if not tracklet.settled and tracklet.seen_for(when[1]) >= self._patience:
                 self._give_up(tracklet, when)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds for which a tracklet may be undecided."""
+        most = self._config.recognise_seconds
+        return most if self.tracklets.trust else min(most, _BLIND_SECONDS)
 
     def _judge(
         self, young: Sequence[Tracklet], tested: Sequence[Tracklet], taken: Taken, when: When
