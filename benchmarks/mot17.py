@@ -1,142 +1,327 @@
-"""MOT17's validation half by MOT17's own rule: motion only, and with simulated appearance, as there are no pictures."""
+"""MOT17, or anything in MOTChallenge's form, by its own rules: any tracker on the same detections and embeddings.
+
+Without --data: MOT17's validation half as it lies in the shared folder, motion only, and with SIMULATED appearance, as
+there are no pictures.
+"""
 
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.mot17 import COMBINED, MOT17, NAMES, Clip, evaluate, load_clip
-from harness.report import add_write, cells, publish
-from harness.runs import OURS, Contender, run_cached
-from harness.setting import add_shared, facts, need, table
-from harness.simulate import simulate
+from harness.features import default_cache
+from harness.mot.bundle import bundle
+from harness.mot.cache import Cache, slug
+from harness.mot.choice import THRESHOLDS, Choice
+from harness.mot.choosing import choose
+from harness.mot.embedding import need_embedder
+from harness.mot.errors import ChoiceError, DataError, MotError
+from harness.mot.host import HostChoice
+from harness.mot.known import check_halves, counted
+from harness.mot.layout import ALL, DETECTORS, SPLITS, Clip, all_notes, find_clips
+from harness.mot.plots import draw
+from harness.mot.recipe import AUTO, NONE, SIMULATED, Detector, Recipe
+from harness.mot.tables import Part, difference_table, rows_of, tables, write_csv
+from harness.mot.telling import tell
+from harness.mot.work import Prepare, Track, cores, do_all, seeds_of
+from harness.mot17 import MOT17
+from harness.report import publish
+from harness.runs import OURS, Contender
+from harness.setting import add_shared, facts, need
 from harness.stock import BOTSORT, BOTSORT_LONG, BOTSORT_REID, BYTETRACK, DEEPOCSORT_REID, TRACKTRACK_REID
 
 TITLES = {
-    "motion": "Motion only: no embeddings",
-    "simulated": "SIMULATED appearance: made-up embeddings as alike as real ones are, the same for all",
+    NONE: "Motion only: no embeddings",
+    SIMULATED: "SIMULATED appearance: made-up embeddings as alike as real ones are, the same for all",
+    AUTO: "The detector's own features",
 }
-COLUMNS = ["HOTA", "AssA", "IDF1", "MOTA", "IDSW", "ids", "ms a frame"]
 MEMORYLESS = Contender("reid_botsort, memory_seconds 0", OURS, {"memory_seconds": 0.0})
 MOTION = (BYTETRACK, BOTSORT, Contender("tracktrack", "tracktrack.yaml"), Contender("**reid_botsort**", OURS))
-SIMULATED = (
+LOOKS = (
     *(BYTETRACK, BOTSORT, BOTSORT_REID, BOTSORT_LONG, TRACKTRACK_REID, DEEPOCSORT_REID),
     Contender("**reid_botsort**", OURS),
     MEMORYLESS,
 )
-THRESHOLDS = {"high": "track_high_thresh", "low": "track_low_thresh", "new": "new_track_thresh"}
-NOTE = """\
-YOLOX-X detections of ByteTrack's ablation, frame-to-frame camera motion of BoT-SORT's release for those trackers that
-use any. MOT17's rule: what matches a distractor is dropped; who left the picture and comes back is somebody new, so a
-return that is recognised counts as a mistake. `ms a frame` is the tracker's time alone, without finding out the camera
-motion: the median frame's, in the mean over the sequences."""
-SEEDED = "Figures are means over {} seeds of the simulation, ± half the range."
+KEYS = {"high": "track_high_thresh", "low": "track_low_thresh", "new": "new_track_thresh"}
+BLOCKS = ("mot17", "mot17-published", "mot17-others")
+RULE = """\
+MOTChallenge's rule: what matches a distractor is dropped; who left the picture and comes back is somebody new, so a
+return that is recognised counts as a mistake."""
+TIMES = """\
+`ms` are median times a frame, in the mean over the sequences, of when it was computed; `track` is the tracker's alone,
+without detecting, embedding and finding out the camera motion."""
+SEEDED = "Figures of trackers that use appearance are means over {} seeds of the simulation, ± half the range."
 
 
 @dataclass(frozen=True)
-class Score:
-    """One run of a tracker over all sequences.
+class Asked:
+    """Trackers that shall be fed the same.
 
     Attributes:
-        part: "motion" or "simulated".
-        tracker: Its label.
-        seed: The simulation's.
-        values: Figures by name, by sequence and for all of them together.
+        recipe: Where their inputs come from.
+        choices: The trackers.
     """
 
-    part: str
-    tracker: str
-    seed: int
-    values: dict[str, dict[str, float]]
+    recipe: Recipe
+    choices: list[Choice]
+
+    @property
+    def folder(self) -> str:
+        """What its results' folder is called."""
+        return slug(self.recipe.embedder)
 
 
 def main() -> None:
     args = _arguments()
-    clips = [load_clip(args.folder / name) for name in args.sequences]
-    scores = [score for part in args.parts for score in _scores(args, part, clips)]
-    if args.json:
-        told = {"machine": facts(), "thresholds": args.thresholds, "scores": [vars(s) for s in scores]}
-        args.json.write_text(json.dumps(told, indent=2) + "\n")
-    tables, notes = list(_tables(args, scores)), [*_notes(args), facts()]
-    print("\n\n".join([*tables, *notes]))
-    if args.write:
-        publish("mot17", "\n\n".join([*(t for t in tables if COMBINED in t), *notes]))
+    try:
+        _run(args)
+    except MotError as error:
+        print(f"mot17.py: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; what is in the cache will not be computed again", file=sys.stderr)
+        sys.exit(130)
+
+
+def _run(args: Namespace) -> None:
+    clips = find_clips(args.data, args.split, args.public, args.sequences, args.partial)
+    asked = [_asked(args, embedder, clips) for embedder in args.embedders]
+    known = [] if args.split == "test" else _checked(args, clips)
+    for note in (*all_notes(clips), *known):
+        tell(note)
+    parts = [_part(args, clips, a) for a in asked]
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.split == "test":
+        _bundles(args, clips, asked)
+    else:
+        _tell(args, parts, [*known, *_notes(args, asked)])
 
 
 def _arguments() -> Namespace:
-    parser = ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     add_shared(parser)
-    parser.add_argument("--only", choices=tuple(TITLES), help="one part instead of both")
-    parser.add_argument("--sequences", nargs="+", choices=NAMES, default=list(NAMES), help="default: all")
-    parser.add_argument("--seeds", type=int, default=2, metavar="N", help="simulations (default: 2)")
-    for name, key in THRESHOLDS.items():
-        parser.add_argument(f"--{name}", type=float, metavar="SCORE", help=f"{key} of all trackers (default: YAML's)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    add_write(parser)
+    _add_data(parser)
+    _add_inputs(parser)
+    _add_trackers(parser)
+    _add_outputs(parser)
     args = parser.parse_args()
-    args.parts = [args.only] if args.only else list(TITLES)
-    args.thresholds = {k: v for name, k in THRESHOLDS.items() if (v := getattr(args, name)) is not None}
-    args.folder = args.shared / "data" / MOT17
-    need(*(args.folder / name for name in args.sequences))
+    args.thresholds = {t: v for t in THRESHOLDS if (v := getattr(args, t)) is not None}
+    args.is_default = args.data is None
+    if args.is_default:
+        args.data = args.shared / "data" / MOT17
+        need(args.data)
+    both = [args.only] if args.only else [NONE, SIMULATED]
+    args.embedders = [args.embedder] if args.embedder else both if args.is_default else [NONE]
     return args
 
 
-def _scores(args: Namespace, part: str, clips: list[Clip]) -> Iterator[Score]:
-    if part == "motion":
-        for contender in MOTION:
-            yield _score(args, part, contender, 0, clips)
-        return
-    for seed in range(args.seeds):
-        seen = [replace(clip, detections=simulate(clip.scene, clip.detections, seed)) for clip in clips]
-        for contender in SIMULATED:
-            yield _score(args, part, contender, seed, seen)
+def _add_data(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("data")
+    text = "MOT17, MOT15, MOT16, MOT20, DanceTrack, SportsMOT: the root, a split's folder, or one sequence"
+    group.add_argument("--data", type=Path, metavar="DIR", help=f"{text} (default: {MOT17} in the shared folder)")
+    text = "val-half is ByteTrack's, of the training sequences; test has no ground truth: files for the server"
+    group.add_argument("--split", choices=tuple(SPLITS), default="val-half", help=f"{text} (default: val-half)")
+    text = "by name, by name without the detector, or by number (default: all)"
+    group.add_argument("--sequences", nargs="+", default=[], metavar="NAME", help=text)
+    text = "which of MOT17's three copies of a sequence (default: FRCNN, else what is there)"
+    group.add_argument("--public", choices=(*DETECTORS, ALL), help=text)
+    group.add_argument("--partial", action="store_true", help="cut a sequence to those pictures that are there")
 
 
-def _score(args: Namespace, part: str, contender: Contender, seed: int, clips: list[Clip]) -> Score:
-    told = replace(contender, changes={**contender.changes, **args.thresholds})
-    runs = {c.scene.name: run_cached(told, c.scene, c.detections, shape=c.shape, warps=c.warps) for c in clips}
-    values = evaluate(args.folder, {name: run.frames for name, run in runs.items()})
-    times = {name: run.milliseconds for name, run in runs.items()}
-    times[COMBINED] = sum(times.values()) / len(times)
-    return Score(part, contender.label, seed, {name: values[name] | {"ms": times[name]} for name in values})
+def _add_inputs(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("what all trackers are fed")
+    text = "a folder of NAME.txt, or given: the sequences' own det/det.txt, public is the same (default: given)"
+    group.add_argument("--detections", metavar="DIR|given|public", help=text)
+    group.add_argument("--detector", metavar="MODEL", help="a YOLO model, for detections or for --embedder auto")
+    group.add_argument("--imgsz", type=int, default=640, metavar="PIXELS", help="of the detector (default: 640)")
+    group.add_argument("--conf", type=float, default=0.1, metavar="SCORE", help="least of its scores (default: 0.1)")
+    text = "its classes that are tracked; none: all (default: 0)"
+    group.add_argument("--classes", type=int, nargs="*", default=[0], metavar="N", help=text)
+    text = "none, simulated, auto (of --detector), or what a tracker YAML's `model` takes (default: none)"
+    group.add_argument("--embedder", metavar="NAME", help=text)
+    group.add_argument("--weights", default="", metavar="FILE", help="of the embedder, as the YAML's `weights`")
+    group.add_argument("--seeds", type=int, default=2, metavar="N", help="of simulated appearance (default: 2)")
+    group.add_argument("--device", help="for detector and embedder, as Ultralytics takes it")
+    group.add_argument("--only", choices=(NONE, SIMULATED), help="one part instead of both, without --data")
 
 
-def _tables(args: Namespace, scores: list[Score]) -> Iterator[str]:
-    several = [COMBINED] if len(args.sequences) > 1 else []
-    for part, title in TITLES.items():
-        chosen = [s for s in scores if s.part == part]
-        for name in (*several, *args.sequences) if chosen else ():
-            rows = table(["tracker", *COLUMNS], _rows(chosen, name))
-            yield f"**{title}: {name}**\n\n{rows}"
+def _add_trackers(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("trackers")
+    text = "by name, by YAML, boxmot/NAME, roboflow/NAME, with commas between; botsort:with_reid=True,track_buffer=60"
+    group.add_argument("--trackers", nargs="+", metavar="A,B", help=text)
+    for name, key in KEYS.items():
+        text = f"{key} of all trackers, or what comes nearest to it (default: each one's own)"
+        group.add_argument(f"--{name}", type=float, metavar="SCORE", help=text)
+    group.add_argument("--baseline", metavar="LABEL", help="what others are compared with (default: botsort)")
+    group.add_argument("--draws", type=int, default=5000, metavar="N", help="of sequences, for intervals")
+    group.add_argument("--jobs", type=int, default=cores(), metavar="N", help="processes (default: all cores)")
 
 
-def _rows(scores: list[Score], name: str) -> list[list[str]]:
-    trackers = dict.fromkeys(s.tracker for s in scores)
-    return [[t, *_over_seeds([s.values[name] for s in scores if s.tracker == t])] for t in trackers]
+def _add_outputs(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("outputs")
+    group.add_argument("--out", type=Path, default=Path("mot17-output"), metavar="DIR", help="default: mot17-output")
+    text = "keeps detections, embeddings, camera motion and tracks"
+    group.add_argument("--cache", type=Path, default=default_cache() / "mot", metavar="DIR", help=text)
+    group.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    text = f"put the tables into benchmarks/README.md too, into the block of that name: {', '.join(BLOCKS)}"
+    group.add_argument("--write", nargs="?", const=BLOCKS[0], choices=BLOCKS, metavar="BLOCK", help=text)
 
 
-def _over_seeds(values: list[dict[str, float]]) -> list[str]:
-    columns = {k: [v[k] for v in values] for k in values[0]}
-    mean = cells({k: sum(v) / len(v) for k, v in columns.items()}, COLUMNS)
-    spread = cells({k: (max(v) - min(v)) / 2 for k, v in columns.items()}, COLUMNS)
-    return mean if len(values) == 1 else [f"{m} ± {s}" for m, s in zip(mean, spread, strict=True)]
+def _asked(args: Namespace, embedder: str, clips: Sequence[Clip]) -> Asked:
+    choices = _choices(args, embedder)
+    looks = any(choice.appearance for choice in choices)
+    if args.baseline and args.baseline not in {c.label for c in choices}:
+        raise ChoiceError(f"--baseline {args.baseline} is none of the trackers: {', '.join(c.label for c in choices)}")
+    recipe = replace(_recipe(args), embedder=embedder if looks else NONE)
+    recipe = replace(recipe, motion=tuple(sorted({c.motion for c in choices if c.motion})))
+    need_embedder(recipe)
+    if recipe.embeds_pictures or recipe.detects:
+        for clip in clips:
+            clip.pictures()
+    return Asked(recipe, choices)
 
 
-def _notes(args: Namespace) -> Iterator[str]:
-    yield NOTE
-    if "simulated" in args.parts and args.seeds > 1:
+def _choices(args: Namespace, embedder: str) -> list[Choice]:
+    if args.trackers:
+        return choose(args.trackers, args.thresholds, embedder)
+    told = {KEYS[t]: v for t, v in args.thresholds.items()}
+    contenders = MOTION if embedder == NONE else LOOKS
+    return [HostChoice(c.yaml, c.label, {**c.changes, **told}) for c in contenders]
+
+
+def _recipe(args: Namespace) -> Recipe:
+    detector = _detector(args) if args.detector else None
+    given = args.detections in ("given", "public") or (args.detections is None and detector is None)
+    folder = None if given or args.detections is None else Path(args.detections)
+    if folder is not None and not folder.is_dir():
+        raise DataError(f"--detections {folder} is no folder; given stands for the sequences' own det/det.txt")
+    weights = {"weights": args.weights, "device": args.device}
+    return Recipe(Cache(args.cache), boxes=folder, given=given, detector=detector, **weights)
+
+
+def _detector(args: Namespace) -> Detector:
+    from ultralytics.utils.downloads import attempt_download_asset
+
+    path = Path(args.detector)
+    found = path if path.exists() else Path(attempt_download_asset(args.detector))
+    if not found.exists():
+        raise DataError(f"--detector {args.detector}: no such file, and Ultralytics has none of that name")
+    return Detector(found.resolve(), args.imgsz, args.conf, tuple(args.classes), args.device)
+
+
+def _checked(args: Namespace, clips: Sequence[Clip]) -> list[str]:
+    """What is known of the data's ground truth, compared with what is there."""
+    lacking = [str(c.folder / "gt" / "gt.txt") for c in clips if not c.has_truth()]
+    if lacking:
+        raise DataError(f"without ground truth, only --split test: missing {', '.join(lacking)}")
+    truths = {c.name: c.truth() for c in clips}
+    halved = args.split == "val-half"
+    return check_halves({name: counted(t.rows, t.classes) for name, t in truths.items()}) if halved else []
+
+
+def _part(args: Namespace, clips: Sequence[Clip], asked: Asked) -> Part:
+    title = TITLES.get(asked.recipe.embedder, f"Embeddings: {asked.recipe.embedder}")
+    times = _prepared(args, clips, asked)
+    jobs = [
+        Track(clip, asked.recipe, seed, choice, _result(args, asked, choice, clip, seed), args.split != "test")
+        for choice in asked.choices
+        for seed in seeds_of(choice, asked.recipe, args.seeds)
+        for clip in clips
+    ]
+    return Part(title, asked.choices, [c.name for c in clips], do_all(jobs, args.jobs, "trackers"), times)
+
+
+def _prepared(args: Namespace, clips: Sequence[Clip], asked: Asked) -> dict[str, dict[str, float]]:
+    """Compute what all trackers are fed, say what is strange about it, and return the times it took."""
+    seeds = range(args.seeds if asked.recipe.embedder == SIMULATED else 1)
+    jobs = [Prepare(clip, asked.recipe, seed) for seed in seeds for clip in clips]
+    found = do_all(jobs, _workers(args, asked.recipe), "inputs")
+    for note in dict.fromkeys(note for _, notes in found for note in notes):
+        tell(note)
+    return {clip.name: times for clip, (times, _) in zip(clips, found, strict=False)}
+
+
+def _workers(args: Namespace, recipe: Recipe) -> int:
+    """One process where there is a GPU: several would only take each other's memory."""
+    if not (recipe.detects or recipe.embeds_pictures) or args.device == "cpu":
+        return int(args.jobs)
+    import torch
+
+    return 1 if torch.cuda.is_available() else int(args.jobs)
+
+
+def _result(args: Namespace, asked: Asked, choice: Choice, clip: Clip, seed: int) -> Path:
+    seeds = seeds_of(choice, asked.recipe, args.seeds)
+    folder = args.out / "results" / asked.folder / slug(choice.label)
+    return Path(folder / (f"seed-{seed}" if len(seeds) > 1 else "data") / f"{clip.name}.txt")
+
+
+def _bundles(args: Namespace, clips: Sequence[Clip], asked: Sequence[Asked]) -> None:
+    for a in asked:
+        for choice in a.choices:
+            path = args.out / "server" / a.folder / f"{slug(choice.label)}.zip"
+            results = [_result(args, a, choice, clip, 0) for clip in clips]
+            missing = bundle(path, results, own_detections=not a.recipe.given)
+            print(f"{choice.label}: {path}")
+            if missing:
+                told = ", ".join(missing)
+                print(f"  the server wants {told} too: public detections differ, so run with --public {ALL}")
+
+
+def _tell(args: Namespace, parts: Sequence[Part], notes: Sequence[str]) -> None:
+    baseline = args.baseline or "botsort"
+    compared = [difference_table(p, baseline, args.draws) for p in parts]
+    shown = [t for p, d in zip(parts, compared, strict=True) for t in (*tables(p), d)]
+    text = "\n\n".join([*shown, *notes])
+    rows = list(rows_of(parts))
+    told = {"machine": facts(), "notes": list(notes), "thresholds": args.thresholds, "scores": rows}
+    (args.out / "table.md").write_text(text + "\n", encoding="utf-8")
+    write_csv(args.out / "scores.csv", rows)
+    for path in (args.out / "scores.json", args.json):
+        if path is not None:
+            path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    _draw(args.out, parts)
+    print(text)
+    if args.write:
+        kept = [t for p, d in zip(parts, compared, strict=True) for t in (*tables(p, each=False), d)]
+        publish(args.write, "\n\n".join([*kept, *notes]))
+
+
+def _draw(out: Path, parts: Sequence[Part]) -> None:
+    for n, part in enumerate(parts):
+        suffix = f"-{n + 1}" if len(parts) > 1 else ""
+        draw(part, out / f"hota{suffix}.png", out / f"bars{suffix}.png")
+
+
+def _notes(args: Namespace, asked: Sequence[Asked]) -> Iterator[str]:
+    yield f"{_sources(args, asked[0].recipe)} {RULE}"
+    yield TIMES + (f" {args.jobs} jobs at once disturb times." if args.jobs > 1 else "")
+    if args.seeds > 1 and any(a.recipe.embedder == SIMULATED for a in asked):
         yield SEEDED.format(args.seeds)
-    yield "Thresholds (high / low / new): " + "; ".join(_thresholds(args))
+    yield "Thresholds on scores: " + "; ".join(_thresholds([c for a in asked for c in a.choices]))
+    yield facts()
 
 
-def _thresholds(args: Namespace) -> list[str]:
-    """What was used, by YAML: its own, or what was asked for."""
-    yamls = dict.fromkeys(c.yaml for c in (*MOTION, *SIMULATED))
-    configs = {y: {**Contender(y, y).config(), **args.thresholds} for y in yamls}
-    return [f"{y} " + " / ".join(f"{c[k]:g}" for k in THRESHOLDS.values()) for y, c in configs.items()]
+def _sources(args: Namespace, recipe: Recipe) -> str:
+    if args.is_default:
+        return "YOLOX-X detections of ByteTrack's ablation, camera motion of BoT-SORT's release."
+    if recipe.detects and recipe.detector is not None:
+        d = recipe.detector
+        return f"Detections: {d.weights.name} at {d.imgsz}, from a score of {d.conf:g} on."
+    return "Detections: the sequences' own det/det.txt." if recipe.given else "Detections: read from files."
+
+
+def _thresholds(choices: Sequence[Choice]) -> list[str]:
+    """What each used, those with the same together."""
+    by_values: dict[str, list[str]] = {}
+    for choice in choices:
+        told = ", ".join(f"{key} {value:g}" for key, value in choice.thresholds().items())
+        by_values.setdefault(told or "none", []).append(choice.label)
+    return [f"{', '.join(dict.fromkeys(labels))}: {told}" for told, labels in by_values.items()]
 
 
 if __name__ == "__main__":

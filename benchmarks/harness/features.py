@@ -14,12 +14,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ultralytics_reid.embedders import CropEmbedder, Embedder, Regions
 from ultralytics_reid.embedders.detector import DetectorFeatures
 from ultralytics_reid.embedders.torchreid import TorchReID
 
+from .backbone import Backbone
 from .imagenet import ImageNetClassifier
 from .runs import pictures
 from .sequences import Array, Detections, load_cache, load_sequence
@@ -49,9 +49,14 @@ class _Source:
     adapter: type
 
 
+def default_cache() -> Path:
+    """Where benchmarks keep what takes long to compute."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ultralytics-reid-benchmarks"
+
+
 def add_features(parser: ArgumentParser) -> None:
     """Add `--features`, the folder that keeps computed embeddings."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ultralytics-reid-benchmarks"
+    default = default_cache()
     text = f"folder that keeps computed embeddings (default: {default})"
     parser.add_argument("--features", type=Path, default=default, metavar="DIR", help=text)
 
@@ -139,7 +144,7 @@ def _source(embedder: str, shared: Path) -> _Source:
         _require(has("torchreid"), "torchreid is not installed")
         source = _Source(models / "osnet_x0_25_market1501.pth", _osnet, TorchReID)
     elif embedder == "detector":
-        source = _Source(models / "yolo11n.pt", _Backbone, DetectorFeatures)
+        source = _Source(models / "yolo11n.pt", Backbone, DetectorFeatures)
     else:
         source = _Source(_classifier_weights(), ImageNetClassifier, ImageNetClassifier)
     _require(source.weights.exists(), f"not found: {source.weights}")
@@ -191,22 +196,3 @@ def _noise(count: int) -> Array:
 
 def _osnet(weights: Path) -> Embedder:
     return TorchReID("osnet_x0_25", str(weights), None)
-
-
-class _Backbone:
-    """The plugin's detector features at boxes that are known already."""
-
-    def __init__(self, weights: Path) -> None:
-        from ultralytics import YOLO
-
-        self._yolo = YOLO(weights)
-        # The predictor runs a fused copy of the net, and it is made with the first picture.
-        self._detect(np.zeros((64, 64, 3), np.uint8))
-        self._features = DetectorFeatures(self._yolo.predictor.model.model, lambda: True)
-
-    def _detect(self, image: npt.NDArray[np.uint8]) -> None:
-        self._yolo.predict(image, imgsz=640, verbose=False)
-
-    def __call__(self, image: npt.NDArray[np.uint8], xyxy: Array) -> Array:
-        self._detect(image)
-        return self._features([xyxy], [(image.shape[0], image.shape[1])])[0]

@@ -114,7 +114,7 @@ def run_cached(
         start = time.perf_counter()
         rows = tracker.update(as_boxes(detections, picture.shape[:2]), picture, feats=detections.feats)
         times.append(time.perf_counter() - start)
-        frames.append(_frame(rows))
+        frames.append(rows_as_frame(rows))
     return Run(tuple(frames), 1000 * statistics.median(times))
 
 
@@ -152,7 +152,8 @@ def as_boxes(detections: Detections, shape: tuple[int, ...]) -> Any:
     return Boxes(np.concatenate(columns, axis=1), shape)
 
 
-def _frame(rows: npt.NDArray[np.float32]) -> Frame:
+def rows_as_frame(rows: npt.NDArray[np.float32]) -> Frame:
+    """The boxes and ids of what a tracker of the host returns."""
     rows = np.asarray(rows, np.float32).reshape(-1, 8)
     return Frame(rows[:, 4].astype(np.int64), rows[:, :4])
 

@@ -1,0 +1,1 @@
+"""MOTChallenge data: read strictly, tracked by anybody's tracker on the same inputs, scored by TrackEval."""

@@ -1,0 +1,124 @@
+"""What is computed once and kept: arrays under a fingerprint of everything that they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .telling import tell
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+_KEY = "fingerprint"
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of arrays.
+
+    Attributes:
+        folder: Where they lie; made when something is kept.
+    """
+
+    folder: Path
+
+    def path(self, sequence: str, stage: str, key: Mapping[str, Any]) -> Path:
+        """Where arrays of a fingerprint lie, or would."""
+        return self.folder / sequence / f"{stage}-{digest(key)[:16]}.npz"
+
+    def arrays(self, sequence: str, stage: str, key: Mapping[str, Any], compute: Callable[[], Arrays]) -> Arrays:
+        """Read arrays, or compute and keep them.
+
+        A file appears at once and whole. One that can't be read whole, as it was cut short or damaged since, is told
+        and computed again.
+
+        Args:
+            sequence: The sequence's name.
+            stage: What kind of arrays.
+            key: All that they depend on, as JSON could have it.
+            compute: Gives them.
+        """
+        path = self.path(sequence, stage, key)
+        kept = _load(path, digest(key)) if path.exists() else None
+        if kept is not None:
+            return kept
+        arrays = compute()
+        _save(path, {**arrays, _KEY: np.array(digest(key))})
+        return arrays
+
+
+def _load(path: Path, wanted: str) -> Arrays | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        whole = str(arrays.pop(_KEY)) == wanted
+    except _UNREADABLE as error:
+        tell(f"{path} is damaged or half written ({type(error).__name__}): computed again")
+        return None
+    if not whole:
+        tell(f"{path} is of something else: computed again")
+    return arrays if whole else None
+
+
+def _save(path: Path, arrays: Arrays) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.stem, suffix=".part", delete=False) as file:
+        part = Path(file.name)
+        try:
+            np.savez(file, allow_pickle=False, **arrays)
+        except BaseException:
+            part.unlink()
+            raise
+    part.replace(path)
+
+
+def digest(key: Any) -> str:
+    """A hash of anything that JSON can have."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def of_arrays(arrays: Iterable[npt.NDArray[Any]]) -> str:
+    """A hash of arrays' contents, types and shapes."""
+    total = hashlib.sha256()
+    for array in arrays:
+        total.update(f"{array.dtype}{array.shape}".encode())
+        total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def of_file(path: Path) -> str:
+    """A hash of a file's content, or of all files of a folder; of its name where there is no such file."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    total = hashlib.sha256()
+    for file in files if path.exists() else []:
+        total.update(file.name.encode())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                total.update(block)
+    return total.hexdigest() if path.exists() else str(path)
+
+
+def of_pictures(paths: Iterable[Path]) -> str:
+    """A hash of pictures' names, sizes and times of change: reading all of them would take longer than to use them."""
+    facts = [(p.name, (stat := p.stat()).st_size, stat.st_mtime_ns) for p in paths]
+    return digest(facts)
+
+
+def slug(text: str) -> str:
+    """A text as a file name; two texts that differ give two names."""
+    plain = re.sub(r"[^A-Za-z0-9_.=-]+", "-", text).strip("-")
+    return plain if plain == text and len(plain) < 80 else f"{plain[:70]}-{digest(text)[:6]}"

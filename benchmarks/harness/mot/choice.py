@@ -1,0 +1,121 @@
+"""What a tracker of a comparison is, whoever made it."""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..sequences import Detections, Frame
+from .errors import ChoiceError
+from .reading import Doubles
+
+# Thresholds that the command line sets for all: scores of detections that are good, poor, and may begin a track.
+THRESHOLDS = ("high", "low", "new")
+MOTION = "sparseOptFlow"
+_NUMBERS = (int, float)
+
+
+class Running(Protocol):
+    """A tracker that has begun with a sequence."""
+
+    def update(self, n: int, detections: Detections) -> Frame:
+        """Track frame `n`, from 0, frame by frame; returns the boxes it shows."""
+        ...
+
+
+@dataclass(frozen=True)
+class Choice(ABC):
+    """A tracker as it was asked for.
+
+    Attributes:
+        name: As its own package calls it.
+        label: As tables call it.
+        changes: Keys that differ from its defaults.
+    """
+
+    name: str
+    label: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    @abstractmethod
+    def motion(self) -> str | None:
+        """The host's name of the camera motion that it takes, None if it takes none."""
+
+    @property
+    @abstractmethod
+    def appearance(self) -> bool:
+        """Whether it takes embeddings."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """All that its output depends on beside its inputs."""
+
+    @abstractmethod
+    def thresholds(self) -> dict[str, Any]:
+        """Its thresholds on detections' scores, by its own names of them."""
+
+    @abstractmethod
+    def start(self, fps: float, shape: tuple[int, int], warps: Doubles | None) -> Running:
+        """Make one.
+
+        Args:
+            fps: Frames a second.
+            shape: The pictures' height and width, pixels.
+            warps: Camera motion `(F, 2, 3)`; None if it takes none.
+        """
+
+
+class GivenMotion:
+    """Stands in for a package's own camera motion, with what is known of the frame that `at` points to.
+
+    Args:
+        warps: `(F, 2, 3)` affine camera motion from the frame before to each frame, pixels.
+    """
+
+    method = "given"  # what the host asks, to know whether there is any
+
+    def __init__(self, warps: Doubles) -> None:
+        self._warps = warps
+        self.at = 0
+
+    def apply(self, picture: Any, boxes: Any = None) -> npt.NDArray[np.float64]:  # noqa: ARG002
+        """The motion, whatever the picture shows: as the host and BoxMOT ask for it."""
+        return np.array(self._warps[self.at])
+
+    estimate = apply
+
+    def reset(self) -> None:
+        """There is nothing to forget."""
+
+    reset_params = reset
+
+
+def need_keys(label: str, changes: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Raise `ChoiceError` for a key that a tracker doesn't have, or a value of another kind than its default."""
+    for key, value in changes.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+            raise ChoiceError(f"{label}: no key {key!r}; the nearest is {near[0]!r}" if near else f"{label}: no keys")
+        if not _fits(known[key], value):
+            raise ChoiceError(f"{label}: {key} is {known[key]!r} by default, so it can't be {value!r}")
+
+
+def _fits(default: Any, value: Any) -> bool:
+    if default is None or isinstance(default, bool) or isinstance(value, bool):
+        return default is None or isinstance(value, type(default))
+    if isinstance(default, _NUMBERS):
+        return isinstance(value, _NUMBERS)
+    return isinstance(value, type(default))
+
+
+def asked_for(thresholds: Mapping[str, float], names: Mapping[str, Iterable[str]], known: Mapping[str, Any]) -> Any:
+    """Thresholds by a tracker's own names of them: the first name of each that it knows."""
+    found = {t: next((n for n in names.get(t, ()) if n in known), None) for t in thresholds}
+    return {name: thresholds[t] for t, name in found.items() if name is not None}

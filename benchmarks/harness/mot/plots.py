@@ -1,0 +1,73 @@
+"""Two pictures of a part: HOTA over localisation thresholds, and the trackers beside each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .reading import Doubles
+from .scoring import mean_figures, thresholds
+from .tables import COMBINED, Part, values
+
+_CURVES = ("HOTA", "DetA", "AssA")
+_BARS = ("HOTA", "IDF1", "MOTA", "AssA")
+_DPI = 120
+
+
+def draw(part: Part, curves: Path, bars: Path) -> None:
+    """Draw a part's two pictures.
+
+    Args:
+        part: What to show; it must be scored.
+        curves: Where the first goes, a `.png`.
+        bars: Where the second goes.
+    """
+    _curves(part).savefig(curves, dpi=_DPI)
+    _bars(part).savefig(bars, dpi=_DPI)
+
+
+def _figure(width: float, height: float) -> Any:
+    # Not through pyplot: that would look for a screen, and keep every figure.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _curves(part: Part) -> Any:
+    figure = _figure(13, 4.6)
+    for axes, name in zip(figure.subplots(1, len(_CURVES), sharex=True), _CURVES, strict=True):
+        for choice in part.choices:
+            axes.plot(thresholds(), _curve(part, choice.label, name), label=_short(choice.label), linewidth=1.4)
+        axes.set(title=name, xlabel="localisation threshold α (IoU)", ylim=(0, 100))
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("%")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    figure.suptitle(part.title)
+    return figure
+
+
+def _curve(part: Part, tracker: str, name: str) -> Doubles:
+    return np.asarray(100 * np.mean([score["HOTA"][name] for score in part.combined(tracker)], axis=0))
+
+
+def _bars(part: Part) -> Any:
+    figure = _figure(11, 5)
+    axes, width = figure.subplots(), 0.8 / len(part.choices)
+    for n, choice in enumerate(part.choices):
+        row = mean_figures([{k: run[COMBINED][k] for k in _BARS} for run in values(part, choice)])
+        places = np.arange(len(_BARS)) + (n - (len(part.choices) - 1) / 2) * width
+        bars = axes.bar(places, list(row.values()), width, label=_short(choice.label))
+        axes.bar_label(bars, fmt="%.1f", fontsize=6, rotation=90, padding=2)
+    axes.set_xticks(np.arange(len(_BARS)), _BARS)
+    axes.set(ylabel="%", title=part.title)
+    axes.margins(y=0.15)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def _short(label: str) -> str:
+    # An underscore in front would hide it from the legend.
+    plain = label.replace("*", "").lstrip("_")
+    return plain if len(plain) <= 50 else f"{plain[:49]}…"

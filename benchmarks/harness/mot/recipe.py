@@ -1,0 +1,83 @@
+"""How detections, embeddings and camera motion come about: the same for all trackers of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .cache import Cache, of_file
+
+NONE, SIMULATED, AUTO = "none", "simulated", "auto"
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A YOLO model and how it is run.
+
+    Attributes:
+        weights: Its file or folder.
+        imgsz: Pixels.
+        conf: Least score that is kept.
+        classes: Which classes are kept, empty for all.
+        device: Torch device by name, None for the default.
+    """
+
+    weights: Path
+    imgsz: int = 640
+    conf: float = 0.1
+    classes: tuple[int, ...] = (0,)
+    device: str | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """What its detections depend on."""
+        kind = {"imgsz": self.imgsz, "conf": self.conf, "classes": self.classes, "device": self.device}
+        return {"weights": of_file(self.weights), **kind, **versions("ultralytics", "torch")}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Where the inputs of all trackers come from.
+
+    Attributes:
+        cache: Keeps them.
+        boxes: A folder of NAME.txt, or None: the detector's where there is one, else what the sequence comes with.
+        given: Whether the sequence's own `det/det.txt` is taken, detector or not.
+        detector: A detector, for boxes or for `auto` embeddings.
+        embedder: `NONE`, `SIMULATED`, `AUTO`, or what `build_embedder` takes as `model`.
+        weights: What it takes as `weights`.
+        device: Torch device by name, None for the default.
+        motion: The host's methods of camera motion that trackers ask for.
+    """
+
+    cache: Cache
+    boxes: Path | None = None
+    given: bool = True
+    detector: Detector | None = None
+    embedder: str = NONE
+    weights: str = ""
+    device: str | None = None
+    motion: tuple[str, ...] = ()
+
+    @property
+    def detects(self) -> bool:
+        """Whether boxes come from the detector."""
+        return self.boxes is None and not self.given
+
+    @property
+    def embeds_pictures(self) -> bool:
+        """Whether embeddings are computed from pictures."""
+        return self.embedder not in (NONE, SIMULATED)
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Packages' versions, by name; of one that isn't installed, nothing."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
