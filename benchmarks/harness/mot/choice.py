@@ -108,11 +108,11 @@ def need_keys(label: str, changes: Mapping[str, Any], known: Mapping[str, Any]) 
 
 
 def _fits(default: Any, value: Any) -> bool:
-    if default is None or isinstance(default, bool) or isinstance(value, bool):
-        return default is None or isinstance(value, type(default))
-    if isinstance(default, _NUMBERS):
-        return isinstance(value, _NUMBERS)
-    return isinstance(value, type(default))
+    if default is None:
+        return True
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    return isinstance(value, _NUMBERS if isinstance(default, _NUMBERS) else type(default))
 
 
 def asked_for(thresholds: Mapping[str, float], names: Mapping[str, Iterable[str]], known: Mapping[str, Any]) -> Any:

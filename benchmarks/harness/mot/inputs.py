@@ -126,7 +126,8 @@ def _file(clip: Clip, folder: Path | None) -> Path:
         names = [folder / f"{name}.txt" for name in dict.fromkeys((clip.name, base_name(clip.name)))]
     found = next((path for path in names if path.is_file()), None)
     if found is None:
-        raise DataError(f"no detections of {clip.name}: {' or '.join(map(str, names))} is missing")
+        told = f"no detections of {clip.name}: {' or '.join(map(str, names))} is missing"
+        raise DataError(f"{told}; there are --detector and --detections DIR")
     return found
 
 

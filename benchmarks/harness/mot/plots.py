@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from ..setting import has
+from .choice import Choice
 from .reading import Doubles
 from .scoring import mean_figures, thresholds
 from .tables import COMBINED, Part, values
+from .telling import tell
 
 _CURVES = ("HOTA", "DetA", "AssA")
 _BARS = ("HOTA", "IDF1", "MOTA", "AssA")
 _DPI = 120
+_STYLES = ("-", "--", "-.", ":")
 
 
 def draw(part: Part, curves: Path, bars: Path) -> None:
@@ -24,6 +28,9 @@ def draw(part: Part, curves: Path, bars: Path) -> None:
         curves: Where the first goes, a `.png`.
         bars: Where the second goes.
     """
+    if not has("matplotlib"):
+        tell("no pictures are drawn: pip install matplotlib")
+        return
     _curves(part).savefig(curves, dpi=_DPI)
     _bars(part).savefig(bars, dpi=_DPI)
 
@@ -38,9 +45,12 @@ def _figure(width: float, height: float) -> Any:
 def _curves(part: Part) -> Any:
     figure = _figure(13, 4.6)
     for axes, name in zip(figure.subplots(1, len(_CURVES), sharex=True), _CURVES, strict=True):
-        for choice in part.choices:
-            axes.plot(thresholds(), _curve(part, choice.label, name), label=_short(choice.label), linewidth=1.4)
-        axes.set(title=name, xlabel="localisation threshold α (IoU)", ylim=(0, 100))
+        for n, choice in enumerate(part.choices):
+            curve = _curve(part, choice.label, name)
+            # Trackers that differ little lie on each other: what is below shows through the gaps.
+            label, style = f"{_short(choice.label)}: {_mean(part, choice)}", _STYLES[n % len(_STYLES)]
+            axes.plot(thresholds(), curve, label=label, linestyle=style, linewidth=1.4)
+        axes.set(title=name, xlabel="localisation threshold α (IoU)", ylim=(0, None))
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("%")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
@@ -50,6 +60,10 @@ def _curves(part: Part) -> Any:
 
 def _curve(part: Part, tracker: str, name: str) -> Doubles:
     return np.asarray(100 * np.mean([score["HOTA"][name] for score in part.combined(tracker)], axis=0))
+
+
+def _mean(part: Part, choice: Choice) -> str:
+    return f"{mean_figures([{'HOTA': run[COMBINED]['HOTA']} for run in values(part, choice)])['HOTA']:.1f}"
 
 
 def _bars(part: Part) -> Any:

@@ -143,14 +143,14 @@ def _nine(values: Doubles, classes: bool) -> Doubles:
 
 def _need_unique(rows: Rows) -> None:
     """TrackEval refuses an id that is in a frame twice, but doesn't say where."""
-    pairs = rows.values[:, [FRAME, ID]]
-    _, first, back = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
-    earlier = first[back.ravel()]
-    twice = np.flatnonzero(earlier != np.arange(len(pairs)))
+    frame, who = rows.values[:, FRAME], rows.values[:, ID]
+    _, first, back = np.unique(frame * (who.max(initial=0) + 1) + who, return_index=True, return_inverse=True)
+    earlier = first[back]
+    twice = np.flatnonzero(earlier != np.arange(len(frame)))
     if len(twice):
-        row, line = pairs[twice[0]], rows.lines[int(earlier[twice[0]])]
-        where = f"{rows.path}:{rows.lines[int(twice[0])]}"
-        raise DataError(f"{where}: id {row[1]:g} is in frame {row[0]:g} already, on line {line}")
+        here, before = int(twice[0]), rows.lines[int(earlier[twice[0]])]
+        told = f"id {who[here]:g} is in frame {frame[here]:g} already, on line {before}"
+        raise DataError(f"{rows.path}:{rows.lines[here]}: {told}")
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..sequences import Frame
-from .cache import Arrays, of_arrays
+from .cache import Arrays, of_arrays, of_file
 from .choice import Choice
 from .errors import MotError
 from .inputs import Inputs, prepare
 from .layout import Clip
-from .recipe import NONE, SIMULATED, Recipe, versions
+from .recipe import HERE, NONE, SIMULATED, Recipe, versions
 from .scoring import Score, as_arrays, benchmark_of, score, write_result
 from .scoring import of_arrays as score_of
 from .telling import bar
@@ -90,7 +90,7 @@ class Track:
 
     def _tracked(self, inputs: Inputs) -> Arrays:
         facts = {"fps": self.clip.info.fps, "shape": self.clip.info.shape, "inputs": inputs.digest}
-        key = {"tracker": self.choice.facts(), **facts}
+        key = {"tracker": self.choice.facts(), "code": of_file(HERE / "choice.py"), **facts}
         return self.recipe.cache.arrays(self.clip.name, "tracks", key, lambda: self._run(inputs))
 
     def _run(self, inputs: Inputs) -> Arrays:
