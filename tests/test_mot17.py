@@ -29,16 +29,17 @@ from benchmarks.harness.mot.known import Counted, check_halves, half
 from benchmarks.harness.mot.layout import find_clips
 from benchmarks.harness.mot.reading import Truth, read_detections, read_info, read_truth
 from benchmarks.harness.mot.recipe import Detector, Recipe
-from benchmarks.harness.mot.scoring import combine, score, write_result
+from benchmarks.harness.mot.scoring import benchmark_of, combine, score, write_result
 from benchmarks.harness.mot.tables import COMBINED, Part, difference_table, tables
 from benchmarks.harness.mot.work import Outcome, Track, do_all, seeds_of
 from benchmarks.harness.runs import run_cached
-from benchmarks.harness.sequences import Frame, Sequence
+from benchmarks.harness.sequences import Detections, Frame, Sequence
 from benchmarks.harness.setting import CHECKOUT
 from benchmarks.harness.stock import BOTSORT
 
 SHAPE = (120, 160)
 NONE = "none"
+ONE = np.ones(1, np.float32)
 
 
 def info(name, length, fps=25, extra=""):
@@ -534,6 +535,20 @@ def test_scores_are_those_of_trackeval_run_its_own_way(tmp_path, benchmark):
     assert all(s["CLEAR"]["IDSW"] and s["CLEAR"]["Frag"] and s["CLEAR"]["CLR_FP"] for s in ours.values())
 
 
+@pytest.mark.parametrize(
+    ("name", "classes", "benchmark"),
+    [
+        ("MOT20-01", True, "MOT20"),
+        ("MOT17-02-SDP", True, "MOT17"),
+        ("dancetrack0001", True, "MOT17"),
+        ("TUD-Stadtmitte", False, "MOT15"),
+        ("MOT20-01", False, "MOT15"),
+    ],
+)
+def test_rules_are_told_by_name_and_form(name, classes, benchmark):
+    assert benchmark_of(name, Truth(np.zeros((0, 9)), classes)) == benchmark
+
+
 def test_distractors_differ_by_benchmark():
     truth, frames = wander(np.random.default_rng(3), length=60, people=30)
     counted = {b: score(truth, frames, b)["Count"]["Dets"] for b in ("MOT15", "MOT17", "MOT20")}
@@ -693,6 +708,18 @@ def test_what_is_kept_gives_what_a_user_gets(shared, tmp_path):
     rows = np.loadtxt(tmp_path / "result.txt", delimiter=",")[:, :4]
     assert len(rows) > 10
     np.testing.assert_allclose(rows, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(("at", "ids"), [(15, 1), (20, 2)])
+def test_camera_motion_is_that_of_its_frame(at, ids):
+    """Somebody stands still before a camera that jumps 100 pixels to the left in frame 15."""
+    warps = np.tile(np.eye(2, 3), (30, 1, 1))
+    warps[at, 0, 2] = 100
+    running = HostChoice("botsort.yaml", "botsort").start(25, (480, 640), warps)
+    box = np.array([[100, 100, 140, 200]], np.float32)
+    moved = box + np.array([100, 0, 100, 0], np.float32)
+    seen = [running.update(n, Detections(box if n < 15 else moved, ONE, ONE * 0, None)) for n in range(30)]
+    assert len({int(i) for frame in seen for i in frame.ids}) == ids
 
 
 def test_only_trackers_that_look_are_run_on_each_simulation():

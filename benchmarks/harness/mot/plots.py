@@ -18,6 +18,9 @@ _CURVES = ("HOTA", "DetA", "AssA")
 _BARS = ("HOTA", "IDF1", "MOTA", "AssA")
 _DPI = 120
 _STYLES = ("-", "--", "-.", ":")
+# Matplotlib has so many colours before it begins again.
+_COLOURS = 10
+_HATCHES = ("", "//", "..", "xx")
 
 
 def draw(part: Part, curves: Path, bars: Path) -> None:
@@ -72,7 +75,8 @@ def _bars(part: Part) -> Any:
     for n, choice in enumerate(part.choices):
         row = mean_figures([{k: run[COMBINED][k] for k in _BARS} for run in values(part, choice)])
         places = np.arange(len(_BARS)) + (n - (len(part.choices) - 1) / 2) * width
-        bars = axes.bar(places, list(row.values()), width, label=_short(choice.label))
+        hatch = _HATCHES[n // _COLOURS % len(_HATCHES)]
+        bars = axes.bar(places, list(row.values()), width, label=_short(choice.label), hatch=hatch)
         axes.bar_label(bars, fmt="%.1f", fontsize=6, rotation=90, padding=2)
     axes.set_xticks(np.arange(len(_BARS)), _BARS)
     axes.set(ylabel="%", title=part.title)
