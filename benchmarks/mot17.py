@@ -30,7 +30,7 @@ from harness.mot.telling import tell
 from harness.mot.work import Prepare, Track, do_all, seeds_of
 from harness.report import publish
 from harness.runs import OURS, Contender
-from harness.setting import facts
+from harness.setting import facts, has
 from harness.stock import BOTSORT, BOTSORT_LONG, BOTSORT_REID, BYTETRACK, DEEPOCSORT_REID, TRACKTRACK_REID
 
 TITLES = {
@@ -142,6 +142,8 @@ def _detector(args: Namespace) -> Detector:
 
 def _checked(args: Namespace, clips: Sequence[Clip]) -> list[str]:
     """What is known of the data's ground truth, compared with what is there."""
+    if not has("trackeval"):
+        raise ChoiceError("TrackEval, which does the scoring, isn't installed: pip install trackeval")
     lacking = [str(c.folder / "gt" / "gt.txt") for c in clips if not c.has_truth()]
     if lacking:
         raise DataError(f"without ground truth, only --split test: missing {', '.join(lacking)}")
