@@ -1,0 +1,291 @@
+"""Draws one figure: a body with hair, clothes, shoes and what it carries, as seen from its side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .backdrop import Image
+from .chance import Floats
+from .pose import HEAD_TALL, HEAD_WIDE, LEGS, SIDES, Figures, J
+from .wardrobe import Colour, Looks
+
+_SHIFT = 4  # bits of a pixel's fraction
+_PART = 1 << _SHIFT
+_ROUND = np.linspace(-np.pi, np.pi, 33)
+# Levels of the torso: share of the way from shoulders to hips, half width and half depth in heights.
+_TORSO = ((-0.12, 0.045, 0.045), (0.0, 0.118, 0.06), (0.3, 0.112, 0.072), (0.7, 0.09, 0.062), (1.0, 0.097, 0.07))
+_SKIRT, _COAT = 1.75, 1.85
+_LEG_WIDE, _ARM_WIDE = (0.052, 0.036, 0.024), (0.034, 0.027, 0.02)
+_BIG = 60.0  # pixels a metre, from which eyes are drawn
+
+
+@dataclass(frozen=True)
+class Brush:
+    """A figure being drawn.
+
+    Attributes:
+        picture: Drawn on, in place.
+        at: `(19, 2)` its joints, pixels.
+        unit: Pixels of its height.
+        looks: What it wears.
+        facing: Radians: 0 faces right, pi/2 away.
+    """
+
+    picture: Image
+    at: Floats
+    unit: float
+    looks: Looks
+    facing: float
+
+    def polygon(self, points: npt.ArrayLike, colour: Colour) -> None:
+        """Fill a convex polygon, `(P, 2)` pixels."""
+        fixed = np.round(np.asarray(points) * _PART).astype(np.int32)
+        cv2.fillConvexPoly(self.picture, fixed, colour, cv2.LINE_AA, _SHIFT)
+
+    def disc(self, centre: npt.ArrayLike, radii: tuple[float, float], colour: Colour, angle: float = 0.0) -> None:
+        """Fill an ellipse."""
+        x, y = np.round(np.asarray(centre) * _PART).astype(int).tolist()
+        wide, tall = (max(1, round(r * _PART)) for r in radii)
+        cv2.ellipse(self.picture, (x, y), (wide, tall), angle, 0, 360, colour, -1, cv2.LINE_AA, _SHIFT)
+
+    def limb(self, joints: Sequence[Floats], radii: Sequence[float], colour: Colour) -> None:
+        """Fill a chain of rounded, tapering pieces; `radii` in heights."""
+        thick = [r * self.unit * self.looks.build for r in radii]
+        for (a, b), (ra, rb) in zip(pairwise(joints), pairwise(thick), strict=True):
+            along = b - a
+            normal = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-6)
+            self.polygon([a + ra * normal, a - ra * normal, b - rb * normal, b + rb * normal], colour)
+        for joint, radius in zip(joints, thick, strict=True):
+            self.disc(joint, (radius, radius), colour)
+
+    def around(self, level: tuple[Floats, float, float], begin: float, end: float) -> tuple[float, float] | None:
+        """Left and right edge of what is seen of a part of the body's round.
+
+        Args:
+            level: Centre, half width and half depth, pixels.
+            begin: Radians from the front, to the person's right.
+            end: Radians, where the part ends.
+        """
+        centre, wide, deep = level
+        angle = np.linspace(begin, end, 9)
+        sine, cosine = np.sin(self.facing), np.cos(self.facing)
+        seen = deep * -np.sin(angle) * cosine + wide * np.cos(angle) * sine < 0
+        if not seen.any():
+            return None
+        x = centre[0] + wide * np.sin(angle[seen]) * sine + deep * np.cos(angle[seen]) * cosine
+        return float(x.min()), float(x.max())
+
+
+def draw_figure(picture: Image, figures: Figures, row: int, looks: Looks) -> None:
+    """Draw a figure.
+
+    Args:
+        picture: `(H, W, 3)` BGR, drawn on in place.
+        figures: Bodies.
+        row: Which of them.
+        looks: What it wears.
+    """
+    unit = float(figures.scale[row]) * looks.height
+    brush = Brush(picture, figures.joints[row], unit, looks, float(figures.facing[row]))
+    near = int(np.cos(brush.facing) > 0)  # 0 is the left side, 1 the right one
+    behind = _bag_is_behind(brush)
+    if behind:
+        _bag(brush)
+    _arm(brush, 1 - near, 0.78)
+    _leg(brush, 1 - near, 0.82)
+    _leg(brush, near, 1.0)
+    _torso(brush)
+    if looks.bag == "backpack" and not behind:
+        _bag(brush)
+    _head(brush)
+    _arm(brush, near, 1.0)
+    if looks.bag != "backpack" and not behind:
+        _bag(brush)
+
+
+def _shade(colour: Colour, light: float) -> Colour:
+    blue, green, red = (max(0, min(255, round(c * light))) for c in colour)
+    return blue, green, red
+
+
+def _leg(brush: Brush, side: int, light: float) -> None:
+    looks = brush.looks
+    hip, knee, ankle, toe = (brush.at[j] for j in LEGS[side])
+    cloth, skin = _shade(looks.bottom_colour, light), _shade(looks.skin, light)
+    bare = looks.bottom in ("shorts", "skirt")
+    brush.limb([knee, ankle], _LEG_WIDE[1:], skin if bare else cloth)
+    # Shorts end above the knee, trousers at the shoe.
+    brush.limb([hip, hip + (knee - hip) * (0.8 if bare else 1)], (_LEG_WIDE[0], _LEG_WIDE[1] + 0.005), cloth)
+    heel = ankle + np.array([0, 0.012 * brush.unit])
+    brush.limb([heel, (heel + toe) / 2, toe], (0.024, 0.022, 0.016), _shade(looks.shoes, light))
+    sole = [p + np.array([0, 0.016 * brush.unit]) for p in (heel, toe)]
+    brush.limb(sole, (0.008, 0.007), _shade(looks.shoes, light * 0.6))
+
+
+def _arm(brush: Brush, side: int, light: float) -> None:
+    looks = brush.looks
+    joints = [brush.at[j] for j in SIDES[side]]
+    cloth, skin = _shade(looks.top_colour, light), _shade(looks.skin, light)
+    long = looks.sleeves or looks.top in ("jacket", "coat")
+    # A rim, or an arm couldn't be told from the body of the same cloth.
+    rim = _shade(cloth if long else skin, 0.7)
+    brush.limb(joints, [r + 0.006 for r in _ARM_WIDE], rim)
+    brush.limb(joints[1:], _ARM_WIDE[1:], cloth if long else skin)
+    brush.limb(joints[:2], _ARM_WIDE[:2], cloth)
+    brush.disc(joints[2], (0.022 * brush.unit, 0.024 * brush.unit), skin)
+
+
+def _levels(brush: Brush) -> list[tuple[Floats, float, float]]:
+    """The torso from the neck to the hips, or lower for what is long: centre, half width and half depth in pixels."""
+    top = (brush.at[J.SHOULDER_L] + brush.at[J.SHOULDER_R]) / 2
+    low = (brush.at[J.HIP_L] + brush.at[J.HIP_R]) / 2
+    size = brush.unit * brush.looks.build
+    rows = [*_TORSO, (1.12, 0.097, 0.07)]
+    if brush.looks.top == "coat":
+        rows = [*_TORSO, (_COAT, 0.125, 0.11)]
+    return [(top + (low - top) * down, wide * size, deep * size) for down, wide, deep in rows]
+
+
+def _outline(brush: Brush, levels: list[tuple[Floats, float, float]], colour: Colour) -> None:
+    """Fill between levels; each piece is convex."""
+    half = [float(np.hypot(w * np.sin(brush.facing), d * np.cos(brush.facing))) for _, w, d in levels]
+    for (a, *_), (b, *_), ha, hb in zip(levels, levels[1:], half, half[1:], strict=False):
+        brush.polygon([[a[0] - ha, a[1]], [a[0] + ha, a[1]], [b[0] + hb, b[1]], [b[0] - hb, b[1]]], colour)
+
+
+def _band(brush: Brush, levels: list[tuple[Floats, float, float]], begin: float, end: float, colour: Colour) -> None:
+    """Fill what is seen of a part of the round, between levels."""
+    edges = [(level[0][1], brush.around(level, begin, end)) for level in levels]
+    for (ya, a), (yb, b) in pairwise(edges):
+        if a and b:
+            brush.polygon([[a[0], ya], [a[1], ya], [b[1], yb], [b[0], yb]], colour)
+
+
+def _between(levels: list[tuple[Floats, float, float]], share: float) -> tuple[Floats, float, float]:
+    """A level between the shoulders and the hips."""
+    body = levels[1:5]
+    downs = [row[0] for row in _TORSO[1:]]
+    n = min(int(np.searchsorted(downs, share, "right")) - 1, len(body) - 2)
+    part = (share - downs[n]) / (downs[n + 1] - downs[n])
+    (a, wa, da), (b, wb, db) = body[n], body[n + 1]
+    return a + (b - a) * part, wa + (wb - wa) * part, da + (db - da) * part
+
+
+def _torso(brush: Brush) -> None:
+    looks, levels = brush.looks, _levels(brush)
+    if looks.bottom == "skirt":
+        hips = (brush.at[J.HIP_L] + brush.at[J.HIP_R]) / 2
+        down = (hips - levels[1][0]) * (_SKIRT - 1)
+        size = brush.unit * looks.build
+        _outline(brush, [levels[4], (hips + down, 0.12 * size, 0.105 * size)], looks.bottom_colour)
+    _outline(brush, levels, looks.top_colour)
+    _pattern(brush, levels)
+    # The side away from the light, and the belt or hem.
+    for level in range(1, len(levels) - 1):
+        _edge(brush, levels[level], levels[level + 1])
+    neck, chest = brush.at[J.NECK], levels[1][0]
+    brush.limb([neck, (neck + chest) / 2], (0.03, 0.034), _shade(looks.skin, 0.85))
+
+
+def _edge(brush: Brush, a: tuple[Floats, float, float], b: tuple[Floats, float, float]) -> None:
+    colour = _shade(brush.looks.top_colour, 0.72)
+    half = [float(np.hypot(w * np.sin(brush.facing), d * np.cos(brush.facing))) for _, w, d in (a, b)]
+    (xa, ya), (xb, yb) = a[0], b[0]
+    points = [[xa + 0.8 * half[0], ya], [xa + half[0], ya], [xb + half[1], yb], [xb + 0.8 * half[1], yb]]
+    brush.polygon(points, colour)
+
+
+def _pattern(brush: Brush, levels: list[tuple[Floats, float, float]]) -> None:
+    looks = brush.looks
+    if looks.top == "striped":
+        for n in range(5):
+            _band(brush, [_between(levels, n / 5 + s) for s in (0.04, 0.13)], -np.pi, np.pi, looks.top_second)
+    elif looks.top == "two-tone":
+        _outline(brush, [_between(levels, 0.45), *levels[3:]], looks.top_second)
+    elif looks.top in ("jacket", "coat"):
+        _band(brush, [_between(levels, s) for s in (0.0, 0.35, 0.7, 0.97)], -0.5, 0.5, looks.top_second)
+    elif looks.top == "print":
+        _band(brush, [_between(levels, s) for s in (0.15, 0.35, 0.55)], np.pi - 0.8, np.pi + 0.8, looks.top_second)
+
+
+def _head(brush: Brush) -> None:
+    looks, centre = brush.looks, brush.at[J.HEAD]
+    wide, tall = HEAD_WIDE * brush.unit, HEAD_TALL * brush.unit
+    sideways, away = np.cos(brush.facing), np.sin(brush.facing)
+    wide *= 1 + 0.15 * abs(sideways)  # a head is deeper than it is wide
+    mane = centre + np.array([-0.35 * sideways * wide, 0.55 * tall])
+    if looks.hair == "long" and away < 0:
+        brush.disc(mane, (1.15 * wide, 1.2 * tall), _shade(looks.hair_colour, 0.85))
+    brush.disc(centre, (wide, tall), looks.skin if looks.hair == "bald" else looks.hair_colour)
+    _face(brush, centre, wide, tall)
+    if looks.hair == "long" and away >= 0:
+        brush.disc(mane, (1.15 * wide, 1.2 * tall), looks.hair_colour)
+    _hat(brush, centre, wide, tall)
+
+
+def _face(brush: Brush, centre: Floats, wide: float, tall: float) -> None:
+    seen = brush.around((centre, wide, wide), -1.25, 1.25)
+    if seen is None:
+        return
+    left, right = max(seen[0], centre[0] - 0.97 * wide), min(seen[1], centre[0] + 0.97 * wide)
+    x = np.linspace(left, right, 7)
+    drop = tall * np.sqrt(np.maximum(1 - ((x - centre[0]) / wide) ** 2, 0))
+    brow = np.maximum(centre[1] - 0.35 * tall, centre[1] - drop)
+    points = np.concatenate([np.stack([x, brow], axis=1), np.stack([x, centre[1] + drop], axis=1)[::-1]])
+    brush.polygon(points, brush.looks.skin)
+    if brush.unit > _BIG * brush.looks.height:
+        for angle in (-0.4, 0.4):
+            eye = brush.around((centre, 0.97 * wide, 0.97 * wide), angle - 0.08, angle + 0.08)
+            if eye:
+                brush.disc(((eye[0] + eye[1]) / 2, centre[1] - 0.08 * tall), (0.1 * wide, 0.07 * tall), (40, 40, 45))
+
+
+def _hat(brush: Brush, centre: Floats, wide: float, tall: float) -> None:
+    looks = brush.looks
+    if looks.hat == "none":
+        return
+    crown = np.stack([1.08 * wide * np.cos(_ROUND), 1.06 * tall * np.sin(_ROUND)], axis=1)
+    brush.polygon(centre + crown[crown[:, 1] < -0.3 * tall], looks.hat_colour)
+    if looks.hat == "cap" and np.sin(brush.facing) < 0.5:  # noqa: PLR2004
+        tip = brush.at[J.BRIM]
+        root = centre + np.array([0, -0.42 * tall])
+        brush.limb([root, np.array([tip[0], root[1] + 0.08 * tall])], (0.03, 0.01), _shade(looks.hat_colour, 0.8))
+
+
+def _bag_is_behind(brush: Brush) -> bool:
+    """Whether the body is drawn over the bag."""
+    if brush.looks.bag == "backpack":
+        return bool(np.sin(brush.facing) < 0.1)  # noqa: PLR2004
+    return bool(np.cos(brush.facing) < 0)
+
+
+def _bag(brush: Brush) -> None:
+    looks, centre, size = brush.looks, brush.at[J.BAG], brush.unit / brush.looks.height
+    flap = _shade(looks.bag_colour, 0.8)
+    if looks.bag == "backpack":
+        wide = float(np.hypot(0.15 * np.sin(brush.facing), 0.09 * np.cos(brush.facing)))
+        _box(brush, centre, wide * size, 0.2 * size * 0.82, looks.bag_colour)
+        _box(brush, centre + np.array([0, 0.06 * size]), wide * size * 0.75, 0.06 * size, flap)
+    elif looks.bag != "none":
+        if looks.bag == "shoulder":
+            _strap(brush, centre, flap)
+        wide = float(np.hypot(0.05 * np.sin(brush.facing), 0.14 * np.cos(brush.facing)))
+        _box(brush, centre, wide * size, 0.1 * size, looks.bag_colour)
+        _box(brush, centre - np.array([0, 0.06 * size]), wide * size, 0.04 * size, flap)
+
+
+def _strap(brush: Brush, end: Floats, colour: Colour) -> None:
+    brush.limb([brush.at[J.SHOULDER_L], end], (0.007, 0.007), colour)
+
+
+def _box(brush: Brush, centre: Floats, wide: float, tall: float, colour: Colour) -> None:
+    """A box with cut corners."""
+    cut = 0.25 * min(wide, tall)
+    corner = np.array([[wide - cut, tall], [wide, tall - cut], [wide, cut - tall], [wide - cut, -tall]])
+    brush.polygon(centre + np.concatenate([corner, -corner]), colour)

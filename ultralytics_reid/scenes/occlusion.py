@@ -1,0 +1,119 @@
+"""How much of each body can be seen: the picture's edge, pillars, and whoever stands in front."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .cameras import Camera
+from .chance import Floats, Ints
+from .pose import LEGS, SIDES, Figures, J
+
+_SIDEWAYS = (-0.55, 0.0, 0.55)  # places across a limb, in its radii
+
+
+def _samples() -> tuple[Floats, Floats, Floats]:
+    """Points all over a body: `(K, 19)` weights of the joints, `(K,)` radii sideways, `(K,)` shares of the area."""
+    rows: list[tuple[dict[J, float], float]] = []
+    weights: list[float] = []
+
+    def add(mix: dict[J, float], sideways: float, area: float) -> None:
+        rows.append((mix, sideways))
+        weights.append(area)
+
+    for side in _SIDEWAYS:
+        add({J.HEAD: 1}, side, 0.025)
+        for down in (0.05, 0.35, 0.65, 0.95):
+            for left in (0.1, 0.9):
+                across = {J.SHOULDER_L: left, J.SHOULDER_R: 1 - left, J.HIP_L: left, J.HIP_R: 1 - left}
+                shares = (1 - down, 1 - down, down, down)
+                add({j: m * s for (j, m), s in zip(across.items(), shares, strict=True)}, side, 0.42 / 24)
+    for hip, knee, ankle, toe in LEGS:
+        for side in (-0.5, 0.5):
+            for start, end, area in ((hip, knee, 0.055), (knee, ankle, 0.04)):
+                for share in (0.25, 0.75):
+                    add({start: 1 - share, end: share}, side, area / 2)
+        add({ankle: 0.4, toe: 0.6}, 0.0, 0.015)
+    for shoulder, elbow, hand in SIDES:
+        for start, end in ((shoulder, elbow), (elbow, hand)):
+            for share in (0.4, 0.9):
+                add({start: 1 - share, end: share}, 0.0, 0.035 / 2)
+    mixes = np.zeros((len(rows), len(J)))
+    for n, (mix, _) in enumerate(rows):
+        for joint, share in mix.items():
+            mixes[n, joint] += share
+    return mixes, np.array([s for _, s in rows]), np.array(weights) / sum(weights)
+
+
+_MIX, _SIDE, _AREA = _samples()
+# What of a body hides those behind it: boxes around these joints.
+_COVERS = (
+    (J.HEAD,),
+    (J.SHOULDER_L, J.SHOULDER_R, J.HIP_L, J.HIP_R),
+    *((leg[:2]) for leg in LEGS),
+    *((leg[1:]) for leg in LEGS),
+    *(arm for arm in SIDES),
+)
+_SLIM = 0.8  # of the radii: boxes are wider than what they stand for
+
+
+def visible_shares(camera: Camera, figures: Figures, frames: Ints) -> Floats:
+    """How much of each body can be seen.
+
+    Args:
+        camera: Who looks.
+        figures: R bodies.
+        frames: `(R,)` ascending; only those in one frame hide each other.
+
+    Returns:
+        `(R,)` in [0, 1].
+    """
+    x, y = _points(figures)
+    hidden = (x < 0) | (x >= camera.width) | (y < 0) | (y >= camera.height)
+    for pillar in camera.pillars:
+        behind = figures.depth > pillar.depth
+        hidden |= behind[:, None] & (x >= pillar.left) & (x < pillar.right) & (y < pillar.foot)
+    _hide_each_other(hidden, figures, frames, x, y)
+    return np.asarray(1 - (hidden * _AREA).sum(axis=1))
+
+
+def _points(figures: Figures) -> tuple[Floats, Floats]:
+    """`(R, K)` x and y of the points all over each body."""
+    # No BLAS: the same bits whatever the number of rows.
+    x, y = (np.einsum("rj,kj->rk", figures.joints[..., axis], _MIX) for axis in range(2))
+    radius = np.einsum("rj,kj->rk", figures.radii, _MIX)
+    return x + _SIDE * radius, y
+
+
+def _hide_each_other(hidden: npt.NDArray[np.bool_], figures: Figures, frames: Ints, x: Floats, y: Floats) -> None:
+    back, front = _overlapping(figures, frames)
+    if not len(back):
+        return
+    covered = np.zeros((len(back), x.shape[1]), bool)
+    px, py = x[back], y[back]
+    for left, top, right, bottom in _covers(figures):
+        sides = (px >= left[front, None]) & (px < right[front, None])
+        covered |= sides & (py >= top[front, None]) & (py < bottom[front, None])
+    np.logical_or.at(hidden, back, covered)
+
+
+def _covers(figures: Figures) -> list[tuple[Floats, Floats, Floats, Floats]]:
+    boxes = []
+    for joints in _COVERS:
+        at, radii = figures.joints[:, list(joints)], _SLIM * figures.radii[:, list(joints), None]
+        low, high = (at - radii).min(axis=1), (at + radii).max(axis=1)
+        boxes.append((low[:, 0], low[:, 1], high[:, 0], high[:, 1]))
+    return boxes
+
+
+def _overlapping(figures: Figures, frames: Ints) -> tuple[Ints, Ints]:
+    """Rows of those who may be hidden, and of who is in front of each, in the same frame."""
+    _, begins, counts = np.unique(frames, return_index=True, return_counts=True)
+    one = np.repeat(np.arange(len(frames)), np.repeat(counts, counts))
+    begin, count = np.repeat(begins, counts**2), np.repeat(counts, counts**2)
+    within = np.arange(len(one)) - np.repeat(np.cumsum(counts**2) - counts**2, counts**2)
+    other = begin + within % count
+    box, depth = figures.boxes(), figures.depth
+    meets = (depth[other] < depth[one]) & (box[one, 0] < box[other, 2]) & (box[one, 2] > box[other, 0])
+    meets &= (box[one, 1] < box[other, 3]) & (box[one, 3] > box[other, 1])
+    return one[meets], other[meets]

@@ -1,0 +1,188 @@
+"""Bodies in motion: from where people are and how far they have walked to joints in pixels, boxes around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from .cameras import Camera
+from .chance import Floats, Ints
+from .routes import Poses
+from .wardrobe import BAGS, Bodies
+
+
+class Joint(IntEnum):
+    """Points of a body; left and right are the person's own."""
+
+    HEAD = 0
+    NECK = 1
+    SHOULDER_L = 2
+    SHOULDER_R = 3
+    ELBOW_L = 4
+    ELBOW_R = 5
+    HAND_L = 6
+    HAND_R = 7
+    HIP_L = 8
+    HIP_R = 9
+    KNEE_L = 10
+    KNEE_R = 11
+    ANKLE_L = 12
+    ANKLE_R = 13
+    TOE_L = 14
+    TOE_R = 15
+    BAG = 16
+    HAT = 17
+    BRIM = 18
+
+
+J = Joint
+SIDES = ((J.SHOULDER_L, J.ELBOW_L, J.HAND_L), (J.SHOULDER_R, J.ELBOW_R, J.HAND_R))
+LEGS = ((J.HIP_L, J.KNEE_L, J.ANKLE_L, J.TOE_L), (J.HIP_R, J.KNEE_R, J.ANKLE_R, J.TOE_R))
+
+# Shares of the height; of a middling body, after usual tables of human proportions.
+HEAD_UP, NECK_UP, SHOULDER_UP, HIP_UP, KNEE_UP = 0.932, 0.865, 0.815, 0.525, 0.285
+HEAD_TALL, HEAD_WIDE = 0.068, 0.047
+_THIGH, _SHANK, _ANKLE = 0.245, 0.24, 0.04
+_UPPER_ARM, _FOREARM = 0.17, 0.16
+_SHOULDER_OUT, _HIP_OUT, _TOE = 0.108, 0.052, 0.105
+_SWING = 0.43  # radians that a thigh swings forward and back
+_KNEE_BEND, _ELBOW_BEND = 0.95, 0.35
+# Radius around each joint that belongs to the body, share of the height.
+_RADII = np.array(
+    [0.07, 0.05, *[0.055] * 2, *[0.035] * 2, *[0.03] * 2, *[0.075] * 2, *[0.05] * 2, *[0.034] * 2, *[0.022] * 2]
+)
+BAG_RADIUS = {"none": 0.0, "backpack": 0.17, "shoulder": 0.15, "hand": 0.15}  # metres
+_HEM = 0.12  # metres that a coat or a skirt stands off around hips and knees
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Bodies in a picture, a row each.
+
+    Attributes:
+        joints: `(R, 19, 2)` pixels, by `Joint`.
+        radii: `(R, 19)` pixels around each joint.
+        scale: `(R,)` pixels a metre.
+        depth: `(R,)` metres from the camera.
+        facing: `(R,)` radians as seen by the camera: 0 faces right, pi/2 away from it.
+        foot: `(R, 2)` pixels, the ground between the feet.
+        slope: `(R,)` how much of a step into the depth shows as a step upwards.
+    """
+
+    joints: Floats
+    radii: Floats
+    scale: Floats
+    depth: Floats
+    facing: Floats
+    foot: Floats
+    slope: Floats
+
+    def __getitem__(self, rows: slice | Ints | npt.NDArray[np.bool_]) -> Figures:
+        return Figures(*(values[rows] for values in vars(self).values()))
+
+    def boxes(self) -> Floats:
+        """`(R, 4)` xyxy around each body."""
+        low = (self.joints - self.radii[..., None]).min(axis=1)
+        high = (self.joints + self.radii[..., None]).max(axis=1)
+        return np.concatenate([low, high], axis=1)
+
+
+def make_figures(camera: Camera, poses: Poses, bodies: Bodies) -> Figures:
+    """Bodies where and how people are.
+
+    Args:
+        camera: Who looks.
+        poses: `(R,)` where they are.
+        bodies: `(R,)` their shapes.
+    """
+    scale = camera.scale(poses.depth)
+    facing = poses.heading + np.arctan2(poses.x, poses.depth)
+    foot = np.stack([camera.width / 2 + scale * poses.x, camera.horizon + scale * camera.stands], axis=1)
+    out, up, ahead = _joints(poses, bodies)
+    sine, cosine = np.sin(facing)[:, None], np.cos(facing)[:, None]
+    right, away = ahead * cosine + out * sine, ahead * sine - out * cosine
+    # First order: what is farther away comes nearer to the horizon.
+    slope = (camera.stands - up) / poses.depth[:, None]
+    x = foot[:, :1] + scale[:, None] * right
+    y = foot[:, 1:] - scale[:, None] * (up + away * slope)
+    radii = _radii(bodies) * scale[:, None]
+    return Figures(np.stack([x, y], axis=2), radii, scale, poses.depth, facing, foot, camera.stands / poses.depth)
+
+
+def _joints(poses: Poses, bodies: Bodies) -> tuple[Floats, Floats, Floats]:
+    """`(R, 19)` metres to the right of, above and ahead of the ground between the feet."""
+    tall = bodies.height
+    swing = _SWING * poses.stride * np.sin(poses.phase)
+    rising = poses.stride * np.cos(poses.phase)
+    legs = [_leg(tall, s * swing, s * rising) for s in (-1, 1)]
+    reach = np.maximum(*(leg[0][:, 2] for leg in legs)) + _ANKLE * tall
+    up, ahead = np.zeros((2, len(tall), len(J)))
+    out = np.zeros_like(up)
+    spine = ((J.HEAD, HEAD_UP, 0.02), (J.NECK, NECK_UP, 0.005), (J.HAT, 1.02, 0.015), (J.BRIM, 0.96, 0.09))
+    for joint, share, forward in spine:
+        up[:, joint], ahead[:, joint] = reach + (share - HIP_UP) * tall, forward * tall
+    for n, (leg, arm) in enumerate(zip(LEGS, SIDES, strict=True)):
+        sign = (-1, 1)[n]
+        down, leg_ahead = legs[n]
+        up[:, leg[0]], up[:, leg[1:]] = reach, reach[:, None] - down[:, 1:]
+        ahead[:, leg] = leg_ahead
+        out[:, leg] = (sign * _HIP_OUT * tall * bodies.build)[:, None]
+        fall, ahead[:, arm] = _arm(tall, -sign * swing)
+        up[:, arm] = (reach + (SHOULDER_UP - HIP_UP) * tall)[:, None] - fall
+        out[:, arm] = (sign * tall * bodies.build)[:, None] * np.array([_SHOULDER_OUT, 0.135, 0.13])
+    _put_bag(out, up, ahead, bodies)
+    return out, up, ahead
+
+
+def _leg(tall: Floats, swing: Floats, rising: Floats) -> tuple[Floats, Floats]:
+    """`(R, 4)` metres below and ahead of the hip: hip, knee, ankle, toe."""
+    shank = swing - _KNEE_BEND * np.maximum(rising, 0)
+    zero = np.zeros_like(swing)
+    down = np.stack([zero, _THIGH * np.cos(swing), _SHANK * np.cos(shank)], axis=1)
+    ahead = np.stack([zero, _THIGH * np.sin(swing), _SHANK * np.sin(shank)], axis=1)
+    down, ahead = np.cumsum(down, axis=1), np.cumsum(ahead, axis=1)
+    toe_down = down[:, 2] + 0.022 + 0.6 * _TOE * np.sin(-shank)
+    toe_ahead = ahead[:, 2] + _TOE * np.cos(shank)
+    down = np.column_stack([down, toe_down]) * tall[:, None]
+    return down, np.column_stack([ahead, toe_ahead]) * tall[:, None]
+
+
+def _arm(tall: Floats, swing: Floats) -> tuple[Floats, Floats]:
+    """`(R, 3)` metres below and ahead of the shoulder: shoulder, elbow, hand."""
+    bent, zero = swing + _ELBOW_BEND, np.zeros_like(swing)
+    down = np.stack([zero, _UPPER_ARM * np.cos(swing), _FOREARM * np.cos(bent)], axis=1)
+    ahead = np.stack([zero, _UPPER_ARM * np.sin(swing), _FOREARM * np.sin(bent)], axis=1)
+    return np.cumsum(down, axis=1) * tall[:, None], np.cumsum(ahead, axis=1) * tall[:, None]
+
+
+def _put_bag(out: Floats, up: Floats, ahead: Floats, bodies: Bodies) -> None:
+    """Where the bag hangs; the head, where there is none."""
+    kind = [BAGS[b] for b in range(len(BAGS))]
+    places = {"backpack": (0.0, 0.70, -0.10), "shoulder": (0.13, 0.52, -0.02)}
+    for name, (side, high, forward) in places.items():
+        rows = np.isin(bodies.bag, [n for n, k in enumerate(kind) if k == name])
+        out[rows, J.BAG], ahead[rows, J.BAG] = side * bodies.height[rows], forward * bodies.height[rows]
+        up[rows, J.BAG] = up[rows, J.NECK] + (high - NECK_UP) * bodies.height[rows]
+    held = bodies.bag == kind.index("hand")
+    for values, lower in ((out, 0.0), (up, 0.16), (ahead, 0.0)):
+        values[held, J.BAG] = values[held, J.HAND_R] - lower
+    no_bag = bodies.bag == kind.index("none")
+    for joint, lacks in ((J.BAG, no_bag), *((j, ~bodies.hat) for j in (J.HAT, J.BRIM))):
+        for values in (out, up, ahead):
+            values[lacks, joint] = values[lacks, J.HEAD]
+
+
+def _radii(bodies: Bodies) -> Floats:
+    """`(R, 19)` metres."""
+    radii = np.concatenate(
+        [np.broadcast_to(_RADII, (len(bodies.height), len(_RADII))), np.zeros((len(bodies.height), 3))], axis=1
+    )
+    radii = radii * bodies.height[:, None]
+    radii[:, J.SHOULDER_L : J.KNEE_R + 1] *= bodies.build[:, None]
+    radii[:, J.HIP_L : J.KNEE_R + 1] += _HEM * bodies.wide[:, None] * np.array([0.3, 0.3, 1, 1])
+    radii[:, J.BAG] = np.array([BAG_RADIUS[b] for b in BAGS])[bodies.bag]
+    radii[:, [J.HAT, J.BRIM]] = 0.02 * bodies.hat[:, None]
+    return radii
