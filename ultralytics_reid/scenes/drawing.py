@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from .backdrop import Image
 from .chance import Floats
-from .pose import HEAD_TALL, HEAD_WIDE, LEGS, SIDES, Figures, J
+from .pose import HEAD_TALL, HEAD_WIDE, HEM, HIPS, LEGS, SIDES, Figures, J
 from .wardrobe import Colour, Looks
 
 _SHIFT = 4  # bits of a pixel's fraction
 _PART = 1 << _SHIFT
 _ROUND = np.linspace(-np.pi, np.pi, 33)
 # Levels of the torso: share of the way from shoulders to hips, half width and half depth in heights.
-_TORSO = ((-0.12, 0.045, 0.045), (0.0, 0.118, 0.06), (0.3, 0.112, 0.072), (0.7, 0.09, 0.062), (1.0, 0.097, 0.07))
+_TORSO = ((-0.12, 0.045, 0.045), (0.0, 0.118, 0.06), (0.3, 0.112, 0.072), (0.7, 0.09, 0.062), (1.0, *HIPS))
 _SKIRT, _COAT = 1.75, 1.85
 _LEG_WIDE, _ARM_WIDE = (0.052, 0.036, 0.024), (0.034, 0.027, 0.02)
 _BIG = 60.0  # pixels a metre, from which eyes are drawn
@@ -146,9 +146,9 @@ def _levels(brush: Brush) -> list[tuple[Floats, float, float]]:
     top = (brush.at[J.SHOULDER_L] + brush.at[J.SHOULDER_R]) / 2
     low = (brush.at[J.HIP_L] + brush.at[J.HIP_R]) / 2
     size = brush.unit * brush.looks.build
-    rows = [*_TORSO, (1.12, 0.097, 0.07)]
+    rows = [*_TORSO, (1.12, *HIPS)]
     if brush.looks.top == "coat":
-        rows = [*_TORSO, (_COAT, 0.125, 0.11)]
+        rows = [*_TORSO, (_COAT, *HEM)]
     return [(top + (low - top) * down, wide * size, deep * size) for down, wide, deep in rows]
 
 
@@ -183,7 +183,7 @@ def _torso(brush: Brush) -> None:
         hips = (brush.at[J.HIP_L] + brush.at[J.HIP_R]) / 2
         down = (hips - levels[1][0]) * (_SKIRT - 1)
         size = brush.unit * looks.build
-        _outline(brush, [levels[4], (hips + down, 0.12 * size, 0.105 * size)], looks.bottom_colour)
+        _outline(brush, [levels[4], (hips + down, HEM[0] * size, HEM[1] * size)], looks.bottom_colour)
     _outline(brush, levels, looks.top_colour)
     _pattern(brush, levels)
     # The side away from the light, and the belt or hem.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -46,14 +48,9 @@ def _samples() -> tuple[Floats, Floats, Floats]:
 
 
 _MIX, _SIDE, _AREA = _samples()
-# What of a body hides those behind it: boxes around these joints.
-_COVERS = (
-    (J.HEAD,),
-    (J.SHOULDER_L, J.SHOULDER_R, J.HIP_L, J.HIP_R),
-    *((leg[:2]) for leg in LEGS),
-    *((leg[1:]) for leg in LEGS),
-    *(arm for arm in SIDES),
-)
+# What of a body hides those behind it: the box around the trunk, and what is around the bones, ends of which these are.
+_TRUNK = (J.SHOULDER_L, J.SHOULDER_R, J.HIP_L, J.HIP_R)
+_BONES = np.array([(J.HEAD, J.HEAD), *(pair for chain in (*LEGS, *SIDES) for pair in pairwise(chain))])
 _SLIM = 0.8  # of the radii: boxes are wider than what they stand for
 
 
@@ -86,24 +83,39 @@ def _points(figures: Figures) -> tuple[Floats, Floats]:
 
 
 def _hide_each_other(hidden: npt.NDArray[np.bool_], figures: Figures, frames: Ints, x: Floats, y: Floats) -> None:
+    """Mark in `hidden` what bodies in front cover of what isn't hidden yet."""
     back, front = _overlapping(figures, frames)
-    if not len(back):
-        return
-    covered = np.zeros((len(back), x.shape[1]), bool)
-    px, py = x[back], y[back]
-    for left, top, right, bottom in _covers(figures):
-        sides = (px >= left[front, None]) & (px < right[front, None])
-        covered |= sides & (py >= top[front, None]) & (py < bottom[front, None])
-    np.logical_or.at(hidden, back, covered)
+    # Most points are outside most boxes: only the few that aren't are looked at closer.
+    box = figures.boxes()[front, :, None]
+    inside = (x[back] >= box[:, 0]) & (x[back] < box[:, 2]) & (y[back] >= box[:, 1]) & (y[back] < box[:, 3])
+    pair, point = np.nonzero(inside & ~hidden[back])
+    body = back[pair]
+    px, py = x[body, point], y[body, point]
+    covered = _in_trunk(figures, front[pair], px, py)
+    hidden[body[covered], point[covered]] = True
+    (rest,) = np.nonzero(~hidden[body, point])
+    covered = _near_bones(figures, front[pair[rest]], px[rest], py[rest])
+    hidden[body[rest[covered]], point[rest[covered]]] = True
 
 
-def _covers(figures: Figures) -> list[tuple[Floats, Floats, Floats, Floats]]:
-    boxes = []
-    for joints in _COVERS:
-        at, radii = figures.joints[:, list(joints)], _SLIM * figures.radii[:, list(joints), None]
-        low, high = (at - radii).min(axis=1), (at + radii).max(axis=1)
-        boxes.append((low[:, 0], low[:, 1], high[:, 0], high[:, 1]))
-    return boxes
+def _in_trunk(figures: Figures, rows: Ints, x: Floats, y: Floats) -> npt.NDArray[np.bool_]:
+    """`(M,)`: whether each point is covered by the trunk of a row."""
+    at, radii = figures.joints[:, _TRUNK], _SLIM * figures.radii[:, _TRUNK, None]
+    low, high = (at - radii).min(axis=1)[rows], (at + radii).max(axis=1)[rows]
+    return np.asarray((x >= low[:, 0]) & (x < high[:, 0]) & (y >= low[:, 1]) & (y < high[:, 1]))
+
+
+def _near_bones(figures: Figures, rows: Ints, x: Floats, y: Floats) -> npt.NDArray[np.bool_]:
+    """`(M,)`: whether each point is within the radius of any bone of a row."""
+    near = np.zeros(len(x), bool)
+    for first, last in _BONES:
+        a, along = figures.joints[:, first], figures.joints[:, last] - figures.joints[:, first]
+        length = np.maximum((along**2).sum(axis=1), 1e-9)
+        square = (_SLIM * (figures.radii[:, first] + figures.radii[:, last]) / 2) ** 2
+        (dx, dy), (ax, ay) = (x - a[rows, 0], y - a[rows, 1]), along[rows].T
+        share = np.clip((dx * ax + dy * ay) / length[rows], 0, 1)
+        near |= (dx - share * ax) ** 2 + (dy - share * ay) ** 2 < square[rows]
+    return near
 
 
 def _overlapping(figures: Figures, frames: Ints) -> tuple[Ints, Ints]:

@@ -50,12 +50,11 @@ _UPPER_ARM, _FOREARM = 0.17, 0.16
 _SHOULDER_OUT, _HIP_OUT, _TOE = 0.108, 0.052, 0.105
 _SWING = 0.43  # radians that a thigh swings forward and back
 _KNEE_BEND, _ELBOW_BEND = 0.95, 0.35
-# Radius around each joint that belongs to the body, share of the height.
-_RADII = np.array(
-    [0.07, 0.05, *[0.055] * 2, *[0.035] * 2, *[0.03] * 2, *[0.075] * 2, *[0.05] * 2, *[0.034] * 2, *[0.022] * 2]
-)
+# Half width and half depth around the hips, share of the height: usual, and of a coat or a skirt.
+HIPS, HEM = (0.097, 0.07), (0.125, 0.11)
+# Radius around each joint that belongs to the body, share of the height; the hips' depend on the side they're seen from.
+_RADII = np.repeat([0.07, 0.05, 0.055, 0.037, 0.03, 0.0, 0.046, 0.043, 0.031], [1, 1, 2, 2, 2, 2, 2, 2, 2])
 BAG_RADIUS = {"none": 0.0, "backpack": 0.17, "shoulder": 0.15, "hand": 0.15}  # metres
-_HEM = 0.12  # metres that a coat or a skirt stands off around hips and knees
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def make_figures(camera: Camera, poses: Poses, bodies: Bodies) -> Figures:
     slope = (camera.stands - up) / poses.depth[:, None]
     x = foot[:, :1] + scale[:, None] * right
     y = foot[:, 1:] - scale[:, None] * (up + away * slope)
-    radii = _radii(bodies) * scale[:, None]
+    radii = _radii(bodies, facing) * scale[:, None]
     return Figures(np.stack([x, y], axis=2), radii, scale, poses.depth, facing, foot, camera.stands / poses.depth)
 
 
@@ -175,14 +174,16 @@ def _put_bag(out: Floats, up: Floats, ahead: Floats, bodies: Bodies) -> None:
             values[lacks, joint] = values[lacks, J.HEAD]
 
 
-def _radii(bodies: Bodies) -> Floats:
+def _radii(bodies: Bodies, facing: Floats) -> Floats:
     """`(R, 19)` metres."""
-    radii = np.concatenate(
-        [np.broadcast_to(_RADII, (len(bodies.height), len(_RADII))), np.zeros((len(bodies.height), 3))], axis=1
-    )
-    radii = radii * bodies.height[:, None]
-    radii[:, J.SHOULDER_L : J.KNEE_R + 1] *= bodies.build[:, None]
-    radii[:, J.HIP_L : J.KNEE_R + 1] += _HEM * bodies.wide[:, None] * np.array([0.3, 0.3, 1, 1])
+    radii = np.zeros((len(facing), len(J)))
+    radii[:, : len(_RADII)] = _RADII
+    half = np.array([HIPS, HEM])[bodies.wide.astype(int)]
+    sine, cosine = np.sin(facing), np.cos(facing)
+    hips = np.hypot(half[:, 0] * sine, half[:, 1] * cosine) - _HIP_OUT * np.abs(sine)
+    radii[:, [J.HIP_L, J.HIP_R]] = hips[:, None]
+    radii[:, J.SHOULDER_L : J.BAG] *= bodies.build[:, None]
+    radii *= bodies.height[:, None]
     radii[:, J.BAG] = np.array([BAG_RADIUS[b] for b in BAGS])[bodies.bag]
     radii[:, [J.HAT, J.BRIM]] = 0.02 * bodies.hat[:, None]
     return radii

@@ -17,6 +17,8 @@ from .routes import make_ways
 _ELSEWHERE = 0.75  # of the returns, with several cameras, are on another one
 _AT_ONCE = 1 << 16  # visits whose ways are made together
 _SPREAD = 0.25  # of the scene, over which people arrive who stay for all of it
+# Seconds that boxes may still be outside the picture at a visit's ends.
+_EDGE = 0.3
 _SLOT = 0.5  # seconds, in which a crowd is counted
 
 Rows = slice | Ints | npt.NDArray[np.bool_]
@@ -91,11 +93,12 @@ def _chains(options: SceneOptions, cameras: Sequence[Camera]) -> Visits:
     clock = np.zeros(len(people))
     camera = np.full(len(people), -1)
     found, number = [], 0
+    shortest, longest = options.away[0], max(options.away[0], options.away[1] - _EDGE)
     while len(people) and (options.visits is None or number < options.visits):
         camera = _next_cameras(options, people, number, camera)
         seconds = _seconds(options, cameras, people, number, camera)
         found.append(Visits(people, np.full_like(people, number), camera, clock, clock + seconds))
-        clock = clock + seconds + between(*options.away, options.seed, "away", people, number)
+        clock = clock + seconds + between(shortest, longest, options.seed, "away", people, number)
         stays = clock < options.seconds
         people, clock, camera, number = people[stays], clock[stays], camera[stays], number + 1
     joined = Visits(*(np.concatenate(parts) for parts in zip(*(vars(v).values() for v in found), strict=True)))
