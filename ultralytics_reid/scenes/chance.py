@@ -14,6 +14,7 @@ Ints = npt.NDArray[np.int64]
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
+_LETTERS = 7  # that fit a whole number of 63 bits
 _UNUSED_BITS = np.uint64(11)  # a double holds 53
 
 
@@ -28,7 +29,8 @@ def uniform(*keys: int | str | Ints) -> Floats:
     """Numbers in [0, 1), each by its keys alone.
 
     Args:
-        *keys: Whole numbers, words, and arrays of whole numbers, which are broadcast.
+        *keys: Whole numbers, words, of which the first seven letters count, and arrays of whole numbers, which are
+            broadcast.
 
     Returns:
         float64 of the broadcast shape, `()` without arrays.
@@ -47,5 +49,5 @@ def between(low: float, high: float, *keys: int | str | Ints) -> Floats:
 
 def _number(key: int | str | Ints) -> npt.NDArray[np.uint64]:
     if isinstance(key, str):
-        key = int.from_bytes(key.encode()[:7], "little")
+        key = int.from_bytes(key.encode()[:_LETTERS], "little")
     return np.asarray(key, np.int64).astype(np.uint64)

@@ -36,8 +36,8 @@ class SceneOptions:
         size: Width and height of the pictures, pixels.
         cameras: Cameras, which look at different places from different sides and in different light.
         look_alikes: Share of the people who wear what somebody else wears, but for something small, in [0, 1].
-        away: Shortest and longest time between leaving and coming back, seconds. On several cameras mostly the time
-            from one to the next.
+        away: Shortest and longest time between leaving and coming back, seconds; where they are less than 0.3 s apart,
+            it may be that much longer. On several cameras mostly the time from one to the next.
         pillars: Pillars in front of most of the people, a camera.
         visits: How often each comes; None: again and again until the end.
         stops: Share of the places on somebody's way where they stand for a while, in [0, 1].

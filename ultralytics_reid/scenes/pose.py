@@ -52,7 +52,7 @@ _SWING = 0.43  # radians that a thigh swings forward and back
 _KNEE_BEND, _ELBOW_BEND = 0.95, 0.35
 # Half width and half depth around the hips, share of the height: usual, and of a coat or a skirt.
 HIPS, HEM = (0.097, 0.07), (0.125, 0.11)
-# Radius around each joint that belongs to the body, share of the height; the hips' depend on the side they're seen from.
+# Radius around each joint, share of the height; the hips' depends on the side they are seen from.
 _RADII = np.repeat([0.07, 0.05, 0.055, 0.037, 0.03, 0.0, 0.046, 0.043, 0.031], [1, 1, 2, 2, 2, 2, 2, 2, 2])
 BAG_RADIUS = {"none": 0.0, "backpack": 0.17, "shoulder": 0.15, "hand": 0.15}  # metres
 

@@ -27,7 +27,7 @@ _SHADOW = 0.38  # of the light is gone in the middle
 _NOISE_ROOM = 64  # pixels by which the noise is larger than the picture, to be cut out anew for each frame
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """Ground truth of one frame of one camera.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from .chance import Floats, Ints, between, uniform
 
@@ -16,6 +16,8 @@ Top = Literal["plain", "striped", "two-tone", "jacket", "print", "coat"]
 Bottom = Literal["trousers", "jeans", "shorts", "skirt"]
 Hat = Literal["none", "cap", "beanie"]
 Bag = Literal["none", "backpack", "shoulder", "hand"]
+
+_KEPT = 1024  # looks: of those on the pictures, and some more
 
 _HAIRS: tuple[Hair, ...] = ("short", "short", "long", "long", "bald")
 _TOPS: tuple[Top, ...] = ("plain", "jacket", "striped", "coat", "two-tone", "print", "jacket")
@@ -55,8 +57,8 @@ class Bodies:
     height: Floats
     build: Floats
     bag: Ints
-    hat: np.ndarray
-    wide: np.ndarray
+    hat: npt.NDArray[np.bool_]
+    wide: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,7 @@ class Wardrobe:
     def __init__(self, people: int, look_alikes: float, seed: int) -> None:
         self._people, self._seed = people, seed
         self._outfits = max(1, people - round(look_alikes * people))
-        # Bounded: those on the pictures, and some more.
-        self._looks = lru_cache(maxsize=1024)(self._make)
+        self._made: dict[int, Looks] = {}
 
     def alike(self, a: int, b: int) -> bool:
         """Whether two ids wear the same, but for something small."""
@@ -127,7 +128,12 @@ class Wardrobe:
         Raises:
             KeyError: If nobody has that id.
         """
-        return self._looks(self._known(who))
+        who = self._known(who)
+        if who not in self._made:
+            if len(self._made) >= _KEPT:
+                self._made.clear()
+            self._made[who] = self._make(who)
+        return self._made[who]
 
     def bodies(self, ids: Ints) -> Bodies:
         """The shapes of `(N,)` ids."""
