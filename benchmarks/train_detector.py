@@ -11,7 +11,6 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 # Nothing has to be fetched: this keeps Ultralytics from looking.
 os.environ.setdefault("YOLO_OFFLINE", "true")
@@ -62,7 +61,7 @@ def _arguments() -> Namespace:
     parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help="weights to write (default: the demo's)")
     parser.add_argument("--log", type=Path, default=LOG, metavar="FILE", help=f"default: {LOG.name} beside the script")
     parser.add_argument("--epochs", type=int, default=25)
-    parser.add_argument("--images", type=int, default=640, help="pictures that teach")
+    parser.add_argument("--images", type=int, default=480, help="pictures that teach")
     parser.add_argument("--held-out", type=int, default=80, help="pictures that judge")
     parser.add_argument("--imgsz", type=int, default=384, help="longer side of the input when used, pixels")
     parser.add_argument("--train-imgsz", type=int, default=320, help="and while trained, where figures vary in size")
@@ -178,8 +177,8 @@ def _epochs(path: Path) -> str:
     keep = {"epoch": "epoch", "box": "train/box_loss", "class": "train/cls_loss", "dfl": "train/dfl_loss"}
     keep |= {"mAP50": "metrics/mAP50(B)", "mAP50-95": "metrics/mAP50-95(B)", "seconds": "time"}
     with path.open(newline="") as file:
-        rows: list[dict[str, Any]] = [{k.strip(): v.strip() for k, v in row.items()} for row in csv.DictReader(file)]
-    return table(list(keep), [[f"{float(row[key]):.4g}" for key in keep.values()] for row in rows])
+        rows = [[f"{float(row[key]):.4g}" for key in keep.values()] for row in csv.DictReader(file)]
+    return table(list(keep), rows)
 
 
 if __name__ == "__main__":
