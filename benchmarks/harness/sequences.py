@@ -10,20 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ultralytics_reid.scoring import Frame
+
+__all__ = ["Detections", "Frame", "Sequence", "load_cache", "load_sequence"]
+
 Array = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One frame's boxes.
-
-    Attributes:
-        ids: `(N,)` int64, a ground-truth track or a predicted id a box.
-        xyxy: `(N, 4)` float32, pixels.
-    """
-
-    ids: npt.NDArray[np.int64]
-    xyxy: Array
 
 
 @dataclass(frozen=True)

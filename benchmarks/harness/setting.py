@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from ultralytics_reid.reporting import facts, table
+
+__all__ = ["CHECKOUT", "PETS", "TUD", "add_shared", "facts", "has", "need", "progress", "table"]
 
 PETS, TUD = "pets09-s2l1", "tud-stadtmitte"
 CHECKOUT = Path(__file__).parents[2]
@@ -38,12 +40,6 @@ def has(package: str) -> bool:
     return find_spec(package) is not None
 
 
-def facts() -> str:
-    """One line on the machine and the versions that matter for speed and for scores."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "ultralytics", "numpy"))
-    return f"{os.cpu_count()} CPUs ({platform.machine()}), Python {platform.python_version()}, {versions}"
-
-
 def progress(rows: Iterable[Any], label: str, total: int | None = None) -> Iterable[Any]:
     """Show a progress bar on stderr while rows pass through, where `tqdm` is installed."""
     if not has("tqdm"):
@@ -54,10 +50,3 @@ def progress(rows: Iterable[Any], label: str, total: int | None = None) -> Itera
         rows, desc=label.replace("*", ""), total=total, unit="frame", file=sys.stderr, leave=False
     )
     return bar
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table, its first column to the left and the others to the right."""
-    line = [" --- "] + [" ---: "] * (len(head) - 1)
-    body = [f"| {' | '.join(cells)} |" for cells in rows]
-    return "\n".join([f"| {' | '.join(head)} |", f"|{'|'.join(line)}|", *body])
