@@ -20,7 +20,6 @@ from harness.runs import OURS, Contender, as_boxes, make_tracker
 from harness.scores import sightings
 from harness.sequences import Detections, Frame, Sequence, load_sequence
 from harness.setting import CHECKOUT, PETS, TUD, add_shared, facts, progress, table
-from harness.video import COLOURS
 from matplotlib.axes import Axes
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
@@ -28,6 +27,7 @@ from scipy.stats import rankdata
 
 from ultralytics_reid import Revival
 from ultralytics_reid.candidates import MOST_APPEARANCE
+from ultralytics_reid.demo.colours import COLOURS
 from ultralytics_reid.memory import MemoryBank
 from ultralytics_reid.tracklet import Tracklet
 

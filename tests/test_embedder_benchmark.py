@@ -210,8 +210,7 @@ def test_who_fills_the_memory_is_still_in_it_after_some_frames(cost):
 
 @pytest.fixture(scope="module")
 def calibration():
-    for package in ("matplotlib", "supervision"):
-        pytest.importorskip(package)
+    pytest.importorskip("matplotlib")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(CHECKOUT / "benchmarks"))
         return importlib.import_module("calibration")

@@ -1,4 +1,4 @@
-"""The command line: `ultralytics-reid export`."""
+"""The command line: `ultralytics-reid demo` and `ultralytics-reid export`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from .demo.options import OURS, DemoOptions
 from .errors import ReIDError
 from .exporting import FORMATS, export
+
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,20 +22,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows the command's name; None for those this program was started with.
 
     Returns:
-        The exit code: 1 if it failed, which stderr says why of.
+        The exit code: 1 if it failed, which stderr says why of; 130 if it was interrupted and left nothing.
     """
+    args = _parser().parse_args(arguments)
     try:
-        _export(_parser().parse_args(arguments))
+        args.run(args)
     except ReIDError as error:
         print(f"ultralytics-reid: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("ultralytics-reid: interrupted; nothing was written", file=sys.stderr)
+        return _INTERRUPTED
     return 0
 
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="ultralytics-reid", description="Tools of the tracker reid_botsort.")
     commands = parser.add_subparsers(required=True, metavar="command")
+    _add_demo(commands)
+    _add_export(commands)
+    return parser
+
+
+def _add_demo(commands: Any) -> None:
+    command = commands.add_parser("demo", help="track a video with stock BoT-SORT and with reid_botsort, side by side")
+    command.set_defaults(run=_demo)
+    text = "a video, a folder of pictures, a camera's number or a URL (default: a generated scene)"
+    command.add_argument("--source", metavar="SOURCE", help=text)
+    text = "YOLO model (default: the package's own, which knows the people of generated scenes only)"
+    command.add_argument("--model", metavar="FILE", help=text)
+    command.add_argument("--imgsz", type=int, metavar="N", help="side of the model's input (default: the model's own)")
+    command.add_argument("--classes", type=int, nargs="*", default=[0], metavar="N", help="default: 0; none: all")
+    text = f"settings of our tracker, with other embeddings for one (default: {OURS})"
+    command.add_argument("--tracker", default=OURS, metavar="YAML", help=text)
+    text = "so much of the source, or of a scene (default: all; a scene of 60)"
+    command.add_argument("--seconds", type=float, metavar="S", help=text)
+    command.add_argument("--people", type=int, default=9, metavar="N", help="people in the scene (default: 9)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="another scene (default: 0)")
+    command.add_argument("--out", type=Path, default=Path("demo-output"), metavar="DIR", help="default: demo-output")
+
+
+def _add_export(commands: Any) -> None:
     command = commands.add_parser("export", help="a torchreid model to ONNX or OpenVINO, compared with PyTorch")
+    command.set_defaults(run=_export)
     command.add_argument("--model", required=True, help="torchreid's name of the architecture, as osnet_x0_25")
     command.add_argument("--weights", default="", help="its .pth file (default: torchreid's download, of ImageNet)")
     command.add_argument("--format", choices=FORMATS, default="openvino", help="default: openvino")
@@ -40,7 +73,13 @@ def _parser() -> ArgumentParser:
     command.add_argument("--crops", type=Path, metavar="DIR|VIDEO", help=text)
     command.add_argument("--detector", default="yolo11n.pt", help="finds people in the video (default: yolo11n.pt)")
     command.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
-    return parser
+
+
+def _demo(args: Namespace) -> None:
+    from .demo.run import run_demo
+
+    asked = {name: value for name, value in vars(args).items() if name not in {"run", "classes"}}
+    print(run_demo(DemoOptions(classes=tuple(args.classes), **asked)))
 
 
 def _export(args: Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The demo's contact sheet: a row an identity, what it looked like when."""
+"""The demo's contact sheet: a column a tracker, a row an identity, what it looked like when."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from .scores import iou
-from .video import COLOURS
+from ..scoring import Frame, iou
+from .colours import FAINT, GOOD, INK, LINE, PAPER, colour_of
+from .lettering import font
 
-COLUMNS = 10
+COLUMNS, ROWS = 7, 16
 # An absence of as many seconds is worth a mark.
 AWAY_SECONDS = 2.0
 _KEPT = 64
-_CROP, _CELL, _SIDE, _MARGIN = (76, 140), (92, 192), 132, 20
-_INK, _FAINT, _LINE, _BACK, _PAPER = "#1f2933", "#7b8794", "#e4e7eb", "#1a7f37", "#ffffff"
+_CROP, _CELL, _SIDE, _MARGIN, _HEAD, _FOOT = (76, 140), (92, 192), 132, 28, 76, 24
+_COLUMN = _SIDE + COLUMNS * _CELL[0]
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Album:
 
     step: float = 0.5
     frames: int = 0
+    first: float = float("inf")
     last: float = float("-inf")
     shots: list[Shot] = field(default_factory=list)
     absences: list[tuple[float, float]] = field(default_factory=list)
@@ -56,6 +58,7 @@ class Album:
             self.shots.append(shot)
         elif shot.worth > self.shots[-1].worth:
             self.shots[-1] = Shot(self.shots[-1].seconds, shot.worth, shot.picture)
+        self.first = min(self.first, shot.seconds)
         self.frames, self.last = self.frames + 1, shot.seconds
         if len(self.shots) > _KEPT:
             self._thin()
@@ -92,53 +95,58 @@ def _spread(shots: Sequence[Shot], count: int) -> list[Shot]:
 
 
 class Gallery:
-    """Albums of all identities of a video, in bounded memory an identity.
+    """Albums of all identities that one tracker made of a video, in bounded memory an identity."""
 
-    Args:
-        rows: Identities on the sheet at most; those seen most are chosen.
-    """
+    def __init__(self) -> None:
+        self.albums: dict[int, Album] = {}
 
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
-        self._albums: dict[int, Album] = {}
-
-    def add(self, result: Any, seconds: float) -> None:
-        """Take the crops of a tracking result, as `YOLO.track` gave it."""
-        boxes = result.boxes
-        if boxes.id is None:
-            return
-        xyxy = boxes.xyxy.cpu().numpy()
-        overlap = iou(xyxy, xyxy) - np.eye(len(xyxy))
-        for n, (left, top, right, bottom) in enumerate(xyxy.clip(0).astype(int)):
+    def add(self, result: Any, frame: Frame, seconds: float) -> None:
+        """Take the crops of a tracking result, as `YOLO.track` gave it, with its boxes and ids."""
+        boxes = result.boxes if result.obb is None else result.obb
+        overlap = iou(frame.xyxy, frame.xyxy) - np.eye(len(frame.xyxy))
+        for n, (left, top, right, bottom) in enumerate(frame.xyxy.clip(0).astype(int)):
             picture = result.orig_img[top:bottom, left:right]
             if picture.size:
                 worth = float(boxes.conf[n]) * (1 - float(overlap[n].max(initial=0)))
-                self._albums.setdefault(int(boxes.id[n]), Album()).add(Shot(seconds, worth, picture.copy()))
+                self.albums.setdefault(int(frame.ids[n]), Album()).add(Shot(seconds, worth, picture.copy()))
 
-    def save(self, path: Path) -> None:
-        """Draw the sheet.
 
-        Args:
-            path: The `.png` to write.
-        """
-        chosen = sorted(self._albums.items(), key=lambda item: -item[1].frames)[: self._rows]
-        sheet = Image.new(
-            "RGB", (2 * _MARGIN + _SIDE + COLUMNS * _CELL[0], 2 * _MARGIN + len(chosen) * _CELL[1]), _PAPER
-        )
-        for n, (identity, album) in enumerate(chosen):
-            _draw_row(ImageDraw.Draw(sheet), sheet, (_MARGIN, _MARGIN + n * _CELL[1]), identity, album)
-        sheet.save(path)
+def save_sheet(path: Path, galleries: dict[str, Gallery]) -> None:
+    """Draw all identities, each tracker's in a column.
+
+    Args:
+        path: The `.png` to write.
+        galleries: Each tracker's, by what it is called.
+    """
+    rows = min(ROWS, max((len(g.albums) for g in galleries.values()), default=0))
+    height = 2 * _MARGIN + _HEAD + rows * _CELL[1] + _FOOT
+    sheet = Image.new("RGB", (_MARGIN + len(galleries) * (_COLUMN + _MARGIN), height), PAPER)
+    for n, (title, gallery) in enumerate(galleries.items()):
+        _draw_column(sheet, _MARGIN + n * (_COLUMN + _MARGIN), title, gallery)
+    sheet.save(path)
+
+
+def _draw_column(sheet: Image.Image, left: int, title: str, gallery: Gallery) -> None:
+    pen, albums = ImageDraw.Draw(sheet), sorted(gallery.albums.items(), key=lambda item: -item[1].frames)
+    pen.text((left, _MARGIN), title, fill=INK, font=font(24, bold=True))
+    pen.text((left, _MARGIN + 32), f"{len(albums)} ids, by when they first appear", fill=FAINT, font=font(15))
+    top = _MARGIN + _HEAD
+    for n, (identity, album) in enumerate(sorted(albums[:ROWS], key=lambda item: item[1].first)):
+        _draw_row(pen, sheet, (left, top + n * _CELL[1]), identity, album)
+    if len(albums) > ROWS:
+        text = f"and {len(albums) - ROWS} more, who were seen less"
+        pen.text((left, top + ROWS * _CELL[1]), text, fill=FAINT, font=font(15))
 
 
 def _draw_row(pen: ImageDraw.ImageDraw, sheet: Image.Image, at: tuple[int, int], who: int, album: Album) -> None:
     left, top = at
-    colour = COLOURS[who % len(COLOURS)]
-    pen.line((left, top - 10, sheet.width - _MARGIN, top - 10), fill=_LINE)
+    colour = colour_of(who)
+    pen.line((left, top - 10, left + _COLUMN, top - 10), fill=LINE)
     pen.rectangle((left, top, left + 6, top + _CROP[1]), fill=colour)
-    pen.text((left + 18, top), f"id {who}", fill=colour, font=_font(24))
+    pen.text((left + 18, top), f"id {who}", fill=colour, font=font(22, bold=True))
     times = len(album.absences)
-    seen = [f"{album.frames} frames", f"back {times} time{'s' * (times > 1)}" if times else "never away"]
-    pen.multiline_text((left + 18, top + 36), "\n".join(seen), fill=_FAINT, font=_font(14), spacing=5)
+    seen = [f"{album.frames} frames", f"back {times} time{'s' * (times > 1)}" if times else "never back"]
+    pen.multiline_text((left + 18, top + 36), "\n".join(seen), fill=FAINT, font=font(13), spacing=5)
     last: Shot | None = None
     for n, shot in enumerate(album.choose(COLUMNS)):
         away = album.away(last, shot) if last else None
@@ -154,11 +162,7 @@ def _draw_shot(
     ratio = min(_CROP[0] / crop.width, _CROP[1] / crop.height)
     size = max(1, round(crop.width * ratio)), max(1, round(crop.height * ratio))
     sheet.paste(crop.resize(size, Image.Resampling.LANCZOS), (left, top))
-    pen.text((left, top + _CROP[1] + 3), f"{shot.seconds:.1f} s", fill=_INK, font=_font(14))
+    pen.text((left, top + _CROP[1] + 3), f"{shot.seconds:.1f} s", fill=INK, font=font(13))
     if away is not None:
-        pen.line((left - 8, top, left - 8, top + _CROP[1] + 36), fill=_BACK, width=3)
-        pen.text((left, top + _CROP[1] + 20), f"{away:.0f} s away", fill=_BACK, font=_font(14))
-
-
-def _font(size: int) -> Any:
-    return ImageFont.load_default(size)
+        pen.line((left - 8, top, left - 8, top + _CROP[1] + 36), fill=GOOD, width=3)
+        pen.text((left, top + _CROP[1] + 20), f"{away:.0f} s away", fill=GOOD, font=font(13))

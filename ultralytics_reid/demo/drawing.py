@@ -1,0 +1,145 @@
+"""One tracker's half of the video: boxes and ids on the picture, a heading above, who had which id when below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .colours import BAD, FAINT, GOOD, INK, LINE, PAPER, bgr, colour_of
+from .lettering import Picture, put, words
+
+_TITLE, _LETTERS, _LABEL = 26, 19, 17
+HEAD = 76
+_ROW, _BAR, _SIDE, _CAPTION = 14, 10, 34, 30
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A box to draw.
+
+    Attributes:
+        identity: Its id.
+        xyxy: `(4,)` pixels of the panel's picture.
+        note: What to say beside the id, if anything.
+        good: Whether that is good news; None for neither.
+    """
+
+    identity: int
+    xyxy: npt.NDArray[np.float32]
+    note: str = ""
+    good: bool | None = None
+
+
+def draw_boxes(picture: Picture, tags: Sequence[Tag]) -> None:
+    """Draw boxes, and labels that keep out of each other's way, those with news first."""
+    for tag in tags:
+        (left, top), (right, bottom) = tag.xyxy[:2].astype(int).tolist(), tag.xyxy[2:].astype(int).tolist()
+        cv2.rectangle(picture, (left, top), (right, bottom), bgr(colour_of(tag.identity)), 2)
+        if tag.good is not None:
+            _corners(picture, (left, top, right, bottom), bgr(GOOD if tag.good else BAD))
+    taken: list[tuple[int, int, int, int]] = []
+    for tag in sorted(tags, key=lambda t: (t.good is None, t.identity)):
+        patch = _label(tag)
+        left, top = _free(picture, patch, tag.xyxy, taken)
+        taken.append((left, top, left + patch.shape[1], top + patch.shape[0]))
+        put(picture, patch, left, top)
+
+
+def _corners(picture: Picture, box: tuple[int, int, int, int], colour: tuple[int, int, int]) -> None:
+    left, top, right, bottom = box
+    reach = max(6, min(right - left, bottom - top) // 4)
+    for x, dx in ((left, reach), (right, -reach)):
+        for y, dy in ((top, reach), (bottom, -reach)):
+            cv2.line(picture, (x, y), (x + dx, y), colour, 5)
+            cv2.line(picture, (x, y), (x, y + dy), colour, 5)
+
+
+def _label(tag: Tag) -> Picture:
+    chip = words(str(tag.identity), _LABEL, PAPER, colour_of(tag.identity), bold=True, pad=5)
+    if not tag.note:
+        return chip
+    news = words(tag.note, _LABEL, PAPER, GOOD if tag.good else BAD, pad=5)
+    return np.concatenate([chip, news], axis=1)
+
+
+def _free(
+    picture: Picture, patch: Picture, xyxy: npt.NDArray[np.float32], taken: Sequence[tuple[int, int, int, int]]
+) -> tuple[int, int]:
+    """Where a label covers least of the others: above the box, below, at its head, or further up."""
+    height, width = patch.shape[:2]
+    left, top, right, bottom = xyxy.astype(int).tolist()
+    places = [(left, top - height), (right - width, top - height), (left, bottom), (left, top)]
+    places += [(left, top - n * height) for n in (2, 3)] + [(right, top), (left - width, top)]
+    inside = [
+        (int(np.clip(x, 0, max(0, picture.shape[1] - width))), int(np.clip(y, 0, max(0, picture.shape[0] - height))))
+        for x, y in places
+    ]
+    return min(inside, key=lambda at: sum(_common(at, (width, height), other) for other in taken))
+
+
+def _common(at: tuple[int, int], size: tuple[int, int], other: tuple[int, int, int, int]) -> int:
+    """Pixels that a patch and another place share."""
+    wide = min(at[0] + size[0], other[2]) - max(at[0], other[0])
+    high = min(at[1] + size[1], other[3]) - max(at[1], other[1])
+    return max(0, wide) * max(0, high)
+
+
+def heading(width: int, title: str, text: str, right: str) -> Picture:
+    """What stands above a picture: whose output it is, what came of it until now, and the time."""
+    strip = np.full((HEAD, width, 3), 255, np.uint8)
+    put(strip, words(title, _TITLE, INK, PAPER, bold=True), 12, 4)
+    put(strip, words(text, _LETTERS, INK, PAPER), 12, 44)
+    clock = words(right, _LETTERS, FAINT, PAPER)
+    put(strip, clock, width - clock.shape[1] - 12, 10)
+    return strip
+
+
+class Timeline:
+    """Who had which id when: a row a person, a colour an id.
+
+    Args:
+        width: Pixels.
+        people: Everybody, by row.
+        frames: Frames of the whole video.
+    """
+
+    def __init__(self, width: int, people: Sequence[int], frames: int) -> None:
+        self._row = {person: n for n, person in enumerate(people)}
+        self._scale = (width - _SIDE - 12) / max(1, frames)
+        self._canvas = np.full((_CAPTION + _ROW * len(people) + 8, width, 3), 255, np.uint8)
+        put(self._canvas, words("a row a person, a colour an id, a gap out of view", 15, FAINT, PAPER), _SIDE, 6)
+        for person, n in self._row.items():
+            middle = _CAPTION + n * _ROW + _BAR // 2
+            put(self._canvas, words(letter(n), 12, FAINT, PAPER, bold=True), 12, middle - 8)
+            cv2.line(self._canvas, (_SIDE, middle), (width - 12, middle), bgr(LINE), 1)
+            self._row[person] = n
+
+    def add(self, frame: int, on: dict[int, int]) -> None:
+        """Draw a frame: `{person: id}`."""
+        left, right = self._x(frame), max(self._x(frame) + 1, self._x(frame + 1))
+        for person, identity in on.items():
+            top = _CAPTION + self._row[person] * _ROW
+            self._canvas[top : top + _BAR, left:right] = bgr(colour_of(identity))
+
+    def mark(self, frame: int, person: int, good: bool) -> None:
+        """Draw a tick or a cross before a frame in which somebody came back."""
+        sign = words("✓" if good else "✗", 13, GOOD if good else BAD, PAPER, bold=True)
+        put(self._canvas, sign, self._x(frame) - sign.shape[1], _CAPTION + self._row[person] * _ROW - 4)
+
+    def picture(self, frame: int) -> Picture:
+        """What is drawn until now, with a line at a frame."""
+        shown: Picture = self._canvas.copy()
+        cv2.line(shown, (self._x(frame + 1), _CAPTION - 4), (self._x(frame + 1), shown.shape[0]), bgr(INK), 1)
+        return shown
+
+    def _x(self, frame: int) -> int:
+        return _SIDE + int(frame * self._scale)
+
+
+def letter(row: int) -> str:
+    """What a person of a generated scene is called: A to Z, then A1, B1 and so on."""
+    return chr(ord("A") + row % 26) + (str(row // 26) if row >= 26 else "")  # noqa: PLR2004

@@ -1,0 +1,51 @@
+"""Words on pictures, in a typeface that comes along with Matplotlib: nothing is fetched."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+Picture = npt.NDArray[np.uint8]
+
+
+@lru_cache(maxsize=32)
+def font(size: int, *, bold: bool = False) -> Any:
+    """DejaVu Sans, which has ticks and crosses too, of a height in pixels."""
+    import matplotlib as mpl
+
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", name)), size)
+
+
+@lru_cache(maxsize=4096)
+def words(text: str, size: int, ink: str, paper: str, *, bold: bool = False, pad: int = 0) -> Picture:
+    """A line of text on a ground of one colour.
+
+    Args:
+        text: What to write.
+        size: Height of the letters, pixels.
+        ink: Their colour, as `#1f2933`.
+        paper: The ground's.
+        bold: Whether they are heavy.
+        pad: Pixels of ground on either side.
+
+    Returns:
+        `(H, W, 3)` uint8 BGR; shared, so not to be written on.
+    """
+    face = font(size, bold=bold)
+    patch = Image.new("RGB", (max(1, round(face.getlength(text))) + 2 * pad, round(1.4 * size)), paper)
+    ImageDraw.Draw(patch).text((pad, 0.7 * size), text, fill=ink, font=face, anchor="lm")
+    return np.asarray(patch, np.uint8)[..., ::-1]
+
+
+def put(picture: Picture, patch: Picture, left: int, top: int) -> None:
+    """Lay a patch on a picture, as much of it as falls inside."""
+    height, width = picture.shape[:2]
+    x, y = max(0, -left), max(0, -top)
+    part = patch[y : max(y, height - top), x : max(x, width - left)]
+    picture[top + y : top + y + part.shape[0], left + x : left + x + part.shape[1]] = part

@@ -1,0 +1,111 @@
+"""What the demo prints when it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..events import Event, Revival, TakenBack
+from ..reporting import facts, table
+from ..scoring import Returns
+from .drawing import letter
+from .truth import SceneTruth
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one tracker.
+
+    Attributes:
+        label: Its YAML.
+        frames: Frames seen.
+        ids: Different ids.
+        milliseconds: Median time of a frame, from video to ids.
+        returns: What became of returns; None where nobody knows.
+    """
+
+    label: str
+    frames: int
+    ids: int
+    milliseconds: float
+    returns: Returns | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of the demo.
+
+    Attributes:
+        outcomes: By tracker; this package's is the last.
+        events: What this package's tracker told.
+        truth: Who was where; None where nobody knows.
+        files: What was written.
+        stopped: Whether it was interrupted.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    events: tuple[Event, ...]
+    truth: SceneTruth | None
+    files: tuple[Path, ...]
+    stopped: bool
+
+    def __str__(self) -> str:
+        parts = ["Stopped; here is what there is until now."] if self.stopped else []
+        parts += [self._trackers(), *self._returns(), self._revivals()]
+        if len(self.outcomes) == 1:
+            parts.append("Stock BoT-SORT was left out: a camera or a stream can't be read twice.")
+        return "\n\n".join([*parts, "\n".join(f"wrote {path}" for path in self.files), facts()])
+
+    def _trackers(self) -> str:
+        head = ["tracker", "frames", "ids", "ms a frame"]
+        rows = [[o.label, str(o.frames), str(o.ids), f"{o.milliseconds:.0f}"] for o in self.outcomes]
+        if self.truth is None:
+            return table(head, rows)
+        people = len({self.truth.person_of(int(t)) for frame in self.truth.frames for t in frame.ids})
+        found = [o.returns for o in self.outcomes if o.returns is not None]
+        cells = [[str(people), f"{r.recognised} of {r.total}", str(r.false)] for r in found]
+        rows = [[*row[:3], *more, row[3]] for row, more in zip(rows, cells, strict=True)]
+        return table([*head[:3], "people", "returns recognised", "false revivals", head[3]], rows)
+
+    def _returns(self) -> list[str]:
+        """Each return, and the id that each tracker gave then."""
+        each = list(zip(*(o.returns.each for o in self.outcomes if o.returns is not None), strict=True))
+        if self.truth is None or not each:
+            return []
+        names = {person: letter(n) for n, person in enumerate(self.truth.people)}
+        rows = [
+            [
+                f"{by[0].frame / self.truth.fps:.1f} s",
+                names[by[0].person],
+                f"{self.truth.away[by[0].track]:.0f} s",
+                *(_given(r.given, r.known) for r in by),
+            ]
+            for by in each
+        ]
+        head = ["back at", "who", "after", *(o.label for o in self.outcomes)]
+        return ["Who came back, and under which id:\n\n" + table(head, rows)]
+
+    def _revivals(self) -> str:
+        rows = [_told(e, self.events) for e in self.events if isinstance(e, Revival)]
+        if not rows:
+            return f"{self.outcomes[-1].label} revived nobody."
+        head = ["at", "id", "after", "similarity", "what"]
+        return f"What {self.outcomes[-1].label} itself tells:\n\n" + table(head, rows)
+
+
+def _given(given: int | None, known: frozenset[int]) -> str:
+    was = "/".join(map(str, sorted(known)))
+    if given is None:
+        return "not found"
+    if given in known:
+        return f"{given}, as before"
+    return f"{given} (was {was})" if was else str(given)
+
+
+def _told(event: Revival, events: tuple[Event, ...]) -> list[str]:
+    undone = any(
+        isinstance(e, TakenBack) and e.previous_id == event.identity_id and e.time >= event.time for e in events
+    )
+    what = "a mix-up put right" if event.corrected else "taken back later" if undone else "back"
+    cells = [f"{event.time:.1f} s", str(event.identity_id), f"{event.gap:.1f} s", f"{event.similarity:.2f}"]
+    return [*cells, what]
