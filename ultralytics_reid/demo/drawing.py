@@ -62,7 +62,8 @@ def _label(tag: Tag) -> Picture:
     chip = words(str(tag.identity), _LABEL, PAPER, colour_of(tag.identity), bold=True, pad=5)
     if not tag.note:
         return chip
-    news = words(tag.note, _LABEL, PAPER, GOOD if tag.good else BAD, pad=5)
+    sign = "✓" if tag.good else "✗"
+    news = words(f"{sign} {tag.note}", _LABEL, GOOD if tag.good else BAD, PAPER, bold=True, pad=5)
     return np.concatenate([chip, news], axis=1)
 
 

@@ -112,16 +112,21 @@ def _video_length(path: Path, seconds: float | None) -> int | None:
         video.release()
 
 
+def scene_options(options: DemoOptions) -> Any:
+    """The scene's, an `ultralytics_reid.scenes.SceneOptions`."""
+    from ..scenes import SceneOptions
+
+    seconds = options.seconds or SCENE_SECONDS
+    return SceneOptions(people=options.people, seconds=seconds, fps=SCENE_FPS, seed=options.seed, size=SCENE_SIZE)
+
+
 def _render(options: DemoOptions, path: Path) -> SceneTruth:
     """Write a generated scene's video, and tell who is where in it."""
     import cv2
 
-    from ..scenes import Scene, SceneOptions
+    from ..scenes import Scene
 
-    seconds = options.seconds or SCENE_SECONDS
-    scene = Scene(
-        SceneOptions(people=options.people, seconds=seconds, fps=SCENE_FPS, seed=options.seed, size=SCENE_SIZE)
-    )
+    scene = Scene(scene_options(options))
     video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), SCENE_FPS, SCENE_SIZE)
     if not video.isOpened():
         raise ReIDError(f"{path}: OpenCV can't write a video there")
