@@ -21,6 +21,8 @@ _TOLD_SECONDS = 3.0
 _AWAY_SECONDS = 1.0
 # A return counts in the heading once the tracker has had as long to recognise it.
 _SETTLED_SECONDS = 1.0
+# Who isn't found for less is drawn as if.
+_BRIDGED_SECONDS = 1.0
 
 Box = npt.NDArray[np.float32]
 
@@ -51,10 +53,9 @@ class ByTruth:
 
     def __init__(self, truth: SceneTruth, width: int) -> None:
         self._truth, self._judge = truth, Judge(truth)
-        self._timeline = Timeline(width, truth.people, len(truth.frames))
+        self._timeline = Timeline(width, truth.people, len(truth.frames), round(_BRIDGED_SECONDS * truth.fps))
         self._ids: set[int] = set()
         self._people: set[int] = set()
-        self._marked: set[int] = set()
         self._frame = 0
 
     def tags(self, result: Any, frames: list[Frame], seconds: float) -> list[Tag]:  # noqa: ARG002
@@ -64,10 +65,6 @@ class ByTruth:
         self._ids.update(map(int, frames[-1].ids))
         self._people.update(map(self._truth.person_of, map(int, self._truth.frames[self._frame].ids)))
         self._timeline.add(self._frame, {self._truth.person_of(track): i for i, track in on.items()})
-        for back in self._settled().each:
-            if back.track not in self._marked:
-                self._marked.add(back.track)
-                self._timeline.mark(back.frame, back.person, back.recognised)
         return [self._tag(i, box, on.get(i)) for i, box in _rows(frames[-1])]
 
     def _settled(self) -> Returns:
@@ -91,7 +88,7 @@ class ByTruth:
 
     def strip(self) -> Picture | None:
         """See `Comment`."""
-        return self._timeline.picture(self._frame)
+        return self._timeline.picture(self._frame, ((r.frame, r.person, r.recognised) for r in self._settled().each))
 
 
 class ByHearsay:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,7 +14,7 @@ from .lettering import Picture, put, words
 
 _TITLE, _LETTERS, _LABEL = 26, 19, 17
 HEAD = 76
-_ROW, _BAR, _SIDE, _CAPTION = 14, 10, 34, 30
+_ROW, _BAR, _SIDE, _CAPTION, _EDGE, _GAP = 14, 10, 34, 30, 12, 8
 
 
 @dataclass(frozen=True)
@@ -106,34 +106,41 @@ class Timeline:
         width: Pixels.
         people: Everybody, by row.
         frames: Frames of the whole video.
+        bridged: Frames that may be missing between two of the same id without a gap being drawn.
     """
 
-    def __init__(self, width: int, people: Sequence[int], frames: int) -> None:
+    def __init__(self, width: int, people: Sequence[int], frames: int, bridged: int) -> None:
         self._row = {person: n for n, person in enumerate(people)}
-        self._scale = (width - _SIDE - 12) / max(1, frames)
-        self._canvas = np.full((_CAPTION + _ROW * len(people) + 8, width, 3), 255, np.uint8)
+        self._bridged = bridged
+        self._scale = (width - _SIDE - _EDGE) / max(1, frames)
+        self._last: dict[int, tuple[int, int]] = {}
+        self._canvas = np.full((_CAPTION + _ROW * len(people) + _GAP, width, 3), 255, np.uint8)
         put(self._canvas, words("a row a person, a colour an id, a gap out of view", 15, FAINT, PAPER), _SIDE, 6)
-        for person, n in self._row.items():
+        for n in range(len(people)):
             middle = _CAPTION + n * _ROW + _BAR // 2
-            put(self._canvas, words(letter(n), 12, FAINT, PAPER, bold=True), 12, middle - 8)
-            cv2.line(self._canvas, (_SIDE, middle), (width - 12, middle), bgr(LINE), 1)
-            self._row[person] = n
+            put(self._canvas, words(letter(n), 12, FAINT, PAPER, bold=True), _EDGE, middle - 8)
+            cv2.line(self._canvas, (_SIDE, middle), (width - _EDGE, middle), bgr(LINE), 1)
 
     def add(self, frame: int, on: dict[int, int]) -> None:
         """Draw a frame: `{person: id}`."""
-        left, right = self._x(frame), max(self._x(frame) + 1, self._x(frame + 1))
         for person, identity in on.items():
-            top = _CAPTION + self._row[person] * _ROW
-            self._canvas[top : top + _BAR, left:right] = bgr(colour_of(identity))
+            before, at = self._last.get(person, (None, frame))
+            start = at + 1 if before == identity and frame - at <= self._bridged else frame
+            top, left = _CAPTION + self._row[person] * _ROW, self._x(start)
+            self._canvas[top : top + _BAR, left : max(left + 1, self._x(frame + 1))] = bgr(colour_of(identity))
+            self._last[person] = identity, frame
 
-    def mark(self, frame: int, person: int, good: bool) -> None:
-        """Draw a tick or a cross before a frame in which somebody came back."""
-        sign = words("✓" if good else "✗", 13, GOOD if good else BAD, PAPER, bold=True)
-        put(self._canvas, sign, self._x(frame) - sign.shape[1], _CAPTION + self._row[person] * _ROW - 4)
+    def picture(self, frame: int, marks: Iterable[tuple[int, int, bool]]) -> Picture:
+        """What is drawn until now.
 
-    def picture(self, frame: int) -> Picture:
-        """What is drawn until now, with a line at a frame."""
+        Args:
+            frame: Where now is.
+            marks: `(frame, person, good)` for every return, which gets a tick or a cross before it.
+        """
         shown: Picture = self._canvas.copy()
+        for at, person, good in marks:
+            sign = words("✓" if good else "✗", 13, GOOD if good else BAD, PAPER, bold=True)
+            put(shown, sign[3:-2], self._x(at) - sign.shape[1] - 1, _CAPTION + self._row[person] * _ROW - 1)
         cv2.line(shown, (self._x(frame + 1), _CAPTION - 4), (self._x(frame + 1), shown.shape[0]), bgr(INK), 1)
         return shown
 

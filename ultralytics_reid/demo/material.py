@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..errors import ReIDError
 from .options import DETECTOR, DETECTOR_SIZE, DemoOptions
 from .truth import SceneTruth
 
-SCENE_SECONDS, SCENE_FPS, SCENE_SIZE = 60.0, 12.0, (960, 540)
+SCENE_SECONDS, SCENE_FPS, SCENE_SIZE = 75.0, 10.0, (960, 540)
 SCENE = "scene.mp4"
 
 
@@ -117,7 +117,9 @@ def scene_options(options: DemoOptions) -> Any:
     from ..scenes import SceneOptions
 
     seconds = options.seconds or SCENE_SECONDS
-    return SceneOptions(people=options.people, seconds=seconds, fps=SCENE_FPS, seed=options.seed, size=SCENE_SIZE)
+    scene = SceneOptions(people=options.people, seconds=seconds, fps=SCENE_FPS, seed=options.seed, size=SCENE_SIZE)
+    # People take their time: whom a tracker has only seen in passing it can hardly know again, whichever it is.
+    return replace(scene, stops=0.8, pillars=1)
 
 
 def _render(options: DemoOptions, path: Path) -> SceneTruth:

@@ -11,6 +11,8 @@ from ..scoring import Returns
 from .drawing import letter
 from .truth import SceneTruth
 
+_GAP_SECONDS = 1.0
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -86,11 +88,14 @@ class Report:
         return ["Who came back, and under which id:\n\n" + table(head, rows)]
 
     def _revivals(self) -> str:
-        rows = [_told(e, self.events) for e in self.events if isinstance(e, Revival)]
-        if not rows:
-            return f"{self.outcomes[-1].label} revived nobody."
-        head = ["at", "id", "after", "similarity", "what"]
-        return f"What {self.outcomes[-1].label} itself tells:\n\n" + table(head, rows)
+        told = [e for e in self.events if isinstance(e, Revival)]
+        long = [e for e in told if e.gap >= _GAP_SECONDS]
+        if not told:
+            return f"{self.outcomes[-1].label} says that nobody came back."
+        rows = [_told(e, self.events) for e in long]
+        text = f"What {self.outcomes[-1].label} itself tells of it:\n\n"
+        text += table(["at", "id", "after", "similarity", "what"], rows)
+        return text + (f"\n\nand {len(told) - len(long)} after less than a second" if len(told) > len(long) else "")
 
 
 def _given(given: int | None, known: frozenset[int]) -> str:
@@ -103,9 +108,16 @@ def _given(given: int | None, known: frozenset[int]) -> str:
 
 
 def _told(event: Revival, events: tuple[Event, ...]) -> list[str]:
-    undone = any(
-        isinstance(e, TakenBack) and e.previous_id == event.identity_id and e.time >= event.time for e in events
+    what = "a mix-up put right" if event.corrected else "taken back later" if _undone(event, events) else "back"
+    return [f"{event.time:.1f} s", str(event.identity_id), f"{event.gap:.0f} s", f"{event.similarity:.2f}", what]
+
+
+def _undone(event: Revival, events: tuple[Event, ...]) -> bool:
+    """Whether the next that is told of an identity is that it wasn't them."""
+    later = events[events.index(event) + 1 :]
+    about = (
+        isinstance(e, TakenBack)
+        for e in later
+        if event.identity_id == (e.previous_id if isinstance(e, TakenBack) else e.identity_id)
     )
-    what = "a mix-up put right" if event.corrected else "taken back later" if undone else "back"
-    cells = [f"{event.time:.1f} s", str(event.identity_id), f"{event.gap:.1f} s", f"{event.similarity:.2f}"]
-    return [*cells, what]
+    return next(about, False)

@@ -18,7 +18,7 @@ from .lettering import font
 COLUMNS, ROWS = 7, 16
 # An absence of as many seconds is worth a mark.
 AWAY_SECONDS = 2.0
-_KEPT = 64
+_KEPT, _GLIMPSE = 64, 10
 _CROP, _CELL, _SIDE, _MARGIN, _HEAD, _FOOT = (76, 140), (92, 192), 132, 28, 76, 24
 _COLUMN = _SIDE + COLUMNS * _CELL[0]
 
@@ -110,6 +110,11 @@ class Gallery:
                 worth = float(boxes.conf[n]) * (1 - float(overlap[n].max(initial=0)))
                 self.albums.setdefault(int(frame.ids[n]), Album()).add(Shot(seconds, worth, picture.copy()))
 
+    def most_seen(self) -> list[tuple[int, Album]]:
+        """The identities for the sheet; a few frames are no sight of anybody, unless there is nothing else."""
+        albums = sorted(self.albums.items(), key=lambda item: -item[1].frames)[:ROWS]
+        return [item for item in albums if item[1].frames >= _GLIMPSE] or albums
+
 
 def save_sheet(path: Path, galleries: dict[str, Gallery]) -> None:
     """Draw all identities, each tracker's in a column.
@@ -118,7 +123,7 @@ def save_sheet(path: Path, galleries: dict[str, Gallery]) -> None:
         path: The `.png` to write.
         galleries: Each tracker's, by what it is called.
     """
-    rows = min(ROWS, max((len(g.albums) for g in galleries.values()), default=0))
+    rows = max(len(g.most_seen()) for g in galleries.values())
     height = 2 * _MARGIN + _HEAD + rows * _CELL[1] + _FOOT
     sheet = Image.new("RGB", (_MARGIN + len(galleries) * (_COLUMN + _MARGIN), height), PAPER)
     for n, (title, gallery) in enumerate(galleries.items()):
@@ -127,15 +132,15 @@ def save_sheet(path: Path, galleries: dict[str, Gallery]) -> None:
 
 
 def _draw_column(sheet: Image.Image, left: int, title: str, gallery: Gallery) -> None:
-    pen, albums = ImageDraw.Draw(sheet), sorted(gallery.albums.items(), key=lambda item: -item[1].frames)
+    pen, albums = ImageDraw.Draw(sheet), gallery.most_seen()
     pen.text((left, _MARGIN), title, fill=INK, font=font(24, bold=True))
-    pen.text((left, _MARGIN + 32), f"{len(albums)} ids, by when they first appear", fill=FAINT, font=font(15))
+    text = f"{len(gallery.albums)} ids, by when they first appear"
+    pen.text((left, _MARGIN + 32), text, fill=FAINT, font=font(15))
     top = _MARGIN + _HEAD
-    for n, (identity, album) in enumerate(sorted(albums[:ROWS], key=lambda item: item[1].first)):
+    for n, (identity, album) in enumerate(sorted(albums, key=lambda item: item[1].first)):
         _draw_row(pen, sheet, (left, top + n * _CELL[1]), identity, album)
-    if len(albums) > ROWS:
-        text = f"and {len(albums) - ROWS} more, who were seen less"
-        pen.text((left, top + ROWS * _CELL[1]), text, fill=FAINT, font=font(15))
+    if more := len(gallery.albums) - len(albums):
+        pen.text((left, top + len(albums) * _CELL[1]), f"and {more} more, seen less", fill=FAINT, font=font(15))
 
 
 def _draw_row(pen: ImageDraw.ImageDraw, sheet: Image.Image, at: tuple[int, int], who: int, album: Album) -> None:
