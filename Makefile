@@ -11,12 +11,12 @@ lint:
 	mypy
 
 demo: .venv-demo/ready
-	.venv-demo/bin/python benchmarks/demo.py
+	.venv-demo/bin/ultralytics-reid demo
 
 .venv-demo/ready: pyproject.toml
 	python3 -m venv .venv-demo
 	.venv-demo/bin/python -m pip install --upgrade pip
-	.venv-demo/bin/python -m pip install --editable ".[benchmarks]"
+	.venv-demo/bin/python -m pip install --editable .
 	touch $@
 
 clean:
