@@ -77,14 +77,15 @@ class ByTruth:
             return Tag(identity, xyxy)
         if identity in back.known:
             return Tag(identity, xyxy, f"back after {self._truth.away[back.track]:.0f} s", good=True)
-        return Tag(identity, xyxy, f"was {max(back.known)}" if back.known else "unknown again", good=False)
+        return Tag(identity, xyxy, f"was {max(back.known)}" if back.known else "not recognised", good=False)
 
     def summary(self) -> str:
         """See `Comment`."""
         found = self._settled()
         ids = f"{_count(len(self._ids), 'id')} for {_count(len(self._people), 'person', 'people')}"
         false = f", {_count(found.false, 'false revival')}" if found.false else ""
-        return f"{ids}   ·   {found.recognised} of {_count(found.total, 'return')} recognised{false}"
+        back = f"{found.recognised} of {_count(found.total, 'return')} recognised" if found.total else "nobody came back yet"
+        return f"{ids}   ·   {back}{false}"
 
     def strip(self) -> Picture | None:
         """See `Comment`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ReIDError
-from .options import DETECTOR, DETECTOR_SIZE, DemoOptions
+from .options import DETECTOR, DETECTOR_OVERLAP, DETECTOR_SIZE, DemoOptions
 from .truth import SceneTruth
 
 SCENE_SECONDS, SCENE_FPS, SCENE_SIZE = 75.0, 10.0, (960, 540)
@@ -47,8 +47,8 @@ def material(options: DemoOptions, folder: Path) -> Material:
     Raises:
         ReIDError: If there is no such source, or no such model, or it can't be read.
     """
-    size = DETECTOR_SIZE if options.model is None else None
-    how = {"classes": list(options.classes) or None, **_given(imgsz=options.imgsz or size)}
+    own = {"imgsz": DETECTOR_SIZE, "iou": DETECTOR_OVERLAP} if options.model is None else {}
+    how = {"classes": list(options.classes) or None, **own, **_given(imgsz=options.imgsz)}
     model = str(DETECTOR) if options.model is None else _model(options.model)
     if options.source is not None:
         frames, repeats = _length(options.source, options.seconds)

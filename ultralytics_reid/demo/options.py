@@ -10,6 +10,8 @@ from ..errors import ConfigError
 # Finds the people of generated scenes, and nobody else.
 DETECTOR = Path(__file__).with_name("people.pt")
 DETECTOR_SIZE = 384
+# Boxes of people who cross overlap by less (IoU) than what it sees twice.
+DETECTOR_OVERLAP = 0.5
 OURS, STOCK = "reid_botsort.yaml", "botsort.yaml"
 
 
