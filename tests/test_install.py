@@ -185,6 +185,7 @@ class TestWheel:
         shipped = {name.split("/")[-1] for name in files if name.startswith("ultralytics_reid/trackers/")}
         assert shipped == {path.name for path in (CHECKOUT / "trackers").iterdir()}
         assert "ultralytics_reid/py.typed" in files
+        assert 0 < len(files["ultralytics_reid/demo/people.pt"]) <= 2e6
 
     def test_the_sdist_builds_the_same(self, built):
         assert contents(built / "from sdist") == contents(built / "wheel")

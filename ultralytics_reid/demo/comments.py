@@ -84,7 +84,7 @@ class ByTruth:
         found = self._settled()
         ids = f"{_count(len(self._ids), 'id')} for {_count(len(self._people), 'person', 'people')}"
         false = f", {_count(found.false, 'false revival')}" if found.false else ""
-        back = f"{found.recognised} of {_count(found.total, 'return')} recognised" if found.total else "nobody came back yet"
+        back = f"{found.recognised} of {_count(found.total, 'return')} recognised" if found.total else "nobody back yet"
         return f"{ids}   ·   {back}{false}"
 
     def strip(self) -> Picture | None:
