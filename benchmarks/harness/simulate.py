@@ -6,6 +6,7 @@ statistics are those of OSNet x0.25 on PETS09-S2L1, which `likeness` measures on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,8 @@ _DRIFTS = ((0.10, 0.3), (0.11, 6.0))
 _NOISE, _PLACE_NOISE = 0.06, 0.35
 # The k-th axis has a variance of (k + offset)^-2: few axes tell people apart, more of them change on one person.
 _IDENTITY_OFFSET, _CHANGE_OFFSET = 4.0, 20.0
+# Seconds after which a drift is as good as a new one: e^-10 of it is left.
+_FORGOTTEN = 60.0
 # Boxes lower than so many pixels are noisier: half as high, twice the variance.
 _CLEAR_HEIGHT = 80.0
 # What is no person looks like the place it is at, a square of so many pixels.
@@ -50,20 +53,59 @@ def simulate(scene: Sequence, cache: list[Detections], seed: int = 0) -> list[De
     Returns:
         The same detections with `(N, 512)` unit embeddings.
     """
-    rng = np.random.default_rng(seed)
-    common = np.sqrt(_COMMON) * _unit(rng.normal(size=DIM))
-    people, places = _People(scene, common, rng), _Places(common, rng)
     shown: list[list[tuple[int, int]]] = [[] for _ in cache]
     for n, track, i in sightings(scene.frames, _numbered(cache)):
         shown[n].append((track, i))
-    embedded = []
-    for n, (frame, detections) in enumerate(zip(scene.frames, cache, strict=True)):
-        looks, noise = places.looks(detections.xyxy), np.full(len(detections.xyxy), _PLACE_NOISE)
-        seen = people.looks(n, frame)
-        for track, i in shown[n]:
-            looks[i], noise[i] = seen[track], _NOISE
-        embedded.append(replace(detections, feats=_blur(looks, noise, detections.xyxy, rng)))
-    return embedded
+    simulation = Simulation(scene.fps, seed, person_of=scene.person_of)
+    frames = zip(scene.frames, cache, shown, strict=True)
+    return [replace(d, feats=simulation.embed(frame, d.xyxy, of)) for frame, d, of in frames]
+
+
+class Simulation:
+    """Embeddings of what is seen, frame by frame, for any length.
+
+    Args:
+        fps: Frames a second.
+        seed: The same seed and the same frames give the same embeddings.
+        person_of: The individual behind a track of the ground truth; None where its ids are individuals.
+        identity: What is a person's own, `(DIM,)` with an expected squared norm of 1; None to draw it when the person
+            is first seen, and keep it.
+        shift: `(DIM,)` what a camera adds to all it sees; None for nothing.
+    """
+
+    def __init__(
+        self,
+        fps: float,
+        seed: int,
+        *,
+        person_of: Callable[[int], int] | None = None,
+        identity: Callable[[int], Doubles] | None = None,
+        shift: Doubles | None = None,
+    ) -> None:
+        self._rng = np.random.default_rng(seed)
+        common = np.sqrt(_COMMON) * _unit(self._rng.normal(size=DIM))
+        common = common if shift is None else common + shift
+        self._people = _People(fps, person_of or (lambda track: track), common, self._rng, identity)
+        self._places = _Places(common, self._rng)
+        self._n = 0
+
+    def embed(self, frame: Frame, xyxy: Array, of: Rows[tuple[int, int]], hidden: Doubles | None = None) -> Array:
+        """The next frame's embeddings, `(N, DIM)` float32 of unit norm.
+
+        Args:
+            frame: The ground truth, with everybody who can be seen or can cover somebody.
+            xyxy: `(N, 4)` detections.
+            of: `(track, row)` of each detection that shows somebody; the others show the place they are at.
+            hidden: `(N,)` share of each detection that shows its place instead, from 0 to 1; None for 0.
+        """
+        looks, noise = self._places.looks(xyxy), np.full(len(xyxy), _PLACE_NOISE)
+        seen = self._people.looks(self._n, frame)
+        place = np.zeros(len(xyxy)) if hidden is None else hidden
+        for track, i in of:
+            looks[i] = place[i] * looks[i] + (1 - place[i]) * seen[track]
+            noise[i] = place[i] * _PLACE_NOISE + (1 - place[i]) * _NOISE
+        self._n += 1
+        return _blur(looks, noise, xyxy, self._rng)
 
 
 def _numbered(cache: Rows[Detections]) -> list[Frame]:
@@ -81,6 +123,11 @@ def _unit(rows: npt.NDArray[np.floating]) -> Doubles:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12), dtype=np.float64)
 
 
+def draw_identity(rng: np.random.Generator) -> Doubles:
+    """What is a person's own, `(DIM,)` with an expected squared norm of 1."""
+    return _draw(rng, _IDENTITY_OFFSET, 1)[0]
+
+
 def _draw(rng: np.random.Generator, offset: float, count: int) -> Doubles:
     """`(count, DIM)` random vectors with an expected squared norm of 1."""
     variance = (np.arange(DIM) + offset) ** -2.0
@@ -91,14 +138,25 @@ class _People:
     """What those in the ground truth look like from frame to frame.
 
     Args:
-        scene: The ground truth.
+        fps: Frames a second.
+        person_of: The individual behind a track.
         common: `(DIM,)` what all crops have in common.
         rng: Draws the looks.
+        identity: What is a person's own; None to draw it, and keep it.
     """
 
-    def __init__(self, scene: Sequence, common: Doubles, rng: np.random.Generator) -> None:
-        self._scene, self._common, self._rng = scene, common, rng
+    def __init__(
+        self,
+        fps: float,
+        person_of: Callable[[int], int],
+        common: Doubles,
+        rng: np.random.Generator,
+        identity: Callable[[int], Doubles] | None,
+    ) -> None:
+        self._fps, self._person_of, self._common, self._rng = fps, person_of, common, rng
+        self._identity = self._drawn if identity is None else identity
         self._identities: dict[int, Doubles] = {}
+        # By track, those seen last at the end.
         self._drifts: dict[int, tuple[int, Doubles]] = {}
 
     def looks(self, n: int, frame: Frame) -> dict[int, Doubles]:
@@ -110,20 +168,30 @@ class _People:
         return dict(zip(tracks, own * bare + covered @ bare, strict=True))
 
     def _look(self, n: int, track: int) -> Doubles:
-        person = self._scene.person_of(track)
+        own = np.sqrt(_IDENTITY) * self._identity(self._person_of(track))
+        return self._common + own + self._drift(n, track)
+
+    def _drawn(self, person: int) -> Doubles:
         if person not in self._identities:
-            self._identities[person] = np.sqrt(_IDENTITY) * _draw(self._rng, _IDENTITY_OFFSET, 1)[0]
-        return self._common + self._identities[person] + self._drift(n, track)
+            self._identities[person] = draw_identity(self._rng)
+        return self._identities[person]
 
     def _drift(self, n: int, track: int) -> Doubles:
         """The sum of the track's Ornstein-Uhlenbeck processes."""
         fresh = _draw(self._rng, _CHANGE_OFFSET, len(_DRIFTS))
-        last, drifts = self._drifts.get(track, (n, fresh))
+        last, drifts = self._drifts.pop(track, (n, fresh))
         shares, seconds = np.array(_DRIFTS).T
-        kept = np.exp(-(n - last) / self._scene.fps / seconds)[:, None]
+        kept = np.exp(-(n - last) / self._fps / seconds)[:, None]
         drifts = kept * drifts + np.sqrt(1 - kept**2) * fresh
         self._drifts[track] = n, drifts
+        self._forget(n)
         return np.asarray(np.sqrt(shares) @ drifts)
+
+    def _forget(self, n: int) -> None:
+        """Drop the drifts of a track that hasn't been seen for so long that nothing is left of them."""
+        track, (last, _) = next(iter(self._drifts.items()))
+        if n - last > _FORGOTTEN * self._fps:
+            del self._drifts[track]
 
 
 def _covers(xyxy: Array) -> Doubles:
@@ -155,7 +223,7 @@ class _Places:
 
     def _look(self, cell: tuple[int, ...]) -> Doubles:
         if cell not in self._known:
-            self._known[cell] = np.sqrt(_IDENTITY) * _draw(self._rng, _IDENTITY_OFFSET, 1)[0]
+            self._known[cell] = np.sqrt(_IDENTITY) * draw_identity(self._rng)
         return self._common + self._known[cell]
 
 
