@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Rows
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,8 @@ from .sequences import Frame
 # Seconds: less is no absence; a person must be seen, and an id be on somebody, that long to count; what is judged.
 FLICKER, LEAST, JUDGED = 0.25, 1.0, 30.0
 OWNED = 0.5
+# Share of a body that must be visible, where the ground truth says what is.
+VISIBLE = 0.25
 BINS = {"≤ 1 s": 1.0, "1-5 s": 5.0, "5-30 s": 30.0, "30 s-5 min": 300.0, "> 5 min": math.inf}
 
 DEFINITIONS = """\
@@ -258,6 +260,9 @@ class Tally:
         """Share recognised; nan without returns."""
         return self.right / self.total if self.total else math.nan
 
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -337,7 +342,8 @@ def _binned(back: Rows[Appearance]) -> Iterator[tuple[str, list[Appearance]]]:
 
 
 def _tally(rows: Rows[Appearance]) -> Tally:
-    return Tally(**Counter(a.verdict for a in rows))
+    count = Counter(a.verdict for a in rows)
+    return Tally(count["right"], count["wrong"], count["new"], count["missed"])
 
 
 def _quantile(seconds: list[float], share: float) -> float:

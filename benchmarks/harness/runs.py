@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
@@ -109,7 +109,7 @@ def run_cached(
     if warps is not None and contender.config().get("gmc_method", "none") != "none":
         tracker.gmc = FixedMotion(warps)
     frames, times = [], []
-    pairs = zip(pictures(sequence) if shape is None else _black(shape, len(cache)), cache, strict=True)
+    pairs = zip(pictures(sequence) if shape is None else repeat(black(shape), len(cache)), cache, strict=True)
     for picture, detections in progress(pairs, contender.label, len(cache)):
         start = time.perf_counter()
         rows = tracker.update(as_boxes(detections, picture.shape[:2]), picture, feats=detections.feats)
@@ -128,9 +128,9 @@ def make_tracker(contender: Contender, fps: float) -> Any:
     return tracker
 
 
-def _black(shape: tuple[int, int], count: int) -> Iterable[Picture]:
-    # One byte that looks like a picture: trackers that are told the camera motion don't read it.
-    return repeat(np.broadcast_to(np.uint8(0), (*shape, 3)), count)
+def black(shape: tuple[int, int]) -> Picture:
+    """One byte that looks like a picture: trackers that are told the camera motion don't read it."""
+    return np.broadcast_to(np.uint8(0), (*shape, 3))
 
 
 def pictures(sequence: Sequence) -> Iterator[Picture]:

@@ -125,7 +125,7 @@ def _unit(rows: npt.NDArray[np.floating]) -> Doubles:
 
 def draw_identity(rng: np.random.Generator) -> Doubles:
     """What is a person's own, `(DIM,)` with an expected squared norm of 1."""
-    return _draw(rng, _IDENTITY_OFFSET, 1)[0]
+    return np.asarray(_draw(rng, _IDENTITY_OFFSET, 1)[0])
 
 
 def _draw(rng: np.random.Generator, offset: float, count: int) -> Doubles:
@@ -163,13 +163,13 @@ class _People:
         """Looks `(DIM,)` by track, without noise; to be asked for frame by frame."""
         tracks = [int(i) for i in frame.ids]
         bare = np.array([self._look(n, track) for track in tracks]).reshape(-1, DIM)
-        covered = _covers(frame.xyxy)
+        covered = covers(frame.xyxy)
         own = 1 - covered.sum(axis=1, keepdims=True)
         return dict(zip(tracks, own * bare + covered @ bare, strict=True))
 
     def _look(self, n: int, track: int) -> Doubles:
         own = np.sqrt(_IDENTITY) * self._identity(self._person_of(track))
-        return self._common + own + self._drift(n, track)
+        return np.asarray(self._common + own + self._drift(n, track))
 
     def _drawn(self, person: int) -> Doubles:
         if person not in self._identities:
@@ -194,7 +194,7 @@ class _People:
             del self._drifts[track]
 
 
-def _covers(xyxy: Array) -> Doubles:
+def covers(xyxy: Array) -> Doubles:
     """Share of each box under each other one in front of it, `(N, N)`; a row's sum is 1 at most."""
     overlap = iou(xyxy, xyxy)
     area = np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1, dtype=np.float64)

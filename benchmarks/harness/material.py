@@ -1,0 +1,204 @@
+"""What the revival benchmark runs on: recordings as they are, with holes, and covered; generated scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as Rows
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .features import embedded
+from .mot17 import MOT17, NAMES
+from .sequences import Detections, Frame, load_sequence
+from .synthetic import stream
+from .takes import covered, dark_spells, filmed, holed, load_mot
+
+if TYPE_CHECKING:
+    from ultralytics_reid.scenes import SceneOptions
+
+WHOLE, HOLES, COVERED = "as it is", "holes", "camera covered"
+DATA = {"pets": "PETS by person", "tud": "TUD-Stadtmitte", "mot17": "MOT17, simulated appearance", "scenes": "Scenes"}
+
+
+class Source(Protocol):
+    """Frame by frame, who can be seen, and detections."""
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The pictures' height and width, pixels."""
+        ...
+
+    @property
+    def warps(self) -> npt.NDArray[np.float64] | None:
+        """`(F, 2, 3)` camera motion, None where the camera stands still."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[tuple[Frame, Detections]]: ...
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Something to run trackers on.
+
+    Attributes:
+        data: What it is part of; one table each.
+        part: Which part; one row a tracker each, over all its clips.
+        name: Its own, for messages.
+        make: Makes the source; can be handed to another process.
+    """
+
+    data: str
+    part: str
+    name: str
+    make: Callable[[], Source]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is done to recordings.
+
+    Attributes:
+        holes: Seconds for which somebody is cut out.
+        covered: Seconds for which the camera is covered.
+        seeds: How many times chance is given another go, for holes, simulated appearance and scenes.
+    """
+
+    holes: tuple[float, ...]
+    covered: tuple[float, ...]
+    seeds: int
+
+    def parts(self) -> list[str]:
+        """Those that there are."""
+        return [WHOLE, *([HOLES] if self.holes else []), *([COVERED] if self.covered else [])]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A video with cached detections.
+
+    Attributes:
+        name: Its folder's.
+        shared: The folder of videos, cached detections and models.
+        embedder: One of `EMBEDDERS`.
+        features: Keeps embeddings that have been computed.
+    """
+
+    name: str
+    shared: Path
+    embedder: str
+    features: Path
+
+
+def filmed_clips(data: str, found: Recorded, changes: Changes) -> list[Clip]:
+    """PETS or TUD; chance has a say in holes only."""
+    plans = [(part, seed) for part in changes.parts() for seed in range(changes.seeds if part == HOLES else 1)]
+    makers = [partial(_film, found, part, changes, seed) for part, seed in plans]
+    return [
+        Clip(DATA[data], part, f"{found.name}, {part}", make) for (part, _), make in zip(plans, makers, strict=True)
+    ]
+
+
+def _film(found: Recorded, part: str, changes: Changes, seed: int) -> Source:
+    folder = found.shared / "data" / found.name
+    cache = embedded(found.name, found.embedder, found.shared, found.features)
+    if part != COVERED:
+        take = filmed(folder, cache)
+        return holed(take, changes.holes, seed) if part == HOLES else take
+    dark = dark_spells(len(cache), load_sequence(folder).fps, changes.covered)
+    return covered(filmed(folder, cache, dark), dark, blind=False)
+
+
+def mot_clips(data: str, folders: Rows[Path], changes: Changes) -> list[Clip]:
+    """MOTChallenge folders with detections, whose appearance is simulated unless they bring embeddings."""
+    plans = [(part, folder, seed) for part in changes.parts() for folder in folders for seed in range(changes.seeds)]
+    return [Clip(data, p, f"{f.name}, {p}", partial(_mot, f, p, changes, seed)) for p, f, seed in plans]
+
+
+def mot17_clips(shared: Path, changes: Changes) -> list[Clip]:
+    """MOT17's validation half."""
+    return mot_clips(DATA["mot17"], [shared / "data" / MOT17 / name for name in NAMES], changes)
+
+
+def _mot(folder: Path, part: str, changes: Changes, seed: int) -> Source:
+    take = load_mot(folder, seed)
+    if part == HOLES:
+        return holed(take, changes.holes, seed)
+    return covered(take, dark_spells(len(take), take.fps, changes.covered)) if part == COVERED else take
+
+
+@dataclass(frozen=True)
+class SceneSource:
+    """A generated scene's camera, of which nothing is kept.
+
+    Attributes:
+        options: The scene's.
+        camera: Which camera.
+    """
+
+    options: SceneOptions
+    camera: int
+
+    warps = None
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+        return self.options.fps
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The pictures' height and width, pixels."""
+        return self.options.size[1], self.options.size[0]
+
+    def __len__(self) -> int:
+        return self.options.frames
+
+    def __iter__(self) -> Iterator[tuple[Frame, Detections]]:
+        from ultralytics_reid.scenes import Scene
+
+        o, scene = self.options, Scene(self.options)
+        views, outfits = scene.views(camera=self.camera), lambda person: scene.looks(person).outfit
+        yield from stream(views, fps=o.fps, size=o.size, seed=o.seed, camera=self.camera, group_of=outfits)
+
+
+def scene_clips(options: dict[str, SceneOptions], seeds: int) -> list[Clip]:
+    """Generated scenes by what tables call them; every camera is a clip of its own."""
+    made = [(part, replace(o, seed=o.seed + seed)) for part, o in options.items() for seed in range(seeds)]
+    return [
+        Clip(DATA["scenes"], part, f"{part}, camera {camera}", partial(SceneSource, o, camera))
+        for part, o in made
+        for camera in range(o.cameras)
+    ]
+
+
+def default_scenes() -> dict[str, SceneOptions]:
+    """Scenes for every gap."""
+    from ultralytics_reid.scenes import SceneOptions
+
+    common = {"fps": 10.0, "visits": None}
+    return {
+        "away 1-30 s": SceneOptions(people=30, seconds=300.0, away=(1.0, 30.0), crowd=10, **common),
+        "away 1-10 min": SceneOptions(people=60, seconds=1800.0, away=(60.0, 600.0), **common),
+        "two cameras": SceneOptions(people=30, seconds=600.0, away=(5.0, 120.0), cameras=2, **common),
+    }
+
+
+def big_scene(people: int, hours: float) -> dict[str, SceneOptions]:
+    """One long scene with many people, each of whom comes three times."""
+    from ultralytics_reid.scenes import SceneOptions
+
+    longest = min(3600.0, 0.3 * 3600 * hours)
+    options = SceneOptions(people=people, seconds=3600 * hours, fps=10.0, away=(min(10.0, longest), longest), visits=2)
+    return {f"{people} people, {hours:g} h": options}

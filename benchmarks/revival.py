@@ -1,0 +1,258 @@
+"""What a long memory is for: who is recognised, by how long they were away, and how many newcomers pay for it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from harness.contenders import DEFAULT, parse, split
+from harness.features import EMBEDDERS, add_features
+from harness.material import (
+    DATA,
+    HOLES,
+    Changes,
+    Clip,
+    Recorded,
+    big_scene,
+    default_scenes,
+    filmed_clips,
+    mot17_clips,
+    mot_clips,
+    scene_clips,
+)
+from harness.report import add_write, publish
+from harness.revival import BINS, DEFINITIONS, Appearance, Summary, Tally, summarise
+from harness.revival_plot import draw
+from harness.runs import Contender
+from harness.setting import CHECKOUT, PETS, TUD, add_shared, facts, need, progress, table
+from harness.watch import Outcome, watch
+
+PLOT = CHECKOUT / "docs" / "revival.png"
+COLUMNS = ["precision", "newcomers false", "commit, s", "ids", "ids shown", "changes", "ms"]
+NOTE = """\
+Columns by gap: returns recognised of all returns. Precision: those recognised of all who were given an id that was
+somebody's. Commit: median / 90th percentile of the seconds until those recognised had their id to stay. All trackers
+get the same detections, embeddings and camera motion (`sparseOptFlow`; none in scenes, whose cameras stand still), each
+with its YAML's defaults but for what its row says. `ms` is the median time a frame took in the tracker."""
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A tracker on one part of the data, over all its clips and seeds.
+
+    Attributes:
+        data: Which data.
+        part: Which part of it.
+        tracker: Its label.
+        clips: How many there are.
+        summary: What became of those who came back.
+        milliseconds: Mean over clips of the median frame's time.
+    """
+
+    data: str
+    part: str
+    tracker: str
+    clips: int
+    summary: Summary
+    milliseconds: float
+
+
+def main() -> None:
+    args = _arguments()
+    outcomes = list(_outcomes(args.clips, args.trackers, args.workers))
+    scores = _scores(outcomes)
+    if args.json:
+        args.json.write_text(json.dumps(_told(args, scores, outcomes), indent=1) + "\n")
+    text = "\n\n".join([*_tables(scores), *_notes(args), facts()])
+    print(text)
+    plots = [p for p in (args.plot, PLOT if args.write else None) if p]
+    for path in plots:
+        draw(path, {(s.data, s.part, s.tracker): s.summary for s in scores})
+    if args.write:
+        publish("revival", text)
+
+
+def _arguments() -> Namespace:
+    parser = ArgumentParser(description=__doc__, epilog=DEFINITIONS, formatter_class=RawDescriptionHelpFormatter)
+    add_shared(parser)
+    parser.add_argument(
+        "--data", type=_data, metavar="LIST", help=f"of {','.join(DATA)} (default: all, or none with --mot)"
+    )
+    parser.add_argument(
+        "--mot", nargs="+", type=Path, default=[], metavar="DIR", help="MOTChallenge folders with det/ and gt/"
+    )
+    parser.add_argument(
+        "--trackers", nargs="+", metavar="LIST", help="name, or name:key=value,key=value (default: six)"
+    )
+    parser.add_argument(
+        "--holes", type=_seconds, default=(0.5, 2.0, 8.0, 20.0), metavar="LIST", help="s (default: 0.5,2,8,20)"
+    )
+    parser.add_argument("--covered", type=_seconds, default=(2.0, 10.0), metavar="LIST", help="s (default: 2,10)")
+    parser.add_argument("--seeds", type=int, default=2, metavar="N", help="of chance (default: 2)")
+    parser.add_argument(
+        "--embedder", choices=tuple(EMBEDDERS), default="msmt17", help="of PETS and TUD (default: msmt17)"
+    )
+    add_features(parser)
+    parser.add_argument(
+        "--people", type=int, metavar="N", help="one long scene in place of the usual ones, N people, ..."
+    )
+    parser.add_argument("--hours", type=float, default=1.0, metavar="H", help="... H hours (default: 1)")
+    workers = min(2, os.cpu_count() or 1)
+    parser.add_argument("--workers", type=int, default=workers, metavar="N", help=f"processes (default: {workers})")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write figures and appearances there too")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw recall by gap there")
+    add_write(parser)
+    args = parser.parse_args()
+    try:
+        args.trackers = [parse(spec) for spec in split(args.trackers)] if args.trackers else list(DEFAULT)
+    except ValueError as error:
+        parser.error(str(error))
+    if args.data is None:
+        args.data = [] if args.mot else ["scenes"] if args.people else list(DATA)
+    args.clips = list(_clips(args))
+    return args
+
+
+def _data(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in DATA:
+            raise ArgumentTypeError(f"must be of {', '.join(DATA)}, got {name!r}")
+    return names
+
+
+def _seconds(text: str) -> tuple[float, ...]:
+    try:
+        found = tuple(float(part) for part in text.split(",") if part)
+    except ValueError:
+        found = (math.nan,)
+    if not all(s > 0 for s in found):
+        raise ArgumentTypeError(f"must be seconds above 0, parted by commas, got {text!r}")
+    return found
+
+
+def _clips(args: Namespace) -> Iterator[Clip]:
+    changes = Changes(args.holes, args.covered, args.seeds)
+    for data, name in (("pets", PETS), ("tud", TUD)):
+        if data in args.data:
+            need(args.shared / "data" / name, args.shared / "data" / "cache" / f"{name}.npz")
+            yield from filmed_clips(data, Recorded(name, args.shared, args.embedder, args.features), changes)
+    if "mot17" in args.data:
+        need(args.shared / "data" / "mot17-val")
+        yield from mot17_clips(args.shared, changes)
+    need(*args.mot)
+    yield from mot_clips("MOT sequences", args.mot, changes)
+    if "scenes" in args.data:
+        options = big_scene(args.people, args.hours) if args.people else default_scenes()
+        yield from scene_clips(options, args.seeds)
+
+
+def _outcomes(clips: list[Clip], trackers: list[Contender], workers: int) -> Iterator[tuple[Clip, dict[str, Outcome]]]:
+    """Every clip with its outcomes by tracker."""
+    if workers < 2 or len(clips) < 2:
+        for clip in clips:
+            yield clip, run(clip, trackers, bar=True)
+        return
+    # Not forked: the libraries' threads would be missing in the copies.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(run, clip, trackers) for clip in clips]
+        for clip, future in progress(zip(clips, futures, strict=True), "revival", len(clips)):
+            yield clip, future.result()
+
+
+def run(clip: Clip, trackers: list[Contender], *, bar: bool = False) -> dict[str, Outcome]:
+    """Let all trackers see a clip.
+
+    Args:
+        clip: What they see.
+        trackers: Each with a label of its own.
+        bar: Whether to show how far it is, frame by frame.
+    """
+    source = clip.make()
+    steps = progress(source, clip.name, len(source)) if bar else source
+    return watch(trackers, steps, fps=source.fps, shape=source.shape, warps=source.warps)
+
+
+def _scores(outcomes: list[tuple[Clip, dict[str, Outcome]]]) -> list[Score]:
+    found: dict[Key, list[Outcome]] = {}
+    for clip, by_tracker in outcomes:
+        for tracker, outcome in by_tracker.items():
+            found.setdefault((clip.data, clip.part, tracker), []).append(outcome)
+    return [_score(key, each) for key, each in found.items()]
+
+
+def _score(key: Key, each: list[Outcome]) -> Score:
+    appearances = [a for o in each for a in o.appearances]
+    milliseconds = sum(o.milliseconds for o in each) / len(each)
+    return Score(*key, len(each), summarise(appearances, sum(o.ids for o in each)), milliseconds)
+
+
+def _tables(scores: list[Score]) -> Iterator[str]:
+    for data, part in dict.fromkeys((s.data, s.part) for s in scores):
+        mine = [s for s in scores if (s.data, s.part) == (data, part)]
+        bins = [name for name in BINS if any(name in s.summary.bins for s in mine)]
+        clips = f" ({mine[0].clips} runs)" if mine[0].clips > 1 else ""
+        rows = table(["tracker", *bins, *COLUMNS], [[s.tracker, *_cells(s, bins)] for s in mine])
+        yield f"**{data}: {part}{clips}**\n\n{rows}"
+
+
+def _cells(score: Score, bins: list[str]) -> list[str]:
+    s = score.summary
+    given = s.every.right + s.every.wrong + s.false
+    recall = [_share(t.right, t.total) for t in (s.bins.get(name, Tally()) for name in bins)]
+    commit = "-" if math.isnan(s.commit[0]) else " / ".join(f"{v:.1f}" for v in s.commit)
+    counts = [_share(s.every.right, given), _share(s.false, s.newcomers), commit]
+    return [*recall, *counts, str(s.ids), f"{s.shown:.2f}", str(s.changes), f"{score.milliseconds:.1f}"]
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole}" if whole else "-"
+
+
+def _notes(args: Namespace) -> Iterator[str]:
+    yield NOTE
+    if {"pets", "tud"} & set(args.data):
+        yield f"PETS and TUD: detections by YOLO11n INT8, embeddings: {EMBEDDERS[args.embedder]}."
+    if any(c.part == HOLES for c in args.clips):
+        yield f"Holes of {_listed(args.holes)} s, as far as there is room; covered for {_listed(args.covered)} s."
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    most = max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    yield f"Largest process: {most / unit:.0f} MB, with all trackers of a clip in it."
+
+
+def _listed(seconds: tuple[float, ...]) -> str:
+    return ", ".join(f"{s:g}" for s in seconds)
+
+
+def _told(args: Namespace, scores: list[Score], outcomes: list[tuple[Clip, dict[str, Outcome]]]) -> dict[str, Any]:
+    rows = [
+        {"data": c.data, "part": c.part, "clip": c.name, "tracker": label, "appearances": _rows(o.appearances)}
+        for c, by_tracker in outcomes
+        for label, o in by_tracker.items()
+    ]
+    figures = [{**asdict(s), "precision": s.summary.precision} for s in scores]
+    asked = {"holes": args.holes, "covered": args.covered, "seeds": args.seeds, "embedder": args.embedder}
+    return {"machine": facts(), "asked": asked, "scores": figures, "columns": list(_FIELDS), "clips": rows}
+
+
+_FIELDS = tuple(Appearance.__dataclass_fields__)
+
+
+def _rows(appearances: tuple[Appearance, ...]) -> list[list[Any]]:
+    return [[getattr(a, name) for name in _FIELDS] for a in appearances]
+
+
+if __name__ == "__main__":
+    main()
