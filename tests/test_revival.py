@@ -207,8 +207,8 @@ def test_output_of_another_length_is_refused():
 
 
 # A person's life: stretches of being seen, each with an id, and of not being seen.
-STRETCH = st.tuples(st.integers(1, 30), st.sampled_from("12345"), st.integers(3, 60))
-LIVES = st.lists(st.lists(STRETCH, min_size=1, max_size=4), min_size=1, max_size=4)
+STRETCH = st.tuples(st.integers(1, 25), st.sampled_from("12345"), st.integers(3, 15))
+LIVES = st.lists(st.lists(STRETCH, min_size=1, max_size=3), min_size=1, max_size=3)
 
 
 def lives(drawn, name):
@@ -223,7 +223,7 @@ def lives(drawn, name):
     return timelines
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(LIVES)
 def test_other_names_for_ids_change_nothing(drawn):
     before = watch(*lives(drawn, lambda p, n, c: c))
@@ -235,7 +235,7 @@ def summarise_text(found):
     return repr(summarise(found.appearances(), found.ids))  # nan is nan here
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(LIVES)
 def test_a_perfect_tracker_makes_no_mistake(drawn):
     found = watch(*lives(drawn, lambda p, n, c: "abcd"[p]))
@@ -246,7 +246,7 @@ def test_a_perfect_tracker_makes_no_mistake(drawn):
         assert (summary.precision, summary.commit) == (1.0, (0.0, 0.0))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(LIVES)
 def test_a_tracker_that_forgets_recognises_nobody_and_takes_nobody_for_another(drawn):
     found = watch(*lives(drawn, lambda p, n, c: chr(200 + 10 * p + n)))
@@ -256,7 +256,7 @@ def test_a_tracker_that_forgets_recognises_nobody_and_takes_nobody_for_another(d
     assert math.isnan(summary.precision)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(LIVES)
 def test_one_id_for_all_recognises_only_one_person_at_a_time(drawn):
     found = watch(*lives(drawn, lambda p, n, c: "a"))
@@ -266,7 +266,7 @@ def test_one_id_for_all_recognises_only_one_person_at_a_time(drawn):
     assert all(a.verdict == "wrong" for a in each if a.newcomer and a.owner is not None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(LIVES)
 def test_verdicts_by_bin_add_up(drawn):
     found = watch(*lives(drawn, lambda p, n, c: c))

@@ -187,11 +187,11 @@ def default_scenes() -> dict[str, SceneOptions]:
     """Scenes for every gap."""
     from ultralytics_reid.scenes import SceneOptions
 
-    common = {"fps": 10.0, "visits": None}
+    common = {"fps": 8.0, "visits": None}
     return {
-        "away 1-30 s": SceneOptions(people=30, seconds=300.0, away=(1.0, 30.0), crowd=10, **common),
-        "away 1-10 min": SceneOptions(people=60, seconds=1800.0, away=(60.0, 600.0), **common),
-        "two cameras": SceneOptions(people=30, seconds=600.0, away=(5.0, 120.0), cameras=2, **common),
+        "away 1-30 s": SceneOptions(people=14, seconds=300.0, away=(1.0, 30.0), **common),
+        "away 1-10 min": SceneOptions(people=120, seconds=1500.0, away=(60.0, 600.0), **common),
+        "two cameras": SceneOptions(people=40, seconds=300.0, away=(5.0, 120.0), cameras=2, **common),
     }
 
 

@@ -70,7 +70,7 @@ class Simulation:
         person_of: The individual behind a track of the ground truth; None where its ids are individuals.
         identity: What is a person's own, `(DIM,)` with an expected squared norm of 1; None to draw it when the person
             is first seen, and keep it.
-        shift: `(DIM,)` what a camera adds to all it sees; None for nothing.
+        common: What all crops have in common, as `draw_common` gives it; None to draw it.
     """
 
     def __init__(
@@ -80,11 +80,10 @@ class Simulation:
         *,
         person_of: Callable[[int], int] | None = None,
         identity: Callable[[int], Doubles] | None = None,
-        shift: Doubles | None = None,
+        common: Doubles | None = None,
     ) -> None:
         self._rng = np.random.default_rng(seed)
-        common = np.sqrt(_COMMON) * _unit(self._rng.normal(size=DIM))
-        common = common if shift is None else common + shift
+        common = draw_common(self._rng) if common is None else common
         self._people = _People(fps, person_of or (lambda track: track), common, self._rng, identity)
         self._places = _Places(common, self._rng)
         self._n = 0
@@ -121,6 +120,11 @@ def _blur(looks: Doubles, noise: Doubles, xyxy: Array, rng: np.random.Generator)
 
 def _unit(rows: npt.NDArray[np.floating]) -> Doubles:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12), dtype=np.float64)
+
+
+def draw_common(rng: np.random.Generator) -> Doubles:
+    """What all crops have in common, `(DIM,)`."""
+    return np.sqrt(_COMMON) * _unit(rng.normal(size=DIM))
 
 
 def draw_identity(rng: np.random.Generator) -> Doubles:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from .revival import VISIBLE
 from .sequences import Array, Detections, Frame
-from .simulate import DIM, Doubles, Simulation, covers, draw_identity
+from .simulate import DIM, Doubles, Simulation, covers, draw_common, draw_identity
 
 # Of people in full view, what share of boxes is missing; half of them are where so much of the body is visible.
 MISSED, HALF, SLOPE = 0.02, 0.3, 0.07
@@ -71,11 +71,10 @@ def stream(
         camera: Which one.
         group_of: People of one group wear look-alike clothes; by default everybody is a group of their own.
     """
-    rng = np.random.default_rng((seed, camera))
-    shift = np.sqrt(CAMERA) * draw_identity(np.random.default_rng((seed, camera, 1)))
-    simulation = Simulation(
-        fps, int(rng.integers(2**63)), identity=identities(seed, group_of), shift=shift if camera else None
-    )
+    rng = np.random.default_rng((seed, 0, camera))
+    common = draw_common(np.random.default_rng((seed, 1)))
+    common = common + np.sqrt(CAMERA) * draw_identity(np.random.default_rng((seed, 1, camera)))
+    simulation = Simulation(fps, int(rng.integers(2**63)), identity=identities(seed, group_of), common=common)
     for view in views:
         found, rows, hidden = detect(view, size, GHOSTS / fps, rng)
         of = [(int(view.ids[p]), i) for i, p in enumerate(rows)]
