@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import resource
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.contenders import DEFAULT, parse, split
 from harness.features import EMBEDDERS, add_features
 from harness.material import (
     DATA,
@@ -26,18 +22,30 @@ from harness.material import (
     big_scene,
     default_scenes,
     filmed_clips,
-    mot17_clips,
     mot_clips,
     scene_clips,
 )
+from harness.mot.cache import Cache
+from harness.mot.choice import Choice
+from harness.mot.choosing import choose
+from harness.mot.embedding import need_embedder
+from harness.mot.errors import MotError
+from harness.mot.host import HostChoice
+from harness.mot.layout import find_clips
+from harness.mot.recipe import SIMULATED, Recipe
+from harness.mot.work import cores, do_all
+from harness.mot17 import MOT17
 from harness.report import add_write, publish
 from harness.revival import BINS, DEFINITIONS, Appearance, Summary, Tally, summarise
 from harness.revival_plot import draw
-from harness.runs import Contender
-from harness.setting import CHECKOUT, PETS, TUD, add_shared, facts, need, progress, table
+from harness.runs import OURS, Contender
+from harness.setting import CHECKOUT, PETS, TUD, add_shared, facts, need, table
+from harness.stock import BOTSORT, BOTSORT_LONG, BOTSORT_REID, DEEPOCSORT_REID, TRACKTRACK_REID
 from harness.watch import Outcome, watch
 
 PLOT = CHECKOUT / "docs" / "revival.png"
+OWN = Contender("**reid_botsort**", OURS)
+TRACKERS = (BOTSORT, BOTSORT_REID, BOTSORT_LONG, TRACKTRACK_REID, DEEPOCSORT_REID, OWN)
 COLUMNS = ["precision", "newcomers false", "commit, s", "ids", "ids shown", "changes", "ms"]
 NOTE = """\
 Columns by gap: returns recognised of all returns. Precision: those recognised of all who were given an id that was
@@ -70,14 +78,23 @@ class Score:
 
 def main() -> None:
     args = _arguments()
-    outcomes = list(_outcomes(args.clips, args.trackers, args.workers))
+    try:
+        _run(args)
+    except MotError as error:
+        print(f"revival.py: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _run(args: Namespace) -> None:
+    clips, trackers = list(_clips(args)), _trackers(args)
+    jobs = [Watch(clip, trackers, bar=len(clips) == 1) for clip in clips]
+    outcomes = list(zip(clips, do_all(jobs, args.workers, "revival"), strict=True))
     scores = _scores(outcomes)
     if args.json:
         args.json.write_text(json.dumps(_told(args, scores, outcomes), indent=1) + "\n")
-    text = "\n\n".join([*_tables(scores), *_notes(args), facts()])
+    text = "\n\n".join([*_tables(scores), *_notes(args, clips), facts()])
     print(text)
-    plots = [p for p in (args.plot, PLOT if args.write else None) if p]
-    for path in plots:
+    for path in filter(None, (args.plot, PLOT if args.write else None)):
         draw(path, {(s.data, s.part, s.tracker): s.summary for s in scores})
     if args.write:
         publish("revival", text)
@@ -99,7 +116,7 @@ def _arguments() -> Namespace:
         "--holes", type=_seconds, default=(0.5, 2.0, 8.0, 20.0), metavar="LIST", help="s (default: 0.5,2,8,20)"
     )
     parser.add_argument("--covered", type=_seconds, default=(2.0, 10.0), metavar="LIST", help="s (default: 2,10)")
-    parser.add_argument("--seeds", type=int, default=2, metavar="N", help="of chance (default: 2)")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="goes of chance (default: 1)")
     parser.add_argument(
         "--embedder", choices=tuple(EMBEDDERS), default="msmt17", help="of PETS and TUD (default: msmt17)"
     )
@@ -108,20 +125,21 @@ def _arguments() -> Namespace:
         "--people", type=int, metavar="N", help="one long scene in place of the usual ones, N people, ..."
     )
     parser.add_argument("--hours", type=float, default=1.0, metavar="H", help="... H hours (default: 1)")
-    workers = min(2, os.cpu_count() or 1)
-    parser.add_argument("--workers", type=int, default=workers, metavar="N", help=f"processes (default: {workers})")
+    parser.add_argument("--workers", type=int, default=cores(), metavar="N", help="processes (default: one a core)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures and appearances there too")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw recall by gap there")
     add_write(parser)
     args = parser.parse_args()
-    try:
-        args.trackers = [parse(spec) for spec in split(args.trackers)] if args.trackers else list(DEFAULT)
-    except ValueError as error:
-        parser.error(str(error))
     if args.data is None:
         args.data = [] if args.mot else ["scenes"] if args.people else list(DATA)
-    args.clips = list(_clips(args))
     return args
+
+
+def _trackers(args: Namespace) -> list[Choice]:
+    """Ours is left to what it expects of embeddings by default, whatever they are."""
+    if args.trackers:
+        return choose(args.trackers, {}, SIMULATED)
+    return [HostChoice(c.yaml, c.label, c.changes) for c in TRACKERS]
 
 
 def _data(text: str) -> list[str]:
@@ -148,40 +166,37 @@ def _clips(args: Namespace) -> Iterator[Clip]:
         if data in args.data:
             need(args.shared / "data" / name, args.shared / "data" / "cache" / f"{name}.npz")
             yield from filmed_clips(data, Recorded(name, args.shared, args.embedder, args.features), changes)
+    recipe = Recipe(Cache(args.features), embedder=args.model, weights=args.weights)
     if "mot17" in args.data:
-        need(args.shared / "data" / "mot17-val")
-        yield from mot17_clips(args.shared, changes)
-    need(*args.mot)
-    yield from mot_clips("MOT sequences", args.mot, changes)
+        need(args.shared / "data" / MOT17)
+        found = find_clips(args.shared / "data" / MOT17, "val-half", None, (), partial=False)
+        yield from mot_clips(DATA["mot17"], found, replace(recipe, embedder=SIMULATED), changes)
+    for folder in args.mot:
+        need_embedder(recipe)
+        found = find_clips(folder, "train", None, (), partial=True)
+        yield from mot_clips(folder.resolve().name, found, recipe, changes)
     if "scenes" in args.data:
         options = big_scene(args.people, args.hours) if args.people else default_scenes()
         yield from scene_clips(options, args.seeds)
 
 
-def _outcomes(clips: list[Clip], trackers: list[Contender], workers: int) -> Iterator[tuple[Clip, dict[str, Outcome]]]:
-    """Every clip with its outcomes by tracker."""
-    if workers < 2 or len(clips) < 2:
-        for clip in clips:
-            yield clip, run(clip, trackers, bar=True)
-        return
-    # Not forked: the libraries' threads would be missing in the copies.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(run, clip, trackers) for clip in clips]
-        for clip, future in progress(zip(clips, futures, strict=True), "revival", len(clips)):
-            yield clip, future.result()
+@dataclass(frozen=True)
+class Watch:
+    """All trackers see a clip; can be handed to another process.
 
-
-def run(clip: Clip, trackers: list[Contender], *, bar: bool = False) -> dict[str, Outcome]:
-    """Let all trackers see a clip.
-
-    Args:
+    Attributes:
         clip: What they see.
         trackers: Each with a label of its own.
         bar: Whether to show how far it is, frame by frame.
     """
-    source = clip.make()
-    steps = progress(source, clip.name, len(source)) if bar else source
-    return watch(trackers, steps, fps=source.fps, shape=source.shape, warps=source.warps)
+
+    clip: Clip
+    trackers: list[Choice]
+    bar: bool
+
+    def __call__(self) -> dict[str, Outcome]:
+        """Let them."""
+        return watch(self.trackers, self.clip.make(), self.clip.name if self.bar else None)
 
 
 def _scores(outcomes: list[tuple[Clip, dict[str, Outcome]]]) -> list[Score]:
@@ -220,11 +235,11 @@ def _share(part: int, whole: int) -> str:
     return f"{part} of {whole}" if whole else "-"
 
 
-def _notes(args: Namespace) -> Iterator[str]:
+def _notes(args: Namespace, clips: list[Clip]) -> Iterator[str]:
     yield NOTE
     if {"pets", "tud"} & set(args.data):
         yield f"PETS and TUD: detections by YOLO11n INT8, embeddings: {EMBEDDERS[args.embedder]}."
-    if any(c.part == HOLES for c in args.clips):
+    if any(c.part == HOLES for c in clips):
         yield f"Holes of {_listed(args.holes)} s, as far as there is room; covered for {_listed(args.covered)} s."
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     most = max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)

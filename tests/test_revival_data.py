@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pytest
 
-from benchmarks.harness.contenders import DEFAULT, parse, split
+from benchmarks.harness.mot.cache import Cache
+from benchmarks.harness.mot.choosing import choose
+from benchmarks.harness.mot.layout import find_clips
+from benchmarks.harness.mot.recipe import SIMULATED, Recipe
 from benchmarks.harness.revival import summarise
 from benchmarks.harness.sequences import Detections, Frame
 from benchmarks.harness.simulate import Simulation
-from benchmarks.harness.stock import BOTSORT
 from benchmarks.harness.synthetic import ALIKE, detect, identities, stream
-from benchmarks.harness.takes import Take, covered, dark_spells, holed, load_mot, seen_spans, shows
+from benchmarks.harness.takes import Take, covered, dark_spells, holed, of_sequence, seen_spans, shows
 from benchmarks.harness.watch import watch
 
 FPS = 10.0
@@ -116,8 +117,8 @@ def test_dark_spells(length, seconds, spells):
     assert dark_spells(length, FPS, seconds) == spells
 
 
-def outcome(take, contender=BOTSORT):
-    done = watch([contender], take, fps=take.fps, shape=take.shape, warps=None)[contender.label]
+def outcome(take, tracker="botsort:gmc_method=none"):
+    (done,) = watch(choose([tracker], {}, SIMULATED), take).values()
     return summarise(done.appearances, done.ids)
 
 
@@ -132,8 +133,7 @@ def test_a_tracker_is_watched_through_holes_and_darkness():
 def test_trackers_do_not_see_what_others_do_to_the_embeddings():
     take = crowd(30)
     before = [d.feats.copy() for d in take.detections]
-    both = watch([parse("botsort:with_reid=True"), parse("deepocsort:with_reid=True")], take, fps=FPS, shape=take.shape)
-    assert len(both) == 2
+    assert len(watch(choose(["botsort:with_reid=True,deepocsort:with_reid=True"], {}, SIMULATED), take)) == 2
     assert all(np.array_equal(a, d.feats) for a, d in zip(before, take.detections, strict=True))
 
 
@@ -260,36 +260,6 @@ def test_a_hidden_share_looks_like_the_place():
     assert person @ place < person @ half
 
 
-def test_trackers_by_name():
-    tracker = parse("botsort:with_reid=True, proximity_thresh=0,gmc_method=none")
-    assert tracker.yaml == "botsort.yaml"
-    assert tracker.changes == {"with_reid": True, "proximity_thresh": 0, "gmc_method": "none"}
-    assert parse("reid_botsort").label == "**reid_botsort**"
-    assert len({c.label for c in DEFAULT}) == 6
-
-
-@pytest.mark.parametrize(
-    ("spec", "message"),
-    [
-        ("nosort", r"unknown tracker 'nosort\.yaml'"),
-        ("botsort:with_read=True", r"no key 'with_read'; it has .*with_reid"),
-        ("botsort:with_reid", "must be key=value, got 'with_reid'"),
-    ],
-)
-def test_a_tracker_that_can_not_be_had_is_told(spec, message):
-    with pytest.raises(ValueError, match=message):
-        parse(spec)
-
-
-def test_lists_of_trackers():
-    assert split(["botsort,reid_botsort:a=1,b=2,bytetrack", "ocsort:c=3"]) == [
-        "botsort",
-        "reid_botsort:a=1,b=2",
-        "bytetrack",
-        "ocsort:c=3",
-    ]
-
-
 @pytest.fixture
 def folder(tmp_path):
     """Three frames: pedestrian 1, one who is hidden, one who doesn't count, and somebody on a vehicle."""
@@ -299,27 +269,20 @@ def folder(tmp_path):
         "seqinfo.ini": "[Sequence]\nname=a\nframeRate=10\nseqLength=3\nimWidth=640\nimHeight=480\n",
         "gt/gt.txt": "\n".join(rows),
         "det/det.txt": "3,-1,0,0,10,20,0.9\n1,-1,5,0,10,20,0.5\n1,-1,0,0,10,20,0.9\n",
-        "gmc.txt": "".join(f"{n} 1 0 0 0 1 0\n" for n in range(3)),
+        "gmc.txt": "".join(f"{n} 1 0 {7 * n} 0 1 0\n" for n in range(3)),
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     return tmp_path
 
 
-def test_a_mot_folder_is_read_with_those_who_can_be_seen(folder):
-    take = load_mot(folder, 0)
+def test_of_a_mot_sequence_those_who_can_be_seen_count(folder):
+    (clip,) = find_clips(folder, "train", None, (), partial=True)
+    take = of_sequence(clip, Recipe(Cache(folder / "cache"), embedder=SIMULATED), 0)
     assert [f.ids.tolist() for f in take.seen] == [[1]] * 3
     assert [d.feats.shape for d in take.detections] == [(2, 512), (0, 512), (1, 512)]
     assert (take.fps, take.shape, len(take)) == (10.0, (480, 640), 3)
-
-
-def test_embeddings_beside_a_mot_folder_are_taken_row_by_row(folder):
-    np.save(folder / "embeddings.npy", np.arange(6).reshape(3, 2))
-    feats = [d.feats.tolist() for d in load_mot(folder, 0).detections]
-    assert feats == [[[2, 3], [4, 5]], [], [[0, 1]]]
-    np.save(folder / "embeddings.npy", np.zeros((2, 2)))
-    with pytest.raises(ValueError, match=r"embeddings\.npy must have one row for each of 3 detections, got 2"):
-        load_mot(folder, 0)
+    np.testing.assert_array_equal(take.warps[1], [[1, 0, 7], [0, 1, 0]])
 
 
 def test_a_generated_scene_is_tracked_from_end_to_end():
@@ -328,8 +291,7 @@ def test_a_generated_scene_is_tracked_from_end_to_end():
 
     options = scenes.SceneOptions(people=4, seconds=20, fps=5, away=(1, 3), seed=1)
     source = SceneSource(options, 0)
-    run = partial(watch, DEFAULT[-1:], fps=source.fps, shape=source.shape)
-    first, again = (next(iter(run(source).values())) for _ in range(2))
+    first, again = (next(iter(watch(choose(["reid_botsort"], {}, SIMULATED), source).values())) for _ in range(2))
     assert len(list(source)) == len(source) == 100
     assert first.appearances == again.appearances
     assert first.ids >= 1

@@ -7,45 +7,26 @@ from collections.abc import Sequence as Rows
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from .features import embedded
-from .mot17 import MOT17, NAMES
+from .mot.layout import Clip as Sequence
+from .mot.recipe import SIMULATED, Recipe
 from .sequences import Detections, Frame, load_sequence
 from .synthetic import stream
-from .takes import covered, dark_spells, filmed, holed, load_mot
+from .takes import covered, dark_spells, filmed, holed, of_sequence
+from .watch import Source
 
 if TYPE_CHECKING:
     from ultralytics_reid.scenes import SceneOptions
 
 WHOLE, HOLES, COVERED = "as it is", "holes", "camera covered"
+# Of scenes, frames a second.
+FPS = 8.0
 DATA = {"pets": "PETS by person", "tud": "TUD-Stadtmitte", "mot17": "MOT17, simulated appearance", "scenes": "Scenes"}
-
-
-class Source(Protocol):
-    """Frame by frame, who can be seen, and detections."""
-
-    @property
-    def fps(self) -> float:
-        """Frames a second."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The pictures' height and width, pixels."""
-        ...
-
-    @property
-    def warps(self) -> npt.NDArray[np.float64] | None:
-        """`(F, 2, 3)` camera motion, None where the camera stands still."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[tuple[Frame, Detections]]: ...
 
 
 @dataclass(frozen=True)
@@ -120,19 +101,20 @@ def _film(found: Recorded, part: str, changes: Changes, seed: int) -> Source:
     return covered(filmed(folder, cache, dark), dark, blind=False)
 
 
-def mot_clips(data: str, folders: Rows[Path], changes: Changes) -> list[Clip]:
-    """MOTChallenge folders with detections, whose appearance is simulated unless they bring embeddings."""
-    plans = [(part, folder, seed) for part in changes.parts() for folder in folders for seed in range(changes.seeds)]
-    return [Clip(data, p, f"{f.name}, {p}", partial(_mot, f, p, changes, seed)) for p, f, seed in plans]
+def mot_clips(data: str, found: Rows[Sequence], recipe: Recipe, changes: Changes) -> list[Clip]:
+    """MOTChallenge sequences; chance has a say in holes and in simulated appearance."""
+    seeds = range(changes.seeds)
+    plans = [
+        (part, sequence, seed)
+        for part in changes.parts()
+        for sequence in found
+        for seed in (seeds if part == HOLES or recipe.embedder == SIMULATED else range(1))
+    ]
+    return [Clip(data, p, f"{s.name}, {p}", partial(_mot, s, recipe, p, changes, seed)) for p, s, seed in plans]
 
 
-def mot17_clips(shared: Path, changes: Changes) -> list[Clip]:
-    """MOT17's validation half."""
-    return mot_clips(DATA["mot17"], [shared / "data" / MOT17 / name for name in NAMES], changes)
-
-
-def _mot(folder: Path, part: str, changes: Changes, seed: int) -> Source:
-    take = load_mot(folder, seed)
+def _mot(found: Sequence, recipe: Recipe, part: str, changes: Changes, seed: int) -> Source:
+    take = of_sequence(found, recipe, seed)
     if part == HOLES:
         return holed(take, changes.holes, seed)
     return covered(take, dark_spells(len(take), take.fps, changes.covered)) if part == COVERED else take
@@ -150,7 +132,10 @@ class SceneSource:
     options: SceneOptions
     camera: int
 
-    warps = None
+    @property
+    def warps(self) -> npt.NDArray[np.float64]:
+        """The camera stands still."""
+        return np.broadcast_to(np.eye(2, 3), (len(self), 2, 3))
 
     @property
     def fps(self) -> float:
@@ -187,18 +172,18 @@ def default_scenes() -> dict[str, SceneOptions]:
     """Scenes for every gap."""
     from ultralytics_reid.scenes import SceneOptions
 
-    common = {"fps": 8.0, "visits": None}
+    often = partial(SceneOptions, fps=FPS, visits=None)
     return {
-        "away 1-30 s": SceneOptions(people=14, seconds=300.0, away=(1.0, 30.0), **common),
-        "away 1-10 min": SceneOptions(people=120, seconds=1500.0, away=(60.0, 600.0), **common),
-        "two cameras": SceneOptions(people=40, seconds=300.0, away=(5.0, 120.0), cameras=2, **common),
+        "away 1-30 s": often(people=14, seconds=300.0, away=(1.0, 30.0)),
+        "away 1-10 min": often(people=120, seconds=1500.0, away=(60.0, 600.0)),
+        "two cameras": often(people=40, seconds=300.0, away=(5.0, 120.0), cameras=2),
     }
 
 
 def big_scene(people: int, hours: float) -> dict[str, SceneOptions]:
-    """One long scene with many people, each of whom comes three times."""
+    """One long scene with many people, each of whom comes twice."""
     from ultralytics_reid.scenes import SceneOptions
 
     longest = min(3600.0, 0.3 * 3600 * hours)
-    options = SceneOptions(people=people, seconds=3600 * hours, fps=10.0, away=(min(10.0, longest), longest), visits=2)
+    options = SceneOptions(people=people, seconds=3600 * hours, fps=FPS, away=(min(10.0, longest), longest), visits=2)
     return {f"{people} people, {hours:g} h": options}

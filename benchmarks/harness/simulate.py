@@ -124,7 +124,7 @@ def _unit(rows: npt.NDArray[np.floating]) -> Doubles:
 
 def draw_common(rng: np.random.Generator) -> Doubles:
     """What all crops have in common, `(DIM,)`."""
-    return np.sqrt(_COMMON) * _unit(rng.normal(size=DIM))
+    return np.asarray(np.sqrt(_COMMON) * _unit(rng.normal(size=DIM)))
 
 
 def draw_identity(rng: np.random.Generator) -> Doubles:

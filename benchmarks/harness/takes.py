@@ -10,20 +10,23 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .mot17 import load_clip
+from .mot.choice import MOTION
+from .mot.embedding import as_frame
+from .mot.inputs import prepare
+from .mot.layout import Clip
+from .mot.reading import CLASS, FLAG, FRAME
+from .mot.recipe import Recipe
 from .revival import FLICKER, VISIBLE
 from .runs import Picture, pictures
 from .scores import MATCH_IOU, iou, matches
-from .sequences import Detections, Frame, Sequence, load_cache, load_sequence
-from .simulate import simulate
+from .sequences import Detections, Frame, load_sequence
 
 Doubles = npt.NDArray[np.float64]
 
 # Holes: seconds seen before and after each, how many of a length in a clip, and how many at the same time.
 MARGIN, OF_EACH, AT_ONCE = 2.0, 6, 2
 _TRIES = 200
-_PEDESTRIAN = 1
-_MOT16_COLUMNS = 9
+_PEDESTRIAN, _VISIBILITY = 1, 8
 
 
 @dataclass(frozen=True)
@@ -66,22 +69,17 @@ def filmed(folder: Path, cache: Rows[Detections], dark: Rows[tuple[int, int]] = 
     return Take(sequence.fps, shape, sequence.by_person(), tuple(cache), warps)
 
 
-def load_filmed(folder: Path, cache: Path, dark: Rows[tuple[int, int]] = ()) -> Take:
-    """Like `filmed`, with the detections of a cache file."""
-    return filmed(folder, load_cache(cache), dark)
-
-
 def _darkened(video: Iterator[Picture], dark: Rows[tuple[int, int]]) -> Iterator[Picture]:
     for n, picture in enumerate(video):
         yield np.zeros_like(picture) if any(first <= n < first + length for first, length in dark) else picture
 
 
 def camera_motion(video: Iterator[Picture]) -> tuple[tuple[int, int], Doubles]:
-    """The pictures' height and width, and what the host's `sparseOptFlow` says of the camera, `(F, 2, 3)`."""
+    """The pictures' height and width, and what the host's `MOTION` says of the camera, `(F, 2, 3)`."""
     from ultralytics.trackers.utils.gmc import GMC
     from ultralytics.utils import LOGGER
 
-    gmc, warps, shape = GMC("sparseOptFlow"), [], (0, 0)
+    gmc, warps, shape = GMC(MOTION), [], (0, 0)
     level = LOGGER.level
     LOGGER.setLevel("ERROR")  # of black pictures it says that there is nothing to match, frame by frame
     try:
@@ -93,41 +91,22 @@ def camera_motion(video: Iterator[Picture]) -> tuple[tuple[int, int], Doubles]:
     return shape, np.array(warps).reshape(-1, 2, 3)
 
 
-def load_mot(folder: Path, seed: int) -> Take:
-    """A MOTChallenge folder with given detections and camera motion, whose pictures aren't read.
+def of_sequence(clip: Clip, recipe: Recipe, seed: int) -> Take:
+    """A MOTChallenge sequence: detections, embeddings and camera motion as `mot17.py` has them.
 
     Args:
-        folder: Has `seqinfo.ini`, `gt/gt.txt`, `det/det.txt` and `gmc.txt`; may have `embeddings.npy`,
-            `(N, D)`, a row for each of `det.txt`: without it appearance is simulated.
-        seed: Of the simulation.
+        clip: The frames.
+        recipe: Where inputs come from.
+        seed: Of simulated embeddings.
 
     Raises:
-        FileNotFoundError: If one of the four files is missing.
-        ValueError: If `embeddings.npy` has another number of rows than `det.txt`.
+        DataError: If files are missing or wrong.
     """
-    clip = load_clip(folder)
-    given = folder / "embeddings.npy"
-    found = _given(given, clip.detections) if given.exists() else simulate(clip.scene, clip.detections, seed)
-    return Take(clip.scene.fps, clip.shape, _pedestrians(folder, clip.scene), tuple(found), clip.warps)
-
-
-def _given(path: Path, detections: Rows[Detections]) -> list[Detections]:
-    """Detections with the rows of a file; `det.txt` may have its frames in any order."""
-    rows, table = np.load(path), np.loadtxt(path.parent / "det" / "det.txt", delimiter=",", ndmin=2)
-    if len(rows) != len(table):
-        raise ValueError(f"{path} must have one row for each of {len(table)} detections, got {len(rows)}")
-    return [replace(d, feats=rows[table[:, 0] == n].astype(np.float32)) for n, d in enumerate(detections, start=1)]
-
-
-def _pedestrians(folder: Path, scene: Sequence) -> tuple[Frame, ...]:
-    """Those who count and can be seen; before MOT16, ground truth has neither classes nor visibility."""
-    rows = np.loadtxt(folder / "gt" / "gt.txt", delimiter=",", ndmin=2)
-    rows = rows[rows[:, 6] > 0]
-    if rows.shape[1] == _MOT16_COLUMNS:
-        rows = rows[(rows[:, 7] == _PEDESTRIAN) & (rows[:, 8] >= VISIBLE)]
-    known = [set(rows[rows[:, 0] == n, 1].astype(int)) for n in range(1, len(scene.frames) + 1)]
-    frames = zip(scene.by_person(), scene.frames, known, strict=True)
-    return tuple(_chosen(f, np.array([int(i) in some for i in raw.ids], bool)) for f, raw, some in frames)
+    inputs = prepare(clip, replace(recipe, motion=(MOTION,)), seed)
+    rows = clip.truth().rows
+    rows = rows[(rows[:, FLAG] > 0) & (rows[:, CLASS] == _PEDESTRIAN) & (rows[:, _VISIBILITY] >= VISIBLE)]
+    seen = tuple(as_frame(rows[rows[:, FRAME] == n]) for n in range(1, clip.length + 1))
+    return Take(clip.info.fps, clip.info.shape, seen, tuple(inputs.detections), inputs.warps[MOTION])
 
 
 def _chosen(frame: Frame, rows: npt.NDArray[np.bool_]) -> Frame:

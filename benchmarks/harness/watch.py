@@ -5,16 +5,40 @@ from __future__ import annotations
 import statistics
 import time
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from .mot.choice import Choice
+from .mot.telling import bar
 from .revival import Appearance, Observer
-from .runs import Contender, FixedMotion, as_boxes, black, make_tracker, of_rows
 from .sequences import Detections, Frame
+
+
+class Source(Protocol):
+    """Frame by frame, who can be seen, and detections."""
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The pictures' height and width, pixels."""
+        ...
+
+    @property
+    def warps(self) -> npt.NDArray[np.float64]:
+        """`(F, 2, 3)` camera motion from the frame before to each frame, pixels."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[tuple[Frame, Detections]]: ...
 
 
 @dataclass(frozen=True)
@@ -36,28 +60,25 @@ class Watched:
     """A tracker at work, and who watches it.
 
     Args:
-        contender: The tracker.
+        choice: The tracker.
         fps: Frames a second.
-        warps: `(F, 2, 3)` camera motion for a tracker that would find it out from the pictures; None for none.
+        shape: The pictures' height and width, pixels; it gets black ones.
+        warps: `(F, 2, 3)` camera motion, for a tracker that takes any.
     """
 
-    def __init__(self, contender: Contender, fps: float, warps: npt.NDArray[np.float64] | None) -> None:
-        if warps is None:
-            contender = replace(contender, changes={**contender.changes, "gmc_method": "none"})
-        self._tracker: Any = make_tracker(contender, fps)
-        if warps is not None and contender.config().get("gmc_method", "none") != "none":
-            self._tracker.gmc = FixedMotion(warps)
+    def __init__(self, choice: Choice, fps: float, shape: tuple[int, int], warps: npt.NDArray[np.float64]) -> None:
+        self._tracker = choice.start(fps, shape, warps if choice.motion else None)
         self._observer = Observer(fps)
         self._times = array("f")
 
-    def update(self, seen: Frame, detections: Detections, shape: tuple[int, int]) -> None:
-        """Track the next frame; what the tracker changes in the detections is nobody else's."""
-        boxes = as_boxes(detections, shape)
+    def update(self, seen: Frame, detections: Detections) -> None:
+        """Track the next frame; what the tracker changes in the embeddings is nobody else's."""
         feats = None if detections.feats is None else detections.feats.copy()
+        own = replace(detections, feats=feats)
         start = time.perf_counter()
-        rows = self._tracker.update(boxes, black(shape), feats=feats)
+        output = self._tracker.update(self._observer.frames, own)
         self._times.append(time.perf_counter() - start)
-        self._observer.add(seen, of_rows(rows))
+        self._observer.add(seen, output)
 
     def outcome(self) -> Outcome:
         """Everything until now; open appearances end."""
@@ -65,28 +86,19 @@ class Watched:
         return Outcome(self._observer.appearances(), self._observer.ids, 1000 * statistics.median(times))
 
 
-def watch(
-    contenders: Iterable[Contender],
-    steps: Iterable[tuple[Frame, Detections]],
-    *,
-    fps: float,
-    shape: tuple[int, int],
-    warps: npt.NDArray[np.float64] | None = None,
-) -> dict[str, Outcome]:
-    """Let trackers see the same frames.
+def watch(choices: Iterable[Choice], source: Source, label: str | None = None) -> dict[str, Outcome]:
+    """Let trackers see the same frames, and nobody more than one frame ahead of the others.
 
     Args:
-        contenders: The trackers, each with a label of its own.
-        steps: Frame by frame, who can be seen and what is detected.
-        fps: Frames a second.
-        shape: The pictures' height and width, pixels; trackers get black ones.
-        warps: `(F, 2, 3)` camera motion; None for a camera that stands still, of which no tracker is told.
+        choices: The trackers, each with a label of its own.
+        source: What they see.
+        label: Of a progress bar; None for none.
 
     Returns:
         Outcomes by label.
     """
-    watched = {c.label: Watched(c, fps, warps) for c in contenders}
-    for seen, detections in steps:
+    watched = {c.label: Watched(c, source.fps, source.shape, source.warps) for c in choices}
+    for seen, detections in source if label is None else bar(source, label, len(source)):
         for each in watched.values():
-            each.update(seen, detections, shape)
+            each.update(seen, detections)
     return {label: each.outcome() for label, each in watched.items()}
