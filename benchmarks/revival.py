@@ -10,7 +10,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptio
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.features import EMBEDDERS, add_features
 from harness.material import (
@@ -42,6 +42,9 @@ from harness.runs import OURS, Contender
 from harness.setting import CHECKOUT, PETS, TUD, add_shared, facts, need, table
 from harness.stock import BOTSORT, BOTSORT_LONG, BOTSORT_REID, DEEPOCSORT_REID, TRACKTRACK_REID
 from harness.watch import Outcome, watch
+
+if TYPE_CHECKING:
+    from ultralytics_reid.scenes import SceneOptions
 
 PLOT = CHECKOUT / "docs" / "revival.png"
 OWN = Contender("**reid_botsort**", OURS)
@@ -121,10 +124,15 @@ def _arguments() -> Namespace:
         "--embedder", choices=tuple(EMBEDDERS), default="msmt17", help="of PETS and TUD (default: msmt17)"
     )
     add_features(parser)
+    parser.add_argument("--model", default=SIMULATED, metavar="NAME", help="embedder of --mot, as a YAML's `model`")
+    parser.add_argument("--weights", default="", metavar="FILE", help="of that embedder, as a YAML's `weights`")
     parser.add_argument(
         "--people", type=int, metavar="N", help="one long scene in place of the usual ones, N people, ..."
     )
     parser.add_argument("--hours", type=float, default=1.0, metavar="H", help="... H hours (default: 1)")
+    parser.add_argument(
+        "--look-alikes", type=float, default=0.1, metavar="SHARE", help="of a scene's people (default: 0.1)"
+    )
     parser.add_argument("--workers", type=int, default=cores(), metavar="N", help="processes (default: one a core)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures and appearances there too")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw recall by gap there")
@@ -176,7 +184,7 @@ def _clips(args: Namespace) -> Iterator[Clip]:
         found = find_clips(folder, "train", None, (), partial=True)
         yield from mot_clips(folder.resolve().name, found, recipe, changes)
     if "scenes" in args.data:
-        options = big_scene(args.people, args.hours) if args.people else default_scenes()
+        options = _scenes(args)
         yield from scene_clips(options, args.seeds)
 
 
@@ -197,6 +205,12 @@ class Watch:
     def __call__(self) -> dict[str, Outcome]:
         """Let them."""
         return watch(self.trackers, self.clip.make(), self.clip.name if self.bar else None)
+
+
+def _scenes(args: Namespace) -> dict[str, SceneOptions]:
+    if args.people:
+        return big_scene(args.people, args.hours, args.look_alikes)
+    return default_scenes(args.look_alikes)
 
 
 def _scores(outcomes: list[tuple[Clip, dict[str, Outcome]]]) -> list[Score]:

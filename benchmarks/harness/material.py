@@ -168,11 +168,15 @@ def scene_clips(options: dict[str, SceneOptions], seeds: int) -> list[Clip]:
     ]
 
 
-def default_scenes() -> dict[str, SceneOptions]:
-    """Scenes for every gap."""
+def default_scenes(look_alikes: float) -> dict[str, SceneOptions]:
+    """Scenes for every gap.
+
+    Args:
+        look_alikes: Share of the people who wear what somebody else wears.
+    """
     from ultralytics_reid.scenes import SceneOptions
 
-    often = partial(SceneOptions, fps=FPS, visits=None)
+    often = partial(SceneOptions, fps=FPS, visits=None, look_alikes=look_alikes)
     return {
         "away 1-30 s": often(people=14, seconds=300.0, away=(1.0, 30.0)),
         "away 1-10 min": often(people=120, seconds=1500.0, away=(60.0, 600.0)),
@@ -180,10 +184,17 @@ def default_scenes() -> dict[str, SceneOptions]:
     }
 
 
-def big_scene(people: int, hours: float) -> dict[str, SceneOptions]:
-    """One long scene with many people, each of whom comes twice."""
+def big_scene(people: int, hours: float, look_alikes: float) -> dict[str, SceneOptions]:
+    """One long scene with many people, each of whom comes twice.
+
+    Args:
+        people: How many.
+        hours: How long.
+        look_alikes: Share of the people who wear what somebody else wears.
+    """
     from ultralytics_reid.scenes import SceneOptions
 
     longest = min(3600.0, 0.3 * 3600 * hours)
-    options = SceneOptions(people=people, seconds=3600 * hours, fps=FPS, away=(min(10.0, longest), longest), visits=2)
+    away = (min(10.0, longest), longest)
+    options = SceneOptions(people=people, seconds=3600 * hours, fps=FPS, away=away, visits=2, look_alikes=look_alikes)
     return {f"{people} people, {hours:g} h": options}

@@ -23,9 +23,9 @@ JITTER, CONF_JITTER = 0.02, 0.05
 CLEAR_CONF, COVERED_CONF = 0.88, 0.25
 # Boxes a second that show nobody.
 GHOSTS = 0.3
-# Of what is a look-alike's own, what is another's too: their mean embeddings have a cosine of 0.89, as the most alike
-# of two persons on PETS09-S2L1.
-ALIKE = 0.65
+# Of what is a look-alike's own, what is another's too: their mean embeddings have a cosine of some 0.85, the most alike
+# of several pairs 0.9, as on PETS09-S2L1.
+ALIKE = 0.5
 # What a camera adds to everybody's looks, as a share of an embedding's squared norm.
 CAMERA = 0.03
 _KEPT = 4096
