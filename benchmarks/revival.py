@@ -238,10 +238,9 @@ def _tables(scores: list[Score]) -> Iterator[str]:
 
 def _cells(score: Score, bins: list[str]) -> list[str]:
     s = score.summary
-    given = s.every.right + s.every.wrong + s.false
     recall = [_share(t.right, t.total) for t in (s.bins.get(name, Tally()) for name in bins)]
     commit = "-" if math.isnan(s.commit[0]) else " / ".join(f"{v:.1f}" for v in s.commit)
-    counts = [_share(s.every.right, given), _share(s.false, s.newcomers), commit]
+    counts = [_share(s.every.right, s.given), _share(s.false, s.newcomers), commit]
     return [*recall, *counts, str(s.ids), f"{s.shown:.2f}", str(s.changes), f"{score.milliseconds:.1f}"]
 
 

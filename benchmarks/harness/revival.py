@@ -289,10 +289,14 @@ class Summary:
     changes: int
 
     @property
+    def given(self) -> int:
+        """Returns and newcomers that were given an id with an owner."""
+        return self.every.right + self.every.wrong + self.false
+
+    @property
     def precision(self) -> float:
         """Right of all those given an id with an owner; nan if nobody was."""
-        given = self.every.right + self.every.wrong + self.false
-        return self.every.right / given if given else math.nan
+        return self.every.right / self.given if self.given else math.nan
 
 
 def observe(seen: Iterable[Frame], output: Iterable[Frame], fps: float) -> Observer:

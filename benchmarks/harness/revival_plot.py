@@ -26,13 +26,13 @@ def draw(path: Path, summaries: Mapping[tuple[str, str, str], Summary]) -> None:
     data = [d for d in dict.fromkeys(d for d, _, _ in summaries) if any(_pooled(summaries, d).values())]
     trackers = list(dict.fromkeys(t for _, _, t in summaries))
     figure, axes = plt.subplots(
-        1, max(1, len(data)), figsize=(3.6 * max(1, len(data)) + 1, 4.6), sharey=True, squeeze=False
+        1, max(1, len(data)), figsize=(3.6 * max(1, len(data)) + 1, 5.2), sharey=True, squeeze=False
     )
     for panel, name in zip(axes[0], data, strict=False):
         tallies = _pooled(summaries, name)
         bins = [b for b in BINS if any(b in by_bin for by_bin in tallies.values())]
         for n, tracker in enumerate(trackers):
-            _line(panel, tallies.get(tracker, {}), bins, tracker, n)
+            _line(panel, tallies.get(tracker, {}), bins, _label(summaries, tracker), n)
         most = {b: max(t[b].total for t in tallies.values() if b in t) for b in bins}
         panel.set_xticks(range(len(bins)), [f"{b}\nn={most[b]}" for b in bins], color=INK, fontsize=8.5)
         panel.set_xlim(-0.3, len(bins) - 0.7)
@@ -44,9 +44,10 @@ def draw(path: Path, summaries: Mapping[tuple[str, str, str], Summary]) -> None:
     axes[0][0].set_ylim(-3, 103)
     axes[0][0].set_ylabel("returns recognised, %", color=INK)
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.supxlabel("how long they weren't seen", fontsize=10, color=INK, y=0.16)
-    figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False, fontsize=9, labelcolor=INK)
-    figure.tight_layout(rect=(0, 0.17, 1, 1))
+    figure.supxlabel("how long they weren't seen", fontsize=10, color=INK, y=0.19)
+    title = "tracker, and of all ids given from memory those that were right"
+    figure.legend(handles, labels, title=title, loc="lower center", ncols=2, frameon=False, fontsize=9, labelcolor=INK)
+    figure.tight_layout(rect=(0, 0.2, 1, 1))
     figure.savefig(path, dpi=110, facecolor="white")
     plt.close(figure)
 
@@ -61,16 +62,22 @@ def _pooled(summaries: Mapping[tuple[str, str, str], Summary], data: str) -> dic
     return found
 
 
-def _line(panel: object, by_bin: Mapping[str, Tally], bins: list[str], tracker: str, n: int) -> None:
-    own = "**" in tracker
+def _label(summaries: Mapping[tuple[str, str, str], Summary], tracker: str) -> str:
+    """A tracker with its precision, without which recall says little."""
+    mine = [s for (_, _, t), s in summaries.items() if t == tracker]
+    right, given = sum(s.every.right for s in mine), sum(s.given for s in mine)
+    return f"{tracker}: {right / given:.0%} right" if given else tracker
+
+
+def _line(panel: object, by_bin: Mapping[str, Tally], bins: list[str], label: str, n: int) -> None:
+    own = "**" in label
     points = [(x, 100 * by_bin[b].recall) for x, b in enumerate(bins) if b in by_bin]
     colour, mark = (OURS, "o") if own else (COLOURS[n % len(COLOURS)], _MARKS[n % len(_MARKS)])
-    label = tracker.replace("*", "")
     panel.plot(  # type: ignore[attr-defined]
         *zip(*points, strict=True),
         marker=mark,
         color=colour,
-        label=label,
+        label=label.replace("*", ""),
         linewidth=2.6 if own else 1.5,
         zorder=3 + own,
     )
