@@ -31,7 +31,7 @@ from harness.mot.choosing import choose
 from harness.mot.embedding import need_embedder
 from harness.mot.errors import MotError
 from harness.mot.host import HostChoice
-from harness.mot.layout import find_clips
+from harness.mot.layout import SPLITS, find_clips
 from harness.mot.recipe import SIMULATED, Recipe
 from harness.mot.work import cores, do_all
 from harness.mot17 import MOT17
@@ -124,6 +124,8 @@ def _arguments() -> Namespace:
         "--embedder", choices=tuple(EMBEDDERS), default="msmt17", help="of PETS and TUD (default: msmt17)"
     )
     add_features(parser)
+    splits = [s for s in SPLITS if s != "test"]
+    parser.add_argument("--split", choices=splits, default="train", help="of --mot (default: train)")
     parser.add_argument("--model", default=SIMULATED, metavar="NAME", help="embedder of --mot, as a YAML's `model`")
     parser.add_argument("--weights", default="", metavar="FILE", help="of that embedder, as a YAML's `weights`")
     parser.add_argument(
@@ -138,6 +140,9 @@ def _arguments() -> Namespace:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw recall by gap there")
     add_write(parser)
     args = parser.parse_args()
+    for path in filter(None, (args.json, args.plot)):
+        if not path.parent.is_dir():
+            parser.error(f"{path}: there is no folder {path.parent}")
     if args.data is None:
         args.data = [] if args.mot else ["scenes"] if args.people else list(DATA)
     return args
@@ -181,7 +186,7 @@ def _clips(args: Namespace) -> Iterator[Clip]:
         yield from mot_clips(DATA["mot17"], found, replace(recipe, embedder=SIMULATED), changes)
     for folder in args.mot:
         need_embedder(recipe)
-        found = find_clips(folder, "train", None, (), partial=True)
+        found = find_clips(folder, args.split, None, (), partial=args.split != "val-half")
         yield from mot_clips(folder.resolve().name, found, recipe, changes)
     if "scenes" in args.data:
         options = _scenes(args)
@@ -270,9 +275,18 @@ def _told(args: Namespace, scores: list[Score], outcomes: list[tuple[Clip, dict[
         for c, by_tracker in outcomes
         for label, o in by_tracker.items()
     ]
-    figures = [{**asdict(s), "precision": s.summary.precision} for s in scores]
+    figures = [_plain({**asdict(s), "precision": s.summary.precision}) for s in scores]
     asked = {"holes": args.holes, "covered": args.covered, "seeds": args.seeds, "embedder": args.embedder}
     return {"machine": facts(), "asked": asked, "scores": figures, "columns": list(_FIELDS), "clips": rows}
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can say: None in place of nan."""
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 _FIELDS = tuple(Appearance.__dataclass_fields__)

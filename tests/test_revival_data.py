@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import benchmarks
 from benchmarks.harness.mot.cache import Cache
 from benchmarks.harness.mot.choosing import choose
 from benchmarks.harness.mot.layout import find_clips
@@ -19,6 +25,7 @@ from benchmarks.harness.synthetic import ALIKE, detect, identities, stream
 from benchmarks.harness.takes import Take, covered, dark_spells, holed, of_sequence, seen_spans, shows
 from benchmarks.harness.watch import watch
 
+BENCHMARKS = Path(benchmarks.__path__[0])
 FPS = 10.0
 
 
@@ -283,6 +290,49 @@ def test_of_a_mot_sequence_those_who_can_be_seen_count(folder):
     assert [d.feats.shape for d in take.detections] == [(2, 512), (0, 512), (1, 512)]
     assert (take.fps, take.shape, len(take)) == (10.0, (480, 640), 3)
     np.testing.assert_array_equal(take.warps[1], [[1, 0, 7], [0, 1, 0]])
+
+
+def revival(*options):
+    """Run the benchmark as from a command line."""
+    command = [sys.executable, BENCHMARKS / "revival.py", *map(str, options)]
+    path = os.pathsep.join([str(BENCHMARKS.parent), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=False)
+
+
+def test_the_command_prints_tables_and_writes_figures(folder, tmp_path):
+    rows = [(n, p) for n in (*range(1, 31), *range(51, 81)) for p in (0, 300)]
+    (folder / "seqinfo.ini").write_text((folder / "seqinfo.ini").read_text().replace("seqLength=3", "seqLength=80"))
+    (folder / "gt" / "gt.txt").write_text("".join(f"{n},{p + 1},{p},0,40,100,1,1,1\n" for n, p in rows))
+    (folder / "det" / "det.txt").write_text("".join(f"{n},-1,{p},0,40,100,0.9\n" for n, p in rows))
+    (folder / "gmc.txt").unlink()
+    out, cache = tmp_path / "out.json", tmp_path / "cache"
+    asked = ["--mot", folder, "--features", cache, "--trackers", "botsort,bytetrack:track_buffer=5", "--holes", ""]
+    done = revival(*asked, "--covered", "", "--workers", 1, "--json", out)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith(("| botsort", "| bytetrack"))]
+    assert [row.split("|")[1:4] for row in rows] == [
+        [" botsort ", " 2 of 2 ", " 2 of 2 "],
+        [" bytetrack:track_buffer=5 ", " 0 of 2 ", " - "],
+    ]
+    told = json.loads(out.read_text(), parse_constant=pytest.fail)
+    assert [s["summary"]["every"]["right"] for s in told["scores"]] == [2, 0]
+    assert [len(c["appearances"]) for c in told["clips"]] == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--trackers", "nosort"], "no tracker 'nosort'"),
+        (["--data", "pets,cats"], "must be of pets, tud, mot17, scenes, got 'cats'"),
+        (["--holes", "2,-1"], "must be seconds above 0, parted by commas, got '2,-1'"),
+        (["--json", "nowhere/out.json"], "there is no folder nowhere"),
+        (["--mot", "nowhere"], "revival.py: nowhere is no folder"),
+    ],
+)
+def test_what_can_not_be_done_is_told(options, message):
+    done = revival("--data", "scenes", *options) if "--data" not in options else revival(*options)
+    assert done.returncode == 2
+    assert message in done.stderr
 
 
 def test_a_generated_scene_is_tracked_from_end_to_end():
