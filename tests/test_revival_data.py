@@ -88,10 +88,10 @@ def test_holes_without_room_are_left_out():
 
 
 def test_a_second_box_on_the_person_is_cut_out_too_and_anothers_never():
-    seen = Frame(np.array([7, 8]), boxes([0, 20]))
-    twice = found(boxes([0, 4, 16]))
-    assert shows(7, seen, twice).tolist() == [True, True, False]
-    assert shows(8, seen, twice).tolist() == [False, False, True]
+    seen = Frame(np.array([7, 8]), boxes([0, 12]))
+    near = found(boxes([0, 4, 10]))  # the second is on both, and nobody's best
+    assert shows(7, seen, near).tolist() == [True, True, False]
+    assert shows(8, seen, near).tolist() == [False, True, True]
 
 
 def test_flicker_parts_no_span():
@@ -137,11 +137,23 @@ def test_a_tracker_is_watched_through_holes_and_darkness():
     assert gaps == {"≤ 1 s": (3, 3), "5-30 s": (0, 3)}
 
 
+class Spoiler:
+    """A tracker that writes into what it is given."""
+
+    motion = label = None
+
+    def start(self, fps, shape, warps):
+        return self
+
+    def update(self, n, detections):
+        detections.feats[:] = np.nan
+        return Frame(np.arange(0), boxes([]))
+
+
 def test_trackers_do_not_see_what_others_do_to_the_embeddings():
-    take = crowd(30)
-    before = [d.feats.copy() for d in take.detections]
-    assert len(watch(choose(["botsort:with_reid=True,deepocsort:with_reid=True"], {}, SIMULATED), take)) == 2
-    assert all(np.array_equal(a, d.feats) for a, d in zip(before, take.detections, strict=True))
+    take = crowd(3)
+    watch([Spoiler()], take)
+    assert not np.isnan(np.concatenate([d.feats for d in take.detections])).any()
 
 
 @dataclass
