@@ -259,10 +259,9 @@ def _notes(args: Namespace, clips: list[Clip]) -> Iterator[str]:
         yield f"PETS and TUD: detections by YOLO11n INT8, embeddings: {EMBEDDERS[args.embedder]}."
     if any(c.part == HOLES for c in clips):
         yield f"Holes of {_listed(args.holes)} s, as far as there is room; covered for {_listed(args.covered)} s."
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    most = max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    yield f"Largest process: {most / unit:.0f} MB, with all trackers of a clip in it."
+    if len(clips) == 1:  # or others' processes, of which this one knows nothing, did the work
+        unit = 2**20 if sys.platform == "darwin" else 2**10
+        yield f"At most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit:.0f} MB, with all trackers."
 
 
 def _listed(seconds: tuple[float, ...]) -> str:
