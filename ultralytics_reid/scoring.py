@@ -148,17 +148,17 @@ def sightings(truth: Rows[Frame], output: Rows[Frame]) -> list[Sighting]:
         truth: Ground truth by frame.
         output: The tracker's boxes by frame, as many frames.
     """
-    return [s for n, (t, o) in enumerate(zip(truth, output, strict=True)) for s in matches(n, t, o)]
+    return [(n, *pair) for n, (t, o) in enumerate(zip(truth, output, strict=True)) for pair in matches(t, o)]
 
 
-def matches(n: int, truth: Frame, output: Frame) -> Iterator[Sighting]:
-    """The sightings of frame `n`; see `sightings`."""
+def matches(truth: Frame, output: Frame) -> Iterator[tuple[int, int]]:
+    """`(id in the truth, predicted id)` for each box of a frame matched at IoU 0.5, one to one."""
     overlap = iou(truth.xyxy, output.xyxy)
     # Cleared first, or two pairs just below the threshold would outweigh one above it.
     overlap[overlap < MATCH_IOU] = 0
     for i, j in zip(*linear_sum_assignment(-overlap), strict=True):
         if overlap[i, j]:
-            yield n, int(truth.ids[i]), int(output.ids[j])
+            yield int(truth.ids[i]), int(output.ids[j])
 
 
 def _most(votes: list[int]) -> int | None:

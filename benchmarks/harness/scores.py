@@ -10,9 +10,31 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ultralytics_reid.scoring import DEFINITIONS, MATCH_IOU, Frame, Return, Returns, Sighting, iou, returns, sightings
+from ultralytics_reid.scoring import (
+    DEFINITIONS,
+    MATCH_IOU,
+    Frame,
+    Return,
+    Returns,
+    Sighting,
+    iou,
+    matches,
+    returns,
+    sightings,
+)
 
-__all__ = ["DEFINITIONS", "MATCH_IOU", "Return", "Returns", "Sighting", "iou", "returns", "sightings", "track_eval"]
+__all__ = [
+    "DEFINITIONS",
+    "MATCH_IOU",
+    "Return",
+    "Returns",
+    "Sighting",
+    "iou",
+    "matches",
+    "returns",
+    "sightings",
+    "track_eval",
+]
 
 
 def track_eval(truth: Rows[Frame], output: Rows[Frame]) -> dict[str, float]:

@@ -131,13 +131,13 @@ class Judge:
         """
         n = len(output) - 1
         now = self.truth.frames[n]
-        found = list(matches(n, now, output[-1]))
-        self._seen += found
+        found = list(matches(now, output[-1]))
+        self._seen += [(n, *pair) for pair in found]
         begun = {int(t) for t in now.ids} - self._begun
         if begun or n % max(1, round(self.truth.fps)) == 0:
             self._begun |= begun
             self.count(output)
-        return {i: track for _, track, i in found}
+        return {i: track for track, i in found}
 
     def count(self, output: list[Frame]) -> Returns:
         """What became of returns until now."""
