@@ -19,7 +19,7 @@ from harness.mot.choice import Choice
 from harness.mot.choosing import choose
 from harness.mot.embedding import need_embedder
 from harness.mot.errors import ChoiceError, DataError, MotError
-from harness.mot.host import HostChoice
+from harness.mot.host import HostChoice, told_embedder
 from harness.mot.known import check_halves, counted
 from harness.mot.layout import ALL, Clip, all_notes, find_clips
 from harness.mot.options import KEYS, arguments
@@ -87,15 +87,16 @@ def main() -> None:
 def _run(args: Namespace) -> None:
     clips = find_clips(args.data, args.split, args.public, args.sequences, args.partial)
     asked = [_asked(args, embedder, clips) for embedder in args.embedders]
-    known = [] if args.split == "test" else _checked(args, clips)
+    known = _unscored(clips) if args.split == "test" else _checked(args, clips)
     for note in (*all_notes(clips), *known):
         tell(note)
-    parts = [_part(args, clips, a) for a in asked]
     args.out.mkdir(parents=True, exist_ok=True)
+    parts = [_part(args, clips, a) for a in asked]
     if args.split == "test":
         _bundles(args, clips, asked)
     else:
-        _tell(args, parts, [*known, *_notes(args, asked)])
+        strange = [note for part in parts for note in part.notes]
+        _tell(args, parts, list(dict.fromkeys([*all_notes(clips), *strange, *known, *_notes(args, asked)])))
 
 
 def _asked(args: Namespace, embedder: str, clips: Sequence[Clip]) -> Asked:
@@ -117,7 +118,8 @@ def _choices(args: Namespace, embedder: str) -> list[Choice]:
         return choose(args.trackers, args.thresholds, embedder)
     told = {KEYS[t]: v for t, v in args.thresholds.items()}
     contenders = MOTION if embedder == NONE else LOOKS
-    return [HostChoice(c.yaml, c.label, {**c.changes, **told}) for c in contenders]
+    made = [HostChoice(c.yaml, c.label, {**c.changes, **told}) for c in contenders]
+    return [told_embedder(choice, embedder) for choice in made]
 
 
 def _recipe(args: Namespace) -> Recipe:
@@ -140,6 +142,14 @@ def _detector(args: Namespace) -> Detector:
     return Detector(found.resolve(), args.imgsz, args.conf, tuple(args.classes), args.device)
 
 
+def _unscored(clips: Sequence[Clip]) -> list[str]:
+    """Refuse to bundle for the server what has ground truth, which its sequences never have."""
+    for clip in clips:
+        if clip.has_truth():
+            raise DataError(f"--split test: {clip.folder} has ground truth, so the server wants none of it")
+    return []
+
+
 def _checked(args: Namespace, clips: Sequence[Clip]) -> list[str]:
     """What is known of the data's ground truth, compared with what is there."""
     if not has("trackeval"):
@@ -154,24 +164,25 @@ def _checked(args: Namespace, clips: Sequence[Clip]) -> list[str]:
 
 def _part(args: Namespace, clips: Sequence[Clip], asked: Asked) -> Part:
     title = TITLES.get(asked.recipe.embedder, f"Embeddings: {asked.recipe.embedder}")
-    times = _prepared(args, clips, asked)
+    times, notes = _prepared(args, clips, asked)
     jobs = [
         Track(clip, asked.recipe, seed, choice, _result(args, asked, choice, clip, seed), args.split != "test")
         for choice in asked.choices
         for seed in seeds_of(choice, asked.recipe, args.seeds)
         for clip in clips
     ]
-    return Part(title, asked.choices, [c.name for c in clips], do_all(jobs, args.jobs, "trackers"), times)
+    return Part(title, asked.choices, [c.name for c in clips], do_all(jobs, args.jobs, "trackers"), times, notes)
 
 
-def _prepared(args: Namespace, clips: Sequence[Clip], asked: Asked) -> dict[str, dict[str, float]]:
-    """Compute what all trackers are fed, say what is strange about it, and return the times it took."""
+def _prepared(args: Namespace, clips: Sequence[Clip], asked: Asked) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """Compute what all trackers are fed; returns the times it took, and what is strange about it, which it tells."""
     seeds = range(args.seeds if asked.recipe.embedder == SIMULATED else 1)
     jobs = [Prepare(clip, asked.recipe, seed) for seed in seeds for clip in clips]
     found = do_all(jobs, _workers(args, asked.recipe), "inputs")
-    for note in dict.fromkeys(note for _, notes in found for note in notes):
+    strange = list(dict.fromkeys(note for _, notes in found for note in notes))
+    for note in strange:
         tell(note)
-    return {clip.name: times for clip, (times, _) in zip(clips, found, strict=False)}
+    return {clip.name: times for clip, (times, _) in zip(clips, found, strict=False)}, strange
 
 
 def _workers(args: Namespace, recipe: Recipe) -> int:
@@ -207,7 +218,8 @@ def _tell(args: Namespace, parts: Sequence[Part], notes: Sequence[str]) -> None:
     shown = [t for p, d in zip(parts, compared, strict=True) for t in (*tables(p), d)]
     text = "\n\n".join([*shown, *notes])
     rows = list(rows_of(parts))
-    told = {"machine": facts(), "notes": list(notes), "thresholds": args.thresholds, "scores": rows}
+    asked = {"data": str(args.data), "split": args.split, "detector": args.detector, "detections": args.detections}
+    told = {"machine": facts(), **asked, "notes": list(notes), "thresholds": args.thresholds, "scores": rows}
     (args.out / "table.md").write_text(text + "\n", encoding="utf-8")
     write_csv(args.out / "scores.csv", rows)
     for path in (args.out / "scores.json", args.json):
@@ -250,7 +262,7 @@ def _thresholds(choices: Sequence[Choice]) -> list[str]:
     by_values: dict[str, list[str]] = {}
     for choice in choices:
         told = ", ".join(f"{key} {value:g}" for key, value in choice.thresholds().items())
-        by_values.setdefault(told or "none", []).append(choice.label)
+        by_values.setdefault(told or "none", []).append(f"`{choice.label}`")
     return [f"{', '.join(dict.fromkeys(labels))}: {told}" for told, labels in by_values.items()]
 
 

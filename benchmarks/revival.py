@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterator
@@ -30,7 +29,7 @@ from harness.mot.choice import Choice
 from harness.mot.choosing import choose
 from harness.mot.embedding import need_embedder
 from harness.mot.errors import MotError
-from harness.mot.host import HostChoice
+from harness.mot.host import HostChoice, told_embedder
 from harness.mot.layout import SPLITS, find_clips
 from harness.mot.recipe import SIMULATED, Recipe
 from harness.mot.work import cores, do_all
@@ -39,9 +38,11 @@ from harness.report import add_write, publish
 from harness.revival import BINS, DEFINITIONS, Appearance, Summary, Tally, summarise
 from harness.revival_plot import draw
 from harness.runs import OURS, Contender
-from harness.setting import CHECKOUT, PETS, TUD, add_shared, facts, need, table
+from harness.setting import CHECKOUT, PETS, TUD, add_shared, facts, has, need, table, whole
 from harness.stock import BOTSORT, BOTSORT_LONG, BOTSORT_REID, DEEPOCSORT_REID, TRACKTRACK_REID
 from harness.watch import Outcome, watch
+
+from ultralytics_reid.errors import ReIDError
 
 if TYPE_CHECKING:
     from ultralytics_reid.scenes import SceneOptions
@@ -83,7 +84,7 @@ def main() -> None:
     args = _arguments()
     try:
         _run(args)
-    except MotError as error:
+    except (MotError, ReIDError) as error:
         print(f"revival.py: {error}", file=sys.stderr)
         sys.exit(2)
 
@@ -119,7 +120,7 @@ def _arguments() -> Namespace:
         "--holes", type=_seconds, default=(0.5, 2.0, 8.0, 20.0), metavar="LIST", help="s (default: 0.5,2,8,20)"
     )
     parser.add_argument("--covered", type=_seconds, default=(2.0, 10.0), metavar="LIST", help="s (default: 2,10)")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="goes of chance (default: 1)")
+    parser.add_argument("--seeds", type=whole, default=1, metavar="N", help="goes of chance (default: 1)")
     parser.add_argument(
         "--embedder", choices=tuple(EMBEDDERS), default="msmt17", help="of PETS and TUD (default: msmt17)"
     )
@@ -129,13 +130,13 @@ def _arguments() -> Namespace:
     parser.add_argument("--model", default=SIMULATED, metavar="NAME", help="embedder of --mot, as a YAML's `model`")
     parser.add_argument("--weights", default="", metavar="FILE", help="of that embedder, as a YAML's `weights`")
     parser.add_argument(
-        "--people", type=int, metavar="N", help="one long scene in place of the usual ones, N people, ..."
+        "--people", type=whole, metavar="N", help="one long scene in place of the usual ones, N people, ..."
     )
     parser.add_argument("--hours", type=float, default=1.0, metavar="H", help="... H hours (default: 1)")
     parser.add_argument(
         "--look-alikes", type=float, default=0.1, metavar="SHARE", help="of a scene's people (default: 0.1)"
     )
-    parser.add_argument("--workers", type=int, default=cores(), metavar="N", help="processes (default: one a core)")
+    parser.add_argument("--workers", type=whole, default=cores(), metavar="N", help="processes (default: one a core)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures and appearances there too")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw recall by gap there")
     add_write(parser)
@@ -149,10 +150,10 @@ def _arguments() -> Namespace:
 
 
 def _trackers(args: Namespace) -> list[Choice]:
-    """Ours is left to what it expects of embeddings by default, whatever they are."""
+    """Ours is left to what it expects of embeddings by default, whatever they are, but for those that --model names."""
     if args.trackers:
-        return choose(args.trackers, {}, SIMULATED)
-    return [HostChoice(c.yaml, c.label, c.changes) for c in TRACKERS]
+        return choose(args.trackers, {}, args.model)
+    return [told_embedder(HostChoice(c.yaml, c.label, c.changes), args.model) for c in TRACKERS]
 
 
 def _data(text: str) -> list[str]:
@@ -187,10 +188,17 @@ def _clips(args: Namespace) -> Iterator[Clip]:
     for folder in args.mot:
         need_embedder(recipe)
         found = find_clips(folder, args.split, None, (), partial=args.split != "val-half")
-        yield from mot_clips(folder.resolve().name, found, recipe, changes)
+        yield from mot_clips(_title(folder, recipe), found, recipe, changes)
     if "scenes" in args.data:
         options = _scenes(args)
         yield from scene_clips(options, args.seeds)
+
+
+def _title(folder: Path, recipe: Recipe) -> str:
+    """What tables call the sequences of a folder, a split's by its data set; made-up embeddings are told."""
+    whole = folder.resolve()
+    name = f"{whole.parent.name}/{whole.name}" if whole.name in SPLITS.values() else whole.name
+    return f"{name}, simulated appearance" if recipe.embedder == SIMULATED else name
 
 
 @dataclass(frozen=True)
@@ -258,8 +266,14 @@ def _notes(args: Namespace, clips: list[Clip]) -> Iterator[str]:
     if {"pets", "tud"} & set(args.data):
         yield f"PETS and TUD: detections by YOLO11n INT8, embeddings: {EMBEDDERS[args.embedder]}."
     if any(c.part == HOLES for c in clips):
-        yield f"Holes of {_listed(args.holes)} s, as far as there is room; covered for {_listed(args.covered)} s."
-    if len(clips) == 1:  # or others' processes, of which this one knows nothing, did the work
+        covered = f"covered for {_listed(args.covered)} s"
+        yield f"Holes of {_listed(args.holes)} s, {covered}: each as far as a clip has room for it."
+    if args.mot:
+        made_up = "made up from the ground truth (--model takes an embedder)"
+        yield f"Of --mot, embeddings: {made_up if args.model == SIMULATED else args.model}."
+    if len(clips) == 1 and has("resource"):  # else other processes, of which this one knows nothing, did the work
+        import resource
+
         unit = 2**20 if sys.platform == "darwin" else 2**10
         yield f"At most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit:.0f} MB, with all trackers."
 

@@ -170,9 +170,23 @@ def test_wrong_detections_are_named(tmp_path, line):
         read_detections(path, 8, SHAPE)
 
 
-def test_no_detections_at_all_are_fine(tmp_path):
+def test_no_detections_at_all_are_told(tmp_path):
     (tmp_path / "det.txt").write_text("")
-    assert read_detections(tmp_path / "det.txt", 8, SHAPE).rows.shape == (0, 6)
+    read = read_detections(tmp_path / "det.txt", 8, SHAPE)
+    assert read.rows.shape == (0, 6)
+    assert "has no line" in read.notes[0]
+
+
+def test_scores_that_say_nothing_are_refused(tmp_path):
+    (tmp_path / "det.txt").write_text("1,-1,5,5,10,10,-1\n2,-1,5,5,10,10,-1\n")
+    with pytest.raises(DataError, match="all 2 scores are -1"):
+        read_detections(tmp_path / "det.txt", 8, SHAPE)
+
+
+def test_truth_of_nobody_is_refused(tmp_path):
+    (tmp_path / "gt.txt").write_text("")
+    with pytest.raises(DataError, match="has no line"):
+        read_truth(tmp_path / "gt.txt", 8)
 
 
 # Layout
@@ -304,6 +318,8 @@ def test_pictures_must_be_as_many_as_frames(tmp_path):
     (place / "img1" / "000008.png").unlink()
     with pytest.raises(DataError, match=r"has 7 pictures, but seqinfo\.ini says seqLength=8; --partial takes those"):
         found(tmp_path)
+    with pytest.raises(DataError, match="no validation half"):
+        found(tmp_path, "val-half", partial=True)
     (clip,) = found(tmp_path, partial=True)
     assert clip.length == 7
     assert clip.truth().rows[:, 0].max() == 7
@@ -613,6 +629,15 @@ def test_intervals_hold_the_difference_and_are_the_same_each_time(scored):
     assert all(d.low == d.value == d.high == 0 for d in differences([good], [good], 50).values())
 
 
+def test_copies_of_a_scene_are_drawn_together(scored):
+    good, bad = scored
+    thrice = [[score for score in scores for _ in range(3)] for scores in (bad, good)]
+    names = [name for name in "abcde" for _ in range(3)]
+    known, copied = differences([bad], [good], 500), differences([thrice[0]], [thrice[1]], 500, scenes=names)
+    for metric in METRICS:
+        assert (copied[metric].low, copied[metric].high) == pytest.approx((known[metric].low, known[metric].high))
+
+
 def test_runs_are_averaged(scored):
     good, bad = scored
     whole, mixed = differences([bad], [good], 50), differences([bad, good], [good, good], 50)
@@ -796,6 +821,12 @@ def test_a_whole_run_writes_everything_and_computes_nothing_twice(command, tmp_p
     assert command(*args) == 0
     assert len(calls) == 4 * 4
     assert results[0].is_file()
+
+
+def test_what_has_truth_is_not_for_the_server(command, tmp_path, capsys):
+    write(tmp_path / "data" / "test", "MOT17-99-FRCNN")
+    assert command("--split", "test", "--trackers", "bytetrack") == 2
+    assert "has ground truth" in capsys.readouterr().err
 
 
 def test_a_test_split_gives_files_only(command, tmp_path, capsys):

@@ -55,7 +55,7 @@ def _add_demo(commands: Any) -> None:
     command.add_argument("--classes", type=int, nargs="*", default=[0], metavar="N", help="default: 0; none: all")
     text = f"settings of our tracker, with other embeddings for one (default: {OURS})"
     command.add_argument("--tracker", default=OURS, metavar="YAML", help=text)
-    text = "so much of the source, or of a scene (default: all; a scene of 60)"
+    text = "so much of the source, or of a scene (default: all; a scene of 75)"
     command.add_argument("--seconds", type=float, metavar="S", help=text)
     command.add_argument("--people", type=int, default=9, metavar="N", help="people in the scene (default: 9)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="another scene (default: 0)")

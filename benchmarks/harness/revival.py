@@ -40,8 +40,8 @@ right, wrong, new   a return's id has this person for owner, another, or nobody;
                     missed if no box was matched.
 recall              right of all returns.
 precision           right of all returns and newcomers that were given an id with an
-                    owner.
-newcomers false     of the newcomers that were matched, those whose id has an owner.
+                    owner, but for newcomers who own it.
+newcomers false     of the newcomers that were matched, those whose id is another's.
                     Whatever brought it there counts, memory or a track that jumped.
 time to commit      of returns that are right: from the first frame of the appearance to
                     the frame from which its id stays. That is where fewest frames
@@ -327,7 +327,7 @@ def summarise(appearances: Rows[Appearance], ids: int) -> Summary:
         bins={name: _tally(rows) for name, rows in _binned(back) if rows},
         every=_tally(back),
         newcomers=len(new),
-        false=sum(a.owner is not None for a in new),
+        false=sum(a.verdict == "wrong" for a in new),
         commit=(_quantile(commits, 0.5), _quantile(commits, 0.9)),
         ids=ids,
         shown=float(np.mean([a.ids for a in appearances])) if appearances else math.nan,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +23,13 @@ def add_shared(parser: ArgumentParser) -> None:
     default = Path(os.environ.get("REID_SHARED", CHECKOUT.parent / "shared"))
     text = "folder with data/ and models/ (default: $REID_SHARED, else ../shared beside the checkout)"
     parser.add_argument("--shared", type=Path, default=default, metavar="DIR", help=text)
+
+
+def whole(text: str) -> int:
+    """A whole number from 1 on, of a command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"must be a whole number from 1 on, got {text!r}")
+    return int(text)
 
 
 def need(*paths: Path) -> None:

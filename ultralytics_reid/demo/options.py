@@ -26,7 +26,7 @@ class DemoOptions:
         tracker: YAML of this package's tracker.
         imgsz: Side of the detector's input, pixels; None for the model's own.
         classes: Numbers of the classes to track; empty for all.
-        seconds: Length of the scene, or at most as much of the source; None for 60 s of a scene, and all of a source.
+        seconds: Length of the scene, or at most as much of the source; None for 75 s of a scene, and all of a source.
         people: People in the scene, from 1 to 50.
         seed: Another number, another scene.
     """

@@ -67,7 +67,11 @@ def totals(scores: Sequence[Score], counts: npt.NDArray[np.integer]) -> dict[str
 
 
 def differences(
-    runs: Sequence[Sequence[Score]], baseline: Sequence[Sequence[Score]], count: int = 5000, seed: int = 0
+    runs: Sequence[Sequence[Score]],
+    baseline: Sequence[Sequence[Score]],
+    count: int = 5000,
+    seed: int = 0,
+    scenes: Sequence[str] | None = None,
 ) -> dict[str, Difference]:
     """Compare a tracker with a baseline on the same sequences.
 
@@ -76,9 +80,12 @@ def differences(
         baseline: The baseline's.
         count: Draws; all of them serve both trackers.
         seed: Of the draws.
+        scenes: What each sequence shows; those that show the same are drawn together. None: each something else.
     """
-    sequences = len(runs[0])
-    counts = np.concatenate([np.ones((1, sequences), np.int64), draws(sequences, count, seed)])
+    names = list(range(len(runs[0]))) if scenes is None else list(scenes)
+    known, scene = np.unique(names, return_inverse=True)
+    drawn = np.concatenate([np.ones((1, len(known)), np.int64), draws(len(known), count, seed)])
+    counts = drawn[:, scene]
     ours, theirs = (_mean([totals(scores, counts) for scores in several]) for several in (runs, baseline))
     return {metric: _difference(ours[metric] - theirs[metric]) for metric in METRICS}
 

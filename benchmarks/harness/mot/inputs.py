@@ -111,7 +111,7 @@ def _timed(rows: Iterable[Any], do: Callable[[Any], Any]) -> tuple[list[Any], fl
 
 def _detections(clip: Clip, recipe: Recipe) -> Arrays:
     if recipe.detects and recipe.detector is not None:
-        key = {"pictures": of_pictures(clip.pictures()), **recipe.detector.facts()}
+        key = {"pictures": of_pictures(clip.pictures()), "shape": clip.info.shape, **_code(), **recipe.detector.facts()}
         return recipe.cache.arrays(clip.name, "boxes", key, lambda: _detect(clip, recipe))
     path = _file(clip, recipe.boxes)
     window = {"start": clip.start, "length": clip.length, "of": clip.info.length, "shape": clip.info.shape}
@@ -179,7 +179,8 @@ def _motion(clip: Clip, recipe: Recipe, method: str) -> Arrays:
     if not clip.has_pictures():
         note = f"{clip.name}: neither pictures nor gmc.txt, so no tracker compensates for camera motion"
         return {"warps": np.tile(np.eye(2, 3), (clip.length, 1, 1)), "notes": np.array([note])}
-    key = {"pictures": of_pictures(clip.pictures()), "method": method, **versions("ultralytics", "opencv-python")}
+    pictures = {"pictures": of_pictures(clip.pictures()), "shape": clip.info.shape, **_code()}
+    key = {**pictures, "method": method, **versions("ultralytics", "opencv-python")}
     return recipe.cache.arrays(clip.name, "motion", key, lambda: _estimate(clip, method))
 
 
@@ -202,7 +203,7 @@ def _embeddings(clip: Clip, recipe: Recipe, boxes: list[Detections], seed: int) 
         key = {"boxes": where, **told, "code": of_file(HERE.parent / "simulate.py")}
         made = recipe.cache.arrays(clip.name, "simulated", key, lambda: simulated(clip, truth, boxes, seed))
         return made, key
-    key = {"boxes": where, "pictures": of_pictures(clip.pictures()), **embedding_facts(recipe)}
+    key = {"boxes": where, "pictures": of_pictures(clip.pictures()), **_code(), **embedding_facts(recipe)}
     return recipe.cache.arrays(clip.name, "embeddings", key, lambda: _embed(clip, recipe, boxes)), key
 
 
@@ -215,3 +216,10 @@ def _embed(clip: Clip, recipe: Recipe, boxes: list[Detections]) -> Arrays:
     if not np.isfinite(feats).all():
         raise DataError(f"{clip.name}: {recipe.embedder} gives embeddings that aren't finite")
     return {"feats": feats.astype(np.float32), "ms": np.array(ms)}
+
+
+def _code() -> dict[str, str]:
+    """What computes from pictures."""
+    return {
+        name: of_file(path) for name, path in (("inputs", HERE / "inputs.py"), ("taps", HERE.parent / "backbone.py"))
+    }

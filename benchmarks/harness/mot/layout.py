@@ -134,6 +134,7 @@ def find_clips(data: Path, split: str, public: str | None, names: Sequence[str],
 def _folders(data: Path, split: str) -> list[Path]:
     if not data.is_dir():
         raise DataError(f"{data} is no folder")
+    data = data.resolve()
     if (data / "seqinfo.ini").is_file():
         return [data]
     place = data / SPLITS[split]
@@ -141,7 +142,8 @@ def _folders(data: Path, split: str) -> list[Path]:
     folders = [p for p in inside if (p / "seqinfo.ini").is_file() or (p / "gt").is_dir() or (p / "img1").is_dir()]
     if not folders:
         told = f"{data} holds no sequence: a folder with seqinfo.ini was looked for there and in {SPLITS[split]}/"
-        raise DataError(told)
+        others = [name for name, place in SPLITS.items() if any((data / place).glob("*/seqinfo.ini"))]
+        raise DataError(told + (f", but there are some for --split {' or '.join(others)}" if others else ""))
     return folders
 
 
@@ -184,6 +186,10 @@ def _clip(folder: Path, split: str, partial: bool) -> Clip:
     need_length(folder.name, info.length)
     pictures = folder / info.pictures
     there = len(numbered(pictures, info.suffix)) if pictures.is_dir() else info.length
+    if partial and there < info.length and split == "val-half":
+        raise DataError(
+            f"{folder.name} has {there} of {info.length} pictures, no validation half: take --split train"
+        )
     if partial and there < info.length:
         return Clip(folder, info, 0, there, (f"{folder.name}: only the first {there} of {info.length} frames",))
     if there != info.length:

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
 from ..features import default_cache
-from ..setting import add_shared, need
+from ..setting import add_shared, need, whole
 from .choice import THRESHOLDS
 from .layout import ALL, DETECTORS, SPLITS
 from .recipe import NONE, SIMULATED
@@ -35,6 +35,10 @@ def arguments(description: str) -> Namespace:
     _add_trackers(parser)
     _add_outputs(parser)
     args = parser.parse_args()
+    if args.json and not args.json.parent.is_dir():
+        parser.error(f"--json {args.json}: there is no folder {args.json.parent}")
+    if args.out.exists() and not args.out.is_dir():
+        parser.error(f"--out {args.out} is no folder")
     args.thresholds = {t: v for t in THRESHOLDS if (v := getattr(args, t)) is not None}
     args.is_default = args.data is None
     if args.is_default:
@@ -63,14 +67,14 @@ def _add_inputs(parser: ArgumentParser) -> None:
     text = "a folder of NAME.txt, or given, public: the sequences' own det/det.txt (default: --detector's, else given)"
     group.add_argument("--detections", metavar="DIR|given|public", help=text)
     group.add_argument("--detector", metavar="MODEL", help="a YOLO model, for detections or for --embedder auto")
-    group.add_argument("--imgsz", type=int, default=640, metavar="PIXELS", help="of the detector (default: 640)")
+    group.add_argument("--imgsz", type=whole, default=640, metavar="PIXELS", help="of the detector (default: 640)")
     group.add_argument("--conf", type=float, default=0.1, metavar="SCORE", help="least of its scores (default: 0.1)")
     text = "its classes that are tracked; none: all (default: 0)"
     group.add_argument("--classes", type=int, nargs="*", default=[0], metavar="N", help=text)
     text = "none, simulated, auto (of --detector), or what a tracker YAML's `model` takes (default: none)"
     group.add_argument("--embedder", metavar="NAME", help=text)
     group.add_argument("--weights", default="", metavar="FILE", help="of the embedder, as the YAML's `weights`")
-    group.add_argument("--seeds", type=int, default=2, metavar="N", help="of simulated appearance (default: 2)")
+    group.add_argument("--seeds", type=whole, default=2, metavar="N", help="of simulated appearance (default: 2)")
     group.add_argument("--device", help="for detector and embedder, as Ultralytics takes it")
     group.add_argument("--only", choices=(NONE, SIMULATED), help="one part instead of both, without --data")
 
@@ -83,8 +87,8 @@ def _add_trackers(parser: ArgumentParser) -> None:
         text = f"{key} of all trackers, or what comes nearest to it (default: each one's own)"
         group.add_argument(f"--{name}", type=float, metavar="SCORE", help=text)
     group.add_argument("--baseline", metavar="LABEL", help="what others are compared with (default: botsort)")
-    group.add_argument("--draws", type=int, default=5000, metavar="N", help="of sequences, for intervals")
-    group.add_argument("--jobs", type=int, default=cores(), metavar="N", help="processes (default: all cores)")
+    group.add_argument("--draws", type=whole, default=5000, metavar="N", help="of sequences, for intervals")
+    group.add_argument("--jobs", type=whole, default=cores(), metavar="N", help="processes (default: all cores)")
 
 
 def _add_outputs(parser: ArgumentParser) -> None:

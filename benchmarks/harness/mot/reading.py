@@ -60,10 +60,17 @@ def read_info(folder: Path) -> Info:
         section = parser["Sequence"]
     except (Error, KeyError) as error:
         raise DataError(f"{path}: a section [Sequence] of key=value lines is needed ({error})") from error
-    length, height, width = (int(_number(path, section, k)) for k in ("seqLength", "imHeight", "imWidth"))
+    length, height, width = (_whole(path, section, k) for k in ("seqLength", "imHeight", "imWidth"))
     fps = _number(path, section, "frameRate")
     name, ext = section.get("name", folder.name), section.get("imExt", ".jpg")
     return Info(name, fps, length, (height, width), section.get("imDir", "img1"), f".{ext.lstrip('.')}")
+
+
+def _whole(path: Path, section: SectionProxy, key: str) -> int:
+    value = _number(path, section, key)
+    if value != int(value):
+        raise DataError(f"{path}: {key} must be a whole number, got {section[key]}")
+    return int(value)
 
 
 def _number(path: Path, section: SectionProxy, key: str) -> float:
@@ -123,6 +130,8 @@ def read_truth(path: Path, length: int) -> Truth:
         DataError: If a line can't be read, or a frame, id, size or class can't be.
     """
     rows = _read_rows(path, (8, _TRUTH_COLUMNS, _MOT15_COLUMNS))
+    if not len(rows.values):
+        raise DataError(f"{path} has no line: ground truth of nobody can't be scored")
     _need_boxes(rows, length)
     values, classes = rows.values, rows.values.shape[1] != _MOT15_COLUMNS
     ids = values[:, ID]
@@ -183,7 +192,13 @@ def read_detections(path: Path, length: int, shape: tuple[int, int]) -> Found:
     rows = _read_rows(path, (7, 8, 9, 10))
     _need_boxes(rows, length)
     inside, notes = _inside(rows, shape)
+    if not len(rows.values):
+        return Found(np.empty((0, 6)), (f"{path} has no line: no detections at all",))
     score = rows.values[:, SCORE]
+    if score.max() <= 0 and score.min() == score.max():
+        raise DataError(
+            f"{path}: all {len(score)} scores are {score[0]:g}, which are none: trackers need scores in [0, 1]"
+        )
     off = (score < 0) | (score > 1)
     if off.any():
         worst = f"{score.min():g} to {score.max():g}"

@@ -11,6 +11,7 @@ from typing import Any
 from ..setting import table
 from .bootstrap import FEWEST, METRICS, Difference, differences
 from .choice import Choice
+from .known import base_name
 from .scoring import Score, combine, figures, mean_figures
 from .work import Outcome
 
@@ -31,6 +32,7 @@ class Part:
         sequences: The clips' names, in order.
         outcomes: What the trackers made of the clips.
         times: Median ms a frame of the stages before tracking, by sequence.
+        notes: What is strange about the data.
     """
 
     title: str
@@ -38,6 +40,7 @@ class Part:
     sequences: Sequence[str]
     outcomes: Sequence[Outcome]
     times: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def runs(self, tracker: str) -> list[list[Outcome]]:
         """A tracker's outcomes by seed, in the sequences' order."""
@@ -127,10 +130,13 @@ def difference_table(part: Part, baseline: str, count: int) -> str:
     if baseline not in {c.label for c in part.choices}:
         return f"No {baseline} among the trackers, so there are no differences to it."
     base = part.scores(baseline)
-    found = {label: differences(part.scores(label), base, count) for label in labels}
-    rows = [[label, *(_interval(d[m], len(part.sequences)) for m in METRICS)] for label, d in found.items()]
+    # MOT17's three copies of a sequence show the same: they are drawn together.
+    scenes = [base_name(name) for name in part.sequences]
+    found = {label: differences(part.scores(label), base, count, scenes=scenes) for label in labels}
+    known = len(set(scenes))
+    rows = [[label, *(_interval(d[m], known) for m in METRICS)] for label, d in found.items()]
     title = f"**{part.title}: difference to {baseline}**"
-    return f"{title}\n\n{table(['tracker', *METRICS], rows)}\n\n{_worth(len(part.sequences), count)}"
+    return f"{title}\n\n{table(['tracker', *METRICS], rows)}\n\n{_worth(known, count)}"
 
 
 def _interval(d: Difference, sequences: int) -> str:
