@@ -22,6 +22,8 @@ from harness.material import (
     default_scenes,
     filmed_clips,
     mot_clips,
+    rendered_clips,
+    rendered_scenes,
     scene_clips,
 )
 from harness.mot.cache import Cache
@@ -54,8 +56,10 @@ COLUMNS = ["precision", "newcomers false", "commit, s", "ids", "ids shown", "cha
 NOTE = """\
 Columns by gap: returns recognised of all returns. Precision: those recognised of all who were given an id that was
 somebody's. Commit: median / 90th percentile of the seconds until those recognised had their id to stay. All trackers
-get the same detections, embeddings and camera motion (`sparseOptFlow`; none in scenes, whose cameras stand still), each
-with its YAML's defaults but for what its row says. `ms` is the median time a frame took in the tracker."""
+get the same detections, embeddings and camera motion (`sparseOptFlow`; none in scenes that are not rendered, whose
+cameras stand still), each with its YAML's defaults but for what its row says. `ms` is the median time a frame took in
+the tracker."""
+RENDERED = "in pictures, detections by the demo's detector, embeddings: its own features, as `model: auto` takes them"
 Key = tuple[str, str, str]
 
 
@@ -107,9 +111,8 @@ def _run(args: Namespace) -> None:
 def _arguments() -> Namespace:
     parser = ArgumentParser(description=__doc__, epilog=DEFINITIONS, formatter_class=RawDescriptionHelpFormatter)
     add_shared(parser)
-    parser.add_argument(
-        "--data", type=_data, metavar="LIST", help=f"of {','.join(DATA)} (default: all, or none with --mot)"
-    )
+    known = f"of {','.join(DATA)} (default: all, or none with --mot); rendered: scenes {RENDERED}"
+    parser.add_argument("--data", type=_data, metavar="LIST", help=known)
     parser.add_argument(
         "--mot", nargs="+", type=Path, default=[], metavar="DIR", help="MOTChallenge folders with det/ and gt/"
     )
@@ -134,7 +137,7 @@ def _arguments() -> Namespace:
     )
     parser.add_argument("--hours", type=float, default=1.0, metavar="H", help="... H hours (default: 1)")
     parser.add_argument(
-        "--look-alikes", type=float, default=0.1, metavar="SHARE", help="of a scene's people (default: 0.1)"
+        "--look-alikes", type=float, default=0.1, metavar="SHARE", help="of people in scenes (default: 0.1)"
     )
     parser.add_argument("--workers", type=whole, default=cores(), metavar="N", help="processes (default: one a core)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures and appearances there too")
@@ -192,6 +195,8 @@ def _clips(args: Namespace) -> Iterator[Clip]:
     if "scenes" in args.data:
         options = _scenes(args)
         yield from scene_clips(options, args.seeds)
+    if "rendered" in args.data:
+        yield from rendered_clips(rendered_scenes(), args.seeds, args.features)
 
 
 def _title(folder: Path, recipe: Recipe) -> str:
@@ -265,6 +270,8 @@ def _notes(args: Namespace, clips: list[Clip]) -> Iterator[str]:
     yield NOTE
     if {"pets", "tud"} & set(args.data):
         yield f"PETS and TUD: detections by YOLO11n INT8, embeddings: {EMBEDDERS[args.embedder]}."
+    if "rendered" in args.data:
+        yield f"Rendered scenes: {RENDERED}."
     if any(c.part == HOLES for c in clips):
         covered = f"covered for {_listed(args.covered)} s"
         yield f"Holes of {_listed(args.holes)} s, {covered}: each as far as a clip has room for it."

@@ -5,25 +5,32 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import benchmarks
+from benchmarks.harness import rendered as rendering
+from benchmarks.harness.material import SceneSource, rendered_clips
 from benchmarks.harness.mot.cache import Cache
 from benchmarks.harness.mot.choosing import choose
+from benchmarks.harness.mot.errors import ChoiceError
 from benchmarks.harness.mot.layout import find_clips
 from benchmarks.harness.mot.recipe import SIMULATED, Recipe
-from benchmarks.harness.revival import summarise
+from benchmarks.harness.rendered import TAUGHT, rendered
+from benchmarks.harness.revival import VISIBLE, summarise
+from benchmarks.harness.scores import matches
 from benchmarks.harness.sequences import Detections, Frame
 from benchmarks.harness.simulate import Simulation
 from benchmarks.harness.synthetic import ALIKE, detect, identities, stream
 from benchmarks.harness.takes import Take, covered, dark_spells, holed, of_sequence, seen_spans, shows
 from benchmarks.harness.watch import watch
+from ultralytics_reid.scenes import Scene, SceneOptions
 
 BENCHMARKS = Path(benchmarks.__path__[0])
 FPS = 10.0
@@ -335,10 +342,11 @@ def test_the_command_prints_tables_and_writes_figures(folder, tmp_path):
     ("options", "message"),
     [
         (["--trackers", "nosort"], "no tracker 'nosort'"),
-        (["--data", "pets,cats"], "must be of pets, tud, mot17, scenes, got 'cats'"),
+        (["--data", "pets,cats"], "must be of pets, tud, mot17, scenes, rendered, got 'cats'"),
         (["--holes", "2,-1"], "must be seconds above 0, parted by commas, got '2,-1'"),
         (["--json", "nowhere/out.json"], "there is no folder nowhere"),
         (["--mot", "nowhere"], "revival.py: nowhere is no folder"),
+        (["--data", "rendered", "--seeds", 1001], "seeds must be below 1000, as others taught the detector, got 1000"),
     ],
 )
 def test_what_can_not_be_done_is_told(options, message):
@@ -348,13 +356,90 @@ def test_what_can_not_be_done_is_told(options, message):
 
 
 def test_a_generated_scene_is_tracked_from_end_to_end():
-    scenes = pytest.importorskip("ultralytics_reid.scenes")
-    from benchmarks.harness.material import SceneSource
-
-    options = scenes.SceneOptions(people=4, seconds=20, fps=5, away=(1, 3), seed=1)
+    options = SceneOptions(people=4, seconds=20, fps=5, away=(1, 3), seed=1)
     source = SceneSource(options, 0)
     first, again = (next(iter(watch(choose(["reid_botsort"], {}, SIMULATED), source).values())) for _ in range(2))
     assert len(list(source)) == len(source) == 100
     assert first.appearances == again.appearances
     assert first.ids >= 1
     assert not math.isnan(first.milliseconds)
+
+
+SHORT = SceneOptions(people=4, seconds=4, fps=5, size=(640, 360), seed=3, away=(0.5, 1), pillars=4)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A folder of features in which a short scene's are."""
+    folder = tmp_path_factory.mktemp("features")
+    rendered(SHORT, folder)
+    return folder
+
+
+@pytest.fixture
+def renders(monkeypatch):
+    """The scenes that are rendered from now on."""
+    asked, inputs = [], rendering._inputs
+    monkeypatch.setattr(rendering, "_inputs", lambda options, work: asked.append(options) or inputs(options, work))
+    return asked
+
+
+def joined(take):
+    """All boxes, scores and embeddings, and how many a frame."""
+    names = ("xyxy", "conf", "cls", "feats")
+    counts = np.array([len(d.xyxy) for d in take.detections])
+    return [counts, *(np.concatenate([getattr(d, name) for d in take.detections]) for name in names)]
+
+
+def test_the_same_seed_is_rendered_to_the_same_detections_and_another_is_not(kept, tmp_path):
+    first, again = rendered(SHORT, kept), rendered(SHORT, tmp_path)
+    other = rendered(replace(SHORT, seed=4), tmp_path)
+    for a, b in zip(joined(first), joined(again), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(first.warps, again.warps)
+    assert joined(first)[0].tolist() != joined(other)[0].tolist()
+
+
+def test_a_rendered_scenes_people_are_found_and_told_apart(kept):
+    take = rendered(SHORT, kept)
+    assert (take.fps, take.shape, len(take), take.warps.shape) == (5.0, (360, 640), 20, (20, 2, 3))
+    who, feats = [], []
+    for seen, d in take:
+        for person, row in matches(seen, Frame(np.arange(len(d.xyxy)), d.xyxy)):
+            who.append(person)
+            feats.append(d.feats[row] / np.linalg.norm(d.feats[row]))
+    assert len(who) > 0.8 * sum(len(f.ids) for f in take.seen)
+    alike, same = np.array(feats) @ np.transpose(feats), np.equal.outer(who, who)
+    assert np.median(alike[same]) > np.quantile(alike[~same], 0.9)
+
+
+def test_who_is_hidden_in_a_rendered_scene_is_not_seen(kept):
+    views = list(Scene(SHORT).views())
+    clear = [set(v.ids[v.visible >= VISIBLE].tolist()) for v in views]
+    assert any(len(ids) < len(v.ids) for ids, v in zip(clear, views, strict=True))
+    assert [set(f.ids.tolist()) for f in rendered(SHORT, kept).seen] == clear
+
+
+def test_a_scene_is_rendered_once(kept, renders, tmp_path):
+    folder = shutil.copytree(kept, tmp_path / "features")
+    rendered(SHORT, folder)
+    assert renders == []
+    rendered(replace(SHORT, noise=0.0), folder)
+    assert renders == [replace(SHORT, noise=0.0)]
+
+
+def test_what_was_kept_by_halves_is_found_again(kept, renders, tmp_path):
+    whole, (path,) = rendered(SHORT, kept), (kept / "rendered").glob(f"seed{SHORT.seed}-*.npz")
+    (tmp_path / "rendered").mkdir()
+    (tmp_path / "rendered" / path.name).write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    again = rendered(SHORT, tmp_path)
+    assert renders == [SHORT]
+    np.testing.assert_array_equal(joined(again)[1], joined(whole)[1])
+
+
+def test_scenes_that_taught_the_detector_are_refused(tmp_path):
+    parts = {"a": SHORT, "b": replace(SHORT, seed=TAUGHT - 2)}
+    names = [clip.name for clip in rendered_clips(parts, 2, tmp_path)]
+    assert names == ["a, seed 3", "a, seed 4", "b, seed 998", "b, seed 999"]
+    with pytest.raises(ChoiceError, match="got 1000"):
+        rendered_clips(parts, 3, tmp_path)

@@ -1,4 +1,4 @@
-"""What the revival benchmark runs on: recordings as they are, with holes, and covered; generated scenes."""
+"""What the revival benchmark runs on: recordings as they are, with holes, and covered; scenes as boxes, or rendered."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .features import embedded
+from .mot.errors import ChoiceError
 from .mot.layout import Clip as Sequence
 from .mot.recipe import SIMULATED, Recipe
+from .rendered import TAUGHT, rendered
 from .sequences import Detections, Frame, load_sequence
 from .synthetic import stream
 from .takes import covered, dark_spells, filmed, holed, of_sequence
@@ -26,7 +28,13 @@ if TYPE_CHECKING:
 WHOLE, HOLES, COVERED = "as it is", "holes", "camera covered"
 # Of scenes, frames a second.
 FPS = 8.0
-DATA = {"pets": "PETS by person", "tud": "TUD-Stadtmitte", "mot17": "MOT17, simulated appearance", "scenes": "Scenes"}
+DATA = {
+    "pets": "PETS by person",
+    "tud": "TUD-Stadtmitte",
+    "mot17": "MOT17, simulated appearance",
+    "scenes": "Scenes",
+    "rendered": "Rendered scenes",
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class Changes:
     Attributes:
         holes: Seconds for which somebody is cut out.
         covered: Seconds for which the camera is covered.
-        seeds: How many times chance is given another go, for holes, simulated appearance and scenes.
+        seeds: How many times chance is given another go, for holes, simulated appearance and all scenes.
     """
 
     holes: tuple[float, ...]
@@ -198,3 +206,35 @@ def big_scene(people: int, hours: float, look_alikes: float) -> dict[str, SceneO
     away = (min(10.0, longest), longest)
     options = SceneOptions(people=people, seconds=3600 * hours, fps=FPS, away=away, visits=2, look_alikes=look_alikes)
     return {f"{people} people, {hours:g} h": options}
+
+
+def rendered_clips(options: dict[str, SceneOptions], seeds: int, features: Path) -> list[Clip]:
+    """Generated scenes with their pictures, by what tables call them.
+
+    Args:
+        options: The scenes', with their first seeds.
+        seeds: How many of each.
+        features: Keeps what was found in the pictures.
+
+    Raises:
+        ChoiceError: If a scene would be one that the detector has learned from.
+    """
+    made = [(part, replace(o, seed=o.seed + seed)) for part, o in options.items() for seed in range(seeds)]
+    last = max((o.seed for _, o in made), default=0)
+    if last >= TAUGHT:
+        told = f"rendered scenes' seeds must be below {TAUGHT}, as others taught the detector, got {last}"
+        raise ChoiceError(told)
+    return [Clip(DATA["rendered"], part, f"{part}, seed {o.seed}", partial(rendered, o, features)) for part, o in made]
+
+
+def rendered_scenes() -> dict[str, SceneOptions]:
+    """Scenes short enough to be rendered: as they are by default, and as the demo has them."""
+    from ultralytics_reid.demo import DemoOptions
+    from ultralytics_reid.demo.material import SCENE_SECONDS, scene_options
+    from ultralytics_reid.scenes import SceneOptions
+
+    calm = scene_options(DemoOptions())
+    return {
+        "people on the move": SceneOptions(people=calm.people, seconds=SCENE_SECONDS),
+        "people who take their time": calm,
+    }

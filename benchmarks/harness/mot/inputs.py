@@ -151,6 +151,7 @@ def _detect(clip: Clip, recipe: Recipe) -> Arrays:
     options: dict[str, Any] = {
         "imgsz": detector.imgsz,
         "conf": detector.conf,
+        "iou": detector.iou,
         "classes": list(detector.classes) or None,
     }
     options |= {"device": detector.device, "verbose": False}

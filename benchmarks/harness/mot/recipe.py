@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ class Detector:
         conf: Least score that is kept.
         classes: Which classes are kept, empty for all.
         device: Torch device by name, None for the default.
+        iou: Of boxes that overlap by more, the best is kept.
     """
 
     weights: Path
@@ -30,10 +31,11 @@ class Detector:
     conf: float = 0.1
     classes: tuple[int, ...] = (0,)
     device: str | None = None
+    iou: float = 0.7
 
     def facts(self) -> dict[str, Any]:
         """What its detections depend on."""
-        kind = {"imgsz": self.imgsz, "conf": self.conf, "classes": self.classes, "device": self.device}
+        kind = {name: value for name, value in asdict(self).items() if name != "weights"}
         return {"weights": of_file(self.weights), **kind, **versions("ultralytics", "torch")}
 
 

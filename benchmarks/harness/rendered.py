@@ -1,0 +1,100 @@
+"""Generated scenes as a user would see them: pictures, the package's own detector, and its own features."""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+from collections.abc import Iterator
+from collections.abc import Sequence as Rows
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ultralytics_reid import scenes
+from ultralytics_reid.demo import DETECTOR, DETECTOR_SIZE
+from ultralytics_reid.demo.options import DETECTOR_OVERLAP
+
+from .mot.cache import Arrays, Cache, of_file
+from .mot.choice import MOTION
+from .mot.embedding import embedding_facts
+from .mot.inputs import Inputs, by_frame, prepare
+from .mot.layout import find_clips
+from .mot.recipe import AUTO, HERE, Detector, Recipe, versions
+from .revival import VISIBLE
+from .sequences import Detections, Frame
+from .takes import Take
+
+if TYPE_CHECKING:
+    from ultralytics_reid.scenes import SceneOptions
+
+# Scenes of seeds from here on taught the detector.
+TAUGHT = 1000
+NAME = "rendered"
+_CODE = (*sorted(Path(inspect.getfile(scenes)).parent.glob("*.py")), HERE / "inputs.py", HERE.parent / "backbone.py")
+
+
+def rendered(options: SceneOptions, features: Path) -> Take:
+    """A generated scene's first camera: detections, embeddings and camera motion are found in its pictures.
+
+    The pictures are not kept, only what was found in them.
+
+    Args:
+        options: The scene's.
+        features: Keeps what was found.
+    """
+    key = _facts(options)
+    arrays = Cache(features).arrays(NAME, f"seed{options.seed}", key, lambda: _found(options))
+    shape = options.size[1], options.size[0]
+    return Take(options.fps, shape, tuple(_seen(options)), tuple(_detections(arrays, options.frames)), arrays["warps"])
+
+
+def _recipe(folder: Path) -> Recipe:
+    """As `model: auto` would have it beside this detector."""
+    detector = Detector(DETECTOR, imgsz=DETECTOR_SIZE, iou=DETECTOR_OVERLAP, device="cpu")
+    return Recipe(Cache(folder), given=False, detector=detector, embedder=AUTO, device="cpu", motion=(MOTION,))
+
+
+def _facts(options: SceneOptions) -> dict[str, Any]:
+    code = {"scene": asdict(options), "code": [of_file(path) for path in _CODE], "motion": MOTION}
+    return {**code, **embedding_facts(_recipe(Path())), **versions("numpy", "opencv-python")}
+
+
+def _found(options: SceneOptions) -> Arrays:
+    with tempfile.TemporaryDirectory() as name:
+        return _packed(_inputs(options, Path(name)))
+
+
+def _inputs(options: SceneOptions, work: Path) -> Inputs:
+    """By way of a MOTChallenge sequence, as with any recording."""
+    from ultralytics_reid.scenes.writing import write_sequence
+
+    folder = work / f"{NAME}-seed{options.seed}"
+    write_sequence(scenes.Scene(options), folder)
+    (clip,) = find_clips(folder, "train", None, (), partial=False)
+    return prepare(clip, _recipe(work / "cache"))
+
+
+def _packed(inputs: Inputs) -> Arrays:
+    found = inputs.detections
+    arrays: Arrays = {"frame": np.repeat(np.arange(1, len(found) + 1), [len(d.xyxy) for d in found])}
+    arrays |= {name: np.concatenate([getattr(d, name) for d in found]) for name in ("xyxy", "conf", "cls", "feats")}
+    return {**arrays, "warps": inputs.warps[MOTION]}
+
+
+def _detections(arrays: Arrays, length: int) -> Iterator[Detections]:
+    boxes = by_frame(arrays, length)
+    for one, feats in zip(boxes, np.split(arrays["feats"], _ends(boxes)), strict=True):
+        yield replace(one, feats=feats)
+
+
+def _ends(boxes: Rows[Detections]) -> list[int]:
+    ends: list[int] = np.cumsum([len(d.xyxy) for d in boxes])[:-1].tolist()
+    return ends
+
+
+def _seen(options: SceneOptions) -> Iterator[Frame]:
+    for view in scenes.Scene(options).views():
+        clear = view.visible >= VISIBLE
+        yield Frame(view.ids[clear], view.xyxy[clear])
