@@ -274,3 +274,9 @@ def test_verdicts_by_bin_add_up(drawn):
     assert sum(t.total for t in summary.bins.values()) == summary.every.total
     assert sum(t.right for t in summary.bins.values()) == summary.every.right
     assert 0 <= summary.false <= summary.newcomers
+
+
+def test_a_newcomer_may_own_the_id_already():
+    """Too short before to count as known; the id is theirs all the same."""
+    (found,) = (a for a in appearances("1x4 .x20 1x30", ".x10 1x2") if a.newcomer and a.verdict == "right")
+    assert summarise([found], ids=1).false == 0

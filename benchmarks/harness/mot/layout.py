@@ -187,9 +187,7 @@ def _clip(folder: Path, split: str, partial: bool) -> Clip:
     pictures = folder / info.pictures
     there = len(numbered(pictures, info.suffix)) if pictures.is_dir() else info.length
     if partial and there < info.length and split == "val-half":
-        raise DataError(
-            f"{folder.name} has {there} of {info.length} pictures, no validation half: take --split train"
-        )
+        raise DataError(f"{folder.name} has {there} of {info.length} pictures, no validation half: take --split train")
     if partial and there < info.length:
         return Clip(folder, info, 0, there, (f"{folder.name}: only the first {there} of {info.length} frames",))
     if there != info.length:
