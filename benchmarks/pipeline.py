@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.report import add_write, cells, figures, publish
-from harness.runs import OURS, Contender, Run, live, of_result
+from harness.runs import OURS, Contender, Run, live
 from harness.sequences import Sequence, load_sequence
 from harness.setting import PETS, TUD, add_shared, facts, need, progress, table
 from harness.stock import BOTSORT, BOTSORT_REID
 
+from ultralytics_reid.demo.running import of_result
 from ultralytics_reid.exporting import export
 
 MODEL, WEIGHTS = "osnet_x0_25", "osnet_x0_25_msmt17.pth"

@@ -111,34 +111,10 @@ def _run(args: Namespace) -> None:
 def _arguments() -> Namespace:
     parser = ArgumentParser(description=__doc__, epilog=DEFINITIONS, formatter_class=RawDescriptionHelpFormatter)
     add_shared(parser)
-    known = f"of {','.join(DATA)} (default: all, or none with --mot); rendered: scenes {RENDERED}"
-    parser.add_argument("--data", type=_data, metavar="LIST", help=known)
-    parser.add_argument(
-        "--mot", nargs="+", type=Path, default=[], metavar="DIR", help="MOTChallenge folders with det/ and gt/"
-    )
-    parser.add_argument(
-        "--trackers", nargs="+", metavar="LIST", help="name, or name:key=value,key=value (default: six)"
-    )
-    parser.add_argument(
-        "--holes", type=_seconds, default=(0.5, 2.0, 8.0, 20.0), metavar="LIST", help="s (default: 0.5,2,8,20)"
-    )
-    parser.add_argument("--covered", type=_seconds, default=(2.0, 10.0), metavar="LIST", help="s (default: 2,10)")
-    parser.add_argument("--seeds", type=whole, default=1, metavar="N", help="goes of chance (default: 1)")
-    parser.add_argument(
-        "--embedder", choices=tuple(EMBEDDERS), default="msmt17", help="of PETS and TUD (default: msmt17)"
-    )
-    add_features(parser)
-    splits = [s for s in SPLITS if s != "test"]
-    parser.add_argument("--split", choices=splits, default="train", help="of --mot (default: train)")
-    parser.add_argument("--model", default=SIMULATED, metavar="NAME", help="embedder of --mot, as a YAML's `model`")
-    parser.add_argument("--weights", default="", metavar="FILE", help="of that embedder, as a YAML's `weights`")
-    parser.add_argument(
-        "--people", type=whole, metavar="N", help="one long scene in place of the usual ones, N people, ..."
-    )
-    parser.add_argument("--hours", type=float, default=1.0, metavar="H", help="... H hours (default: 1)")
-    parser.add_argument(
-        "--look-alikes", type=float, default=0.1, metavar="SHARE", help="of people in scenes (default: 0.1)"
-    )
+    _add_data(parser)
+    _add_scenes(parser)
+    text = "name, or name:key=value,key=value (default: six)"
+    parser.add_argument("--trackers", nargs="+", metavar="LIST", help=text)
     parser.add_argument("--workers", type=whole, default=cores(), metavar="N", help="processes (default: one a core)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures and appearances there too")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw recall by gap there")
@@ -150,6 +126,32 @@ def _arguments() -> Namespace:
     if args.data is None:
         args.data = [] if args.mot else ["scenes"] if args.people else list(DATA)
     return args
+
+
+def _add_data(parser: ArgumentParser) -> None:
+    text = f"of {','.join(DATA)} (default: all, or none with --mot); rendered: scenes {RENDERED}"
+    parser.add_argument("--data", type=_data, metavar="LIST", help=text)
+    text = "MOTChallenge folders with det/ and gt/"
+    parser.add_argument("--mot", nargs="+", type=Path, default=[], metavar="DIR", help=text)
+    splits = [s for s in SPLITS if s != "test"]
+    parser.add_argument("--split", choices=splits, default="train", help="of --mot (default: train)")
+    parser.add_argument("--model", default=SIMULATED, metavar="NAME", help="embedder of --mot, as a YAML's `model`")
+    parser.add_argument("--weights", default="", metavar="FILE", help="of that embedder, as a YAML's `weights`")
+    text = "of PETS and TUD (default: msmt17)"
+    parser.add_argument("--embedder", choices=tuple(EMBEDDERS), default="msmt17", help=text)
+    add_features(parser)
+    holes = (0.5, 2.0, 8.0, 20.0)
+    parser.add_argument("--holes", type=_seconds, default=holes, metavar="LIST", help="s (default: 0.5,2,8,20)")
+    parser.add_argument("--covered", type=_seconds, default=(2.0, 10.0), metavar="LIST", help="s (default: 2,10)")
+    parser.add_argument("--seeds", type=whole, default=1, metavar="N", help="goes of chance (default: 1)")
+
+
+def _add_scenes(parser: ArgumentParser) -> None:
+    text = "one long scene in place of the usual ones, N people, ..."
+    parser.add_argument("--people", type=whole, metavar="N", help=text)
+    parser.add_argument("--hours", type=float, default=1.0, metavar="H", help="... H hours (default: 1)")
+    text = "of people in scenes (default: 0.1)"
+    parser.add_argument("--look-alikes", type=float, default=0.1, metavar="SHARE", help=text)
 
 
 def _trackers(args: Namespace) -> list[Choice]:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.harness.mot17 import COMBINED, evaluate, load_clip, picture_shape
 from benchmarks.harness.perturb import PERTURBATIONS, blur_embeddings, halve_rate, reverse, start_late, weaken_detector
-from benchmarks.harness.runs import OURS, Contender, FixedMotion, run_cached
+from benchmarks.harness.runs import OURS, Contender, run_cached
 from benchmarks.harness.sequences import Detections, Frame, Sequence
 from benchmarks.harness.simulate import Likeness, likeness, simulate
 from benchmarks.harness.stock import BOTSORT, BYTETRACK
@@ -215,14 +215,6 @@ def test_a_given_camera_motion_is_followed(tracker, walk):
 def test_a_tracker_without_camera_motion_is_given_none(tracker, walk):
     truth, found, warps = walk
     assert len(ids(run_cached(tracker, truth, found, shape=(480, 640), warps=warps))) == 2
-
-
-def test_fixed_motion_begins_again_after_a_reset():
-    motion = FixedMotion(np.arange(12.0).reshape(2, 2, 3))
-    picture = np.zeros((4, 4, 3), np.uint8)
-    assert [motion.apply(picture)[0, 0], motion.apply(picture, [])[0, 0]] == [0, 6]
-    motion.reset_params()
-    assert motion.apply(picture)[0, 0] == 0
 
 
 @pytest.fixture

@@ -429,7 +429,7 @@ def test_a_scene_is_rendered_once(kept, renders, tmp_path):
 
 
 def test_what_was_kept_by_halves_is_found_again(kept, renders, tmp_path):
-    whole, (path,) = rendered(SHORT, kept), (kept / "rendered").glob(f"seed{SHORT.seed}-*.npz")
+    whole, (path,) = rendered(SHORT, kept), (kept / "rendered").glob(f"seed{SHORT.seed}-*.cache")
     (tmp_path / "rendered").mkdir()
     (tmp_path / "rendered" / path.name).write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     again = rendered(SHORT, tmp_path)

@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 import ultralytics_reid  # noqa: F401  (registers, where the package is only on the path)
+from ultralytics_reid.demo.running import of_result
 
+from .motion import GivenMotion
 from .sequences import Detections, Frame, Sequence
 from .setting import progress
 
@@ -60,31 +62,6 @@ class Run:
     milliseconds: float
 
 
-class FixedMotion:
-    """Stands in for the host's `GMC` where the camera motion is known: frame by frame, in order.
-
-    Args:
-        warps: `(F, 2, 3)` affine camera motion from the frame before to each frame, pixels.
-
-    Attributes:
-        method: What the host asks to know whether there is camera motion at all.
-    """
-
-    method = "fixed"
-
-    def __init__(self, warps: npt.NDArray[np.float64]) -> None:
-        self._warps = warps
-        self.reset_params()
-
-    def apply(self, raw_frame: Picture, detections: Any = None) -> npt.NDArray[np.float64]:  # noqa: ARG002
-        """The next frame's motion, `(2, 3)`, whatever the picture shows."""
-        return np.asarray(next(self._rest))
-
-    def reset_params(self) -> None:
-        """Begin again with the first frame."""
-        self._rest = iter(self._warps)
-
-
 def run_cached(
     contender: Contender,
     sequence: Sequence,
@@ -106,11 +83,14 @@ def run_cached(
         The run; its time is the tracker's alone, camera motion included.
     """
     tracker = make_tracker(contender, sequence.fps)
-    if warps is not None and contender.config().get("gmc_method", "none") != "none":
-        tracker.gmc = FixedMotion(warps)
+    motion = None if warps is None else GivenMotion(warps)
+    if motion is not None and contender.config().get("gmc_method", "none") != "none":
+        tracker.gmc = motion
     frames, times = [], []
     pairs = zip(pictures(sequence) if shape is None else repeat(black(shape), len(cache)), cache, strict=True)
-    for picture, detections in progress(pairs, contender.label, len(cache)):
+    for n, (picture, detections) in enumerate(progress(pairs, contender.label, len(cache))):
+        if motion is not None:
+            motion.at = n
         start = time.perf_counter()
         rows = tracker.update(as_boxes(detections, picture.shape[:2]), picture, feats=detections.feats)
         times.append(time.perf_counter() - start)
@@ -204,11 +184,3 @@ def _yaml(contender: Contender, folder: Path) -> str:
     path = folder / "tracker.yaml"
     YAML.save(path, contender.config())
     return str(path)
-
-
-def of_result(result: Any) -> Frame:
-    """The boxes and ids of a host result; boxes that have no id are left out."""
-    boxes = result.boxes
-    if boxes.id is None:
-        return Frame(np.empty(0, np.int64), np.empty((0, 4), np.float32))
-    return Frame(boxes.id.int().cpu().numpy().astype(np.int64), boxes.xyxy.cpu().numpy().astype(np.float32))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +21,7 @@ from .telling import tell
 Arrays = dict[str, npt.NDArray[Any]]
 
 _KEY = "fingerprint"
-_UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
+_HASH_LENGTH = 64
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Cache:
 
     def path(self, sequence: str, stage: str, key: Mapping[str, Any]) -> Path:
         """Where arrays of a fingerprint lie, or would."""
-        return self.folder / sequence / f"{stage}-{digest(key)[:16]}.npz"
+        return self.folder / sequence / f"{stage}-{digest(key)[:16]}.cache"
 
     def arrays(self, sequence: str, stage: str, key: Mapping[str, Any], compute: Callable[[], Arrays]) -> Arrays:
         """Read arrays, or compute and keep them.
@@ -61,28 +60,37 @@ class Cache:
 
 
 def _load(path: Path, wanted: str) -> Arrays | None:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        whole = str(arrays.pop(_KEY)) == wanted
-    except _UNREADABLE as error:
-        tell(f"{path} is damaged or half written ({type(error).__name__}): computed again")
+    content = path.read_bytes()
+    told, packed = content[:_HASH_LENGTH], content[_HASH_LENGTH:]
+    # Compared before anything is unpacked, which fails in too many ways where a byte is wrong.
+    if told != _hash(packed):
+        tell(f"{path} is damaged or half written: computed again")
         return None
+    with np.load(io.BytesIO(packed), allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    whole = str(arrays.pop(_KEY)) == wanted
     if not whole:
         tell(f"{path} is of something else: computed again")
     return arrays if whole else None
 
 
 def _save(path: Path, arrays: Arrays) -> None:
+    packed = io.BytesIO()
+    np.savez(packed, allow_pickle=False, **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.stem, suffix=".part", delete=False) as file:
         part = Path(file.name)
         try:
-            np.savez(file, allow_pickle=False, **arrays)
+            file.write(_hash(packed.getbuffer()))
+            file.write(packed.getbuffer())
         except BaseException:
             part.unlink()
             raise
     part.replace(path)
+
+
+def _hash(packed: bytes | memoryview) -> bytes:
+    return hashlib.sha256(packed).hexdigest().encode()
 
 
 def digest(key: Any) -> str:

@@ -8,9 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from ..sequences import Detections, Frame
 from .errors import ChoiceError
 from .reading import Doubles
@@ -70,31 +67,6 @@ class Choice(ABC):
             shape: The pictures' height and width, pixels.
             warps: Camera motion `(F, 2, 3)`; None if it takes none.
         """
-
-
-class GivenMotion:
-    """Stands in for a package's own camera motion, with what is known of the frame that `at` points to.
-
-    Args:
-        warps: `(F, 2, 3)` affine camera motion from the frame before to each frame, pixels.
-    """
-
-    method = "given"  # what the host asks, to know whether there is any
-
-    def __init__(self, warps: Doubles) -> None:
-        self._warps = warps
-        self.at = 0
-
-    def apply(self, picture: Any, boxes: Any = None) -> npt.NDArray[np.float64]:  # noqa: ARG002
-        """The motion, whatever the picture shows: as the host and BoxMOT ask for it."""
-        return np.array(self._warps[self.at])
-
-    estimate = apply
-
-    def reset(self) -> None:
-        """There is nothing to forget."""
-
-    reset_params = reset
 
 
 def need_keys(label: str, changes: Mapping[str, Any], known: Mapping[str, Any]) -> None:

@@ -14,10 +14,11 @@ import ultralytics_reid
 from ultralytics_reid.config import Config
 from ultralytics_reid.errors import ConfigError
 
+from ..motion import GivenMotion
 from ..runs import Contender, Picture, as_boxes, make_tracker, rows_as_frame
 from ..sequences import Detections, Frame
 from .cache import of_file
-from .choice import Choice, GivenMotion, need_keys
+from .choice import Choice, need_keys
 from .errors import ChoiceError
 from .reading import Doubles
 from .recipe import AUTO, HERE, NONE, SIMULATED, versions

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ..motion import GivenMotion
 from ..sequences import Detections, Frame
 from ..setting import has
 from .cache import of_file
-from .choice import MOTION, Choice, GivenMotion, asked_for, need_keys
+from .choice import MOTION, Choice, asked_for, need_keys
 from .errors import ChoiceError
 from .reading import Doubles
 from .recipe import HERE, versions
