@@ -87,7 +87,9 @@ def main() -> None:
 def _run(args: Namespace) -> None:
     clips = find_clips(args.data, args.split, args.public, args.sequences, args.partial)
     asked = [_asked(args, embedder, clips) for embedder in args.embedders]
-    known = _unscored(clips) if args.split == "test" else _checked(args, clips)
+    known = [] if args.split == "test" else _checked(args, clips)
+    if args.split == "test":
+        _need_unscored(clips)
     for note in (*all_notes(clips), *known):
         tell(note)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -142,12 +144,11 @@ def _detector(args: Namespace) -> Detector:
     return Detector(found.resolve(), args.imgsz, args.conf, tuple(args.classes), args.device)
 
 
-def _unscored(clips: Sequence[Clip]) -> list[str]:
+def _need_unscored(clips: Sequence[Clip]) -> None:
     """Refuse to bundle for the server what has ground truth, which its sequences never have."""
     for clip in clips:
         if clip.has_truth():
             raise DataError(f"--split test: {clip.folder} has ground truth, so the server wants none of it")
-    return []
 
 
 def _checked(args: Namespace, clips: Sequence[Clip]) -> list[str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from ultralytics_reid.reporting import facts, table
 
-__all__ = ["CHECKOUT", "PETS", "TUD", "add_shared", "facts", "has", "need", "progress", "table"]
+__all__ = ["CHECKOUT", "PETS", "TUD", "add_shared", "facts", "has", "need", "progress", "table", "whole"]
+
+T = TypeVar("T")
 
 PETS, TUD = "pets09-s2l1", "tud-stadtmitte"
 CHECKOUT = Path(__file__).parents[2]
@@ -47,13 +50,13 @@ def has(package: str) -> bool:
     return find_spec(package) is not None
 
 
-def progress(rows: Iterable[Any], label: str, total: int | None = None) -> Iterable[Any]:
-    """Show a progress bar on stderr while rows pass through, where `tqdm` is installed."""
+def progress(rows: Iterable[T], label: str, total: int | None = None, unit: str = "frame") -> Iterable[T]:
+    """Show a progress bar on stderr while rows pass through, where `tqdm` is installed; each worker has a line."""
     if not has("tqdm"):
         return rows
     from tqdm import tqdm  # type: ignore
 
-    bar: Iterable[Any] = tqdm(
-        rows, desc=label.replace("*", ""), total=total, unit="frame", file=sys.stderr, leave=False
-    )
+    place: tuple[int, ...] = getattr(multiprocessing.current_process(), "_identity", ())
+    told = {"desc": label.replace("*", ""), "unit": unit, "position": place[0] if place else None}
+    bar: Iterable[T] = tqdm(rows, total=total, file=sys.stderr, leave=False, **told)
     return bar

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .mot.choice import Choice
-from .mot.telling import bar
 from .revival import Appearance, Observer
 from .sequences import Detections, Frame
+from .setting import progress
 
 
 class Source(Protocol):
@@ -98,7 +98,7 @@ def watch(choices: Iterable[Choice], source: Source, label: str | None = None) -
         Outcomes by label.
     """
     watched = {c.label: Watched(c, source.fps, source.shape, source.warps) for c in choices}
-    for seen, detections in source if label is None else bar(source, label, len(source)):
+    for seen, detections in source if label is None else progress(source, label, len(source)):
         for each in watched.values():
             each.update(seen, detections)
     return {label: each.outcome() for label, each in watched.items()}

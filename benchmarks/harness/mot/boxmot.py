@@ -12,7 +12,7 @@ from ..motion import GivenMotion
 from ..sequences import Detections, Frame
 from ..setting import has
 from .cache import of_file
-from .choice import MOTION, Choice, asked_for, need_keys
+from .choice import MOTION, Choice, asked_for, need_keys, score_keys
 from .errors import ChoiceError
 from .reading import Doubles
 from .recipe import HERE, versions
@@ -53,8 +53,7 @@ class BoxMOTChoice(Choice):
         return {"config": self.config, "code": of_file(HERE / "boxmot.py"), **versions("boxmot", "numpy", "scipy")}
 
     def thresholds(self) -> dict[str, Any]:
-        names = {name for group in _NAMES.values() for name in group}
-        return {key: value for key, value in self.config.items() if key in names}
+        return score_keys(self.config, _NAMES)
 
     def start(self, fps: float, shape: tuple[int, int], warps: Doubles | None) -> _Running:  # noqa: ARG002
         from boxmot.trackers.factory import create_tracker

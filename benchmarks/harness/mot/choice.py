@@ -69,6 +69,12 @@ class Choice(ABC):
         """
 
 
+def score_keys(config: Mapping[str, Any], names: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """Those keys of a tracker that are called as thresholds on scores are, by `THRESHOLDS`, in its package."""
+    known = {name for group in names.values() for name in group}
+    return {key: value for key, value in config.items() if key in known}
+
+
 def need_keys(label: str, changes: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     """Raise `ChoiceError` for a key that a tracker doesn't have, or a value of another kind than its default."""
     for key, value in changes.items():

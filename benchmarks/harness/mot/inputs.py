@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..sequences import Array, Detections
+from ..setting import progress
 from .cache import Arrays, digest, of_arrays, of_file, of_pictures
 from .embedding import embedding_facts, make_embedder, simulated
 from .errors import DataError
@@ -21,7 +22,6 @@ from .known import base_name
 from .layout import Clip
 from .reading import FRAME, Doubles
 from .recipe import HERE, NONE, SIMULATED, Recipe, versions
-from .telling import bar
 
 Picture = npt.NDArray[np.uint8]
 _SIZE = slice(3, 5)
@@ -89,7 +89,7 @@ def read_pictures(clip: Clip, label: str) -> Iterator[Picture]:
     import cv2
 
     paths = clip.pictures()
-    for path in bar(paths, f"{clip.name}: {label}", len(paths)):
+    for path in progress(paths, f"{clip.name}: {label}", len(paths)):
         picture = cv2.imread(str(path))
         if picture is None:
             raise DataError(f"{path} can't be read as a picture")

@@ -186,14 +186,20 @@ def _clip(folder: Path, split: str, partial: bool) -> Clip:
     need_length(folder.name, info.length)
     pictures = folder / info.pictures
     there = len(numbered(pictures, info.suffix)) if pictures.is_dir() else info.length
-    if partial and there < info.length and split == "val-half":
-        raise DataError(f"{folder.name} has {there} of {info.length} pictures, no validation half: take --split train")
     if partial and there < info.length:
-        return Clip(folder, info, 0, there, (f"{folder.name}: only the first {there} of {info.length} frames",))
+        return _cut(folder, info, there, split)
     if there != info.length:
         hint = "; --partial takes those that are there" if there < info.length else ""
         raise DataError(f"{pictures} has {there} pictures, but seqinfo.ini says seqLength={info.length}{hint}")
     return _of_split(folder, info, split)
+
+
+def _cut(folder: Path, info: Info, there: int, split: str) -> Clip:
+    """The first frames, as far as there are pictures."""
+    if split == "val-half":
+        told = f"{folder.name} has {there} of {info.length} pictures, no validation half: take --split train"
+        raise DataError(told)
+    return Clip(folder, info, 0, there, (f"{folder.name}: only the first {there} of {info.length} frames",))
 
 
 def _of_split(folder: Path, info: Info, split: str) -> Clip:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..sequences import Frame
+from ..setting import progress
 from .cache import Arrays, of_arrays, of_file
 from .choice import Choice
 from .errors import MotError
@@ -25,7 +26,6 @@ from .layout import Clip
 from .recipe import HERE, NONE, SIMULATED, Recipe, versions
 from .scoring import Score, as_arrays, benchmark_of, score, write_result
 from .scoring import of_arrays as score_of
-from .telling import bar
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -97,7 +97,9 @@ class Track:
         warps = inputs.warps[self.choice.motion] if self.choice.motion else None
         running = self.choice.start(self.clip.info.fps, self.clip.info.shape, warps)
         frames, times = [], []
-        for n, found in enumerate(bar(inputs.detections, f"{self.clip.name}: {self.choice.label}", self.clip.length)):
+        for n, found in enumerate(
+            progress(inputs.detections, f"{self.clip.name}: {self.choice.label}", self.clip.length)
+        ):
             start = time.perf_counter()
             frames.append(running.update(n, found))
             times.append(time.perf_counter() - start)
@@ -169,7 +171,7 @@ def do_all(jobs: Sequence[Callable[[], R]], workers: int, label: str) -> list[R]
     """
     order = sorted(range(len(jobs)), key=lambda i: -getattr(jobs[i], "size", 0))
     done: dict[int, R] = {}
-    for i, result in bar(_results(jobs, order, min(workers, len(jobs))), label, len(jobs), "job"):
+    for i, result in progress(_results(jobs, order, min(workers, len(jobs))), label, len(jobs), "job"):
         done[i] = result
     return [done[i] for i in range(len(jobs))]
 
