@@ -15,3 +15,11 @@ class EmbeddingError(ReIDError, ValueError):
 
 class HostError(ReIDError, RuntimeError):
     """The installed Ultralytics lacks something that this package stands on."""
+
+
+class GalleryError(ReIDError, RuntimeError):
+    """A gallery that can't be used as asked: another embedder's, another dimension, a corrupt or read-only file."""
+
+
+class GalleryUnavailable(GalleryError):
+    """A gallery that can't be reached now, but may be later: a server that is down, a disk that is full."""

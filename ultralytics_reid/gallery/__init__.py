@@ -1,0 +1,1 @@
+"""One identity over all cameras and all days."""

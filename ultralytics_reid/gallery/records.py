@@ -1,0 +1,245 @@
+"""What a gallery holds: embeddings of sightings, the visits they belong to, and filters over both."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..embedding import Floats, unit
+from ..errors import GalleryError
+
+Ints = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
+
+# The host returns ids as float32, which holds every whole number up to 2^24. Those from here to there are never given
+# by a gallery: a tracker whose gallery is away takes its ids from them, so that they can't be anybody's in it.
+LAST_ID = 2**24 - 1
+FIRST_LOCAL_ID = 15 * 2**20
+# The camera of those who were enrolled from pictures.
+ENROLLED = ""
+
+_PATH_COLUMNS = 5
+_ID_BITS = 63
+_LONGEST_NAME = 200
+
+
+def new_ids(count: int) -> Ints:
+    """Ids for new sightings or visits, made by the client, so that a write that is tried again changes nothing."""
+    return np.array([secrets.randbits(_ID_BITS) for _ in range(count)], np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """Sightings: how an individual looked for a moment, `N` of them in columns.
+
+    Attributes:
+        ids: `(N,)` int64, 0 or more, unique; see `new_ids`.
+        embeddings: `(N, D)` float32 of unit norm.
+        identities: `(N,)` int64, `identity_id`s, 1 or more.
+        visits: `(N,)` int64, ids of the visits they belong to.
+        cameras: `N` names, `ENROLLED` for pictures.
+        times: `(N,)` float64, seconds since 1970 (UTC).
+        classes: `(N,)` int64 class indices.
+        qualities: `(N,)` float32 in [0, 1], how much the crops can be trusted.
+    """
+
+    ids: Ints
+    embeddings: Floats
+    identities: Ints
+    visits: Ints
+    cameras: tuple[str, ...]
+    times: Doubles
+    classes: Ints
+    qualities: Floats
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Ints | Sequence[int]) -> Records:
+        """Some rows, by place."""
+        rows = np.asarray(rows, np.int64)
+        columns = (self.identities, self.visits)
+        cameras = tuple(self.cameras[n] for n in rows)
+        identities, visits = (c[rows] for c in columns)
+        rest = (self.times[rows], self.classes[rows], self.qualities[rows])
+        return Records(self.ids[rows], self.embeddings[rows], identities, visits, cameras, *rest)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Records], dim: int) -> Records:
+        """All rows of several, in order; of none, no rows of that dimension."""
+        parts = [*parts, nothing(dim)]
+        return cls(
+            np.concatenate([p.ids for p in parts]),
+            np.concatenate([p.embeddings for p in parts]),
+            np.concatenate([p.identities for p in parts]),
+            np.concatenate([p.visits for p in parts]),
+            tuple(c for p in parts for c in p.cameras),
+            np.concatenate([p.times for p in parts]),
+            np.concatenate([p.classes for p in parts]),
+            np.concatenate([p.qualities for p in parts]),
+        )
+
+
+def nothing(dim: int) -> Records:
+    """No rows."""
+    ints, floats = np.zeros(0, np.int64), np.zeros(0, np.float32)
+    return Records(ints, np.zeros((0, dim), np.float32), ints, ints, (), np.zeros(0), ints, floats)
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """What a search found for one query, the most alike first.
+
+    Attributes:
+        records: `(K,)` sightings.
+        similarities: `(K,)` float32, inner products of the query scaled to norm 1 with their embeddings, in [-1, 1].
+    """
+
+    records: Records
+    similarities: Floats
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+@dataclass(frozen=True, eq=False)
+class Visit:
+    """An individual on one camera from when they were first seen to when they were last.
+
+    Attributes:
+        id: 0 or more; see `new_ids`.
+        identity: The `identity_id`, 1 or more.
+        camera: Its name, `ENROLLED` for pictures.
+        cls: Class index.
+        first: Seconds since 1970 (UTC).
+        last: The same; no less than `first`.
+        path: `(P, 5)` float32: seconds since `first`, and the box's left, top, right and bottom as shares of the
+            picture's width and height.
+        probability: That it is this identity, in [0, 1], as it was judged when it was linked; 1 for a newcomer.
+        crop: A JPEG of the best crop; empty unless the user wants crops to be stored.
+    """
+
+    id: int
+    identity: int
+    camera: str
+    cls: int
+    first: float
+    last: float
+    path: Floats = field(default_factory=lambda: np.zeros((0, _PATH_COLUMNS), np.float32))
+    probability: float = 1.0
+    crop: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which sightings or visits; what is None is no condition, and an empty set matches nothing.
+
+    Attributes:
+        identities: Only these.
+        excluding: None of these identities.
+        visits: Only those of these visits.
+        cameras: Only these cameras.
+        classes: Only these classes.
+        since: Sightings at this time or later, visits that ended then or later; seconds since 1970.
+        until: Sightings at this time or earlier, visits that began then or earlier.
+        min_quality: Sightings of this quality or better; of visits it says nothing.
+    """
+
+    identities: frozenset[int] | None = None
+    excluding: frozenset[int] = frozenset()
+    visits: frozenset[int] | None = None
+    cameras: frozenset[str] | None = None
+    classes: frozenset[int] | None = None
+    since: float | None = None
+    until: float | None = None
+    min_quality: float | None = None
+
+
+ANY = Filter()
+
+
+def checked_embeddings(vectors: npt.ArrayLike, dim: int) -> Floats:
+    """Embeddings as a gallery stores them.
+
+    Args:
+        vectors: `(N, D)`, any real dtype and norm.
+        dim: The gallery's `D`.
+
+    Returns:
+        `(N, D)` float32 of unit norm.
+
+    Raises:
+        GalleryError: If the shape is another, or a row is zero or not finite.
+    """
+    batch = np.asarray(vectors, np.float32)
+    if batch.ndim != 2 or batch.shape[1] != dim:  # noqa: PLR2004
+        raise GalleryError(f"embeddings must have the shape (N, {dim}) in this gallery, got {batch.shape}")
+    bad = ~np.isfinite(batch).all(axis=1) | ~batch.any(axis=1)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        what = "zero" if not batch[row].any() else "not finite"
+        raise GalleryError(f"embeddings must be finite and not zero, and row {row} of {len(batch)} is {what}")
+    return unit(batch)
+
+
+def checked_records(records: Records, dim: int) -> Records:
+    """Records as a gallery stores them: checked, with embeddings of unit norm.
+
+    Raises:
+        GalleryError: If a column has another length than `ids`, an embedding can't be stored, or a value is out of
+            range; the message says which.
+    """
+    embeddings = checked_embeddings(records.embeddings, dim)
+    n = len(records.ids)
+    columns = (records.identities, records.visits, records.times, records.classes, records.qualities)
+    if {n} != {len(embeddings), len(records.cameras), *(len(c) for c in columns)}:
+        raise GalleryError(f"every column must have {n} rows, as ids has")
+    if len(np.unique(records.ids)) != n:
+        raise GalleryError("ids must differ from each other")
+    _check("ids", records.ids, records.ids >= 0, "0 or more")
+    _check("visits", records.visits, records.visits >= 0, "0 or more")
+    _check_identities(records.identities)
+    _check("times", records.times, np.isfinite(records.times), "finite")
+    _check("qualities", records.qualities, (records.qualities >= 0) & (records.qualities <= 1), "in [0, 1]")
+    for camera in set(records.cameras):
+        check_name("camera", camera)
+    return Records(records.ids, embeddings, *columns[:2], records.cameras, *columns[2:])
+
+
+def checked_visits(visits: Sequence[Visit]) -> Sequence[Visit]:
+    """Visits as a gallery stores them.
+
+    Raises:
+        GalleryError: If a value is out of range; the message says which.
+    """
+    _check_identities(np.array([v.identity for v in visits], np.int64))
+    for visit in visits:
+        check_name("camera", visit.camera)
+        if not -np.inf < visit.first <= visit.last < np.inf:
+            raise GalleryError(f"a visit must end after it began, got {visit.first!r} to {visit.last!r}")
+        if visit.path.ndim != 2 or visit.path.shape[1] != _PATH_COLUMNS or not np.isfinite(visit.path).all():  # noqa: PLR2004
+            raise GalleryError(f"a visit's path must be finite, of the shape (P, 5), got {visit.path.shape}")
+    return visits
+
+
+def check_name(what: str, name: str) -> None:
+    """Refuse names that no engine could store, or nobody could read.
+
+    Raises:
+        GalleryError: If it isn't a string, longer than 200 characters, or has control characters.
+    """
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME or any(not c.isprintable() for c in name):
+        raise GalleryError(f"a {what}'s name must be printable, of at most {_LONGEST_NAME} characters, got {name!r}")
+
+
+def _check_identities(identities: Ints) -> None:
+    _check("identities", identities, (identities >= 1) & (identities <= LAST_ID), f"in [1, {LAST_ID}]")
+
+
+def _check(what: str, values: npt.NDArray[np.generic], right: npt.NDArray[np.bool_], rule: str) -> None:
+    if not right.all():
+        raise GalleryError(f"{what} must be {rule}, got {values[~right][0]!r}")

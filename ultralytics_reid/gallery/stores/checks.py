@@ -1,0 +1,58 @@
+"""What every store checks alike before it asks its engine."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...embedding import Floats
+from ...errors import GalleryError
+from ..records import checked_embeddings
+
+MOST_HITS = 10_000
+MOST_RESERVED = 10_000
+MOST_DIMS = 16_000
+
+
+def check_queries(queries: Floats, dim: int, k: int) -> Floats:
+    """Queries, scaled to norm 1.
+
+    Raises:
+        GalleryError: If their shape or `k` is out of range, or one is zero or not finite.
+    """
+    if not 1 <= k <= MOST_HITS:
+        raise GalleryError(f"k must be in [1, {MOST_HITS}], got {k!r}")
+    return checked_embeddings(np.atleast_2d(queries), dim)
+
+
+def check_same(uri: str, held: tuple[int, str], asked: tuple[int | None, str | None]) -> None:
+    """Refuse to open a gallery of other vectors.
+
+    Args:
+        uri: For the message.
+        held: Dimension and fingerprint of what is there.
+        asked: The same of what is to come; None for whatever is there.
+
+    Raises:
+        GalleryError: If they differ.
+    """
+    dim, fingerprint = asked
+    if fingerprint is not None and fingerprint != held[1]:
+        raise GalleryError(
+            f"the gallery {uri} holds embeddings by {held[1] or 'an unknown embedder'}, and these are by "
+            f"{fingerprint or 'an unknown embedder'}: they can't be compared; use another gallery"
+        )
+    if dim is not None and dim != held[0]:
+        raise GalleryError(f"the gallery {uri} holds embeddings of dimension {held[0]}, and these have {dim}")
+
+
+def check_new(uri: str, dim: int | None, fingerprint: str | None) -> tuple[int, str]:
+    """What a new gallery is for.
+
+    Raises:
+        GalleryError: If it isn't said, or the dimension is out of range.
+    """
+    if dim is None or fingerprint is None:
+        raise GalleryError(f"there is no gallery at {uri}")
+    if not 1 <= dim <= MOST_DIMS:
+        raise GalleryError(f"a gallery's dimension must be in [1, {MOST_DIMS}], got {dim!r}")
+    return dim, fingerprint
