@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -62,11 +62,16 @@ class Records:
     def take(self, rows: Ints | Sequence[int]) -> Records:
         """Some rows, by place."""
         rows = np.asarray(rows, np.int64)
-        columns = (self.identities, self.visits)
-        cameras = tuple(self.cameras[n] for n in rows)
-        identities, visits = (c[rows] for c in columns)
-        rest = (self.times[rows], self.classes[rows], self.qualities[rows])
-        return Records(self.ids[rows], self.embeddings[rows], identities, visits, cameras, *rest)
+        return Records(
+            self.ids[rows],
+            self.embeddings[rows],
+            self.identities[rows],
+            self.visits[rows],
+            tuple(self.cameras[n] for n in rows),
+            self.times[rows],
+            self.classes[rows],
+            self.qualities[rows],
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[Records], dim: int) -> Records:
@@ -195,8 +200,9 @@ def checked_records(records: Records, dim: int) -> Records:
     """
     embeddings = checked_embeddings(records.embeddings, dim)
     n = len(records.ids)
-    columns = (records.identities, records.visits, records.times, records.classes, records.qualities)
-    if {n} != {len(embeddings), len(records.cameras), *(len(c) for c in columns)}:
+    rows = (embeddings, records.identities, records.visits, records.cameras)
+    lengths = {len(c) for c in (*rows, records.times, records.classes, records.qualities)}
+    if lengths != {n}:
         raise GalleryError(f"every column must have {n} rows, as ids has")
     if len(np.unique(records.ids)) != n:
         raise GalleryError("ids must differ from each other")
@@ -207,7 +213,7 @@ def checked_records(records: Records, dim: int) -> Records:
     _check("qualities", records.qualities, (records.qualities >= 0) & (records.qualities <= 1), "in [0, 1]")
     for camera in set(records.cameras):
         check_name("camera", camera)
-    return Records(records.ids, embeddings, *columns[:2], records.cameras, *columns[2:])
+    return replace(records, embeddings=embeddings)
 
 
 def checked_visits(visits: Sequence[Visit]) -> Sequence[Visit]:
