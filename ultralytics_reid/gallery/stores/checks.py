@@ -6,11 +6,12 @@ import numpy as np
 
 from ...embedding import Floats
 from ...errors import GalleryError
-from ..records import checked_embeddings
+from ..records import LAST_ID, check_name, checked_embeddings
 
 MOST_HITS = 10_000
 MOST_RESERVED = 10_000
 MOST_DIMS = 16_000
+MOST_BLOB = 16 * 2**20
 
 
 def check_queries(queries: Floats, dim: int, k: int) -> Floats:
@@ -56,3 +57,38 @@ def check_new(uri: str, dim: int | None, fingerprint: str | None) -> tuple[int, 
     if not 1 <= dim <= MOST_DIMS:
         raise GalleryError(f"a gallery's dimension must be in [1, {MOST_DIMS}], got {dim!r}")
     return dim, fingerprint
+
+
+def check_reserved(count: int) -> int:
+    """How many ids are asked for.
+
+    Raises:
+        GalleryError: If it is out of range.
+    """
+    if not 1 <= count <= MOST_RESERVED:
+        raise GalleryError(f"identities are reserved 1 to {MOST_RESERVED} at a time, got {count!r}")
+    return int(count)
+
+
+def check_identity(identity: int) -> int:
+    """An identity that somebody can have.
+
+    Raises:
+        GalleryError: If it is out of range.
+    """
+    if not 1 <= identity <= LAST_ID:
+        raise GalleryError(f"an identity must be in [1, {LAST_ID}], got {identity!r}")
+    return int(identity)
+
+
+def check_blob(key: str, value: bytes) -> None:
+    """Refuse files that can't be kept in a gallery.
+
+    Raises:
+        GalleryError: If the name isn't printable, or the file too large.
+    """
+    check_name("file", key)
+    if len(value) > MOST_BLOB:
+        raise GalleryError(
+            f"a file in a gallery may have {MOST_BLOB} bytes (16 MiB) at most, and {key} has {len(value)}"
+        )
