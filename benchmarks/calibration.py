@@ -27,7 +27,7 @@ from scipy.stats import rankdata
 
 from ultralytics_reid import Revival
 from ultralytics_reid.candidates import MOST_APPEARANCE
-from ultralytics_reid.demo.colours import COLOURS
+from ultralytics_reid.colours import COLOURS
 from ultralytics_reid.memory import MemoryBank
 from ultralytics_reid.tracklet import Tracklet
 

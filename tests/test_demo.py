@@ -14,14 +14,14 @@ from PIL import Image
 
 from ultralytics_reid import ConfigError, ReIDError, Revival, TakenBack
 from ultralytics_reid.cli import main
+from ultralytics_reid.colours import COLOURS, bgr, colour_of
 from ultralytics_reid.demo import DETECTOR, DemoOptions, run, run_demo
-from ultralytics_reid.demo.colours import COLOURS, bgr, colour_of
 from ultralytics_reid.demo.drawing import Tag, Timeline, draw_boxes
-from ultralytics_reid.demo.lettering import put, words
 from ultralytics_reid.demo.report import Outcome, Report
 from ultralytics_reid.demo.running import Runner
 from ultralytics_reid.demo.sheet import Album, Shot
 from ultralytics_reid.demo.truth import Judge, SceneTruth
+from ultralytics_reid.lettering import put, words
 from ultralytics_reid.scoring import Frame, returns
 
 FRAMES, FPS = 20, 10

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..events import Revival
+from ..lettering import Picture
 from ..results import identities
 from ..scoring import Frame, Returns
 from .drawing import Tag, Timeline
-from .lettering import Picture
 from .truth import Judge, SceneTruth
 
 # News of a return stays on the box for as long.

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .colours import BAD, FAINT, GOOD, INK, LINE, PAPER, bgr, colour_of
-from .lettering import Picture, put, words
+from ..colours import BAD, FAINT, GOOD, INK, LINE, PAPER, bgr, colour_of
+from ..lettering import Picture, put, words
 
 _TITLE, _LETTERS, _LABEL = 26, 19, 17
 HEAD = 76

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from ..errors import ReIDError
+from ..lettering import Picture
 from ..scoring import Frame
 from .comments import Comment
 from .drawing import Tag, draw_boxes, heading
-from .lettering import Picture
 
 # A panel is as wide at most, and at least, pixels.
 _MOST, _LEAST = 960, 640

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ..colours import FAINT, GOOD, INK, LINE, PAPER, colour_of
+from ..lettering import fitted, font
 from ..scoring import Frame, iou
-from .colours import FAINT, GOOD, INK, LINE, PAPER, colour_of
-from .lettering import font
 
 COLUMNS, ROWS = 7, 16
 # An absence of as many seconds is worth a mark.
@@ -163,10 +163,7 @@ def _draw_shot(
     pen: ImageDraw.ImageDraw, sheet: Image.Image, at: tuple[int, int], shot: Shot, away: float | None
 ) -> None:
     left, top = at
-    crop = Image.fromarray(shot.picture[..., ::-1])
-    ratio = min(_CROP[0] / crop.width, _CROP[1] / crop.height)
-    size = max(1, round(crop.width * ratio)), max(1, round(crop.height * ratio))
-    sheet.paste(crop.resize(size, Image.Resampling.LANCZOS), (left, top))
+    sheet.paste(fitted(Image.fromarray(shot.picture[..., ::-1]), *_CROP), (left, top))
     pen.text((left, top + _CROP[1] + 3), f"{shot.seconds:.1f} s", fill=INK, font=font(13))
     if away is not None:
         pen.line((left - 8, top, left - 8, top + _CROP[1] + 36), fill=GOOD, width=3)

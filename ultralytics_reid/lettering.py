@@ -1,4 +1,4 @@
-"""Words on pictures, in a typeface that comes along with Matplotlib: nothing is fetched."""
+"""Words and small pictures on pictures; the typeface comes along with Matplotlib: nothing is fetched."""
 
 from __future__ import annotations
 
@@ -49,3 +49,10 @@ def put(picture: Picture, patch: Picture, left: int, top: int) -> None:
     x, y = max(0, -left), max(0, -top)
     part = patch[y : max(y, height - top), x : max(x, width - left)]
     picture[top + y : top + y + part.shape[0], left + x : left + x + part.shape[1]] = part
+
+
+def fitted(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """A picture as large as it can be in so many pixels, in its own proportions."""
+    ratio = min(width / picture.width, height / picture.height)
+    size = max(1, round(picture.width * ratio)), max(1, round(picture.height * ratio))
+    return picture.resize(size, Image.Resampling.LANCZOS)
