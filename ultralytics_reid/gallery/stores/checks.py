@@ -90,5 +90,5 @@ def check_blob(key: str, value: bytes) -> None:
     check_name("file", key)
     if len(value) > MOST_BLOB:
         raise GalleryError(
-            f"a file in a gallery may have {MOST_BLOB} bytes (16 MiB) at most, and {key} has {len(value)}"
+            f"a file of a gallery may have {MOST_BLOB} bytes (16 MiB) at most, and {key} has {len(value)}"
         )
