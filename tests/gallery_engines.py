@@ -143,8 +143,8 @@ def matching(records, where=ANY):
         (where.cameras, records.cameras),
         (where.classes, records.classes),
     ):
-        right &= [wanted is None or value in wanted for value in column]
-    right &= [identity not in where.excluding for identity in records.identities]
+        right &= np.array([wanted is None or value in wanted for value in column], bool)
+    right &= np.array([identity not in where.excluding for identity in records.identities], bool)
     right &= records.times >= (-np.inf if where.since is None else where.since)
     right &= records.times <= (np.inf if where.until is None else where.until)
     return right & (records.qualities >= np.float32(where.min_quality or 0))
