@@ -74,6 +74,11 @@ class _Pairs:
         return min(self._used, _KEPT)
 
     @property
+    def kept(self) -> Floats | None:
+        """`(N, 2, D)` pairs; None before the first."""
+        return None if self._pairs is None else self._pairs[: len(self)]
+
+    @property
     def moments(self) -> tuple[float, float]:
         """The scores' sum, and that of their squared deviations from their mean."""
         if self._moments is None:
@@ -126,6 +131,11 @@ class ScoreModel:
         for pairs, mask in ((self._genuine, same), (self._impostor, ~same)):
             if mask.any():
                 pairs.add(a[mask], b[mask], self._project)
+
+    @property
+    def pairs(self) -> tuple[Floats | None, Floats | None]:
+        """What it learned from: genuine and impostor pairs, `(N, 2, D)` raw; None where there are none."""
+        return self._genuine.kept, self._impostor.kept
 
     def rescore(self) -> None:
         """Measure what is kept anew; to be called when the metric has changed, which has a prior of its own."""

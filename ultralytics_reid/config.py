@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import MISSING, Field, dataclass, field, fields
+from datetime import datetime
 from typing import Any
 
 from .errors import ConfigError
@@ -125,6 +126,14 @@ class Config:
     max_covered: float = _number(0.4, 0, 1)
     min_crop_height: float = _number(24.0, 0, 1e5)
 
+    gallery: str = field(default="", metadata={"rule": Rule((str,), may_be_empty=True)})
+    camera_id: str = field(default="auto", metadata={"rule": Rule((str,))})
+    start_time: float | str = field(default="auto", metadata={"rule": Rule((str, float), 0, 1e11)})
+    topology: str = field(default="", metadata={"rule": Rule((str,), may_be_empty=True)})
+    keep_days: float = _number(30.0, 0, 1e6)
+    store_crops: bool = _switch(False)
+    gallery_wait: float = _number(0.0, 0, 60)
+
     fps: float | str = _number("auto", 0.01, 1000, "auto")  # type: ignore[arg-type]
     folder_is_video: bool = _switch(True)
 
@@ -164,6 +173,7 @@ class Config:
         ours = {f.name for f in fields(cls)}
         config = cls(**{k: v for k, v in given.items() if k in ours})
         config._check_closed_set()
+        config._check_gallery()
         return config
 
     def _check_closed_set(self) -> None:
@@ -172,6 +182,40 @@ class Config:
         if self.max_identities > self.memory_identities:
             most = self.memory_identities
             raise ConfigError(f"'max_identities' must be at most memory_identities ({most}), got {self.max_identities}")
+
+    def _check_gallery(self) -> None:
+        if self.gallery and not self.remembers:
+            raise ConfigError("'gallery' needs with_reid: True and memory_seconds above 0, to have somebody to tell of")
+        if self.gallery and self.max_identities:
+            raise ConfigError("'gallery' and 'max_identities' exclude each other: a gallery has everybody's ids")
+        _ = self.starts, self.cameras
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of the cameras, by stream; empty where they are to be named by their sources."""
+        names = tuple(name.strip() for name in self.camera_id.split(","))
+        if names == ("auto",):
+            return ()
+        if not all(names) or len(set(names)) < len(names):
+            raise ConfigError(
+                f"'camera_id' must be auto, or different names with commas between, got {self.camera_id!r}"
+            )
+        return names
+
+    @property
+    def starts(self) -> float | None:
+        """When the videos start, seconds since 1970; None where that isn't said."""
+        if self.start_time == "auto":
+            return None
+        if not isinstance(self.start_time, str):
+            return float(self.start_time)
+        try:
+            return datetime.fromisoformat(self.start_time.replace("Z", "+00:00")).timestamp()
+        except ValueError as error:
+            what = (
+                "auto, seconds since 1970, or a date and time as 2026-11-26T08:30:00 (local, unless it ends in +00:00)"
+            )
+            raise ConfigError(f"'start_time' must be {what}, got {self.start_time!r}") from error
 
 
 _LOW, _HIGH = "track_low_thresh", "track_high_thresh"

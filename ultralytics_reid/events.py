@@ -44,19 +44,78 @@ class TakenBack:
         previous_id: The identity that they were taken for, which can be revived again.
         frame: Number of the frame, counted from 1 as the host does.
         time: The same in seconds of the tracker's clock.
+        since: When those boxes began, in the same seconds.
     """
 
     identity_id: int | None
     previous_id: int
     frame: int
     time: float
+    since: float = 0.0
 
 
-Event = Revival | TakenBack
+@dataclass(frozen=True)
+class Linked:
+    """The gallery knew somebody who was new to this camera or run.
+
+    Attributes:
+        identity_id: Their identity, under which they go on.
+        previous_id: The id under which they were shown until now.
+        frame: Number of the frame, counted from 1 as the host does.
+        time: The same in seconds of the tracker's clock.
+        gap: Seconds since they were last seen anywhere.
+        camera_id: Where that was; empty for somebody enrolled from pictures.
+        similarity: Cosine under the metric of all cameras, in [-1, 1], to the closest of what is known of them.
+        probability: That it is them, in [0, 1].
+        late: Whether the gallery was away when it was asked, so that the link had to be made up for.
+    """
+
+    identity_id: int
+    previous_id: int
+    frame: int
+    time: float
+    gap: float
+    camera_id: str
+    similarity: float
+    probability: float
+    late: bool = False
+
+
+@dataclass(frozen=True)
+class GalleryAway:
+    """The gallery can't be reached: tracking goes on, with ids of this camera's own until it is back.
+
+    Attributes:
+        why: The reason.
+        frame: Number of the frame, counted from 1 as the host does.
+        time: The same in seconds of the tracker's clock.
+    """
+
+    why: str
+    frame: int
+    time: float
+
+
+@dataclass(frozen=True)
+class GalleryBack:
+    """The gallery can be reached again: what it missed is made up for.
+
+    Attributes:
+        lost: Visits that could not be kept until now; 0 unless it was away for very long.
+        frame: Number of the frame, counted from 1 as the host does.
+        time: The same in seconds of the tracker's clock.
+    """
+
+    lost: int
+    frame: int
+    time: float
+
+
+Event = Revival | TakenBack | Linked | GalleryAway | GalleryBack
 
 
 class Events:
-    """The last revivals of one tracker, those taken back too, and who wants to hear of the next."""
+    """The last events of one tracker, and who wants to hear of the next."""
 
     def __init__(self) -> None:
         self._kept: deque[Event] = deque(maxlen=_KEPT)

@@ -22,6 +22,23 @@ def font(size: int, *, bold: bool = False) -> Any:
     return ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", name)), size)
 
 
+def cut(text: str, size: int, width: float, *, bold: bool = False) -> str:
+    """As much of a text as fits into a width, with an ellipsis where it is cut.
+
+    Args:
+        text: What is to be written.
+        size: Height of the letters, pixels.
+        width: What it may take, pixels.
+        bold: Whether they are heavy.
+    """
+    face, kept = font(size, bold=bold), len(text)
+    if face.getlength(text) <= width:
+        return text
+    while kept and face.getlength(text[:kept].rstrip() + "…") > width:
+        kept -= 1
+    return text[:kept].rstrip() + "…"
+
+
 @lru_cache(maxsize=4096)
 def words(text: str, size: int, ink: str, paper: str, *, bold: bool = False, pad: int = 0) -> Picture:
     """A line of text on a ground of one colour.

@@ -224,6 +224,17 @@ class MemoryBank:
         self._looks.join(source, target)
         self._drop(np.array([source]))
 
+    def rename(self, old: int, new: int) -> None:
+        """Give an identity another id, which must be nobody's; KeyError if it isn't in memory.
+
+        Raises:
+            ValueError: If the new id is somebody's.
+        """
+        if new in self._slot:
+            raise ValueError(f"identity {new} is in memory already")
+        self._slot[new] = self._slot.pop(old)
+        self._ids[self._slot[new]] = new
+
     def forget(self, before: float) -> list[int]:
         """Drop identities last seen before a time, in seconds, and return them, the one unseen for longest first."""
         return self._drop(self._by_absence(np.flatnonzero(self._last[: self._used, 0] < before)))

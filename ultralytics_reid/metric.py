@@ -77,6 +77,16 @@ class Metric:
         self._crops += len(batch)
 
     @property
+    def scatter(self) -> tuple[Floats, int] | None:
+        """The within-tracklet scatter, `(D, D)`, summed over so many crops; None as long as there is none."""
+        return None if self._scatter is None else (self._scatter, self._crops)
+
+    def add_scatter(self, scatter: Floats, crops: int) -> None:
+        """Take over what another metric has learned, of the same embedder: its `scatter`."""
+        self._scatter = scatter.copy() if self._scatter is None else self._scatter + scatter
+        self._crops += crops
+
+    @property
     def due(self) -> bool:
         """Whether there is so much new evidence that `refresh` pays."""
         return self._crops >= max(_FIRST_REFRESH, _GROWTH * self._refreshed_at)
@@ -118,6 +128,22 @@ class Metric:
         """
         onto = directions if self._map is None else self._map @ directions
         return lambda vectors: unit(self._onto(onto, vectors))
+
+    def against_raw(self, vectors: Floats) -> Floats:
+        """What to compare raw vectors with for their inner products to rank as those under the metric do.
+
+        Only the other side's norm is missing then, which differs little: good enough to find whom to look at closely
+        among vectors that can't all be projected anew whenever the metric changes.
+
+        Args:
+            vectors: `(N, D)` float32 raw embeddings.
+
+        Returns:
+            `(N, D)` float32 unit vectors.
+        """
+        if self._map is None or self._centre is None:
+            return unit(vectors)
+        return unit((vectors - self._centre) @ self._map @ self._map.T)
 
     def _onto(self, axes: Floats, vectors: Floats) -> Floats:
         rows = vectors.reshape(-1, vectors.shape[-1])  # NumPy would multiply a stack of matrices one by one

@@ -13,9 +13,11 @@ import numpy as np
 from .clock import DEFAULT_FPS
 from .embedders import AUTO
 from .embedders.detector import DetectorFeatures
+from .errors import ConfigError
 from .results import BoxIdentity, attach
+from .sources import camera_names
 
-_AFTER = "on_predict_postprocess_end"
+_AFTER, _END = "on_predict_postprocess_end", "on_predict_end"
 _MOST_FPS = 1000.0
 
 
@@ -29,11 +31,54 @@ def setup(predictor: Any) -> None:
         del predictor._hook  # its taps are off, and a tracker that is set up anew may want none
     first, embedder = predictor.trackers[0], predictor.trackers[0].embedder
     for tracker in predictor.trackers[1:]:
-        tracker.embedder = embedder
+        tracker.embedder, tracker.connection = embedder, first.connection
+    if first.connection is not None:
+        _prepare_gallery(predictor)
     if first.config.with_reid and first.config.model == AUTO:
         _tap_detector(predictor)
     if after_update not in predictor.callbacks[_AFTER]:
         predictor.add_callback(_AFTER, after_update)
+
+
+def _prepare_gallery(predictor: Any) -> None:
+    """Tell the trackers what cameras they have, and be told when the video is over."""
+    given, streams = predictor.trackers[0].config.cameras, predictor.dataset.bs
+    if given and predictor.dataset.mode == "stream" and len(given) < streams:
+        raise ConfigError(f"'camera_id' must name all {streams} streams, or be auto, got {len(given)} names")
+    recipe = {"detector": str(predictor.args.model), "imgsz": str(predictor.args.imgsz)}
+    for tracker in predictor.trackers:
+        tracker.recipe |= recipe
+    if after_video not in predictor.callbacks[_END]:
+        predictor.add_callback(_END, after_video)
+
+
+def _name_cameras(predictor: Any) -> None:
+    if predictor.trackers[0].connection is None:
+        return
+    live = time.time()
+    names = camera_names(predictor, predictor.trackers[0].config.cameras)
+    for tracker, name in zip(_fed(predictor), names, strict=False):
+        tracker.camera_id = name
+        if tracker.starts_at is None and _is_live(predictor):
+            tracker.starts_at = live - tracker.clock.now
+
+
+def _is_live(predictor: Any) -> bool:
+    lengths = getattr(predictor.dataset, "frames", None)
+    return predictor.dataset.mode == "stream" and (lengths is None or float("inf") in lengths)
+
+
+def after_video(predictor: Any) -> None:
+    """Have everything written to the gallery, after the host has read its source to the end.
+
+    Args:
+        predictor: The host's predictor. Where pictures are given to it one by one, each is a source of its own, and
+            nothing is over yet.
+    """
+    if predictor.dataset.mode in ("video", "stream"):
+        for tracker in getattr(predictor, "trackers", []):
+            if getattr(tracker, "connection", None) is not None:
+                tracker.finish(wait=True)
 
 
 def _tap_detector(predictor: Any) -> None:
@@ -73,6 +118,7 @@ def before_update(predictor: Any) -> None:
             tracker.features_by = taps.fingerprint
     for tracker in predictor.trackers:
         tracker.batch, tracker.masks = [], []
+    _name_cameras(predictor)
     _hand_over_masks(predictor)
     _tell_time(predictor)
     _join_folder(predictor)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from .sightings import sightings
 from .teaching import CHECK_EVERY, CHECK_SPAN, DOUBTS, EVIDENCE, Teacher
 from .tracklet import Probation, Tracklet
 
+if TYPE_CHECKING:
+    from .gallery.evidence import Evidence
+
 # Tracklets a check whose likeness to each other is learned from: more would only push out older pairs.
 _COMPARED = 12
 # Nats below which a tracklet doesn't resemble an identity at all, and below which it hardly does.
@@ -36,6 +40,8 @@ _TINY_RATE = 1e-12
 # By how much, in cosine, somebody else must resemble an identity more than who shows it, for the id to be theirs.
 _MARGIN = 0.1
 
+# Is told of a tracklet, the raw mean of some of its crops, and how many.
+Lessons = Callable[[Tracklet, Floats, int], object]
 # A frame's number, and its time in seconds.
 When = tuple[int, float]
 # Identities that are visible, and those that only claimants may show.
@@ -72,6 +78,7 @@ class Recogniser:
         self._checked = 0.0
         self._checks = 0
         self._seen: Sequence[Tracklet] = ()
+        self._earlier: Floats | None = None
 
     def step(self, seen: Sequence[Tracklet], frame: int, now: float) -> None:
         """Go through one frame.
@@ -110,9 +117,48 @@ class Recogniser:
         if tracklet.identity < 0 and not (self._ids.closed and self._config.remembers):
             tracklet.identity = self._ids.new() or tracklet.identity
 
+    def on_lesson(self, listener: Lessons) -> None:
+        """Have somebody told of all that memory is taught: the tracklet, `(D,)` the raw mean of crops, and how many."""
+        self._teacher.listener = listener
+
+    def individuals(self) -> Floats:
+        """`(K, D)` raw mean embeddings of all individuals it knows of; those of earlier runs come first."""
+        means = self.bank.means()
+        return means if self._earlier is None or not len(self._earlier) else _stacked(self._earlier, means)
+
+    def remember_evidence(self, evidence: Evidence) -> None:
+        """Start from what this camera has learned in earlier runs, as far as the config lets it learn."""
+        if self._config.learn_metric:
+            self._earlier = evidence.means
+            self.metric.add_scatter(evidence.scatter, evidence.crops)
+        for pairs, same in ((evidence.genuine, True), (evidence.impostor, False)):
+            self.tracklets.observe(pairs[:, 0], pairs[:, 1], np.full(len(pairs), same))
+
+    def rename(self, old: int, new: int, everybody: Iterable[Tracklet]) -> bool:
+        """An identity turns out to be another, which may be in memory too.
+
+        Args:
+            old: The id that is no more.
+            new: The one that they have.
+            everybody: All tracklets that may show or claim one of them.
+
+        Returns:
+            Whether it was done: not where both are visible, so that they can't be the same.
+        """
+        if any(t.settled and t.identity == new for t in self._seen):
+            return False
+        if old in self.bank and new in self.bank:
+            self.bank.merge(old, new)
+        elif old in self.bank:
+            self.bank.rename(old, new)
+        for tracklet in everybody:
+            tracklet.identity = new if tracklet.identity == old else tracklet.identity
+            tracklet.claim = new if tracklet.claim == old else tracklet.claim
+        return True
+
     def _learn_metric(self) -> None:
         if self.metric.due:
-            means = self.bank.means()
+            means = self.individuals()
             self.metric.refresh(means)
             self.looks.rescore()
             self.tracklets.rescore()
@@ -213,7 +259,7 @@ class Recogniser:
             previous = tracklet.identity
             self.bank.see(previous, tracklet.probation.before)
             tracklet.reopen(self._ids.provisional())
-            self._events.emit(TakenBack(max(tracklet.identity, 0) or None, previous, *when))
+            self._events.emit(TakenBack(max(tracklet.identity, 0) or None, previous, *when, tracklet.born))
 
     def _credible(self, found: Candidates) -> Bools:
         """Scores that a stranger hardly reaches, the less so the likelier motion makes the pair; a claim needs none."""
@@ -317,3 +363,7 @@ class Recogniser:
             # It has been there since then: nobody who was seen later is the same.
             self.bank.see(identity, tracklet.origin or tracklet.last)
         self.bank.see(identity, tracklet.last)
+
+
+def _stacked(a: Floats, b: Floats) -> Floats:
+    return np.concatenate([a, b]) if len(b) else a

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from .embedding import Floats
 from .memory import MemoryBank
 from .metric import Metric
 from .tracklet import Probation, Tracklet
@@ -31,12 +32,16 @@ class Teacher:
     Args:
         bank: Learns prototypes.
         metric: Learns how crops of one individual differ.
+
+    Attributes:
+        listener: Is told of all that memory is taught; None for nobody.
     """
 
     def __init__(self, bank: MemoryBank, metric: Metric) -> None:
         self._bank = bank
         self._metric = metric
         self._waiting: list[Tracklet] = []
+        self.listener: Callable[[Tracklet, Floats, int], object] | None = None
 
     def teach(self, tracklet: Tracklet, now: float) -> None:
         """Teach a settled tracklet's crops that are old enough; those of who is on probation wait for its end."""
@@ -80,3 +85,5 @@ class Teacher:
         for vector, weight in lessons:
             if tracklet.identity in self._bank and vector.any():
                 self._bank.learn(tracklet.identity, vector, weight)
+                if self.listener is not None:
+                    self.listener(tracklet, vector, weight)

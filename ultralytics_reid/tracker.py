@@ -23,6 +23,9 @@ from .embedders import AUTO, CropOptions, Embedder, Regions, build_embedder, emb
 from .embedding import Bools, Floats, as_features, unit
 from .errors import EmbeddingError
 from .events import Events
+from .gallery.camera import GalleryCamera, shares
+from .gallery.connection import Connection
+from .gallery.messages import Glimpse
 from .ids import Ids
 from .quality import clean_crops
 from .recognition import Recogniser
@@ -31,6 +34,9 @@ from .sightings import LastSeen
 from .threads import OneThread
 from .track import ReIDTrack
 from .tracklet import Tracklet
+
+# What a camera is called whose source has no name.
+_SOME_CAMERA = "camera"
 
 
 class ReIDBOTSORT(BOTSORT):
@@ -56,6 +62,10 @@ class ReIDBOTSORT(BOTSORT):
         batch: Who the frames of the host's batch show; None outside of one.
         features_by: Fingerprint of what gives the embeddings that `update` is handed; empty where it isn't known.
         masks: The outlines of each frame's detections in that batch, or None; empty where `mask_crops` is off.
+        camera_id: The camera's name in the gallery.
+        starts_at: When its clock was 0, seconds since 1970; None where nobody knows.
+        recipe: How its embeddings are made, for those who search the gallery later.
+        connection: The way to the gallery, which all cameras of a process share; None where there is none.
     """
 
     def __init__(self, args: Any) -> None:
@@ -75,17 +85,41 @@ class ReIDBOTSORT(BOTSORT):
         self._told = False
         self._one_thread = OneThread()
         self._waiting: tuple[Any, Regions] | None = None
+        self._picture: Any = None
+        self.camera_id = (self.config.cameras or (_SOME_CAMERA,))[0]
+        self.starts_at = self.config.starts
+        self.recipe = {"model": self.config.model, "weights": self.config.weights}
+        self.connection = Connection(self.config, family_of(self.config.model)) if self.config.gallery else None
+        self._gallery: GalleryCamera | None = None
         if isinstance(self.config.fps, float | int):
             self.fps = float(self.config.fps)
         self._forget()
 
     def _forget(self) -> None:
         self.attention = Attention(self.config.reid_interval, self.config.remembers)
-        self._identity_ids = Ids(lambda: int(next(self._ids)), self.config.max_identities)
+        self.finish()
+        self._gallery = None
+        self._identity_ids = Ids(self._next_id, self.config.max_identities)
         self._dim: int | None = None
         self._clean: Bools = np.zeros(0, bool)
         self.recogniser = Recogniser(self.config, self._identity_ids, self.events)
         self.recogniser.assume(family_of(self.config.model))
+
+    def _next_id(self) -> int:
+        return int(next(self._ids)) if self.connection is None else self.connection.next_id()
+
+    def finish(self, *, wait: bool = False) -> None:
+        """Tell the gallery, if there is one, that the video is over.
+
+        Args:
+            wait: Whether to wait, ten seconds at most, until it has everything.
+        """
+        if self._gallery is None or self.connection is None:
+            return
+        self._gallery.close()
+        self._gallery = None
+        if wait:
+            self.connection.settle()
 
     def reset(self) -> None:
         """Forget tracks, identities, past events and the time; the embedder, the frame rate and listeners stay."""
@@ -157,7 +191,9 @@ class ReIDBOTSORT(BOTSORT):
         xyxy = np.asarray(results.xyxy, np.float32)
         self._clean = self._clean_crops(results, xyxy, img)
         feats = self._features(results, xyxy, img, feats)
+        self._picture = img, getattr(results, "orig_shape", None) if img is None else img.shape[:2]
         rows = np.asarray(super().update(results, img, feats=feats, **kwargs))
+        self._picture = None
         if self.batch is not None:
             self.batch.append(self.identities())
         return rows
@@ -311,10 +347,45 @@ class ReIDBOTSORT(BOTSORT):
         if self.config.remembers:
             for tracklet in tracklets:
                 tracklet.take(now)
+            self._hear_from_gallery(now)
             confirmed = [t for t in seen if t.is_activated]
             self.recogniser.step([t.tracklet for t in confirmed], self.frame_id, now)
             for track in confirmed:
                 self._show(track, now)
+            self._tell_gallery(confirmed, now)
+
+    def _hear_from_gallery(self, now: float) -> None:
+        """Take the gallery's answers; it is opened when it is known what embeddings there will be."""
+        if self.connection is None or self._dim is None:
+            return
+        link = self.connection.link(self._dim, self.recogniser.bank.fingerprint, self.recipe)
+        if self._gallery is not None and self._gallery.camera != self.camera_id:
+            self.finish()
+        if self._gallery is None:
+            line = link.open_line(self.camera_id, self.starts_at)
+            self._gallery = GalleryCamera(link, line, self.recogniser, self.events)
+        if self.config.gallery_wait:
+            link.settle(self.config.gallery_wait)
+        tracklets = [t.tracklet for t in (*self.tracked_stracks, *self.lost_stracks)]
+        self._gallery.answer([t for t in tracklets if t is not None], (self.frame_id, now))
+
+    def _tell_gallery(self, confirmed: Sequence[ReIDTrack], now: float) -> None:
+        if self._gallery is None:
+            return
+        tracks = {id(t.tracklet): t for t in confirmed}
+        seen = [t.tracklet for t in confirmed if t.tracklet is not None]
+        self._gallery.tell(seen, now, lambda t: self._glimpse(tracks[id(t)], t))
+
+    def _glimpse(self, track: ReIDTrack, tracklet: Tracklet) -> Glimpse:
+        """Where somebody is, for the gallery, and what they look like, if that is to be stored."""
+        img, shape = self._picture
+        box, score = np.asarray(track.xyxy, np.float32), float(track.score)
+        where = (0.0, 0.0, 0.0, 0.0) if shape is None else shares(box, shape)
+        if not self.config.store_crops or img is None or not tracklet.clean:
+            return Glimpse(tracklet.identity, tracklet.cls, score, where)
+        left, top, right, bottom = np.maximum(box, 0).astype(int)
+        crop = img[top:bottom, left:right].copy()
+        return Glimpse(tracklet.identity, tracklet.cls, score, where, crop, score * float(bottom - top))
 
     def _tracklet(self, track: ReIDTrack, now: float) -> Tracklet:
         """The track's tracklet, brought up to this frame; a track that was lost starts another."""

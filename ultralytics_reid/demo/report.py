@@ -118,6 +118,7 @@ def _undone(event: Revival, events: tuple[Event, ...]) -> bool:
     about = (
         isinstance(e, TakenBack)
         for e in later
-        if event.identity_id == (e.previous_id if isinstance(e, TakenBack) else e.identity_id)
+        if isinstance(e, Revival | TakenBack)
+        and event.identity_id == (e.previous_id if isinstance(e, TakenBack) else e.identity_id)
     )
     return next(about, False)

@@ -1,0 +1,170 @@
+"""One camera's tracker and the gallery: what it asks and tells, and what it makes of the answers. Never waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..embedding import Floats
+from ..events import Event, Events, GalleryAway, GalleryBack, Linked, Revival, TakenBack
+from ..recognition import Recogniser, When
+from ..teaching import EVIDENCE
+from ..tracklet import Tracklet
+from .evidence import Evidence
+from .link import GalleryLink, Line
+from .messages import Answer, Ask, Away, Glimpse, Joined, Learned, Lesson, Parted, Refused, Seen
+
+# Seconds between two messages on who is where.
+_EVERY = 1.0
+# Seconds of clean crops after which it is asked who somebody is; as long as likeness can't be judged anywhere, so many.
+_ENOUGH, _PATIENCE = 2.0, 10.0
+# Seconds without a box after which somebody is gone, and asked about if that hasn't been done.
+_GONE = 1.0
+
+
+class GalleryCamera:
+    """A camera's end of the line to its gallery.
+
+    Args:
+        link: The process's line.
+        line: This camera's end of it.
+        recogniser: The camera's memory.
+        events: Is told of links, and of the gallery's coming and going.
+    """
+
+    def __init__(self, link: GalleryLink, line: Line, recogniser: Recogniser, events: Events) -> None:
+        self.link = link
+        self._line = line
+        self._recogniser = recogniser
+        self._events = events
+        self._asked: set[int] = set()
+        self._waiting: dict[int, Tracklet] = {}
+        self._told = -np.inf
+        self._shown: frozenset[int] = frozenset()
+        self._version = 0
+        recogniser.on_lesson(self._teach)
+        self._unsubscribe: Callable[[], None] = events.subscribe(self._hear)
+
+    @property
+    def camera(self) -> str:
+        """The camera's name."""
+        return self._line.camera
+
+    def answer(self, everybody: Sequence[Tracklet], when: When) -> None:
+        """Take the answers that have come, before a frame's decisions.
+
+        Args:
+            everybody: All tracklets there are, of tracks that are lost too.
+            when: The frame's number, and its time in seconds.
+        """
+        if self._line.known_before is not None:
+            self._recogniser.remember_evidence(self._line.known_before)
+            self._line.known_before = None
+        while self._line.replies:
+            reply = self._line.replies.popleft()
+            if isinstance(reply, Away):
+                self._events.emit(GalleryAway(reply.why, *when) if reply.why else GalleryBack(reply.lost, *when))
+            else:
+                self._take(reply, everybody, when)
+
+    def tell(self, seen: Sequence[Tracklet], now: float, glimpse: Callable[[Tracklet], Glimpse]) -> None:
+        """Ask who is new, and tell who is where, after a frame's decisions.
+
+        Args:
+            seen: The tracklets that have a box in this frame.
+            now: The frame's time, seconds.
+            glimpse: Makes a tracklet's box a glimpse.
+        """
+        known = [t for t in seen if t.settled and t.identity > 0]
+        shown = frozenset(t.identity for t in known)
+        if now >= self._told + _EVERY or not shown <= self._shown:
+            self._told = now
+            self.link.send(self._line, Seen(now, tuple(glimpse(t) for t in known)))
+        self._shown = shown
+        self._ask(known, shown, now)
+        if self._recogniser.metric.version != self._version:
+            self._version = self._recogniser.metric.version
+            self._hand_on()
+
+    def finish(self) -> None:
+        """The video is over: ask about everybody of whom that hasn't been done, and hand on what was learned."""
+        for tracklet in list(self._waiting.values()):
+            self._ask_about(tracklet, tracklet.last.time, self._shown)
+        self._waiting.clear()
+        self._hand_on()
+
+    def close(self) -> None:
+        """This run is over."""
+        self._unsubscribe()
+        self.finish()
+        self.link.close_line(self._line)
+
+    def _hand_on(self) -> None:
+        recogniser = self._recogniser
+        evidence = Evidence.of(recogniser.metric, recogniser.tracklets, recogniser.individuals())
+        if evidence is not None:
+            self.link.send(self._line, Learned(evidence))
+
+    def _ask(self, known: Sequence[Tracklet], shown: frozenset[int], now: float) -> None:
+        for tracklet in known:
+            if tracklet.identity not in self._asked and tracklet.probation is None:
+                self._waiting[tracklet.identity] = tracklet
+        enough = _ENOUGH if self.link.tells else _PATIENCE
+        for identity, tracklet in list(self._waiting.items()):
+            if tracklet.identity != identity or tracklet.probation is not None or not tracklet.settled:
+                del self._waiting[identity]
+            elif now - tracklet.last.time >= _GONE or (
+                tracklet.count >= EVIDENCE and tracklet.seen_for(now) >= enough and identity in shown
+            ):
+                del self._waiting[identity]
+                self._ask_about(tracklet, now, shown)
+
+    def _ask_about(self, tracklet: Tracklet, now: float, shown: Collection[int]) -> None:
+        mean, identity = tracklet.mean, tracklet.identity
+        if mean is None or tracklet.count < EVIDENCE:
+            return
+        self._asked.add(identity)
+        beside = frozenset(shown) - {identity}
+        last = min(now, tracklet.last.time)
+        ask = Ask(identity, mean, tracklet.count, tracklet.cls, tracklet.born, last, beside)
+        self.link.send(self._line, ask)
+
+    def _take(self, answer: Answer, everybody: Sequence[Tracklet], when: When) -> None:
+        if answer.known is None:
+            return
+        if not self._recogniser.rename(answer.identity, answer.known, everybody):
+            self.link.send(self._line, Refused(answer.identity))
+            return
+        self._asked.add(answer.known)
+        self._events.emit(
+            Linked(
+                answer.known,
+                answer.identity,
+                *when,
+                answer.gap,
+                answer.camera,
+                answer.similarity,
+                answer.probability,
+                answer.late,
+            )
+        )
+
+    def _teach(self, tracklet: Tracklet, vector: Floats, weight: int) -> None:
+        lesson = Lesson(tracklet.identity, vector, weight, tracklet.last.time, tracklet.cls)
+        self.link.send(self._line, lesson)
+
+    def _hear(self, event: Event) -> None:
+        """What the camera finds out of its own holds for the gallery too."""
+        if isinstance(event, Revival) and event.previous_id is not None and not event.corrected:
+            self.link.send(self._line, Joined(event.previous_id, event.identity_id))
+        elif isinstance(event, TakenBack) and event.identity_id is not None:
+            self.link.send(self._line, Parted(event.previous_id, event.since, event.identity_id))
+
+
+def shares(box: npt.NDArray[np.float32], shape: tuple[int, int]) -> tuple[float, float, float, float]:
+    """A box, `(4,)` pixels, as shares of a picture of some height and width, in [0, 1]."""
+    size = np.array([shape[1], shape[0]] * 2, np.float64)
+    left, top, right, bottom = np.clip(box / size, 0, 1).tolist()
+    return left, top, right, bottom

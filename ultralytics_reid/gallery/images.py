@@ -1,0 +1,157 @@
+"""Embeddings of single pictures, made as a tracker made those in the gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..embedders import AUTO, Embedder, build_embedder, embed
+from ..embedders.crops import Regions
+from ..embedders.detector import DetectorFeatures
+from ..embedding import Floats
+from ..errors import GalleryError
+
+Picture = npt.NDArray[np.uint8]
+
+_IMAGE_DIMS, _CHANNELS = 3, 3
+# Confidence from which on a box counts as something found.
+_FOUND = 0.25
+
+
+class ImageEmbedder(Protocol):
+    """Turns pictures of one individual each into embeddings.
+
+    Attributes:
+        fingerprint: Of what makes them: vectors of one can be compared with each other.
+    """
+
+    fingerprint: str
+
+    def __call__(self, pictures: Sequence[Picture]) -> Floats:
+        """Embed pictures.
+
+        Args:
+            pictures: `N` of `(H, W, 3)` uint8 BGR. What is found in it best is meant, or all of it if nothing is.
+
+        Returns:
+            `(N, D)` float32.
+        """
+        ...
+
+
+def image_embedder(recipe: Mapping[str, str]) -> ImageEmbedder:
+    """Make the embedder that a gallery's recipe names.
+
+    Args:
+        recipe: `model` and `weights` as in a tracker YAML; for `model: auto`, and to find somebody in a larger picture,
+            `detector`, a YOLO model, and `imgsz`.
+
+    Raises:
+        GalleryError: If the recipe names no model, or one that gives no features.
+        ConfigError: If a model can't be had.
+    """
+    model = recipe.get("model", "")
+    if not model:
+        raise GalleryError("the gallery doesn't say what makes its embeddings: name the model")
+    if model == AUTO:
+        return _DetectorImages(_detector(recipe), recipe.get("imgsz", ""))
+    embedder = build_embedder(model, recipe.get("weights", ""), None)
+    assert embedder is not None
+    return _CropImages(embedder, _detector(recipe) if recipe.get("find") == "yes" else None)
+
+
+def as_picture(image: str | Path | Picture) -> Picture:
+    """A picture, read if it is a path.
+
+    Raises:
+        GalleryError: If it can't be read, or isn't `(H, W, 3)` uint8.
+    """
+    if isinstance(image, str | Path):
+        import cv2
+
+        data = np.fromfile(image, np.uint8) if Path(image).is_file() else np.zeros(0, np.uint8)
+        read = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        if read is None:
+            raise GalleryError(f"{image} is no picture that can be read")
+        return np.asarray(read, np.uint8)
+    if image.ndim != _IMAGE_DIMS or image.shape[2] != _CHANNELS or image.dtype != np.uint8 or not image.size:
+        raise GalleryError(f"a picture must be (H, W, 3) uint8, BGR, got {image.shape} {image.dtype}")
+    return image
+
+
+def _detector(recipe: Mapping[str, str]) -> Any:
+    name = recipe.get("detector", "")
+    if not name:
+        raise GalleryError("the gallery's embeddings are a detector's: name the detector")
+    from ultralytics import YOLO
+
+    return YOLO(name)
+
+
+class _CropImages:
+    """Pictures by an encoder of crops.
+
+    Args:
+        embedder: The encoder.
+        detector: Finds whom a larger picture shows; None where pictures are crops.
+    """
+
+    def __init__(self, embedder: Embedder, detector: Any) -> None:
+        self._embedder = embedder
+        self._detector = detector
+        self.fingerprint = str(getattr(embedder, "fingerprint", ""))
+
+    def __call__(self, pictures: Sequence[Picture]) -> Floats:
+        """See `ImageEmbedder`."""
+        rows = [embed(self._embedder, p, Regions(self._box(p)[None])) for p in pictures]
+        return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
+
+    def _box(self, picture: Picture) -> Floats:
+        if self._detector is None:
+            return _whole(picture)
+        return best_box(self._detector.predict(picture, verbose=False)[0], picture)
+
+
+class _DetectorImages:
+    """Pictures by a detector's own features.
+
+    Args:
+        detector: The YOLO model.
+        imgsz: Side of its input as a number, or as a list in brackets; empty for its own.
+    """
+
+    def __init__(self, detector: Any, imgsz: str) -> None:
+        net = getattr(detector, "model", None)
+        if isinstance(net, str) or not DetectorFeatures.fits(net):
+            raise GalleryError("this detector shows nothing of its inside: name the PyTorch model (.pt)")
+        self._detector = detector
+        self._imgsz = [int(n) for n in imgsz.strip("[]").split(",")] if imgsz else None
+        self._taps = DetectorFeatures(net, lambda: True)
+        self.fingerprint = self._taps.fingerprint
+
+    def __call__(self, pictures: Sequence[Picture]) -> Floats:
+        """See `ImageEmbedder`."""
+        rows = [self._embed(p) for p in pictures]
+        return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
+
+    def _embed(self, picture: Picture) -> Floats:
+        size = {} if self._imgsz is None else {"imgsz": self._imgsz}
+        result = self._detector.predict(picture, verbose=False, **size)[0]
+        box = best_box(result, picture)
+        return self._taps([box[None]], [result.orig_shape])[0]
+
+
+def best_box(result: Any, picture: Picture) -> Floats:
+    """`(4,)` xyxy of what fills most of a picture, of what the detector is sure enough of; all of it if nothing."""
+    boxes = result.boxes if result.obb is None else result.obb
+    xyxy, conf = np.asarray(boxes.xyxy.cpu(), np.float32), np.asarray(boxes.conf.cpu(), np.float32)
+    area = (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1]) * (conf >= _FOUND)
+    return xyxy[int(area.argmax())] if area.size and area.max() > 0 else _whole(picture)
+
+
+def _whole(picture: Picture) -> Floats:
+    return np.array([0, 0, picture.shape[1], picture.shape[0]], np.float32)

@@ -1,0 +1,88 @@
+"""Deleting: individuals, cameras, stretches of time, and what is too old."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import unquote
+
+import numpy as np
+
+from .records import ENROLLED, Filter, Visit, new_ids, nothing
+from .stores import Deleted, Store
+
+EVIDENCE = "evidence/"
+_DAY = 86_400.0
+
+
+def camera_of(key: str) -> str:
+    """The camera of whose evidence a blob is."""
+    return unquote(key.split("/")[1])
+
+
+def prune(store: Store, keep_days: float, now: float) -> Deleted:
+    """Delete what was seen more than so many days ago; those enrolled from pictures stay until they are deleted.
+
+    Args:
+        store: The gallery's rows.
+        keep_days: Days, above 0.
+        now: Seconds since 1970.
+    """
+    until = now - keep_days * _DAY
+    for key in store.blobs(EVIDENCE):
+        if int(key.rpartition("/")[2]) < until * 1e9:
+            store.put_blob(key, b"")
+    cameras = {v.camera for v in store.visits(Filter(until=until), details=False)} - {ENROLLED}
+    return purge(store, Filter(cameras=frozenset(cameras), until=until)) if cameras else Deleted(0, 0)
+
+
+def purge(store: Store, where: Filter) -> Deleted:
+    """Delete sightings, and visits as far as they lie within the filter's time; of others the part outside is left."""
+    cut = [] if where.since is None and where.until is None else list(_reaching_out(store, where))
+    deleted = store.delete(where)
+    for visit in cut:
+        _shorten(store, visit, where)
+    return deleted
+
+
+def forget_evidence(store: Store, cameras: frozenset[str] | None) -> None:
+    """Delete what cameras, None for all, have learned: it holds vectors of those they saw."""
+    for key in store.blobs(EVIDENCE):
+        if cameras is None or camera_of(key) in cameras:
+            store.put_blob(key, b"")
+
+
+def _reaching_out(store: Store, where: Filter) -> list[Visit]:
+    since, until = _range(where)
+    return [v for v in store.visits(where) if v.first < since or v.last > until]
+
+
+def _range(where: Filter) -> tuple[float, float]:
+    since = -np.inf if where.since is None else where.since
+    return float(since), float(np.inf if where.until is None else where.until)
+
+
+def _shorten(store: Store, visit: Visit, where: Filter) -> None:
+    """Leave of a visit what lies before and after a stretch of time; a crop, whose time isn't known, goes."""
+    since, until = _range(where)
+    parts = []
+    if visit.first < since:
+        parts.append(_part(visit, visit.first, since))
+    if visit.last > until:
+        later = _part(visit, until, visit.last)
+        parts.append(later if not parts else replace(later, id=int(new_ids(1)[0])))
+    store.upsert(nothing(store.dim), parts)
+    if len(parts) > 1:
+        _move_sightings(store, visit.id, parts[1].id, until)
+
+
+def _part(visit: Visit, first: float, last: float) -> Visit:
+    times = visit.first + visit.path[:, 0].astype(np.float64)
+    path = visit.path[(times >= first) & (times <= last)].copy()
+    path[:, 0] += np.float32(visit.first - first)
+    path[:, 0] = path[:, 0].clip(0)
+    return replace(visit, first=first, last=last, path=path, crop=b"")
+
+
+def _move_sightings(store: Store, visit: int, to: int, since: float) -> None:
+    for records in list(store.scan(Filter(visits=frozenset({visit}), since=since))):
+        store.upsert(replace(records, visits=np.full(len(records), to, np.int64)))
