@@ -134,6 +134,10 @@ class Store(Protocol):
         """How many sightings match."""
         ...
 
+    def population(self) -> int:
+        """How many identities there are of whom there are sightings."""
+        ...
+
     def names(self) -> dict[int, str]:
         """Names by identity, of those who have one."""
         ...

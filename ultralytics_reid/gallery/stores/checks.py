@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...embedding import Floats
-from ...errors import GalleryError
+from ...errors import GalleryError, GalleryMissing
 from ..records import LAST_ID, check_name, checked_embeddings
 
 MOST_HITS = 10_000
@@ -50,10 +50,11 @@ def check_new(uri: str, dim: int | None, fingerprint: str | None) -> tuple[int, 
     """What a new gallery is for.
 
     Raises:
-        GalleryError: If it isn't said, or the dimension is out of range.
+        GalleryMissing: If it isn't said.
+        GalleryError: If the dimension is out of range.
     """
     if dim is None or fingerprint is None:
-        raise GalleryError(f"there is no gallery at {uri}")
+        raise GalleryMissing(f"there is no gallery at {uri}")
     if not 1 <= dim <= MOST_DIMS:
         raise GalleryError(f"a gallery's dimension must be in [1, {MOST_DIMS}], got {dim!r}")
     return dim, fingerprint
