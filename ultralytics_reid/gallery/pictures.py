@@ -24,7 +24,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1
 
 _DASHES: tuple[Any, ...] = ((0, ()), (0, (5, 1.6)), (0, (1.4, 1.1)))
 # Of the picture's longer side: the cells time is counted in, the steps of somebody who walks, and the smoothing.
-_CELLS, _STEP, _SMOOTH = 192, 1 / 200, 0.018
+_CELLS, _STEP, _SMOOTH = 192, 1 / 768, 0.018
 # From this share of the scale on a colour covers what is below it.
 _COVERS = 0.25
 _PER_CENT = 100
@@ -263,8 +263,8 @@ class _Seen:
                     paths += 1
                     yield visit
         if not self.visits:
-            who = "nobody" if self.identity is None else self.called(self.identity)
-            raise GalleryError(f"nothing to draw: {who} has no visit on {self.camera!r}")
+            who = "anybody" if self.identity is None else self.called(self.identity)
+            raise GalleryError(f"nothing to draw: no visit by {who} on {self.camera!r}")
         if not paths:
             raise GalleryError(f"nothing to draw: the visits on {self.camera!r} come without paths")
 
