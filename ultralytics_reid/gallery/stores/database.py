@@ -43,7 +43,7 @@ CREATE TABLE blobs (key TEXT PRIMARY KEY, value BLOB NOT NULL);
 # By message: Python 3.10 doesn't tell SQLite's code.
 _LATER = {
     "database is locked": "somebody else has been writing to it for too long",
-    "database or disk is full": "the disk is full, or the gallery as large as it may be",
+    "database or disk is full": "the disk is full",
     "disk I/O error": "the disk can't be read or written",
     "unable to open database file": "it can't be opened; is its folder there, and may it be written to?",
 }
@@ -91,6 +91,20 @@ def check_place(path: Path) -> None:
     for place in (path.parent, *([path] if path.exists() else [])):
         if not os.access(place, os.W_OK):
             raise GalleryError(f"the gallery {path} can't be written: {place} is read-only")
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file.
+
+    Raises:
+        GalleryError: If there is none, but the log of one that was taken away: SQLite would write it into a new file.
+    """
+    # Looked for first: who makes the file makes its log after it.
+    log = path.with_name(path.name + "-wal")
+    log_is_there, file_is_there = log.exists(), path.exists()
+    if log_is_there and not file_is_there:
+        raise GalleryError(f"there is no gallery at {path}, but the log of one, {log.name}: bring both together again")
+    return file_is_there
 
 
 def create(path: Path, dim: int, fingerprint: str) -> None:
@@ -156,21 +170,19 @@ class Connection:
         path: Of the file, which is there.
         patience: Seconds to wait for others who write.
         log_limit: Most bytes of the write-ahead log, beyond which nothing is written until it is emptied.
-        most_bytes: Most bytes of the file, None for no limit.
 
     Attributes:
         lock: Held by whoever uses it; taken again by the same thread at will.
         opened: How often it was.
     """
 
-    def __init__(self, path: Path, patience: float, log_limit: int, most_bytes: int | None) -> None:
+    def __init__(self, path: Path, patience: float, log_limit: int) -> None:
         self.lock = threading.RLock()
         self.opened = 0
         self._path = path
         self._log = path.with_name(path.name + "-wal")
         self._patience = patience
         self._log_limit = log_limit
-        self._most_bytes = most_bytes
         self._connection: sqlite3.Connection | None = None
         self._finished = False
         self._file: tuple[int, int] | None = None
@@ -260,8 +272,6 @@ class Connection:
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA journal_size_limit = {self._log_limit}")
-        if self._most_bytes is not None:
-            connection.execute(f"PRAGMA max_page_count = {max(1, self._most_bytes // _PAGE)}")
 
     def _check_file(self) -> None:
         """Refuse to go on with a file that has another name now, or none: what is written there would be lost."""
@@ -274,7 +284,7 @@ class Connection:
             raise GalleryUnavailable(f"the gallery {self._path} was replaced by another file; open it again")
 
     def _bound_log(self) -> None:
-        if not self._too_long() or (self.empty_log(_CHECKPOINT_SECONDS) and not self._too_long()):
+        if not self._too_long() or (self.empty_log(min(_CHECKPOINT_SECONDS, self._patience)) and not self._too_long()):
             return
         raise GalleryUnavailable(
             f"nothing is written to the gallery {self._path} for now: its log {self._log.name} has more than "

@@ -26,7 +26,7 @@ from ..records import (
 )
 from . import Deleted, Health
 from .checks import check_blob, check_identity, check_new, check_queries, check_reserved, check_same
-from .database import Connection, check_place, copy, create
+from .database import Connection, check_place, copy, create, is_there
 from .following import FollowingCache
 from .forks import FORKS
 from .rows import (
@@ -85,7 +85,6 @@ class SQLiteStore:
         patience: Seconds to wait for others who write.
         log_limit: Bytes of the write-ahead log (`…-wal`) from which on nothing more is written until it is emptied,
             which another program prevents that reads for long.
-        most_bytes: Most bytes of the file, None for no limit.
 
     Raises:
         GalleryError: See `open_store`.
@@ -100,15 +99,14 @@ class SQLiteStore:
         *,
         patience: float = PATIENCE,
         log_limit: int = LOG_LIMIT,
-        most_bytes: int | None = None,
     ) -> None:
         self._path = Path(path).expanduser().resolve()
         self.uri = str(self._path)
         check_place(self._path)
-        if not self._path.exists():
+        if not is_there(self._path):
             create(self._path, *check_new(self.uri, dim, fingerprint))
-        self._reader = Connection(self._path, patience, log_limit, most_bytes)
-        self._writer = Connection(self._path, patience, log_limit, most_bytes)
+        self._reader = Connection(self._path, patience, log_limit)
+        self._writer = Connection(self._path, patience, log_limit)
         self._searching = threading.RLock()
         FORKS.add(self)
         self.dim, self.fingerprint = self._purpose(dim, fingerprint)
