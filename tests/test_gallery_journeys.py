@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from walks import MORNING, visitors
 
@@ -109,6 +109,7 @@ class TestStays:
         assert [s.visits for j in there for s in j.stays] == [s.visits for j in again for s in j.stays]
 
     @given(some_visits, joins)
+    @example(walked(("A", 0, 0), ("A", 0, 1), ("B", 0, 0.5)), 2.0)
     def test_joining_what_is_joined_changes_nothing(self, seen, join):
         found = journeys(seen, join)
         stays = [visit(s.visits[0], s.camera, s.first, s.last, j.identity) for j in found for s in j.stays]
@@ -162,6 +163,11 @@ class TestTransitions:
     def test_one_comes_from_where_one_was_seen_last(self):
         found = transitions(journeys(walked(("A", 0, 100), ("B", 10, 12), ("C", 107, 120))))
         assert [(t.before, t.after, t.longest) for t in found] == [("A", "B", 0), ("A", "C", 7)]
+
+    def test_returns_after_a_long_absence_can_be_left_out(self):
+        found = journeys(walked(("A", 0, 1), ("B", 61, 62), ("A", 9000, 9001)))
+        assert [(t.before, t.after) for t in transitions(found, within=60)] == [("A", "B")]
+        assert len(transitions(found)) == 2
 
     def test_coming_back_to_the_same_camera_is_none(self):
         assert transitions(journeys(walked(("A", 0, 1), ("A", 500, 501)))) == []

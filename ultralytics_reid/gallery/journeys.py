@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,7 +50,7 @@ class Journey:
     Attributes:
         identity: The `identity_id`.
         name: Empty if it has none.
-        stays: At least one, by when they began.
+        stays: At least one, by when they began, and of those that began together, by when they ended.
     """
 
     identity: int
@@ -157,7 +158,7 @@ def journeys(
 
 
 def _stays(spans: list[_Span], join: float) -> tuple[Stay, ...]:
-    spans = sorted(spans, key=lambda s: (s.first, s.last, s.visits[0].id))
+    spans = _in_order(spans)
     # What is joined may no longer lie in between others, which can then be joined too.
     while len(joined := _joined(spans, join)) < len(spans):
         spans = joined
@@ -165,7 +166,7 @@ def _stays(spans: list[_Span], join: float) -> tuple[Stay, ...]:
 
 
 def _joined(spans: Sequence[_Span], join: float) -> list[_Span]:
-    """One round of joining, each span to the one before it on its camera; all by when they began."""
+    """One round of joining, each span to the one before it on its camera; takes and returns them in order."""
     starts = [span.first for span in spans]
     kept: list[_Span] = []
     latest: dict[str, _Span] = {}
@@ -178,7 +179,11 @@ def _joined(spans: Sequence[_Span], join: float) -> list[_Span]:
         else:
             latest[span.camera] = replace(span, visits=list(span.visits))
             kept.append(latest[span.camera])
-    return kept
+    return _in_order(kept)
+
+
+def _in_order(spans: Iterable[_Span]) -> list[_Span]:
+    return sorted(spans, key=lambda s: (s.first, s.last, s.visits[0].id))
 
 
 def _elsewhere(after: _Span, spans: Sequence[_Span], start: int) -> bool:
@@ -218,12 +223,16 @@ def dwell(journeys: Iterable[Journey]) -> list[Dwell]:
     ]
 
 
-def transitions(journeys: Iterable[Journey]) -> list[Transition]:
+def transitions(journeys: Iterable[Journey], within: float = math.inf) -> list[Transition]:
     """How identities got from camera to camera, the most frequent first.
 
     Somebody who appears on a camera comes from the one on which they had been seen last, or still are. From when they
     were last seen there to when they were first seen here is the travel time; while both cameras see them, as where
     views overlap, it is 0, never less. Coming back to the same camera is no transition.
+
+    Args:
+        journeys: Of all identities that count.
+        within: Seconds; what took longer is a return after an absence, and left out.
 
     Returns:
         One for every pair of cameras that was made use of, in either direction by itself.
@@ -231,7 +240,8 @@ def transitions(journeys: Iterable[Journey]) -> list[Transition]:
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     for journey in journeys:
         for before, after in _moves(journey):
-            times[before.camera, after.camera].append(after.first - before.last)
+            if after.first - before.last <= within:
+                times[before.camera, after.camera].append(after.first - before.last)
     found = [_transition(cameras, seconds) for cameras, seconds in times.items()]
     return sorted(found, key=lambda t: (-t.count, t.before, t.after))
 

@@ -51,7 +51,7 @@ class Page:
         self.side, self.top = _MARGIN + self.width + 18, _HEAD
         self._size = max(self.side + side, _LEAST) + _MARGIN, self.top + self.height + _MARGIN
         self._figure = Figure((self._size[0] / _DPI, self._size[1] / _DPI), dpi=_DPI, facecolor="white")
-        self._canvas = FigureCanvasAgg(self._figure)
+        self._canvas: Any = FigureCanvasAgg(self._figure)
         self.axes = self.frame(_MARGIN, self.top, self.width, self.height)
         self.axes.set(xlim=(0, 1), ylim=(1, 0), xticks=[], yticks=[])
         self.axes.spines[:].set_color(LINE)
