@@ -46,11 +46,13 @@ from .postgres_rows import (
 )
 from .postgres_schema import Index, check_pgvector, open_tables
 
-# With fewer rows that match, looking at each takes no longer than the index, and misses none.
-_NARROW = 2000
-# The index remembers this many candidates for each hit, within what pgvector allows; more hits are searched exactly.
+# The index is asked for twice the hits, for it is of half precision, and remembers four candidates for each, within
+# what pgvector allows; for more hits, every search is exact. To look at one candidate takes as long as to compare some
+# 20 rows by themselves.
+_SPARE = 2
 _CANDIDATES = 4
-_LEAST_CANDIDATES, _MOST_CANDIDATES = 200, 1000
+_LEAST_CANDIDATES, _MOST_CANDIDATES = 100, 1000
+_CANDIDATE_COST = 20
 
 _UPSERT = """
 INSERT INTO sightings (id, identity, visit, camera, time, class, quality, embedding)
@@ -78,8 +80,16 @@ SELECT {SIGHTING_COLUMNS}, distance FROM (
 _APPROXIMATE = f"""
 SELECT {SIGHTING_COLUMNS}, embedding <#> %(query)s::vector AS distance FROM (
     SELECT id FROM sightings WHERE {{where}}
-    ORDER BY embedding::halfvec({{dim}}) <#> %(query)s::vector::halfvec({{dim}}) LIMIT %(k)s
-) AS nearest JOIN sightings USING (id) ORDER BY distance, id
+    ORDER BY embedding::halfvec({{dim}}) <#> %(query)s::vector::halfvec({{dim}}) LIMIT %(k)s * {_SPARE}
+) AS nearest JOIN sightings USING (id) ORDER BY distance, id LIMIT %(k)s
+"""
+# From one identity to the next in the index: PostgreSQL would read all rows of each.
+_POPULATION = """
+WITH RECURSIVE found AS (
+    SELECT min(identity) AS identity FROM sightings UNION ALL
+    SELECT (SELECT min(identity) FROM sightings WHERE identity > found.identity) FROM found WHERE identity IS NOT NULL
+)
+SELECT count(identity) FROM found
 """
 _USED = "SELECT FROM {} WHERE identity BETWEEN %(at)s AND %(at)s + %(count)s - 1"
 _IS_FREE = f"SELECT NOT EXISTS ({' UNION ALL '.join(map(_USED.format, ('sightings', 'visits', 'names')))})"
@@ -146,33 +156,40 @@ class PostgresStore:
         """The sightings most alike to each query; not `exact`, by the index where that is faster."""
         checked = check_queries(queries, self.dim, k)
         if exact or not self._index_pays(k, where):
-            return self._searched(_EXACT, checked, k, where)
-        found = self._searched(_APPROXIMATE, checked, k, where)
-        # More than k match, so where it found fewer, the index gave up.
+            return self._exact(checked, k, where)
+        found = self._approximate(checked, k, where)
+        # Where it found fewer, the index may have given up.
         short = [n for n, hits in enumerate(found) if len(hits) < k]
-        for n, hits in zip(short, self._searched(_EXACT, checked[short], k, where), strict=True):
+        for n, hits in zip(short, self._exact(checked[short], k, where), strict=True):
             found[n] = hits
         return found
 
     def _index_pays(self, k: int, where: Filter) -> bool:
-        if k * _CANDIDATES > _MOST_CANDIDATES or not self._index.usable():
+        """Whether the index must look at so few that it is faster than to compare all that match."""
+        candidates = max(_LEAST_CANDIDATES, _CANDIDATES * k)
+        if candidates > _MOST_CANDIDATES or not self._index.usable():
             return False
         text, values = sightings_where(where)
-        several = f"SELECT count(*) FROM (SELECT FROM sightings WHERE {text} LIMIT {_NARROW}) AS several"
-        return bool(self._one(several, values) == _NARROW)
+        with self._connections.lent() as connection:
+            matching = max(1, _expected(connection, f"SELECT FROM sightings WHERE {text}", values))
+            rows = _expected(connection, "SELECT FROM sightings", {})
+        return _CANDIDATE_COST * max(candidates, _SPARE * k * rows / matching) < matching
 
-    def _searched(self, query: str, vectors: Floats, k: int, where: Filter) -> list[Hits]:
-        if not len(vectors):
-            return []
+    def _exact(self, queries: Floats, k: int, where: Filter) -> list[Hits]:
+        with self._connections.lent() as connection:
+            return self._searched(connection, _EXACT, queries, k, where)
+
+    def _approximate(self, queries: Floats, k: int, where: Filter) -> list[Hits]:
+        candidates = str(max(_LEAST_CANDIDATES, _CANDIDATES * k))
+        with self._connections.transaction() as connection:
+            connection.execute("SELECT set_config('hnsw.ef_search', %s, true)", (candidates,))
+            return self._searched(connection, _APPROXIMATE, queries, k, where)
+
+    def _searched(self, connection: Connection, query: str, queries: Floats, k: int, where: Filter) -> list[Hits]:
         text, values = sightings_where(where)
         query = query.format(where=text, dim=self.dim)
-        candidates = str(max(_LEAST_CANDIDATES, _CANDIDATES * k))
-        with self._connections.lent() as connection, connection.pipeline(), connection.transaction():
-            if k * _CANDIDATES <= _MOST_CANDIDATES:
-                connection.execute("SELECT set_config('hnsw.ef_search', %s, true)", (candidates,))
-            asked = [{**values, "k": k, "query": as_vector(vector)} for vector in vectors]
-            answers = [connection.execute(query, each, binary=True) for each in asked]
-            return [self._hits(answer.fetchall()) for answer in answers]
+        asked = ({**values, "k": k, "query": as_vector(vector)} for vector in queries)
+        return [self._hits(connection.execute(query, each, binary=True).fetchall()) for each in asked]
 
     def _hits(self, rows: Sequence[Sequence[Any]]) -> Hits:
         similarities = np.array([-row[-1] for row in rows], np.float32)
@@ -236,6 +253,10 @@ class PostgresStore:
         """How many sightings match."""
         text, values = sightings_where(where)
         return int(self._one(f"SELECT count(*) FROM sightings WHERE {text}", values))
+
+    def population(self) -> int:
+        """How many identities there are of whom there are sightings."""
+        return int(self._one(_POPULATION, {}))
 
     def names(self) -> dict[int, str]:
         """Names by identity, of those who have one."""
@@ -324,6 +345,12 @@ class PostgresStore:
             query = f"DELETE FROM {table} WHERE {key} = %(key)s"
         with self._connections.lent() as connection:
             connection.execute(query, dict(zip(("key", "value"), values, strict=True)))
+
+
+def _expected(connection: Connection, query: str, values: dict[str, Any]) -> int:
+    """How many rows the server expects that a query returns."""
+    ((plan,),) = connection.execute(f"EXPLAIN (FORMAT JSON) {query}", values).fetchall()
+    return int(plan[0]["Plan"]["Plan Rows"])
 
 
 def _free(connection: Connection, count: int) -> int | None:

@@ -31,14 +31,14 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
+    "tcp_user_timeout": 30_000,
     "fallback_application_name": "ultralytics-reid",
 }
 # Compiling a query and one plan for all filters cost more than they save here. The rows that a commit has acknowledged
 # must survive a crash, whatever the server's default is.
 _OPTIONS = (
     "-c statement_timeout=60s -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on"
-    " -c jit=off -c plan_cache_mode=force_custom_plan -c hnsw.iterative_scan=strict_order"
+    " -c jit=off -c plan_cache_mode=force_custom_plan -c hnsw.iterative_scan=relaxed_order"
 )
 _SEARCH_PATH = """
 SELECT set_config('search_path', concat_ws(', ', quote_ident(%s), quote_ident(nspname)), false)
