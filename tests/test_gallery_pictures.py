@@ -126,6 +126,12 @@ class TestDrawing:
         assert written[2].startswith("Ada $x$, ")
 
     @pytest.mark.parametrize("draw", DRAWN)
+    def test_names_are_no_formulas(self, draw, tmp_path):
+        visit = standing((0, 0.5, 0.5), (5, 0.5, 0.5), camera=r"$\frac{$")
+        draw(tmp_path / "a.png", [visit], camera=visit.camera, names={1: r"$\x$"})
+        assert (tmp_path / "a.png").exists()
+
+    @pytest.mark.parametrize("draw", DRAWN)
     def test_a_background_shows_in_grey(self, draw, tmp_path):
         ground = np.zeros((90, 160, 3), np.uint8)
         ground[:45] = 255, 0, 0
