@@ -23,6 +23,8 @@ listen_addresses = '127.0.0.1'
 max_connections = 60
 shared_buffers = 256MB
 log_min_messages = fatal
+autovacuum = off
+recovery_init_sync_method = syncfs
 """
 _numbers = itertools.count(1)
 
@@ -72,18 +74,15 @@ class Server:
 
         processes = psutil.Process(self._process.pid).children(recursive=True)
         os.kill(self._process.pid, signal.SIGKILL)
-        for process in processes:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(processes, timeout=10)
         self._process.wait()
+        # Whoever adopts the backends may take long to bury them.
+        while any(_kill(process) for process in processes):
+            time.sleep(0.01)
 
     def close(self):
         """Stop it and remove its data."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(signal.SIGQUIT)
             self._process.wait(20)
         shutil.rmtree(self.folder)
 
@@ -176,6 +175,18 @@ def _programs(folder):
         shutil.copytree(programs.parent, folder / "pg")
         return folder / "pg" / "bin"
     return programs
+
+
+def _kill(process):
+    """End a process; whether it still ran."""
+    import psutil
+
+    try:
+        runs = process.status() != psutil.STATUS_ZOMBIE
+        process.kill()
+    except psutil.NoSuchProcess:
+        return False
+    return runs
 
 
 def _is_root():

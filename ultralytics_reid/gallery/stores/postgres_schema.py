@@ -105,10 +105,13 @@ def open_tables(connections: Connections, address: Address, dim: int | None, fin
 
 
 def _find(connection: Connection, address: Address) -> Held | None:
-    table = sql.Identifier(address.schema, "gallery")
-    there = connection.execute("SELECT to_regclass(%s)", (table.as_string(connection),)).fetchone()
-    if there is None or there[0] is None:
+    # to_regclass wouldn't do: it can answer from before the lock that one has just waited for.
+    there = connection.execute(
+        "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'gallery'", (address.schema,)
+    )
+    if not there.fetchall():
         return None
+    table = sql.Identifier(address.schema, "gallery")
     row = connection.execute(sql.SQL("SELECT format, dim, fingerprint FROM {}").format(table)).fetchone()
     if row is None:
         raise GalleryError(f"the table gallery in {address.uri} is empty: it isn't a gallery of this package")
@@ -210,6 +213,9 @@ class Index:
         if self._dim > MOST_INDEXED_DIMS:
             raise GalleryError(f"embeddings of {self._dim} dimensions can't be indexed, at most {MOST_INDEXED_DIMS}")
         with self._connections.lent() as connection:
+            self._there = _is_valid(connection)
+            if self._there:
+                return True
             lock = (_INDEXING, self._address.schema)
             # Nobody may wait for this lock: building waits for all who wait for something.
             row = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", lock).fetchone()
@@ -223,8 +229,6 @@ class Index:
         return True
 
     def _build(self, connection: Connection) -> None:
-        if _is_valid(connection):
-            return
         connection.execute("SET statement_timeout = 0")
         # What an earlier attempt left unfinished.
         connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {_INDEX}")
