@@ -9,10 +9,20 @@ TYPE_CHECKING = False  # `typing` itself would cost some milliseconds
 if TYPE_CHECKING:
     from .config import Config
     from .embedders import CropEmbedder, Preprocessing
-    from .errors import ConfigError, EmbeddingError, HostError, ReIDError
-    from .events import Revival, TakenBack
+    from .errors import (
+        ConfigError,
+        EmbeddingError,
+        GalleryError,
+        GalleryMissing,
+        GalleryUnavailable,
+        HostError,
+        ReIDError,
+    )
+    from .events import GalleryAway, GalleryBack, Linked, Revival, TakenBack
+    from .gallery.gallery import Gallery
+    from .gallery.records import Filter
     from .registration import register, tracker_yaml
-    from .results import identities, revivals
+    from .results import identities, links, revivals
     from .tracker import ReIDBOTSORT
 
 __version__ = "0.1.0"
@@ -22,13 +32,22 @@ __all__ = [
     "ConfigError",
     "CropEmbedder",
     "EmbeddingError",
+    "Filter",
+    "Gallery",
+    "GalleryAway",
+    "GalleryBack",
+    "GalleryError",
+    "GalleryMissing",
+    "GalleryUnavailable",
     "HostError",
+    "Linked",
     "Preprocessing",
     "ReIDBOTSORT",
     "ReIDError",
     "Revival",
     "TakenBack",
     "identities",
+    "links",
     "register",
     "revivals",
     "tracker_yaml",
@@ -40,13 +59,22 @@ _HOMES = {
     "ConfigError": "errors",
     "CropEmbedder": "embedders",
     "EmbeddingError": "errors",
+    "Filter": "gallery.records",
+    "Gallery": "gallery.gallery",
+    "GalleryAway": "events",
+    "GalleryBack": "events",
+    "GalleryError": "errors",
+    "GalleryMissing": "errors",
+    "GalleryUnavailable": "errors",
     "HostError": "errors",
+    "Linked": "events",
     "Preprocessing": "embedders",
     "ReIDBOTSORT": "tracker",
     "ReIDError": "errors",
     "Revival": "events",
     "TakenBack": "events",
     "identities": "results",
+    "links": "results",
     "register": "registration",
     "revivals": "results",
     "tracker_yaml": "registration",

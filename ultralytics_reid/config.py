@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import time
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -188,7 +189,17 @@ class Config:
             raise ConfigError("'gallery' needs with_reid: True and memory_seconds above 0, to have somebody to tell of")
         if self.gallery and self.max_identities:
             raise ConfigError("'gallery' and 'max_identities' exclude each other: a gallery has everybody's ids")
-        _ = self.starts, self.cameras
+        _ = self.cameras
+        if (
+            self.gallery
+            and self.keep_days
+            and self.starts is not None
+            and self.starts < time.time() - 86_400 * self.keep_days
+        ):
+            kept = f"{self.keep_days:g} days"
+            raise ConfigError(
+                f"'start_time' is more than {kept} ago: what is seen would be deleted at once; raise 'keep_days', or 0"
+            )
 
     @property
     def cameras(self) -> tuple[str, ...]:

@@ -21,9 +21,9 @@ class GalleryError(ReIDError, RuntimeError):
     """A gallery that can't be used as asked: another embedder's, another dimension, a corrupt or read-only file."""
 
 
-class GalleryMissing(GalleryError):
+class GalleryMissing(GalleryError):  # noqa: N818
     """There is no gallery, and it isn't said what one would be for."""
 
 
-class GalleryUnavailable(GalleryError):
+class GalleryUnavailable(GalleryError):  # noqa: N818
     """A gallery that can't be reached now, but may be later: a server that is down, a disk that is full."""

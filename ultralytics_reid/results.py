@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import ReIDError
-from .events import Revival
+from .events import Linked, Revival
 
 _ATTRIBUTE = "reid"
 
@@ -20,12 +20,16 @@ class BoxIdentity:
         provisional: Whether the id may still change, since it isn't decided yet who this is.
         revival: How the individual was recognised, if its id came back from memory; None for a first appearance.
         revived_now: Whether that happened in this very frame.
+        link: How the gallery knew the individual, if it did.
+        linked_now: Whether that happened in this very frame.
     """
 
     identity_id: int
     provisional: bool
     revival: Revival | None
     revived_now: bool
+    link: Linked | None = None
+    linked_now: bool = False
 
 
 def attach(result: Any, identities: dict[int, BoxIdentity]) -> None:
@@ -58,3 +62,8 @@ def identities(result: Any) -> list[BoxIdentity | None]:
 def revivals(result: Any) -> list[Revival]:
     """The identities that came back from memory in this very frame; see `identities`."""
     return [b.revival for b in identities(result) if b is not None and b.revived_now and b.revival is not None]
+
+
+def links(result: Any) -> list[Linked]:
+    """The identities that the gallery knew, from another camera or run, in this very frame; see `identities`."""
+    return [b.link for b in identities(result) if b is not None and b.linked_now and b.link is not None]

@@ -435,7 +435,9 @@ class ReIDBOTSORT(BOTSORT):
         tracklet = track.tracklet
         revival = None if tracklet is None else tracklet.revival
         provisional = tracklet is not None and self.config.remembers and not tracklet.settled
-        return BoxIdentity(track.track_id, provisional, revival, revival is not None and revival.frame == self.frame_id)
+        link = None if self._gallery is None else self._gallery.links.get(track.track_id)
+        now = tuple(event is not None and event.frame == self.frame_id for event in (revival, link))
+        return BoxIdentity(track.track_id, provisional, revival, now[0], link, now[1])
 
 
 def _show(detections: Sequence[ReIDTrack], crops: Floats) -> None:

@@ -35,19 +35,23 @@ NAME = "rendered"
 _CODE = (*sorted(Path(inspect.getfile(scenes)).parent.glob("*.py")), HERE / "inputs.py", HERE.parent / "backbone.py")
 
 
-def rendered(options: SceneOptions, features: Path) -> Take:
-    """A generated scene's first camera: detections, embeddings and camera motion are found in its pictures.
+def rendered(options: SceneOptions, features: Path, camera: int = 0) -> Take:
+    """A camera of a generated scene: detections, embeddings and camera motion are found in its pictures.
 
     The pictures are not kept, only what was found in them.
 
     Args:
         options: The scene's.
         features: Keeps what was found.
+        camera: Which one.
     """
-    key = _facts(options)
-    arrays = Cache(features).arrays(NAME, f"seed{options.seed}", key, lambda: _found(options))
+    key = _facts(options) | ({"camera": camera} if camera else {})
+    name = f"seed{options.seed}" + (f"-camera{camera}" if camera else "")
+    arrays = Cache(features).arrays(NAME, name, key, lambda: _found(options, camera))
     shape = options.size[1], options.size[0]
-    return Take(options.fps, shape, tuple(_seen(options)), tuple(_detections(arrays, options.frames)), arrays["warps"])
+    return Take(
+        options.fps, shape, tuple(_seen(options, camera)), tuple(_detections(arrays, options.frames)), arrays["warps"]
+    )
 
 
 def _recipe(folder: Path) -> Recipe:
@@ -61,17 +65,17 @@ def _facts(options: SceneOptions) -> dict[str, Any]:
     return {**code, **embedding_facts(_recipe(Path())), **versions("numpy", "opencv-python")}
 
 
-def _found(options: SceneOptions) -> Arrays:
+def _found(options: SceneOptions, camera: int) -> Arrays:
     with tempfile.TemporaryDirectory() as name:
-        return _packed(_inputs(options, Path(name)))
+        return _packed(_inputs(options, camera, Path(name)))
 
 
-def _inputs(options: SceneOptions, work: Path) -> Inputs:
+def _inputs(options: SceneOptions, camera: int, work: Path) -> Inputs:
     """By way of a MOTChallenge sequence, as with any recording."""
     from ultralytics_reid.scenes.writing import write_sequence
 
     folder = work / f"{NAME}-seed{options.seed}"
-    write_sequence(scenes.Scene(options), folder)
+    write_sequence(scenes.Scene(options), folder, camera)
     (clip,) = find_clips(folder, "train", None, (), partial=False)
     return prepare(clip, _recipe(work / "cache"))
 
@@ -94,7 +98,7 @@ def _ends(boxes: Rows[Detections]) -> list[int]:
     return ends
 
 
-def _seen(options: SceneOptions) -> Iterator[Frame]:
-    for view in scenes.Scene(options).views():
+def _seen(options: SceneOptions, camera: int) -> Iterator[Frame]:
+    for view in scenes.Scene(options).views(camera):
         clear = view.visible >= VISIBLE
         yield Frame(view.ids[clear], view.xyxy[clear])

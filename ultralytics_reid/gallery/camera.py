@@ -20,6 +20,8 @@ from .messages import Answer, Ask, Away, Glimpse, Joined, Learned, Lesson, Parte
 _EVERY = 1.0
 # Seconds of clean crops after which it is asked who somebody is; as long as likeness can't be judged anywhere, so many.
 _ENOUGH, _PATIENCE = 2.0, 10.0
+# Seconds after which it is asked once more who a newcomer is, with several times as much to see of them.
+_AGAIN = 10.0
 # Seconds without a box after which somebody is gone, and asked about if that hasn't been done.
 _GONE = 1.0
 
@@ -32,6 +34,9 @@ class GalleryCamera:
         line: This camera's end of it.
         recogniser: The camera's memory.
         events: Is told of links, and of the gallery's coming and going.
+
+    Attributes:
+        links: How the gallery knew those whom it did, by identity.
     """
 
     def __init__(self, link: GalleryLink, line: Line, recogniser: Recogniser, events: Events) -> None:
@@ -39,7 +44,10 @@ class GalleryCamera:
         self._line = line
         self._recogniser = recogniser
         self._events = events
+        self.links: dict[int, Linked] = {}
         self._asked: set[int] = set()
+        self._new: set[int] = set()
+        self._settled: set[int] = set()
         self._waiting: dict[int, Tracklet] = {}
         self._told = -np.inf
         self._shown: frozenset[int] = frozenset()
@@ -121,6 +129,12 @@ class GalleryCamera:
                 del self._waiting[identity]
                 self._ask_about(tracklet, now, shown)
 
+        for tracklet in known:
+            if tracklet.identity in self._new and tracklet.probation is None and tracklet.seen_for(now) >= _AGAIN:
+                self._new.discard(tracklet.identity)
+                self._settled.add(tracklet.identity)
+                self._ask_about(tracklet, now, shown)
+
     def _ask_about(self, tracklet: Tracklet, now: float, shown: Collection[int]) -> None:
         mean, identity = tracklet.mean, tracklet.identity
         if mean is None or tracklet.count < EVIDENCE:
@@ -133,23 +147,24 @@ class GalleryCamera:
 
     def _take(self, answer: Answer, everybody: Sequence[Tracklet], when: When) -> None:
         if answer.known is None:
+            if answer.identity not in self._settled:
+                self._new.add(answer.identity)
             return
         if not self._recogniser.rename(answer.identity, answer.known, everybody):
             self.link.send(self._line, Refused(answer.identity))
             return
         self._asked.add(answer.known)
-        self._events.emit(
-            Linked(
-                answer.known,
-                answer.identity,
-                *when,
-                answer.gap,
-                answer.camera,
-                answer.similarity,
-                answer.probability,
-                answer.late,
-            )
+        self.links[answer.known] = link = Linked(
+            answer.known,
+            answer.identity,
+            *when,
+            gap=answer.gap,
+            camera_id=answer.camera,
+            similarity=answer.similarity,
+            probability=answer.probability,
+            late=answer.late,
         )
+        self._events.emit(link)
 
     def _teach(self, tracklet: Tracklet, vector: Floats, weight: int) -> None:
         lesson = Lesson(tracklet.identity, vector, weight, tracklet.last.time, tracklet.cls)

@@ -26,6 +26,8 @@ from .topology import Topology
 _LOOKED_AT = 256
 # Questions that are answered at once; of those who may be the same, one a round.
 _AT_ONCE, _ROUNDS = 32, 3
+# Individuals up to whom they are counted for every question.
+_FEW = 1000
 # Seconds between two looks at what other cameras have learned, how many are known, and what is too old.
 _REREAD, _RECOUNT, _CLEAN_UP = 30.0, 30.0, 3600.0
 RECIPE = "recipe"
@@ -179,14 +181,15 @@ class Registrar:
         asks = [(run, ask) for run in self.runs for ask in run.asks][:_AT_ONCE]
         if not asks:
             return []
-        if now >= self._due["recount"]:
+        if now >= self._due["recount"] or self._crowd < _FEW:
             self._crowd, self._due["recount"] = self._store.population(), now + _RECOUNT
         found = [self._candidates(run, ask) for run, ask in asks]
         columns = sorted({i for c in found for i in c.identities})
         value = np.full((len(asks), len(columns)), -np.inf)
         for row, c in zip(value, found, strict=True):
-            row[[columns.index(i) for i in c.identities]] = np.where(_eligible(c), c.scores, -np.inf)
-        chosen = dict(assign(np.where(np.isfinite(value), value, -2), np.isfinite(value)))
+            worth = self.scorer.worth(c.scores, c.allowed, self._crowd)
+            row[[columns.index(i) for i in c.identities]] = np.where(_eligible(c) & (worth > 0), worth, -np.inf)
+        chosen = dict(assign(np.where(np.isfinite(value), value, -1), np.isfinite(value)))
         answers = []
         for n, ((run, ask), c) in enumerate(zip(asks, found, strict=True)):
             if n not in chosen and np.isfinite(value[n]).any():

@@ -82,9 +82,11 @@ class Run:
         """Take the answer to a question, None for somebody new."""
         self.asks.remove(ask)
         mine = self.known(ask.identity)
-        if known is None or known == mine:
+        if known is None:
             self._new.add(mine)
         else:
+            if mine in self._new:
+                self.merged.append((mine, known))  # others may have met them meanwhile
             self._rename(mine, known, probability)
         self._decided.add(mine if known is None else known)
 

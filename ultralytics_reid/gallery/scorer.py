@@ -12,8 +12,9 @@ from ..metric import Metric
 from .evidence import Evidence
 from .records import Doubles
 
-# As many individuals the belief counts that a camera shows things in no other light than all others do.
-_SAME_LIGHT = 8.0
+# Individuals of a camera without whom nothing can be said of its light.
+_FEWEST = 2
+_TINY = 1e-12
 # Pairs of each kind that a score model keeps.
 _PAIRS = 256
 _TINY_RATE, _MOST_RATE = 1e-12, 0.2
@@ -99,6 +100,20 @@ class Scorer:
         each = np.array([np.clip(rate / max(1, crowd), _TINY_RATE, _MOST_RATE)])
         return np.asarray(scores >= self.model.impostor_bound(each))
 
+    def worth(self, scores: Floats, allowed: Bools, crowd: int) -> Doubles:
+        """How much likelier each of some individuals is who was seen than anybody else is, nats.
+
+        That is somebody new, of whom any of a crowd might be taken for one of them by chance, or somebody of those who
+        can't have been there: who looks like one who is visible beside them is more likely a look-alike of theirs.
+
+        Args:
+            scores: `(N,)` cosines, one an individual.
+            allowed: `(N,)`, whether they can have been there.
+            crowd: How many individuals were in question, `N` or more.
+        """
+        nats = np.clip(self.model.llr(scores).astype(np.float64), -_MOST_NATS, _MOST_NATS)
+        return np.asarray(nats - np.log(max(crowd, 1) + np.exp(nats[~allowed]).sum()))
+
     def probabilities(self, scores: Floats, crowd: int) -> Doubles:
         """How likely each of some individuals is who was seen; they and "none of them" add up to 1.
 
@@ -118,8 +133,18 @@ class Scorer:
 
 
 def _shifts(means: Mapping[str, Floats]) -> dict[str, Floats]:
-    """How far the average individual of each camera is from that of all; less where few were seen."""
-    own = {name: m.mean(axis=0) for name, m in means.items()}
-    middle = np.mean(list(own.values()), axis=0)
-    trust = {name: len(m) / (len(m) + _SAME_LIGHT) for name, m in means.items()}
-    return {name: np.asarray(trust[name] * (mean - middle), np.float32) for name, mean in own.items()}
+    """How far the average individual of each camera is from that of all, but for what chance explains.
+
+    Few individuals differ from others in the mean without any help of the camera's: their shift is shrunk by the share
+    of it that is to be expected so (James & Stein 1961).
+    """
+    middle = np.mean([m.mean(axis=0) for m in means.values()], axis=0)
+    return {name: np.asarray(_trust(m, middle) * (m.mean(axis=0) - middle), np.float32) for name, m in means.items()}
+
+
+def _trust(means: Floats, middle: Floats) -> float:
+    if len(means) < _FEWEST:
+        return 0.0
+    chance = float(means.var(axis=0, ddof=1).sum()) / len(means)
+    shift = float(((means.mean(axis=0) - middle) ** 2).sum())
+    return max(0.0, 1 - chance / max(shift, _TINY))
