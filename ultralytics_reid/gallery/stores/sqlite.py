@@ -51,9 +51,9 @@ LOG_LIMIT = 256 * 2**20
 _LONG_LOG = 64 * 2**20
 _LAST = FIRST_LOCAL_ID - 1
 _IN_USE = """
-SELECT identity FROM sightings WHERE identity BETWEEN ?1 AND ?2
-UNION SELECT identity FROM visits WHERE identity BETWEEN ?1 AND ?2
-UNION SELECT identity FROM names WHERE identity BETWEEN ?1 AND ?2 ORDER BY 1
+SELECT identity FROM sightings WHERE identity BETWEEN ? AND ?
+UNION SELECT identity FROM visits WHERE identity BETWEEN ? AND ?
+UNION SELECT identity FROM names WHERE identity BETWEEN ? AND ? ORDER BY 1
 """
 # Walks along the index from one identity to the next.
 _POPULATION = """
@@ -272,7 +272,7 @@ class SQLiteStore:
 def _free(connection: sqlite3.Connection, after: int, count: int) -> int | None:
     """The first of so many identities that nobody has, from one on, and else from 1 on."""
     for start, end in ((after, after + count - 1), (after, _LAST), (1, _LAST)):
-        used = [identity for (identity,) in connection.execute(_IN_USE, (start, min(end, _LAST)))]
+        used = [identity for (identity,) in connection.execute(_IN_USE, 3 * (start, min(end, _LAST)))]
         edges = np.array([start - 1, *used, min(end, _LAST) + 1], np.int64)
         fits = np.flatnonzero(np.diff(edges) > count)
         if len(fits):
