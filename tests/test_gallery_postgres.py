@@ -19,7 +19,7 @@ from postgres_server import PASSWORD, Server, session_server
 
 from ultralytics_reid.embedding import unit
 from ultralytics_reid.errors import GalleryError, GalleryUnavailable
-from ultralytics_reid.gallery.records import ANY, Filter, Records, new_ids
+from ultralytics_reid.gallery.records import ANY, Filter, Records, new_ids, nothing
 from ultralytics_reid.gallery.stores import open_store
 
 pytestmark = pytest.mark.extras
@@ -207,6 +207,9 @@ def test_a_server_that_is_not_there_is_refused_at_once():
 
 
 def test_a_server_that_does_not_answer_is_given_up():
+    from ultralytics_reid.gallery.stores.postgres_connections import Address
+
+    assert Address.parse("postgresql://u@somewhere/db").parameters["connect_timeout"] <= 10
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -373,7 +376,7 @@ def test_two_who_write_the_same_rows_do_not_block_each_other(opened):
         visits = [a_visit(int(n)) for n in order]
         try:
             for _ in range(5):
-                store.upsert(records.take(order), visits)
+                store.upsert(records.take(order) if seed % 2 else nothing(DIM), visits)
         except GalleryError as error:
             failed.append(error)
 
@@ -386,7 +389,7 @@ def test_two_who_write_the_same_rows_do_not_block_each_other(opened):
     assert store.count() == 200
 
 
-@pytest.mark.parametrize("dim", [2, 1800, 1801, 2001, 4001, 16_000])
+@pytest.mark.parametrize("dim", [2, 1800, 1850, 2001, 4001, 16_000])
 def test_embeddings_of_any_dimension_fit_with_the_longest_names(opened, dim):
     store = opened(dim=dim)
     records = rows(6, dim=dim, cameras="🚪" * 200, embeddings=np.random.default_rng(0).normal(size=(6, dim)))
@@ -485,11 +488,13 @@ def test_a_narrow_search_is_exact_with_an_index_too(indexed):
 
 
 def test_where_the_index_gives_up_the_search_is_exact(server, database, filled):
-    """Half of the rows match, but none of those that the index looks at first."""
+    """Half of the rows match, but none of those that the index looks at first: they are on the other side."""
     records = crowd(people=20)
-    records = replace(records, qualities=(records.identities > 10).astype(np.float32))
+    matches = records.identities > 10
+    sides = np.where(matches, -1, 1)[:, None] * 9 * np.eye(DIM, dtype=np.float32)[0]
+    records = replace(records, embeddings=records.embeddings + sides, qualities=matches.astype(np.float32))
     store = filled(records, query="?options=-c%20hnsw.max_scan_tuples%3D1")
-    queries = records.embeddings[records.identities <= 10][:5]
+    queries = records.embeddings[~matches][:5]
     true, found = (store.search(queries, 10, Filter(min_quality=0.5), exact=exact) for exact in (True, False))
     assert [len(hits) for hits in found] == [10] * 5
     assert recall(found, true) == 1
