@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +32,8 @@ Likeness = Literal["learned", "cosine", "euclidean"]
 _WIDER, _LEAST = 16, 256
 _MOST_LOOKED_AT = 10_000
 _MOST_FOUND = 1000
+# Pictures in memory at a time while somebody is enrolled.
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ class Gallery:
         model: What makes embeddings of pictures, as `model` of a tracker YAML; empty for what the gallery's own cameras
             use, or where no pictures are asked about.
         weights: As `weights` of a tracker YAML.
-        detector: YOLO model, for `model: auto`; empty for that of the gallery's own cameras.
+        detector: YOLO model, for `model: auto`; for other models, what finds whom a larger picture shows. Empty for
+            that of the gallery's own cameras, or where pictures are crops.
         embedder: An embedder of pictures, in place of all that.
 
     Raises:
@@ -149,15 +152,18 @@ class Gallery:
         embedder: ImageEmbedder | None = None,
     ) -> None:
         self._uri = uri
-        given = {"model": model, "weights": weights, "detector": detector}
+        given = {"model": model, "weights": weights, "detector": detector, "find": "yes" if detector else ""}
         self._recipe = {key: value for key, value in given.items() if value}
         self._embedder = embedder
         self._opened: Store | None = None
+        self._missing = ""
         try:
             self._opened = open_store(uri)
-        except GalleryMissing:
+        except GalleryMissing as error:
             if embedder is None and not model:
                 raise
+            # In the store's words, which show no password.
+            self._missing = str(error)
         self._check_embedder()
 
     def _check_embedder(self) -> None:
@@ -184,7 +190,7 @@ class Gallery:
             GalleryMissing: If there is no gallery yet: nobody was enrolled.
         """
         if self._opened is None:
-            raise GalleryMissing(f"there is no gallery at {self._uri} yet: enrol somebody, or track with it")
+            raise GalleryMissing(f"{self._missing} yet: enrol somebody, or track with it")
         return self._opened
 
     # Who
@@ -204,24 +210,24 @@ class Gallery:
             GalleryError: If the name is empty or two have it, there are no pictures, one can't be read, or shows
                 nothing.
         """
-        pictures = [as_picture(image) for image in images]
-        if not name or not pictures:
-            raise GalleryError(
-                f"to enrol somebody takes a name and a picture, got {name!r} and {len(pictures)} pictures"
-            )
         check_name("individual", name)
-        vectors = unit(self._embed(pictures))
+        first, vectors = self._looked_at(images)
+        if not name or first is None:
+            raise GalleryError(
+                f"to enrol somebody takes a name and a picture, got {name!r} and {len(vectors)} pictures"
+            )
         store = self._made(vectors.shape[1])
         identity = self.find(name) or store.reserve(1)
-        now, n = time.time(), len(pictures)
-        visit = Visit(int(new_ids(1)[0]), identity, ENROLLED, cls, now, now, crop=as_jpeg(pictures[0]))
+        now, n = time.time(), len(vectors)
+        visit = Visit(int(new_ids(1)[0]), identity, ENROLLED, cls, now, now, crop=as_jpeg(first))
         ids, of = new_ids(n), np.full(n, identity, np.int64)
         visits, classes = np.full(n, visit.id, np.int64), np.full(n, cls, np.int64)
         cameras = (ENROLLED,) * n
+        # First the name: if this ends in between, trying again finds it, and nobody is there twice.
+        store.name(identity, name)
         store.upsert(
             Records(ids, vectors, of, visits, cameras, np.full(n, now), classes, np.ones(n, np.float32)), [visit]
         )
-        store.name(identity, name)
         return identity
 
     def find(self, name: str) -> int | None:
@@ -500,14 +506,24 @@ class Gallery:
             return np.asarray(query, np.float32)
         return np.asarray(self._embed([as_picture(query)])[0], np.float32)  # type: ignore[arg-type]
 
-    def _embed(self, pictures: Sequence[Picture]) -> Floats:
+    def _looked_at(self, images: Iterable[str | Path | Picture]) -> tuple[Picture | None, Floats]:
+        """The first of some pictures, and embeddings of all; a few are in memory at a time."""
+        rest, first, vectors = iter(images), None, [np.zeros((0, 0), np.float32)]
+        while some := [as_picture(image) for image in islice(rest, _AT_ONCE)]:
+            first = some[0] if first is None else first
+            vectors.append(unit(self._embed(some, _AT_ONCE * (len(vectors) - 1))))
+        return first, np.concatenate(vectors[1:] or vectors)
+
+    def _embed(self, pictures: Sequence[Picture], before: int = 0) -> Floats:
+        """Embeddings of pictures, so many of which came before."""
         if self._embedder is None:
             self._embedder = image_embedder(self.recipe)
         if self._opened is not None and self._embedder.fingerprint != self._opened.fingerprint:
             open_store(self._uri, None, self._embedder.fingerprint).close()
         vectors = self._embedder(pictures)
         if not vectors.any(axis=1).all():
-            raise GalleryError(f"picture {int(np.flatnonzero(~vectors.any(axis=1))[0]) + 1} shows nothing to go by")
+            number = before + int(np.flatnonzero(~vectors.any(axis=1))[0]) + 1
+            raise GalleryError(f"picture {number} shows nothing to go by")
         return vectors
 
     def _made(self, dim: int) -> Store:

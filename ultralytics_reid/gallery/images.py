@@ -48,10 +48,10 @@ def image_embedder(recipe: Mapping[str, str]) -> ImageEmbedder:
 
     Args:
         recipe: `model` and `weights` as in a tracker YAML; for `model: auto`, and to find somebody in a larger picture,
-            `detector`, a YOLO model, and `imgsz`.
+            `detector`, a YOLO model, and `imgsz`; with `find: yes`, every picture is such a larger one.
 
     Raises:
-        GalleryError: If the recipe names no model, or one that gives no features.
+        GalleryError: If the recipe names no model, or one that gives no features, or a detector that can't be loaded.
         ConfigError: If a model can't be had.
     """
     model = recipe.get("model", "")
@@ -89,7 +89,12 @@ def _detector(recipe: Mapping[str, str]) -> Any:
         raise GalleryError("the gallery's embeddings are a detector's: name the detector")
     from ultralytics import YOLO
 
-    return YOLO(name)
+    try:
+        return YOLO(name)
+    # What the host raises for files that are missing, damaged, or of another kind.
+    except (OSError, TypeError, RuntimeError, ValueError) as error:
+        why = str(error).partition("\n")[0]
+        raise GalleryError(f"the detector {name} is not a YOLO model that can be loaded: {why}") from error
 
 
 class _CropImages:
