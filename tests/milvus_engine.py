@@ -1,51 +1,46 @@
-"""Milvus for tests: this package's client on Milvus Lite's local engine, which is never offered as storage."""
+"""Milvus for tests: Milvus Lite's engine stands in for a server. A gallery is never kept there otherwise."""
 
-import threading
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
 from ultralytics_reid.gallery.records import new_ids
 from ultralytics_reid.gallery.stores.milvus import MilvusStore
+from ultralytics_reid.gallery.stores.milvus_client import parsed
 from ultralytics_reid.gallery.stores.milvus_rows import CLAIMS, NO_VECTOR
 
-# Its engine takes one write at a time, without saying so when there are two.
-_ONE_WRITER = defaultdict(threading.Lock)
-_WRITES = ("create_collection", "create_index", "load_collection", "upsert", "delete")
 
+class Server:
+    """A server in this process, on a folder.
 
-def local_client(path, **kwargs):
-    """A `MilvusClient` on the file, in this process."""
-    from pymilvus import MilvusClient
+    It takes one call after the other: Milvus Lite's engine loses rows when two write at once, and a read during a
+    write may see what that deleted gone and what it wrote not yet there.
+    """
 
-    client = MilvusClient(str(path), timeout=10, dedicated=True, **kwargs)
-    for name in _WRITES:
-        setattr(client, name, _one_at_a_time(getattr(client, name), _ONE_WRITER[str(path)]))
-    return client
+    def __init__(self, folder, port=0):
+        from milvus_lite.adapter.grpc.server import start_server_in_thread
 
+        self._server, self._database, self.port = start_server_in_thread(str(folder), port=port, max_workers=1)
+        self.uri = f"milvus://127.0.0.1:{self.port}"
 
-def _one_at_a_time(call, lock):
-    def locked(*args, **kwargs):
-        with lock:
-            return call(*args, **kwargs)
-
-    return locked
+    def stop(self):
+        self._server.stop(grace=1).wait()
+        self._database.close()
 
 
 class MilvusEngine:
-    """A folder of Milvus Lite's in the test's own."""
+    """A server of its own."""
 
     name = "milvus"
 
     def __init__(self, folder):
-        self.path = Path(folder) / "milvus.db"
+        self.server = Server(Path(folder) / "milvus")
 
     def connect(self):
-        return local_client(self.path)
+        return parsed(self.server.uri).connect()
 
     def open(self, dim=8, fingerprint="test", connect=None):
-        return MilvusStore("milvus://local", dim, fingerprint, connect=connect or self.connect)
+        return MilvusStore(self.server.uri, dim, fingerprint, connect=connect)
 
     def skip_to(self, identity):
         client = self.connect()
@@ -55,9 +50,7 @@ class MilvusEngine:
         client.close()
 
     def close(self):
-        from milvus_lite.server_manager import server_manager_instance
-
-        server_manager_instance.release_server(str(self.path))
+        self.server.stop()
 
 
 def milvus_engine(folder):

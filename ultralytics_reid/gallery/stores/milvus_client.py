@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from ...embedding import Floats
 from ...errors import GalleryError, GalleryUnavailable
+from .milvus_filters import EVERYTHING
 
 Row = dict[str, Any]
 Connect = Callable[[], Any]
@@ -27,12 +28,15 @@ MOST_ROWS = 16_384
 _PORT = 19530
 _CONNECTING = 10.0
 _CALLING = 20.0
+# Milliseconds between attempts to reach a server that went away; of itself, gRPC waits up to two minutes.
+_RECONNECTING = 5000
 _ADDRESS = "milvus://[user:password@]host[:19530][/database][?secure=true]"
 
 _DATABASE = re.compile(r"[A-Za-z_]\w{0,254}", re.ASCII)
 
-# Of the server's codes those that pass: not ready, away, out of memory, too many requests, disk full, throttled.
-_PASSING = frozenset({2, 3, 4, 7, 8, 9})
+# Of the server's codes those that pass: away, out of memory, too many requests, disk full, throttled, and collections
+# that aren't loaded, not wholly yet, or being recovered, as after a restart.
+_PASSING = frozenset({2, 3, 4, 7, 8, 9, 101, 103, 106})
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Address:
             db_name=self.database,
             timeout=_CONNECTING,
             dedicated=True,
+            grpc_options={"grpc.max_reconnect_backoff_ms": _RECONNECTING},
         )
 
 
@@ -238,7 +243,9 @@ class Link:
 
     def count(self, collection: str, where: str) -> int:
         """How many rows match an expression."""
-        return int(self.query(collection, where, ["count(*)"])[0]["count(*)"])
+        # Of all rows the server knows it without looking at them.
+        matching = "" if where == EVERYTHING else where
+        return int(self.query(collection, matching, ["count(*)"])[0]["count(*)"])
 
     def pages(self, collection: str, where: str, fields: Sequence[str], size: int) -> Iterator[list[Row]]:
         """Rows that match an expression by ascending id, as they were when the first page was read."""
