@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-_LONGEST = 200
+# Shorter than what a gallery takes, as it keeps files by these names.
+_LONGEST = 160
 
 
 def camera_names(predictor: Any, given: tuple[str, ...]) -> list[str]:
     """Names of the cameras that the host reads now, one a stream, or the one whose video is read.
 
-    A file is called by its name without the suffix, pictures by their folder, a URL by what it says but for a password.
-    Two that would be called alike get their folders before the name.
+    A file is called by its name without the suffix, pictures by their folder, a URL by host and path: user names,
+    passwords and queries, which may have passwords too, are left out. Two files that would be called alike get their
+    folders before the name; whoever is still called as somebody before them is numbered.
 
     Args:
         predictor: The host's, with `dataset`, and `results` where that is a video or a folder.
@@ -27,7 +29,7 @@ def camera_names(predictor: Any, given: tuple[str, ...]) -> list[str]:
     if data.mode == "stream":
         return _told_apart(_streams(predictor))
     path = str(predictor.results[0].path) if predictor.results else ""
-    return [_name(str(Path(path).parent)) if data.mode == "image" else _name(path)]
+    return [_printable(Path(path).parent.name) if data.mode == "image" else _name(path)]
 
 
 def _streams(predictor: Any) -> list[str]:
@@ -35,7 +37,7 @@ def _streams(predictor: Any) -> list[str]:
     cleaned = [str(s) for s in getattr(predictor.dataset, "sources", [""])]
     given = _asked_for(predictor)
     if given is not None and Path(given).is_file() and Path(given).suffix == ".streams":
-        given_all = Path(given).read_text(encoding="utf-8").rsplit()
+        given_all = Path(given).read_text(encoding="utf-8-sig").rsplit()
     else:
         given_all = [] if given is None else [given]
     if len(given_all) == len(cleaned):
@@ -58,14 +60,32 @@ def _asked_for(predictor: Any) -> str | None:
 def _told_apart(sources: list[str]) -> list[str]:
     names = [_name(s) for s in sources]
     twice = {name for name, times in Counter(names).items() if times > 1}
-    return [_printable(f"{Path(s).parent.name}/{n}") if n in twice else n for s, n in zip(sources, names, strict=True)]
+    names = [
+        n if n not in twice or _is_url(s) else _printable(f"{Path(s).parent.name}/{n}")
+        for s, n in zip(sources, names, strict=True)
+    ]
+    return [_numbered(n, names[:place].count(n) + 1) for place, n in enumerate(names)]
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name} #{number}"
+
+
+def _is_url(source: str) -> bool:
+    return "://" in source
 
 
 def _name(source: str) -> str:
-    if "://" in source:
-        url = urlsplit(source)
-        return _printable(f"{url.hostname or ''}{f':{url.port}' if url.port else ''}{url.path}")
-    return _printable(Path(source).stem)
+    return _printable(_place(source) if _is_url(source) else Path(source).stem)
+
+
+def _place(url: str) -> str:
+    """Host, port and path; nothing that may be a secret."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path if parts.netloc else ''}"
+    except ValueError:  # a port that is no number, as where a password has a slash
+        return ""
 
 
 def _printable(name: str) -> str:
