@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,11 @@ _PAIRS, _MEANS = 128, 128
 # long ago don't outweigh today's.
 _MOST_CROPS = 8192
 _ARRAYS = ("scatter", "genuine", "impostor", "means")
+# What NumPy and zipfile raise for bytes that are no archive, a damaged one, or one of other things.
+_UNREADABLE = (
+    *(OSError, EOFError, LookupError, AttributeError, TypeError, ValueError, RuntimeError, SyntaxError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +84,13 @@ class Evidence:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 upper, genuine, impostor, means = (np.asarray(file[name], np.float32) for name in _ARRAYS)
                 scale, crops = float(file["scale"]), int(file["crops"])
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise GalleryError(f"what a camera has learned can't be read: {error}") from error
-        if len(upper) != dim * (dim + 1) // 2 or {genuine.shape[-1], impostor.shape[-1], means.shape[-1]} != {dim}:
+        except _UNREADABLE as error:
+            raise GalleryError(f"what a camera has learned can't be read: {error or type(error).__name__}") from error
+        found = upper.shape, genuine.shape[1:], impostor.shape[1:], means.shape[1:]
+        if found != ((dim * (dim + 1) // 2,), (2, dim), (2, dim), (dim,)):
             raise GalleryError(f"what a camera has learned isn't of dimension {dim}")
+        if crops < 1 or not all(np.isfinite(a).all() for a in (upper, genuine, impostor, means, np.float64(scale))):
+            raise GalleryError("what a camera has learned can't be read: its numbers are out of range")
         return cls(_symmetric(upper * np.float32(scale), dim), crops, genuine, impostor, means)
 
 
