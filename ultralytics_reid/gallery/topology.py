@@ -92,13 +92,16 @@ class Topology:
 def _way(entry: Any, where: str) -> tuple[str, str, Way]:
     if not isinstance(entry, dict) or not {"from", "to"} <= set(entry) <= _KEYS:
         raise ConfigError(f"{where}: must have 'from' and 'to', and may have {sorted(_KEYS - {'from', 'to'})}")
+    start, end = str(entry["from"]), str(entry["to"])
+    if start == end:
+        raise ConfigError(f"{where}: 'from' and 'to' must be two cameras, got {start!r} twice")
     for key in ("overlap", "one_way"):
         if not isinstance(entry.get(key, False), bool):
             raise ConfigError(f"{where}: '{key}' must be true or false, got {entry[key]!r}")
     least, most = _seconds(entry, "least", 0.0, where), _seconds(entry, "most", float("inf"), where)
     if least > most:
         raise ConfigError(f"{where}: 'least' must be at most 'most' ({most:g}), got {least:g}")
-    return str(entry["from"]), str(entry["to"]), Way(least, most, entry.get("overlap", False))
+    return start, end, Way(least, most, entry.get("overlap", False))
 
 
 def _seconds(entry: dict[str, Any], key: str, default: float, where: str) -> float:
