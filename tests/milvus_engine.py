@@ -37,10 +37,10 @@ class MilvusEngine:
         self.server = Server(Path(folder) / "milvus")
 
     def connect(self):
-        return parsed(self.server.uri).connect()
+        return parsed(self.server.uri).client()
 
     def open(self, dim=8, fingerprint="test", connect=None):
-        return MilvusStore(self.server.uri, dim, fingerprint, connect=connect)
+        return MilvusStore(self.server.uri, dim, fingerprint, connect=connect or self.connect)
 
     def skip_to(self, identity):
         client = self.connect()

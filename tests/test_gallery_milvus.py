@@ -21,6 +21,7 @@ pytest.importorskip("pymilvus", reason="needs pymilvus")
 from milvus_engine import Server, milvus_engine
 
 from ultralytics_reid.gallery.stores import milvus_claims, milvus_client
+from ultralytics_reid.gallery.stores.milvus import MilvusStore
 from ultralytics_reid.gallery.stores.milvus_claims import LAP, Claims, free_run
 from ultralytics_reid.gallery.stores.milvus_client import parsed
 from ultralytics_reid.gallery.stores.milvus_filters import decoded, encoded, joined, of_sightings, of_visits, pieces
@@ -122,17 +123,25 @@ def test_a_password_with_special_characters_is_not_told_either(password):
 def test_user_and_password_go_to_the_client_and_nowhere_else(monkeypatch):
     given = {}
     monkeypatch.setattr("pymilvus.MilvusClient", lambda **kwargs: given.update(kwargs))
-    parsed(f"milvus://me:{SECRET}%3A@db/site?secure=true").connect()
+    parsed(f"milvus://me:{SECRET}%3A@db/site?secure=true").client()
     assert (given["uri"], given["db_name"], given["token"]) == ("https://db:19530", "site", f"me:{SECRET}:")
     assert given["timeout"] <= 30
-    parsed("milvus://key@db").connect()
+    parsed("milvus://key@db").client()
     assert (given["uri"], given["token"]) == ("http://db:19530", "key")
 
 
 def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pymilvus", None)
     with pytest.raises(GalleryError, match=r"ultralytics-reid\[milvus\]"):
-        parsed("milvus://db").connect()
+        parsed("milvus://db").client()
+
+
+def test_milvus_lite_as_a_server_is_refused_and_nothing_is_made_there(engine):
+    with pytest.raises(GalleryError, match=r"milvus_lite.* lost rows that it had acknowledged"):
+        open_store(engine.server.uri, DIM, "test")
+    client = engine.connect()
+    assert client.list_collections() == []
+    client.close()
 
 
 # Servers that don't answer.
@@ -171,7 +180,8 @@ def test_a_server_that_goes_away_is_unavailable_and_nothing_hangs(engine, monkey
 def test_when_the_server_is_back_the_store_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(milvus_client, "_CALLING", 2.0)
     first = Server(tmp_path / "milvus")
-    store = open_store(first.uri, DIM, "test")
+    connect = parsed(first.uri).client
+    store = MilvusStore(first.uri, DIM, "test", connect=connect)
     records = rows(20)
     store.upsert(records)
     first.stop()
@@ -179,7 +189,7 @@ def test_when_the_server_is_back_the_store_goes_on(tmp_path, monkeypatch):
         store.count()
     second = Server(tmp_path / "milvus", first.port)
     # Unlike Milvus, it doesn't load again what was loaded.
-    soon(lambda: open_store(first.uri)).close()
+    soon(lambda: MilvusStore(first.uri, connect=connect)).close()
     assert soon(store.count) == 20
     store.upsert(rows(3, 1))
     assert store.get(records.ids).ids.tolist() == records.ids.tolist()

@@ -78,11 +78,12 @@ class MilvusStore:
         uri: `milvus://[user:password@]host[:19530][/database][?secure=true]`.
         dim: `D` of the embeddings to come, 1 to 16,000; None: whatever is there.
         fingerprint: Of their embedder; None: whatever is there.
-        connect: Makes a `MilvusClient`; None: one to the address.
+        connect: Makes a `MilvusClient`, whose server is trusted; None: one to the address.
 
     Raises:
-        GalleryError: If the address can't be used, or leads to a local path; there is no gallery and it isn't said
-            what for; it holds other vectors; or the extra isn't installed.
+        GalleryMissing: If there is no gallery and it isn't said what for.
+        GalleryError: If the address can't be used, or leads to a local path or to Milvus Lite; it holds other vectors;
+            or the extra isn't installed.
         GalleryUnavailable: If the server doesn't answer.
     """
 

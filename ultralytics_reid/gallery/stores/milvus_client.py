@@ -70,7 +70,23 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def connect(self) -> Any:
-        """A `MilvusClient` with a connection of its own.
+        """A `MilvusClient` of a server that keeps what it acknowledged.
+
+        Raises:
+            GalleryError: If the extra isn't installed, or the server is Milvus Lite.
+        """
+        client = self.client()
+        version = str(client.get_server_version(timeout=_CALLING))
+        if "lite" in version.lower():
+            client.close()
+            raise GalleryError(
+                f"{self.shown} is {version}, and Milvus Lite lost rows that it had acknowledged: a gallery needs "
+                "Milvus itself, or a path, for SQLite"
+            )
+        return client
+
+    def client(self) -> Any:
+        """A `MilvusClient` with a connection of its own, whatever is there.
 
         Raises:
             GalleryError: If the extra isn't installed.
@@ -80,11 +96,10 @@ class Address:
         except ImportError as error:
             raise GalleryError("a gallery in Milvus needs the extra: pip install 'ultralytics-reid[milvus]'") from error
         scheme = "https" if self.secure else "http"
-        # A token, and not a part of the URI, which the client puts into messages.
-        token = f"{self.user}:{self.password}" if self.password else self.user
         return MilvusClient(
             uri=f"{scheme}://{self._place}",
-            token=token,
+            # Not a part of the URI, which the client puts into messages.
+            token=f"{self.user}:{self.password}" if self.password else self.user,
             db_name=self.database,
             timeout=_CONNECTING,
             dedicated=True,
@@ -132,7 +147,7 @@ def _secure(query: str, shown: str) -> bool:
 class Link:
     """A client and what can be asked of it, by any thread, and after a fork by the child.
 
-    Every call ends within half a minute. All reads are strongly consistent unless something else is said.
+    Every call ends within about half a minute. All reads are strongly consistent unless something else is said.
 
     Args:
         connect: Makes a client.
