@@ -190,16 +190,10 @@ class Config:
         if self.gallery and self.max_identities:
             raise ConfigError("'gallery' and 'max_identities' exclude each other: a gallery has everybody's ids")
         _ = self.cameras
-        if (
-            self.gallery
-            and self.keep_days
-            and self.starts is not None
-            and self.starts < time.time() - 86_400 * self.keep_days
-        ):
-            kept = f"{self.keep_days:g} days"
-            raise ConfigError(
-                f"'start_time' is more than {kept} ago: what is seen would be deleted at once; raise 'keep_days', or 0"
-            )
+        oldest = time.time() - 86_400 * self.keep_days if self.keep_days else float("-inf")
+        if self.gallery and self.starts is not None and self.starts < oldest:
+            what = f"'start_time' is more than {self.keep_days:g} days ago: what is seen would be deleted at once"
+            raise ConfigError(f"{what}; raise 'keep_days', or make it 0, got {self.start_time!r}")
 
     @property
     def cameras(self) -> tuple[str, ...]:

@@ -157,9 +157,11 @@ class Recogniser:
         return True
 
     def _learn_metric(self) -> None:
-        if self.metric.due:
-            means = self.individuals()
-            self.metric.refresh(means)
+        if not self.metric.due:
+            return
+        means, version = self.individuals(), self.metric.version
+        self.metric.refresh(means)
+        if self.metric.version > version:  # of one individual alone there is nothing to learn, and cosines stay plain
             self.looks.rescore()
             self.tracklets.rescore()
             self.tracklets.people = len(means)

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ultralytics_reid.events import Linked
-
 from .runs import Contender, as_boxes, black, make_tracker, rows_as_frame
+from .scores import matches, track_eval
 from .sequences import Detections, Frame
+from .setting import progress
 
 # Pixels between the pictures of two cameras where they are laid side by side.
 _APART = 100_000
-# Ids by which those of one camera are away from another's that knows nothing of it.
-_OTHERS = 10_000_000
+# By how much the ids of a camera that knows nothing of others are away from theirs.
+_OTHERS = 20_000_000
 # Seconds that a frame waits for the gallery, so that the same run gives the same ids.
 WAIT = 30.0
+# Seconds of matched boxes from which on a person was on a camera.
+LEAST = 2.0
+
+DEFINITIONS = """\
+IDF1, HOTA          TrackEval on all cameras at once, their pictures laid side by side: a
+                    person is one identity wherever they are.
+a view              a person on a camera (in a run) for two seconds of matched boxes or
+                    more, in all; its id is the one on most of them.
+links               views of people who have an earlier view: all are to be linked to it.
+right               those whose id is that of an earlier view of the same person.
+missed              those whose id is nobody's before.
+wrong merges        views, first ones too, whose id is that of somebody else's earlier view.
+matched             one to one, IoU 0.5 or more.
+"""
 
 Views = Iterable[tuple[Frame, Detections]]
 
@@ -44,21 +59,45 @@ class Film:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came out of runs, of all cameras side by side.
+class Part:
+    """What came out of one film.
 
     Attributes:
+        film: Which.
         truth: Who can be seen, by frame.
         output: The boxes and ids, by frame.
-        links: Who was known to the gallery.
     """
 
+    film: Film
     truth: tuple[Frame, ...]
     output: tuple[Frame, ...]
-    links: tuple[Linked, ...]
 
 
-def together(contender: Contender, films: Sequence[Film], gallery: Path | str | None, start: float) -> Outcome:
+@dataclass(frozen=True)
+class Links:
+    """What became of the views of people who were seen before; see `DEFINITIONS`.
+
+    Attributes:
+        total: How many there are.
+        right: How many were linked.
+        missed: How many have a new id.
+        wrong: How many views have somebody else's id.
+        people: How many people have views.
+        ids: How many different ids views have.
+    """
+
+    total: int
+    right: int
+    missed: int
+    wrong: int
+    people: int
+    ids: int
+
+    def __add__(self, other: Links) -> Links:
+        return Links(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+
+def together(contender: Contender, films: Sequence[Film], gallery: Path | str | None, start: float) -> list[Part]:
     """Track films frame by frame, all at once, with one gallery or each alone.
 
     Args:
@@ -67,46 +106,59 @@ def together(contender: Contender, films: Sequence[Film], gallery: Path | str | 
         gallery: Where identities are shared; None for each camera alone.
         start: When they start, seconds since 1970.
     """
-    trackers = [_tracker(contender, film, gallery, start) for film in films]
+    trackers = [_tracker(contender, film, gallery, start + film.start) for film in films]
     for tracker in trackers[1:]:
-        tracker.connection = trackers[0].connection
-    links: list[Linked] = []
-    for tracker in trackers:
-        tracker.events.subscribe(lambda event: links.append(event) if isinstance(event, Linked) else None)
-    truth, output = [], []
-    for views in zip(*(film.views() for film in films), strict=True):
-        step = zip(trackers, films, views, strict=True)
-        shown = [_frame(tracker, film.shape, view[1]) for tracker, film, view in step]
-        if gallery is None:
-            shown = [Frame(f.ids + n * _OTHERS, f.xyxy) for n, f in enumerate(shown)]
-        truth.append(_beside([view[0] for view in views]))
-        output.append(_beside(shown))
-    for tracker in trackers:
+        if gallery is not None:
+            tracker.connection = trackers[0].connection
+    truth: list[list[Frame]] = [[] for _ in films]
+    output: list[list[Frame]] = [[] for _ in films]
+    label = f"{contender.label}, {'alone' if gallery is None else 'gallery'}"
+    for views in progress(zip(*(film.views() for film in films), strict=True), label):
+        for n, (seen, found) in enumerate(views):
+            truth[n].append(seen)
+            output[n].append(_track(trackers[n], films[n].shape, found))
+    for tracker in trackers if gallery is not None else ():
         tracker.finish(wait=True)
-    return Outcome(tuple(truth), tuple(output), tuple(links))
+    return [Part(*part) for part in zip(films, map(tuple, truth), map(tuple, output), strict=True)]
 
 
-def one_by_one(contender: Contender, films: Sequence[Film], gallery: Path | str | None, start: float) -> Outcome:
+def one_by_one(contender: Contender, films: Sequence[Film], gallery: Path | str | None, start: float) -> list[Part]:
     """Track films one after another, each a run of its own, with one gallery or each alone."""
-    parts = [together(contender, [film], gallery, start + film.start) for film in films]
-    apart = 0 if gallery else _OTHERS
-    output = (Frame(f.ids + n * apart, f.xyxy) for n, part in enumerate(parts) for f in part.output)
-    return Outcome(
-        tuple(f for part in parts for f in part.truth), tuple(output), tuple(e for part in parts for e in part.links)
-    )
+    return [part for film in films for part in together(contender, [film], gallery, start)]
 
 
 def _tracker(contender: Contender, film: Film, gallery: Path | str | None, start: float) -> Any:
     shared = {} if gallery is None else {"gallery": str(gallery), "gallery_wait": WAIT, "camera_id": film.camera}
-    tracker = make_tracker(
-        Contender(contender.label, contender.yaml, {"gmc_method": "none", **contender.changes, **shared}), film.fps
-    )
+    changes = {"gmc_method": "none", **contender.changes, **shared}
+    tracker = make_tracker(Contender(contender.label, contender.yaml, changes), film.fps)
     tracker.starts_at = start
     return tracker
 
 
-def _frame(tracker: Any, shape: tuple[int, int], found: Detections) -> Frame:
+def _track(tracker: Any, shape: tuple[int, int], found: Detections) -> Frame:
     return rows_as_frame(tracker.update(as_boxes(found, shape), black(shape), feats=found.feats))
+
+
+def of_their_own(parts: Sequence[Part]) -> list[Part]:
+    """What cameras that know nothing of each other made: an id of one is none of another's."""
+    return [
+        Part(p.film, p.truth, tuple(Frame(f.ids + n * _OTHERS, f.xyxy) for f in p.output)) for n, p in enumerate(parts)
+    ]
+
+
+def figures(parts: Sequence[Part], *, at_once: bool) -> dict[str, float]:
+    """TrackEval's figures over all films.
+
+    Args:
+        parts: What came out of each.
+        at_once: Whether they ran at the same time; one after another if not.
+    """
+    if not at_once:
+        truth, output = ([f for p in parts for f in getattr(p, side)] for side in ("truth", "output"))
+        return track_eval(truth, output)
+    frames = (zip(*(getattr(p, side) for p in parts), strict=True) for side in ("truth", "output"))
+    truth, output = ([_beside(frame) for frame in side] for side in frames)
+    return track_eval(truth, output)
 
 
 def _beside(frames: Sequence[Frame]) -> Frame:
@@ -115,8 +167,32 @@ def _beside(frames: Sequence[Frame]) -> Frame:
     return Frame(np.concatenate([f.ids for f in frames]), np.concatenate(shifted).astype(np.float32))
 
 
-def halves(film: Film, cuts: Sequence[int], length: int) -> Iterator[Film]:
-    """A film cut into runs at some frames."""
-    views = list(film.views())
-    for first, stop in zip([0, *cuts], [*cuts, length], strict=True):
-        yield Film(film.camera, film.fps, film.shape, first / film.fps, lambda f=first, s=stop: views[f:s])  # type: ignore[misc]
+def links(parts: Sequence[Part]) -> Links:
+    """What became of everybody who was on more than one camera, or in more than one run."""
+    views = sorted(view for n, part in enumerate(parts) for view in _views(n, part))
+    mine: dict[int, set[int]] = defaultdict(set)
+    owner: dict[int, int] = {}
+    told = Counter[str]()
+    for _, _, person, shown in views:
+        right = shown in mine[person]
+        wrong = not right and shown in owner
+        told["again"] += bool(mine[person])
+        told["right"] += right
+        told["wrong"] += wrong
+        told["missed"] += bool(mine[person]) and not right and not wrong
+        owner.setdefault(shown, person)
+        mine[person].add(shown)
+    return Links(told["again"], told["right"], told["missed"], told["wrong"], len(mine), len(owner))
+
+
+def _views(number: int, part: Part) -> Iterable[tuple[float, int, int, int]]:
+    """When each view began, the part, the person, and the id on most of its boxes."""
+    votes: dict[int, Counter[int]] = defaultdict(Counter)
+    began: dict[int, float] = {}
+    for n, (seen, shown) in enumerate(zip(part.truth, part.output, strict=True)):
+        for person, identity in matches(seen, shown):
+            votes[person][identity] += 1
+            began.setdefault(person, part.film.start + n / part.film.fps)
+    for person, ids in votes.items():
+        if ids.total() >= LEAST * part.film.fps:
+            yield began[person], number, person, ids.most_common(1)[0][0]

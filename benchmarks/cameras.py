@@ -1,0 +1,167 @@
+"""One identity over all cameras and all runs: cameras that share a gallery, and each camera alone."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.cameras import DEFINITIONS, Film, Links, Part, figures, links, of_their_own, one_by_one, together
+from harness.features import EMBEDDERS, add_choice, add_features, embedded, usable
+from harness.rendered import rendered
+from harness.report import add_write, publish
+from harness.runs import OURS, Contender
+from harness.sequences import load_sequence
+from harness.setting import PETS, add_shared, facts, need, table
+from harness.synthetic import stream
+
+from ultralytics_reid.scenes import Scene, SceneOptions
+
+PARTS = ("scenes", "rendered", "halves", "parade")
+COLUMNS = ["IDF1", "HOTA", "links right", "missed", "wrong merges", "people", "ids"]
+OWN = Contender("**reid_botsort**", OURS)
+# Where a recording is cut into two runs, as shares of its length.
+CUTS = (1 / 3, 1 / 2, 2 / 3)
+# What stands at one place for a while is on a camera, and what follows on another: seconds from one to the next.
+AWAY = (4.0, 30.0)
+NOTE = """\
+Every camera with the shipped YAML; `gallery`: one SQLite file for all, its answers waited for (`gallery_wait`), so that
+a run can be repeated. No topology is given. Scenes: boxes and embeddings are made up. Rendered: found in pictures by the
+demo's detector, with its own features, as `model: auto` takes them; a quarter of the people wear what another wears."""
+
+Runner = Callable[[Contender, Sequence[Film], Path | str | None, float], list[Part]]
+
+
+def main() -> None:
+    args = _arguments()
+    makers = {"scenes": _scenes, "rendered": _rendered, "halves": _halves, "parade": _parade}
+    text = "\n\n".join([*(block for part in args.parts for block in makers[part](args)), NOTE, facts()])
+    print(text)
+    if args.write:
+        publish("cameras", text)
+
+
+def _arguments() -> Namespace:
+    parser = ArgumentParser(description=__doc__, epilog=DEFINITIONS, formatter_class=RawDescriptionHelpFormatter)
+    add_shared(parser)
+    add_features(parser)
+    add_choice(parser, {PETS: "PETS by person"})
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="default: all")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="scenes of each kind (default: 3)")
+    add_write(parser)
+    return parser.parse_args()
+
+
+def scene(cameras: int, seed: int) -> SceneOptions:
+    """A place with some cameras."""
+    people = {2: 12, 4: 16}[cameras]
+    return SceneOptions(
+        people=people,
+        seconds=180,
+        fps=10,
+        seed=seed,
+        cameras=cameras,
+        look_alikes=0.25,
+        away=AWAY,
+        visits=None,
+        crowd=5,
+    )
+
+
+def _scenes(args: Namespace) -> Iterator[str]:
+    for cameras in (2, 4):
+        films = [list(_simulated(scene(cameras, seed))) for seed in range(args.seeds)]
+        yield _block(f"Scenes, {cameras} cameras ({args.seeds} of them)", films, together, at_once=True)
+
+
+def _rendered(args: Namespace) -> Iterator[str]:
+    for cameras in (2, 4):
+        films = [list(_pictured(scene(cameras, seed), args.features)) for seed in range(args.seeds)]
+        yield _block(f"Rendered scenes, {cameras} cameras ({args.seeds} of them)", films, together, at_once=True)
+
+
+def _simulated(options: SceneOptions) -> Iterator[Film]:
+    place = Scene(options)
+    outfits: list[int] = []
+
+    def group_of(person: int) -> int:
+        match = next((n for n in outfits if n == person or place.alike(n, person)), None)
+        outfits.extend([person] if match is None else [])
+        return person if match is None else match
+
+    told = {"fps": options.fps, "size": options.size, "seed": options.seed}
+    for n in range(options.cameras):
+        shape = options.size[1], options.size[0]
+        yield Film(
+            f"camera {n}",
+            options.fps,
+            shape,
+            0.0,
+            lambda n=n: stream(place.views(n), camera=n, group_of=group_of, **told),  # type: ignore[misc, arg-type]
+        )
+
+
+def _pictured(options: SceneOptions, features: Path) -> Iterator[Film]:
+    for n in range(options.cameras):
+        take = rendered(options, features, n)
+        yield Film(f"camera {n}", options.fps, take.shape, 0.0, lambda take=take: iter(take))  # type: ignore[misc]
+
+
+def _halves(args: Namespace) -> Iterator[str]:
+    need(args.shared / "data" / PETS)
+    sequence = load_sequence(args.shared / "data" / PETS)
+    truth = sequence.by_person()
+    for embedder in usable(args.embedders, [PETS], args.shared, args.features):
+        views = list(zip(truth, embedded(PETS, embedder, args.shared, args.features), strict=True))
+        whole = Film("yard", sequence.fps, (576, 768), 0.0, lambda views=views: views)  # type: ignore[misc]
+        films = [list(_cut(whole, views, round(cut * len(views)))) for cut in CUTS]
+        title = f"PETS cut in two, one run after the other, at {_listed(CUTS)} of it: {EMBEDDERS[embedder]}"
+        yield _block(title, films, one_by_one, at_once=False)
+
+
+def _listed(shares: Sequence[float]) -> str:
+    return ", ".join(f"{share:.0%}" for share in shares)
+
+
+def _cut(film: Film, views: Sequence[object], at: int) -> Iterator[Film]:
+    for first, part in ((0, views[:at]), (at, views[at:])):
+        yield replace(film, start=first / film.fps, views=lambda part=part: part)
+
+
+def _parade(args: Namespace) -> Iterator[str]:
+    for crowd in (1, 3):
+        options = [
+            SceneOptions(people=60, seconds=900, fps=10, seed=seed, look_alikes=0.0, visits=1, crowd=crowd, pillars=0)
+            for seed in range(args.seeds)
+        ]
+        films = [list(_simulated(o)) for o in options]
+        yield _block(
+            f"A parade: everybody comes once, {crowd} at a time ({args.seeds} runs)", films, together, at_once=True
+        )
+
+
+def _block(title: str, films: Sequence[Sequence[Film]], run: Runner, *, at_once: bool) -> str:
+    rows = []
+    for shared in (False, True):
+        values, found = [], Links(0, 0, 0, 0, 0, 0)
+        for each in films:
+            with tempfile.TemporaryDirectory() as folder:
+                parts = run(OWN, each, Path(folder) / "gallery.db" if shared else None, time.time())
+            parts = parts if shared else of_their_own(parts)
+            values.append(figures(parts, at_once=at_once))
+            found += links(parts)
+        rows.append(["one gallery" if shared else "each alone", *_cells(values, found)])
+    return f"**{title}**\n\n{table(['reid_botsort', *COLUMNS], rows)}"
+
+
+def _cells(values: Sequence[dict[str, float]], found: Links) -> list[str]:
+    means = [f"{sum(v[name] for v in values) / len(values):.1f}" for name in ("IDF1", "HOTA")]
+    right = f"{found.right} of {found.total}"
+    return [*means, right, str(found.missed), str(found.wrong), str(found.people), str(found.ids)]
+
+
+if __name__ == "__main__":
+    main()
