@@ -56,7 +56,7 @@ class TakenBack:
 
 @dataclass(frozen=True)
 class Linked:
-    """The gallery knew somebody who was new to this camera or run.
+    """The gallery knew somebody who was new to this camera or run, or has an id now for who got one without it.
 
     Attributes:
         identity_id: Their identity, under which they go on.
@@ -68,6 +68,8 @@ class Linked:
         similarity: Cosine under the metric of all cameras, in [-1, 1], to the closest of what is known of them.
         probability: That it is them, in [0, 1].
         late: Whether the gallery was away when it was asked, so that the link had to be made up for.
+        new: Whether nobody knew them: they came while the gallery couldn't give ids, and have one of its own from now
+            on. Then `gap` is 0, and `camera_id` this camera.
     """
 
     identity_id: int
@@ -79,6 +81,7 @@ class Linked:
     similarity: float
     probability: float
     late: bool = False
+    new: bool = False
 
 
 @dataclass(frozen=True)

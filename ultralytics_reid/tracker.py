@@ -25,6 +25,7 @@ from .errors import EmbeddingError
 from .events import Events
 from .gallery.camera import GalleryCamera, shares
 from .gallery.connection import Connection
+from .gallery.link import Line
 from .gallery.messages import Glimpse
 from .ids import Ids
 from .quality import clean_crops
@@ -91,6 +92,7 @@ class ReIDBOTSORT(BOTSORT):
         self.recipe = {"model": self.config.model, "weights": self.config.weights}
         self.connection = Connection(self.config, family_of(self.config.model)) if self.config.gallery else None
         self._gallery: GalleryCamera | None = None
+        self._line: Line | None = None
         if isinstance(self.config.fps, float | int):
             self.fps = float(self.config.fps)
         self._forget()
@@ -98,7 +100,7 @@ class ReIDBOTSORT(BOTSORT):
     def _forget(self) -> None:
         self.attention = Attention(self.config.reid_interval, self.config.remembers)
         self.finish()
-        self._gallery = None
+        self._line = None
         self._identity_ids = Ids(self._next_id, self.config.max_identities)
         self._dim: int | None = None
         self._clean: Bools = np.zeros(0, bool)
@@ -117,6 +119,7 @@ class ReIDBOTSORT(BOTSORT):
         if self._gallery is None or self.connection is None:
             return
         self._gallery.close()
+        self._line = self._gallery.line
         self._gallery = None
         if wait:
             self.connection.settle()
@@ -359,12 +362,12 @@ class ReIDBOTSORT(BOTSORT):
         if self.connection is None or self._dim is None:
             return
         link = self.connection.link(self._dim, self.recogniser.bank.fingerprint, self.recipe)
-        if self._gallery is not None and self._gallery.camera != self.camera_id:
+        if self._gallery is not None and self._gallery.line.camera != self.camera_id:
             self.finish()
         if self._gallery is None:
-            line = link.open_line(self.camera_id, self.starts_at)
+            line = link.open_line(self.camera_id, self.starts_at, self._line)
             self._gallery = GalleryCamera(link, line, self.recogniser, self.events)
-        if self.config.gallery_wait:
+        if self.config.gallery_wait and not link.away:
             link.settle(self.config.gallery_wait)
         tracklets = [t.tracklet for t in (*self.tracked_stracks, *self.lost_stracks)]
         self._gallery.answer([t for t in tracklets if t is not None], (self.frame_id, now))

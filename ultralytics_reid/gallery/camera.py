@@ -48,6 +48,7 @@ class GalleryCamera:
         self._asked: set[int] = set()
         self._new: set[int] = set()
         self._settled: set[int] = set()
+        self._joined: set[int] = set()
         self._waiting: dict[int, Tracklet] = {}
         self._told = -np.inf
         self._shown: frozenset[int] = frozenset()
@@ -56,9 +57,9 @@ class GalleryCamera:
         self._unsubscribe: Callable[[], None] = events.subscribe(self._hear)
 
     @property
-    def camera(self) -> str:
-        """The camera's name."""
-        return self._line.camera
+    def line(self) -> Line:
+        """This camera's end of the line."""
+        return self._line
 
     def answer(self, everybody: Sequence[Tracklet], when: When) -> None:
         """Take the answers that have come, before a frame's decisions.
@@ -150,10 +151,15 @@ class GalleryCamera:
             if answer.identity not in self._settled:
                 self._new.add(answer.identity)
             return
+        if answer.identity in self._joined:
+            return  # the camera found out meanwhile who it was
         if not self._recogniser.rename(answer.identity, answer.known, everybody):
             self.link.send(self._line, Refused(answer.identity))
             return
         self._asked.add(answer.known)
+        self._joined.discard(answer.known)
+        if answer.identity in self._new and answer.new:
+            self._new.add(answer.known)
         self.links[answer.known] = link = Linked(
             answer.known,
             answer.identity,
@@ -163,6 +169,7 @@ class GalleryCamera:
             similarity=answer.similarity,
             probability=answer.probability,
             late=answer.late,
+            new=answer.new,
         )
         self._events.emit(link)
 
@@ -173,6 +180,7 @@ class GalleryCamera:
     def _hear(self, event: Event) -> None:
         """What the camera finds out of its own holds for the gallery too."""
         if isinstance(event, Revival) and event.previous_id is not None and not event.corrected:
+            self._joined.add(event.previous_id)
             self.link.send(self._line, Joined(event.previous_id, event.identity_id))
         elif isinstance(event, TakenBack) and event.identity_id is not None:
             self.link.send(self._line, Parted(event.previous_id, event.since, event.identity_id))

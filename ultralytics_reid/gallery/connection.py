@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from itertools import count
 
 from ultralytics.utils import LOGGER
 
 from ..config import Config
 from ..errors import GalleryError
-from .link import GalleryLink
+from .link import GalleryLink, local_ids
 from .messages import Settings
-from .records import FIRST_LOCAL_ID
 from .stores import open_store
 from .topology import Topology
 
@@ -36,7 +34,7 @@ class Connection:
         self._family = family
         self._topology = Topology.load(config.topology) if config.topology else Topology()
         self._link: GalleryLink | None = None
-        self._local = count(FIRST_LOCAL_ID)
+        self._local = local_ids()
 
     def link(self, dim: int, fingerprint: str, recipe: Mapping[str, str]) -> GalleryLink:
         """The line; the first call waits for the gallery, for two seconds at most.
@@ -52,7 +50,7 @@ class Connection:
         if self._link is None:
             config, uri = self._config, self._config.gallery
             settings = Settings(config.false_revival_rate, config.match_class, config.keep_days, self._family, recipe)
-            self._link = GalleryLink(lambda: open_store(uri, dim, fingerprint), self._topology, settings)
+            self._link = GalleryLink(lambda: open_store(uri, dim, fingerprint), self._topology, settings, self._local)
             # The line lives as long as somebody may use it; what was told is written then, at the latest.
             weakref.finalize(self, _close, self._link)
             self._link.wait_until_ready(_START)

@@ -66,13 +66,17 @@ class Draft:
     def __post_init__(self) -> None:
         self.asked_as = self.identity
 
+    def begin(self, time: float) -> None:
+        """Somebody has been there since then, and there is enough to see of them."""
+        self.first, self.sure = min(self.first, time), True
+
     def see(self, time: float, glimpse: Glimpse) -> None:
         """Note where somebody is."""
         self.last, self.dirty = max(self.last, time), True
         self._classes[glimpse.cls] += 1
         self._confidence = glimpse.confidence
-        if not self._points or time - self.first >= self._points[-1][0] + self._step:
-            self._points.append((time - self.first, *glimpse.box))
+        if not self._points or time >= self._points[-1][0] + self._step:
+            self._points.append((time, *glimpse.box))
         if len(self._points) > _POINTS:
             self._points, self._step = self._points[::2], 2 * self._step
         if glimpse.crop is not None and glimpse.sharpness > self._best:
@@ -102,7 +106,7 @@ class Draft:
 
     def visit(self) -> Visit:
         """As a gallery takes it."""
-        path = np.array(self._points, np.float32).reshape(-1, 5)
+        path = np.array(self._points, np.float64).reshape(-1, 5) - [self.first, 0, 0, 0, 0]
         return Visit(
             self.id,
             self.identity,
@@ -110,7 +114,7 @@ class Draft:
             self.cls,
             self.first,
             self.last,
-            path,
+            path.astype(np.float32),
             self.probability,
             self._picture(),
         )
@@ -125,6 +129,8 @@ def as_jpeg(crop: npt.NDArray[np.uint8]) -> bytes:
     """A picture as a JPEG file's bytes; empty if it can't be one."""
     import cv2
 
+    if not crop.size:
+        return b""
     done, data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return bytes(data) if done else b""
 

@@ -153,6 +153,7 @@ class Answer:
         gap: Seconds since they were last seen anywhere; 0 where that was later, and for somebody enrolled.
         camera: Where that was.
         late: Whether the gallery was away when it was asked.
+        new: Whether nobody knew them, and `known` is an id of the gallery's for who had a local one.
     """
 
     identity: int
@@ -162,6 +163,7 @@ class Answer:
     gap: float = 0.0
     camera: str = ""
     late: bool = False
+    new: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
 from .drafts import JOIN, Draft
 from .messages import Ask, Joined, Learned, Lesson, Message, Parted, Refused, Seen
-from .records import Visit
+from .records import FIRST_LOCAL_ID, Visit
 
 # Visits that wait for a gallery that is away; beyond that the oldest are lost, which is told.
 MOST_WAITING = 5000
@@ -27,6 +28,8 @@ class Run:
         moved: Visits, by id, that are in the gallery under another identity than they should be, and the right one.
         merged: Identities, first made here, that turned out to be others, and which.
         learned: What it has learned and isn't written yet.
+        ids: The gallery's ids for those who have local ones; so many are needed as `ids_missing` says.
+        renamed: Local ids whose bearers got one of those, and which; the camera is to be told.
     """
 
     def __init__(self, camera: str, origin: float) -> None:
@@ -37,17 +40,22 @@ class Run:
         self.moved: dict[int, int] = {}
         self.merged: list[tuple[int, int]] = []
         self.learned: Learned | None = None
+        self.ids: deque[int] = deque()
+        self.renamed: list[tuple[int, int]] = []
         self._open: dict[int, Draft] = {}
         self._closed: list[Draft] = []
         self._known: dict[int, int] = {}
         self._decided: set[int] = set()
         self._new: set[int] = set()
+        self._local: set[int] = set()
 
     def take(self, message: Message) -> None:
         """Note a message."""
         if isinstance(message, Ask):
             self.asks.append(message)
-            self._draft(self.known(message.identity), self.origin + message.first).sure = True
+            if _is_local(identity := self.known(message.identity)):
+                self._local.add(identity)
+            self._draft(identity, self.origin + message.first).begin(self.origin + message.first)
         elif isinstance(message, Lesson):
             time = self.origin + message.time
             self._draft(self.known(message.identity), time).learn(time, message)
@@ -83,21 +91,35 @@ class Run:
         self.asks.remove(ask)
         mine = self.known(ask.identity)
         if known is None:
-            self._new.add(mine)
-        else:
-            if mine in self._new:
-                self.merged.append((mine, known))  # others may have met them meanwhile
-            self._rename(mine, known, probability)
-        self._decided.add(mine if known is None else known)
+            self._meet(mine)
+            return
+        if mine in self._new:
+            self.merged.append((mine, known))  # others may have met them meanwhile
+        self._rename(mine, known, probability)
+        self._decided.add(known)
 
     def undo(self, identity: int) -> None:
         """An answer was wrong: who was asked about is somebody new after all."""
         known = self._known.pop(identity, None)
-        self._decided.add(identity)
-        self._new.add(identity)
         for draft in self.drafts:
             if known is not None and draft.identity == known and draft.asked_as == identity:
                 self._give(draft, identity, 1.0)
+        self._meet(identity)
+
+    def _meet(self, identity: int) -> None:
+        """Somebody is new to the gallery, too; who had a local id, which others have as well, gets one of its own."""
+        if _is_local(identity):
+            self._local.discard(identity)
+            self.renamed.append((identity, self.ids.popleft()))
+            self._rename(*self.renamed[-1], 1.0)
+            identity = self.known(identity)
+        self._new.add(identity)
+        self._decided.add(identity)
+
+    @property
+    def ids_missing(self) -> int:
+        """How many more of the gallery's ids are needed, if nobody who has a local one is known."""
+        return max(0, len(self._local) - len(self.ids))
 
     def wrote(self) -> None:
         """Forget the visits that are over and written."""
@@ -147,10 +169,17 @@ class Run:
     def _join(self, gone: int, kept: int) -> None:
         if gone == kept:
             return
+        if _is_local(kept) and not _is_local(gone):
+            # The older of the two came while the gallery was away: it only knows the younger.
+            gone, kept = kept, gone
+            self.renamed.append((gone, kept))
         self.asks = [a for a in self.asks if self.known(a.identity) != gone]
         if gone in self._new:
             self.merged.append((gone, kept))  # all there is of it anywhere is of this individual
-        self._rename(gone, kept, None)
+        if gone in self._new or _is_local(gone):
+            self._rename(gone, kept, None)
+        else:
+            self._move(gone, kept, None)  # an identity of the gallery's, of whom somebody may yet be found to be
 
     def _part(self, message: Parted) -> None:
         """A visit that began with the mistake is somebody else's; one that began before stays as it is."""
@@ -159,14 +188,18 @@ class Run:
             self._give(draft, message.to, 1.0)
 
     def _rename(self, gone: int, kept: int, probability: float | None) -> None:
+        self._known.pop(kept, None)  # or they might be each other
         self._known[gone] = kept
+        self._move(gone, kept, probability)
+
+    def _move(self, gone: int, kept: int, probability: float | None) -> None:
         for draft in self.drafts:
             if draft.identity == gone:
                 self._give(draft, kept, draft.probability if probability is None else probability)
 
     def _give(self, draft: Draft, identity: int, probability: float) -> None:
         """A visit turns out to be another identity's."""
-        if draft.stored:
+        if draft.stored and not _is_local(identity):
             self.moved[draft.id] = identity
         if self._open.get(draft.identity) is draft:
             del self._open[draft.identity]
@@ -174,3 +207,8 @@ class Run:
                 self._close(self._open.pop(identity))
             self._open[identity] = draft
         draft.identity, draft.probability, draft.dirty = identity, probability, True
+
+
+def _is_local(identity: int) -> bool:
+    """Whether an id is one of those that no gallery gives, and several cameras may have at once."""
+    return identity >= FIRST_LOCAL_ID
