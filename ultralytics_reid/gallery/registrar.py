@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from .drafts import Draft, sightings_of
 from .evidence import Evidence
 from .messages import Answer, Ask, Settings
 from .records import Filter, Hits, Visit
-from .retention import EVIDENCE, camera_of, prune
+from .retention import EVIDENCE, camera_of, evidence_key, prune
 from .run import Run
 from .scorer import Scorer
 from .stores import Store
@@ -132,7 +131,7 @@ class Registrar:
             assert run.learned is not None
             evidence = run.learned.evidence
             old = [k for k in self._store.blobs(EVIDENCE) if camera_of(k) == run.camera]
-            key = f"{EVIDENCE}{quote(run.camera, safe='')}/{time.time_ns()}"
+            key = evidence_key(run.camera, time.time_ns())
             self._store.put_blob(key, evidence.dump())
             for superseded in old:
                 self._store.put_blob(superseded, b"")

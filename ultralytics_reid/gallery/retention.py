@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from urllib.parse import unquote
 
 import numpy as np
 
@@ -14,9 +13,14 @@ EVIDENCE = "evidence/"
 _DAY = 86_400.0
 
 
+def evidence_key(camera: str, nanoseconds: int) -> str:
+    """Where what a camera has learned is kept, and since when (1970, UTC)."""
+    return f"{EVIDENCE}{camera}/{nanoseconds}"
+
+
 def camera_of(key: str) -> str:
     """The camera of whose evidence a blob is."""
-    return unquote(key.split("/")[1])
+    return key[len(EVIDENCE) :].rpartition("/")[0]
 
 
 def prune(store: Store, keep_days: float, now: float) -> Deleted:
