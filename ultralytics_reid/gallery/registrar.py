@@ -86,7 +86,7 @@ class Registrar:
         come.
         """
         later = self._store.visits(Filter(since=now), details=False)
-        return max([now, *(v.last + 1 for v in later)])
+        return max([now, *(v.last + 1 for v in later), *(d.last + 1 for run in self.runs for d in run.drafts)])
 
     def learned_of(self, camera: str) -> Evidence | None:
         """What was learned of a camera in earlier runs."""
