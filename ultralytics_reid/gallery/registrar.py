@@ -14,7 +14,7 @@ from ..embedding import Bools, Floats
 from .drafts import Draft, sightings_of
 from .evidence import Evidence
 from .messages import Answer, Ask, Settings
-from .records import Filter, Hits, Visit
+from .records import ENROLLED, Filter, Hits, Visit
 from .retention import EVIDENCE, camera_of, evidence_key, prune
 from .run import Run
 from .scorer import Scorer
@@ -277,8 +277,8 @@ class Registrar:
 
 
 def _latest(visits: Sequence[Visit], before: float) -> Visit | None:
-    """Of those visits that began before a time, the one that ended last."""
-    return max((v for v in visits if v.first <= before), key=lambda v: v.last, default=None)
+    """Of those visits that began before a time, the one that ended last; pictures are no visits."""
+    return max((v for v in visits if v.first <= before and v.camera != ENROLLED), key=lambda v: v.last, default=None)
 
 
 def _eligible(found: _Candidates) -> Bools:
