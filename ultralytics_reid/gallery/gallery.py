@@ -21,7 +21,7 @@ from .images import ImageEmbedder, Picture, as_picture, image_embedder
 from .journeys import JOIN_SECONDS, Journey, journeys
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, new_ids
 from .registrar import RECIPE
-from .retention import EVIDENCE, camera_of, forget_evidence, prune, purge
+from .retention import EVIDENCE, camera_of, forget_evidence, forget_names, prune, purge
 from .scorer import Scorer
 from .stores import Deleted, Health, Store, open_store
 from .tables import save_sightings, save_visits
@@ -425,7 +425,7 @@ class Gallery:
         cameras = frozenset(v.camera for v in self.store.visits(where, details=False))
         deleted = purge(self.store, where)
         forget_evidence(self.store, cameras)
-        self._drop_names()
+        forget_names(self.store)
         return deleted
 
     def prune(self, keep_days: float) -> Deleted:
@@ -436,9 +436,7 @@ class Gallery:
         """
         if not keep_days > 0:
             raise GalleryError(f"keep_days must be above 0, got {keep_days!r}")
-        deleted = prune(self.store, keep_days, time.time())
-        self._drop_names()
-        return deleted
+        return prune(self.store, keep_days, time.time())
 
     def stats(self) -> Stats:
         """What is in it."""
@@ -473,11 +471,6 @@ class Gallery:
 
     def _names(self) -> dict[int, str]:
         return {} if self._opened is None else self._opened.names()
-
-    def _drop_names(self) -> None:
-        there = {v.identity for v in self.store.visits(details=False)}
-        for identity in set(self._names()) - there:
-            self.store.name(identity, "")
 
     def _check_known(self, identity: int) -> None:
         if not self.store.count(Filter(identities=frozenset({identity}))):

@@ -36,16 +36,29 @@ def prune(store: Store, keep_days: float, now: float) -> Deleted:
         if int(key.rpartition("/")[2]) < until * 1e9:
             store.put_blob(key, b"")
     cameras = {v.camera for v in store.visits(Filter(until=until), details=False)} - {ENROLLED}
-    return purge(store, Filter(cameras=frozenset(cameras), until=until)) if cameras else Deleted(0, 0)
+    if not cameras:
+        return Deleted(0, 0)
+    deleted = purge(store, Filter(cameras=frozenset(cameras), until=until))
+    forget_names(store)
+    return deleted
 
 
 def purge(store: Store, where: Filter) -> Deleted:
     """Delete sightings, and visits as far as they lie within the filter's time; of others the part outside is left."""
-    cut = [] if where.since is None and where.until is None else list(_reaching_out(store, where))
+    whole = (where.since is None and where.until is None) or where.min_quality is not None
+    cut = [] if whole else list(_reaching_out(store, where))
     deleted = store.delete(where)
     for visit in cut:
         _shorten(store, visit, where)
     return deleted
+
+
+def forget_names(store: Store) -> None:
+    """Delete the names of those of whom there is nothing left."""
+    names = store.names()
+    there = {v.identity for v in store.visits(details=False)} if names else set()
+    for identity in set(names) - there:
+        store.name(identity, "")
 
 
 def forget_evidence(store: Store, cameras: frozenset[str] | None) -> None:
