@@ -1,7 +1,9 @@
-"""The command line: `ultralytics-reid demo` and `ultralytics-reid export`."""
+"""The command line: `ultralytics-reid demo`, `ultralytics-reid export`, and the gallery's commands."""
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -11,8 +13,10 @@ from typing import Any
 from .demo.options import OURS, DemoOptions
 from .errors import ReIDError
 from .exporting import FORMATS, export
+from .gallery.options import add_gallery, joined
 
-_INTERRUPTED = 130
+_INTERRUPTED, _UNREAD = 130, 141
+_NOTHING = "interrupted; nothing was written"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,31 +26,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows the command's name; None for those this program was started with.
 
     Returns:
-        The exit code: 1 if it failed, which stderr says why of; 130 if it was interrupted and left nothing.
+        The exit code: 1 if it failed, which stderr says why of; 130 if it was interrupted and left nothing; 141 if
+        nobody read its output to the end.
     """
-    args = _parser().parse_args(arguments)
+    _print_anything()
+    args = _parser().parse_args(joined(sys.argv[1:] if arguments is None else arguments))
     try:
         args.run(args)
+        sys.stdout.flush()
     except ReIDError as error:
         print(f"ultralytics-reid: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("ultralytics-reid: interrupted; nothing was written", file=sys.stderr)
+        print(f"ultralytics-reid: {args.interrupted}", file=sys.stderr)
         return _INTERRUPTED
+    except BrokenPipeError:
+        # Or Python complains once more when it ends, as there is still something to print.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _UNREAD
     return 0
 
 
+def _print_anything() -> None:
+    """Names may have letters that a terminal or a file's encoding lacks: those are shown by their numbers."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="ultralytics-reid", description="Tools of the tracker reid_botsort.")
+    text = "Tools of the tracker reid_botsort, and of its gallery: who was seen, where and when."
+    parser = ArgumentParser(prog="ultralytics-reid", description=text)
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_demo(commands)
     _add_export(commands)
+    add_gallery(commands)
     return parser
 
 
 def _add_demo(commands: Any) -> None:
     command = commands.add_parser("demo", help="track a video with stock BoT-SORT and with reid_botsort, side by side")
-    command.set_defaults(run=_demo)
+    command.set_defaults(run=_demo, interrupted=_NOTHING)
     text = "a video, a folder of pictures, a camera's number or a URL (default: a generated scene)"
     command.add_argument("--source", metavar="SOURCE", help=text)
     text = "YOLO model (default: the package's own, which knows the people of generated scenes only)"
@@ -64,7 +84,7 @@ def _add_demo(commands: Any) -> None:
 
 def _add_export(commands: Any) -> None:
     command = commands.add_parser("export", help="a torchreid model to ONNX or OpenVINO, compared with PyTorch")
-    command.set_defaults(run=_export)
+    command.set_defaults(run=_export, interrupted=_NOTHING)
     command.add_argument("--model", required=True, help="torchreid's name of the architecture, as osnet_x0_25")
     command.add_argument("--weights", default="", help="its .pth file (default: torchreid's download, of ImageNet)")
     command.add_argument("--format", choices=FORMATS, default="openvino", help="default: openvino")
@@ -78,7 +98,7 @@ def _add_export(commands: Any) -> None:
 def _demo(args: Namespace) -> None:
     from .demo.run import run_demo
 
-    asked = {name: value for name, value in vars(args).items() if name not in {"run", "classes"}}
+    asked = {name: value for name, value in vars(args).items() if name not in {"run", "interrupted", "classes"}}
     print(run_demo(DemoOptions(classes=tuple(args.classes), **asked)))
 
 

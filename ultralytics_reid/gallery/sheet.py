@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -38,7 +39,7 @@ class Hit:
         name: Empty if it has none.
         camera: Where it was seen, `ENROLLED` for an enrolled picture.
         time: When, seconds since 1970 (UTC).
-        probability: That it is whom the query shows, in [0, 1].
+        probability: That it is whom the query shows, in [0, 1]; NaN if that can't be judged.
         similarity: Cosine, in [-1, 1].
         crop: A JPEG; empty where crops aren't stored.
     """
@@ -153,7 +154,9 @@ def _draw_nobody(pen: ImageDraw.ImageDraw, at: tuple[int, int], size: tuple[int,
 
 
 def per_cent(probability: float) -> str:
-    """A probability as nobody takes it for certainty: 1 % to 99 % in whole numbers."""
+    """A probability as nobody takes it for certainty: 1 % to 99 % in whole numbers; - where it isn't known."""
+    if math.isnan(probability):
+        return "-"
     if probability > _SURE:
         return "> 99 %"
     return "< 1 %" if probability < 1 - _SURE else f"{100 * probability:.0f} %"
