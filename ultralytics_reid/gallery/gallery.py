@@ -195,13 +195,16 @@ class Gallery:
 
     # Who
 
-    def enrol(self, name: str, images: Iterable[str | Path | Picture], *, cls: int = 0) -> int:
+    def enrol(
+        self, name: str, images: Iterable[str | Path | Picture], *, cls: int = 0, store_crops: bool = False
+    ) -> int:
         """Put a named individual in the gallery, or add pictures of one who is in it.
 
         Args:
             name: Not empty; whoever has it already is meant.
             images: Pictures or paths of pictures, each of a crop, or, with `model: auto`, of a scene with one person.
             cls: Class index, of COCO unless the detector has others; 0 is a person.
+            store_crops: Whether to keep the first picture too; the gallery holds numbers only otherwise.
 
         Returns:
             The `identity_id`.
@@ -219,7 +222,8 @@ class Gallery:
         store = self._made(vectors.shape[1])
         identity = self.find(name) or store.reserve(1)
         now, n = time.time(), len(vectors)
-        visit = Visit(int(new_ids(1)[0]), identity, ENROLLED, cls, now, now, crop=as_jpeg(first))
+        crop = as_jpeg(first) if store_crops else b""
+        visit = Visit(int(new_ids(1)[0]), identity, ENROLLED, cls, now, now, crop=crop)
         ids, of = new_ids(n), np.full(n, identity, np.int64)
         visits, classes = np.full(n, visit.id, np.int64), np.full(n, cls, np.int64)
         cameras = (ENROLLED,) * n
