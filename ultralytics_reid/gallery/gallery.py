@@ -19,7 +19,7 @@ from .drafts import as_jpeg
 from .evidence import Evidence
 from .images import ImageEmbedder, Picture, as_picture, image_embedder
 from .journeys import JOIN_SECONDS, Journey, journeys
-from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, new_ids
+from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids
 from .registrar import RECIPE
 from .retention import EVIDENCE, camera_of, forget_evidence, forget_names, prune, purge
 from .scorer import Scorer
@@ -341,9 +341,9 @@ class Gallery:
         """
         if not 1 <= k <= _MOST_FOUND:
             raise GalleryError(f"k must be in [1, {_MOST_FOUND}], got {k!r}")
-        if isinstance(query, int):
-            self._check_known(query)
-            return self._search_identity(query, k, where, by)
+        if isinstance(query, int | np.integer):
+            self._check_known(int(query))
+            return self._search_identity(int(query), k, where, by)
         return self._ranked(self._query(query)[None], k, where, by, (camera,))
 
     def _search_identity(self, identity: int, k: int, where: Filter, by: Likeness) -> list[Match]:
@@ -458,7 +458,7 @@ class Gallery:
     def export(
         self, path: str | Path, where: Filter = ANY, *, embeddings: bool = False, overwrite: bool = False
     ) -> int:
-        """Write visits, or sightings with their embeddings, to a `.parquet` or `.csv` file; see `tables`.
+        """Write visits to a `.parquet` or `.csv` file, or sightings with their embeddings to a `.parquet` one.
 
         Returns:
             How many rows.
@@ -500,7 +500,7 @@ class Gallery:
 
     def _query(self, query: str | Path | Picture | Floats) -> Floats:
         if isinstance(query, np.ndarray) and query.ndim == 1:
-            return np.asarray(query, np.float32)
+            return np.asarray(checked_embeddings(query[None], self.store.dim)[0])
         return np.asarray(self._embed([as_picture(query)])[0], np.float32)  # type: ignore[arg-type]
 
     def _looked_at(self, images: Iterable[str | Path | Picture]) -> tuple[Picture | None, Floats]:
