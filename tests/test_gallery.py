@@ -1,0 +1,599 @@
+"""The gallery as people use it: enrol, search, list, rename, merge, split, delete, keep, look back."""
+
+import csv
+import itertools
+import time
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from ultralytics_reid import Filter, Gallery, GalleryError, GalleryMissing
+from ultralytics_reid.embedding import unit
+from ultralytics_reid.gallery.evidence import Evidence
+from ultralytics_reid.gallery.records import ENROLLED, Records, Visit, new_ids
+from ultralytics_reid.gallery.registrar import RECIPE
+from ultralytics_reid.gallery.retention import EVIDENCE, evidence_key
+from ultralytics_reid.gallery.stores import open_store
+
+DIM = 32
+NOON = 1_795_694_400.0
+DAY = 86_400.0
+
+
+def look(who, noise=0.0, seed=0):
+    """`(DIM,)`, what somebody looks like; with noise, for a moment."""
+    clean = np.random.default_rng(who).normal(size=DIM)
+    return unit((clean + noise * np.random.default_rng(seed).normal(size=DIM)).astype(np.float32))
+
+
+def picture(who, shape=(60, 30)):
+    return np.full((*shape, 3), who, np.uint8)
+
+
+class Painter:
+    """An embedder that knows people by the colour of their pictures; black shows nobody."""
+
+    def __init__(self, fingerprint="painter"):
+        self.fingerprint = fingerprint
+        self.calls = []
+
+    def __call__(self, pictures):
+        self.calls.append(len(pictures))
+        rows = [look(int(p.flat[0])) if p.any() else np.zeros(DIM, np.float32) for p in pictures]
+        return np.array(rows, np.float32).reshape(-1, DIM)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "site.db"
+
+
+@pytest.fixture
+def gallery(path):
+    """An empty one."""
+    open_store(path, DIM, "painter").close()
+    with Gallery(path, embedder=Painter()) as opened:
+        yield opened
+
+
+def seen(gallery, identity, camera="door", first=NOON, last=None, *, who=None, sightings=3, cls=0, **more):
+    """Put somebody in as a tracker does; returns the visit's id."""
+    last = first + 20 if last is None else last
+    visit = Visit(int(new_ids(1)[0]), identity, camera, cls, first, last, **more)
+    times = np.linspace(first, last, sightings)
+    vectors = np.array([look(who or identity, 0.2, n) for n in range(sightings)])
+    of = [np.full(sightings, value, np.int64) for value in (identity, visit.id, cls)]
+    qualities = np.linspace(0.5, 0.9, sightings).astype(np.float32)
+    rows = Records(new_ids(sightings), vectors, of[0], of[1], (camera,) * sightings, times, of[2], qualities)
+    gallery.store.upsert(rows, [visit])
+    return visit.id
+
+
+def found(matches):
+    return [m.identity_id for m in matches]
+
+
+class TestOpening:
+    def test_what_is_not_there_is_not_made_by_looking(self, path):
+        with pytest.raises(GalleryMissing, match="no gallery"):
+            Gallery(path)
+        assert not path.exists()
+
+    def test_nor_by_opening_it_for_enrolment(self, path):
+        gallery = Gallery(path, embedder=Painter())
+        assert not path.exists()
+        with pytest.raises(GalleryMissing, match="enrol somebody"):
+            gallery.search(look(1))
+
+    def test_another_embedders_pictures_are_refused_at_once(self, gallery, path):
+        with pytest.raises(GalleryError, match="can't be compared"):
+            Gallery(path, embedder=Painter("another"))
+
+    def test_without_a_model_pictures_say_what_is_missing(self, gallery, path):
+        with Gallery(path) as opened, pytest.raises(GalleryError, match="name the model"):
+            opened.search(picture(1))
+
+    def test_the_recipe_that_was_used_is_remembered(self, path):
+        with Gallery(path, model="osnet_x0_25", embedder=Painter()) as gallery:
+            gallery.enrol("Ann", [picture(1)])
+        with Gallery(path) as gallery:
+            assert gallery.recipe == {"model": "osnet_x0_25"}
+
+
+class TestEnrolling:
+    def test_somebody_new_gets_an_id_and_a_name(self, path):
+        with Gallery(path, embedder=Painter()) as gallery:
+            ann, bob = gallery.enrol("Ann", [picture(1), picture(1)]), gallery.enrol("Bob", [picture(2)], cls=15)
+            assert ann != bob
+            one, other = gallery.individuals()
+        assert (one.identity_id, one.name, one.cls, one.cameras, one.visits) == (ann, "Ann", 0, (), 0)
+        assert one.enrolled
+        assert (other.identity_id, other.name, other.cls) == (bob, "Bob", 15)
+
+    def test_whoever_has_the_name_gets_more_pictures(self, gallery):
+        assert gallery.enrol("Ann", [picture(1)]) == gallery.enrol("Ann", [picture(2)])
+        assert gallery.store.count() == 2
+        assert gallery.stats().identities == 1
+
+    def test_pictures_are_paths_or_arrays(self, gallery, tmp_path):
+        cv2.imwrite(str(tmp_path / "ann.png"), picture(1))
+        ann = gallery.enrol("Ann", [tmp_path / "ann.png", str(tmp_path / "ann.png"), picture(1)])
+        assert gallery.search(look(1), k=1)[0].identity_id == ann
+        assert gallery.store.count() == 3
+
+    def test_many_pictures_are_looked_at_a_few_at_a_time(self, gallery):
+        gallery.enrol("Ann", (picture(1 + n) for n in range(40)))
+        assert gallery.store.count() == 40
+        assert max(gallery._embedder.calls) <= 16
+
+    def test_no_picture_is_kept_unless_it_is_asked_for(self, gallery):
+        gallery.enrol("Ann", [picture(200)])
+        gallery.enrol("Bob", [picture(90)], store_crops=True)
+        ann, bob = sorted(gallery.visits(), key=lambda v: v.identity)
+        assert ann.crop == b""
+        assert cv2.imdecode(np.frombuffer(gallery.crop(bob.id), np.uint8), cv2.IMREAD_COLOR).shape == (60, 30, 3)
+
+    @pytest.mark.parametrize(
+        ("name", "pictures", "why"),
+        [
+            ("", [picture(1)], "takes a name and a picture, got ''"),
+            ("Ann", [], "0 pictures"),
+            ("An\nn", [picture(1)], "must be printable"),
+            ("A" * 201, [picture(1)], "at most 200"),
+            ("Ann", [picture(1), picture(0)], "picture 2 shows nothing"),
+            ("Ann", [picture(1)[..., 0]], r"must be \(H, W, 3\) uint8"),
+            ("Ann", [picture(1).astype(float)], "uint8"),
+            ("Ann", ["nowhere.png"], "nowhere.png is no picture"),
+        ],
+    )
+    def test_what_can_not_be_enrolled_is_refused_and_nothing_is_written(self, gallery, name, pictures, why):
+        with pytest.raises(GalleryError, match=why):
+            gallery.enrol(name, pictures)
+        assert gallery.store.count() == 0
+        assert gallery.store.names() == {}
+
+
+class TestSearch:
+    @pytest.fixture
+    def three(self, gallery):
+        for identity in (1, 2, 3):
+            seen(gallery, identity, "door", NOON + 100 * identity)
+        seen(gallery, 1, "shop", NOON + 1000, cls=2)
+        return gallery
+
+    @pytest.mark.parametrize("by", ["learned", "cosine", "euclidean"])
+    def test_the_most_alike_come_first_one_a_visit(self, three, by):
+        matches = three.search(look(1), by=by)
+        assert found(matches)[:2] == [1, 1]
+        assert sorted(m.camera_id for m in matches[:2]) == ["door", "shop"]
+        assert len({m.visit for m in matches}) == len(matches) == 4
+        assert all(a.similarity >= b.similarity for a, b in itertools.pairwise(matches))
+
+    def test_a_match_tells_who_where_when_and_how_alike(self, three):
+        three.rename(2, "Bob")
+        match = three.search(look(2), k=1, by="cosine")[0]
+        assert (match.identity_id, match.name, match.camera_id, match.cls) == (2, "Bob", "door", 0)
+        assert NOON + 200 <= match.time <= NOON + 220
+        row = three.store.get(np.array([match.sighting]))
+        assert match.similarity == pytest.approx(float(row.embeddings[0] @ look(2)), abs=1e-5)
+        assert match.quality == pytest.approx(float(row.qualities[0]))
+        assert match.distance == pytest.approx(1 - match.similarity)
+
+    def test_euclidean_distances_are_those_of_unit_vectors(self, three):
+        match = three.search(5 * look(2), k=1, by="euclidean")[0]
+        row = three.store.get(np.array([match.sighting]))
+        assert match.distance == pytest.approx(float(np.linalg.norm(row.embeddings[0] - look(2))), abs=1e-4)
+
+    def test_by_a_picture(self, three):
+        assert found(three.search(picture(3), k=1)) == [3]
+
+    def test_by_an_identity_its_own_visits_are_left_out(self, three):
+        seen(three, 9, "hall", NOON + 5000, who=1)
+        matches = three.search(1, by="cosine")
+        assert found(matches)[0] == 9
+        assert 1 not in found(matches)
+
+    def test_ids_as_numpy_gives_them_are_ids(self, three):
+        assert found(three.search(np.int64(1))) == found(three.search(1))
+
+    @pytest.mark.parametrize(
+        ("where", "identities"),
+        [
+            (Filter(cameras=frozenset({"shop"})), [1]),
+            (Filter(classes=frozenset({2})), [1]),
+            (Filter(identities=frozenset({2, 3})), [2, 3]),
+            (Filter(excluding=frozenset({1})), [2, 3]),
+            (Filter(since=NOON + 290, until=NOON + 500), [3]),
+            (Filter(until=NOON + 150), [1]),
+            (Filter(cameras=frozenset()), []),
+            (Filter(min_quality=0.95), []),
+        ],
+    )
+    def test_filters(self, three, where, identities):
+        assert sorted(set(found(three.search(look(1), where=where)))) == identities
+
+    def test_filters_of_who_is_searched_for_hold_too(self, three):
+        where = Filter(excluding=frozenset({2}))
+        assert set(found(three.search(1, where=where))) == {3}
+
+    def test_no_more_than_were_asked_for(self, three):
+        assert len(three.search(look(1), k=2)) == 2
+
+    def test_many_sightings_of_one_visit_do_not_hide_others(self, gallery):
+        seen(gallery, 1, sightings=200)
+        seen(gallery, 2, first=NOON + 100)
+        assert found(gallery.search(look(1), k=2)) == [1, 2]
+
+    def test_nothing_in_it_nothing_found(self, gallery):
+        assert gallery.search(look(1)) == []
+
+    def test_before_likeness_can_be_judged_there_is_no_probability(self, three):
+        assert all(np.isnan(m.probability) for m in three.search(look(1)))
+
+    def test_probabilities_come_with_what_the_cameras_have_learned(self, three):
+        three.store.put_blob(evidence_key("door", 1), lessons().dump())
+        matches = three.search(look(1), camera="door")
+        assert matches[0].identity_id == 1
+        assert 0.5 < matches[0].probability <= 1
+        assert matches[-1].probability < 0.1
+        who = {m.identity_id: m.probability for m in matches}
+        assert sum(who.values()) <= 1
+        assert all(np.isnan(m.probability) for m in three.search(look(1), by="cosine"))
+
+    @pytest.mark.parametrize("k", [0, -1, 1001])
+    def test_k_out_of_range(self, three, k):
+        with pytest.raises(GalleryError, match=rf"k must be in \[1, 1000\], got {k}"):
+            three.search(look(1), k=k)
+
+    @pytest.mark.parametrize("warm", [False, True])
+    @pytest.mark.parametrize("query", [np.ones(DIM + 1), np.zeros(DIM), np.full(DIM, np.nan)])
+    def test_embeddings_that_can_not_be_compared(self, three, query, warm):
+        if warm:
+            three.store.put_blob(evidence_key("door", 1), lessons().dump())
+        with pytest.raises(GalleryError, match="embeddings must"):
+            three.search(query.astype(np.float32), camera="door")
+
+    def test_an_identity_that_is_not_there(self, three):
+        with pytest.raises(GalleryError, match="no identity 77"):
+            three.search(77)
+
+
+def lessons(people=12, crops=20):
+    """What a camera has learned of people whose looks vary as in `seen`."""
+    rng = np.random.default_rng(5)
+    means = np.array([look(100 + n) for n in range(people)])
+    seen = unit((means[:, None] + 0.03 * rng.normal(size=(people, crops, DIM))).astype(np.float32))
+    residuals = (seen - seen.mean(axis=1, keepdims=True)).reshape(-1, DIM)
+    genuine = np.stack([seen[:, ::2].reshape(-1, DIM), seen[:, 1::2].reshape(-1, DIM)], axis=1)
+    impostor = np.stack([seen[:-1].reshape(-1, DIM), seen[1:].reshape(-1, DIM)], axis=1)
+    return Evidence(residuals.T @ residuals, len(residuals), genuine[:128], impostor[:128], seen.mean(axis=1))
+
+
+class TestWho:
+    def test_a_list_tells_of_everybody_by_id(self, gallery):
+        seen(gallery, 2, "shop", NOON, cls=2)
+        seen(gallery, 2, "door", NOON + 100, cls=2)
+        seen(gallery, 2, "door", NOON + 200, cls=0)
+        seen(gallery, 1, "door", NOON + 300)
+        one, two = gallery.individuals()
+        assert (one.identity_id, two.identity_id) == (1, 2)
+        assert (two.cameras, two.first, two.last, two.visits) == (("door", "shop"), NOON, NOON + 220, 3)
+        assert two.cls == 2
+        assert not two.enrolled
+
+    def test_or_of_some_as_far_as_they_match(self, gallery):
+        seen(gallery, 1, "door")
+        seen(gallery, 1, "shop", NOON + 100)
+        seen(gallery, 2, "shop", NOON + 100)
+        (one,) = gallery.individuals(Filter(cameras=frozenset({"door"})))
+        assert (one.identity_id, one.cameras, one.visits) == (1, ("door",), 1)
+
+    def test_names_are_given_and_taken(self, gallery):
+        seen(gallery, 1)
+        gallery.rename(1, "Ann")
+        assert gallery.find("Ann") == 1
+        gallery.rename(1, "Anna")
+        assert (gallery.find("Ann"), gallery.find("Anna")) == (None, 1)
+        gallery.rename(1, "")
+        assert gallery.individuals()[0].name == ""
+
+    def test_a_name_is_one_individuals(self, gallery):
+        seen(gallery, 1)
+        seen(gallery, 2, first=NOON + 100)
+        gallery.rename(1, "Ann")
+        with pytest.raises(GalleryError, match="identity 1 is called 'Ann' already"):
+            gallery.rename(2, "Ann")
+        gallery.rename(1, "Ann")
+        gallery.rename(1, "")
+        gallery.rename(2, "Ann")
+
+    def test_a_name_that_two_have_all_the_same_is_nobodys(self, gallery):
+        gallery.store.name(1, "Ann")
+        gallery.store.name(2, "Ann")
+        with pytest.raises(GalleryError, match="2 identities are called 'Ann': 1, 2"):
+            gallery.find("Ann")
+
+    def test_nobody_can_not_be_named(self, gallery):
+        with pytest.raises(GalleryError, match="no identity 5"):
+            gallery.rename(5, "Ann")
+
+
+class TestMerging:
+    @pytest.fixture
+    def two(self, gallery):
+        seen(gallery, 1, "door", NOON)
+        seen(gallery, 2, "door", NOON + 100)
+        return gallery
+
+    def test_all_there_is_of_them_is_one_individuals(self, two):
+        two.merge(2, 1)
+        (one,) = two.individuals()
+        assert (one.identity_id, one.visits) == (2, 2)
+        assert two.store.count(Filter(identities=frozenset({2}))) == 6
+
+    @pytest.mark.parametrize(
+        ("names", "name"), [({1: "Ann"}, "Ann"), ({2: "Bob"}, "Bob"), ({1: "Ann", 2: "Bob"}, "Bob")]
+    )
+    def test_the_name_of_whom_is_kept_is_kept_and_else_the_others(self, two, names, name):
+        for identity, called in names.items():
+            two.rename(identity, called)
+        two.merge(2, 1)
+        assert two.store.names() == {2: name}
+
+    def test_several_at_once(self, two):
+        seen(two, 3, "shop", NOON + 300)
+        two.merge(1, 2, 3)
+        assert [i.visits for i in two.individuals()] == [3]
+
+    @pytest.mark.parametrize("camera", ["door", "shop"])
+    def test_two_who_were_on_one_camera_at_once_are_not_one(self, two, camera):
+        seen(two, 3, camera, NOON + 110)
+        if camera == "door":
+            with pytest.raises(GalleryError, match="identities 2 and 3 were on 'door' at the same time"):
+                two.merge(1, 2, 3)
+            assert len(two.individuals()) == 3
+            two.merge(1, 2, 3, force=True)
+        else:
+            two.merge(1, 2, 3)
+        assert len(two.individuals()) == 1
+
+    def test_nor_where_one_of_them_was_there_for_long(self, two):
+        seen(two, 3, "door", NOON - 1000, NOON + 1000)
+        with pytest.raises(GalleryError, match="at the same time"):
+            two.merge(3, 2)
+
+    def test_pictures_are_not_on_a_camera(self, gallery):
+        ann, bob = gallery.enrol("Ann", [picture(1)]), gallery.enrol("Bob", [picture(1)])
+        gallery.merge(ann, bob)
+        assert gallery.store.names() == {ann: "Ann"}
+
+    def test_somebody_who_is_not_there_and_nothing_is_changed(self, two):
+        with pytest.raises(GalleryError, match="no identity 9"):
+            two.merge(1, 2, 9)
+        assert len(two.individuals()) == 2
+
+    def test_with_themselves(self, two):
+        two.rename(1, "Ann")
+        two.merge(1, 1)
+        assert two.store.names() == {1: "Ann"}
+
+
+class TestSplitting:
+    def test_visits_become_somebody_elses(self, gallery):
+        first, second = seen(gallery, 1, "door"), seen(gallery, 1, "shop", NOON + 100)
+        gallery.rename(1, "Ann")
+        new = gallery.split(1, [second])
+        assert {v.id: v.identity for v in gallery.visits()} == {first: 1, second: new}
+        assert gallery.store.count(Filter(identities=frozenset({new}))) == 3
+        assert gallery.store.names() == {1: "Ann"}
+
+    def test_and_merging_takes_it_back(self, gallery):
+        seen(gallery, 1, "door")
+        gallery.merge(1, gallery.split(1, [seen(gallery, 1, "shop", NOON + 100)]))
+        assert [i.visits for i in gallery.individuals()] == [2]
+
+    def test_some_but_not_all_and_only_its_own(self, gallery):
+        mine, other = seen(gallery, 1), seen(gallery, 2, first=NOON + 100)
+        for visits in ([], [mine], [mine, other], [other], [12345]):
+            with pytest.raises(GalleryError, match="identity 1 has 1 visits; choose some of them"):
+                gallery.split(1, visits)
+        assert {v.identity for v in gallery.visits()} == {1, 2}
+
+
+class TestDeleting:
+    def test_an_individual_with_everything_there_is(self, gallery):
+        seen(gallery, 1)
+        seen(gallery, 2, first=NOON + 100)
+        gallery.rename(1, "Ann")
+        deleted = gallery.delete(Filter(identities=frozenset({1})))
+        assert (deleted.sightings, deleted.visits) == (3, 1)
+        assert [i.identity_id for i in gallery.individuals()] == [2]
+        assert gallery.store.names() == {}
+
+    def test_a_camera(self, gallery):
+        seen(gallery, 1, "door")
+        seen(gallery, 1, "shop", NOON + 100)
+        gallery.delete(Filter(cameras=frozenset({"door"})))
+        assert [v.camera for v in gallery.visits()] == ["shop"]
+        assert gallery.store.count() == 3
+
+    def test_everybody_must_be_said_in_another_way(self, gallery):
+        seen(gallery, 1)
+        with pytest.raises(GalleryError, match="what is to be deleted must be said"):
+            gallery.delete(Filter())
+        assert gallery.store.count() == 3
+
+    @pytest.mark.parametrize(
+        ("since", "until", "left"),
+        [
+            (None, 30.0, [(30.0, 100.0)]),
+            (70.0, None, [(0.0, 70.0)]),
+            (30.0, 70.0, [(0.0, 30.0), (70.0, 100.0)]),
+            (-10.0, 110.0, []),
+            (0.0, 100.0, []),
+            (110.0, None, [(0.0, 100.0)]),
+        ],
+    )
+    def test_a_stretch_of_time_cuts_visits(self, gallery, since, until, left):
+        walk = np.array([[s, s / 100, 0, 0.5, 1] for s in range(0, 101, 10)], np.float32)
+        seen(gallery, 1, first=NOON, last=NOON + 100, sightings=11, path=walk, crop=b"jpeg")
+        since, until = (None if t is None else NOON + t for t in (since, until))
+        gallery.delete(Filter(since=since, until=until))
+        visits = sorted(gallery.visits(), key=lambda v: v.first)
+        assert [(v.first - NOON, v.last - NOON) for v in visits] == left
+        for visit in visits:
+            assert visit.crop == b"" or len(left) == 1 == (visit.last - visit.first == 100)
+            # Who walks says where they were when.
+            assert visit.path[:, 1] * 100 == pytest.approx(visit.first - NOON + visit.path[:, 0], abs=0.01)
+            assert len(visit.path) == (visit.last - visit.first) / 10 + 1
+            own = Filter(visits=frozenset({visit.id}))
+            (rows,) = gallery.store.scan(own)
+            assert rows.times.min() >= visit.first
+            assert rows.times.max() <= visit.last
+        kept = sum(gallery.store.count(Filter(visits=frozenset({v.id}))) for v in visits)
+        assert kept == gallery.store.count()
+        inside = Filter(since=since, until=until)
+        assert gallery.store.count(inside) == 0
+
+    def test_what_was_bad_to_see_goes_and_visits_stay_whole(self, gallery):
+        seen(gallery, 1, sightings=5)
+        before = list(gallery.visits())
+        deleted = gallery.delete(Filter(min_quality=0.8, until=NOON + 18))
+        assert (deleted.sightings, deleted.visits) == (1, 0)
+        assert [(v.id, v.first, v.last) for v in gallery.visits()] == [(v.id, v.first, v.last) for v in before]
+
+    def test_what_the_cameras_learned_of_them_goes_too(self, gallery):
+        seen(gallery, 1, "door")
+        seen(gallery, 2, "shop")
+        for camera in ("door", "shop", "door/2"):
+            gallery.store.put_blob(evidence_key(camera, 1), lessons().dump())
+        gallery.delete(Filter(identities=frozenset({1})))
+        assert gallery.store.blobs(EVIDENCE) == [evidence_key("door/2", 1), evidence_key("shop", 1)]
+
+
+class TestKeeping:
+    def test_what_is_old_goes_but_for_who_was_enrolled(self, gallery):
+        now = time.time()
+        ann = gallery.enrol("Ann", [picture(1)])
+        for row in list(gallery.store.scan()):
+            gallery.store.upsert(replace(row, times=row.times - 50 * DAY))
+        for identity, days in ((101, 40), (102, 20)):
+            seen(gallery, identity, first=now - days * DAY)
+            gallery.rename(identity, f"number {identity}")
+            gallery.store.put_blob(evidence_key(f"camera {identity}", int((now - days * DAY) * 1e9)), b"old")
+        deleted = gallery.prune(30)
+        assert (deleted.sightings, deleted.visits) == (3, 1)
+        assert [i.identity_id for i in gallery.individuals()] == [ann, 102]
+        assert gallery.store.names() == {ann: "Ann", 102: "number 102"}
+        assert [k.split("/")[1] for k in gallery.store.blobs(EVIDENCE)] == ["camera 102"]
+
+    def test_of_who_has_been_there_since_then_the_rest_is_left(self, gallery):
+        now = time.time()
+        seen(gallery, 1, first=now - 3 * DAY, last=now - DAY, sightings=9)
+        gallery.prune(2)
+        (visit,) = gallery.visits()
+        assert visit.first == pytest.approx(now - 2 * DAY, abs=60)
+        assert 0 < gallery.store.count() < 9
+
+    @pytest.mark.parametrize("days", [0, -1, float("nan")])
+    def test_days_must_be_some(self, gallery, days):
+        with pytest.raises(GalleryError, match="keep_days must be above 0"):
+            gallery.prune(days)
+
+
+class TestLooking:
+    def test_statistics(self, gallery):
+        gallery.enrol("Ann", [picture(1)])
+        seen(gallery, 50, "door", NOON)
+        seen(gallery, 50, "shop", NOON + 100)
+        seen(gallery, 51, "door", NOON + 200)
+        stats = gallery.stats()
+        assert (stats.identities, stats.named, stats.cameras) == (3, 1, {"door": 2, "shop": 1})
+        assert (stats.since, stats.until) == (NOON, NOON + 220)
+        assert (stats.fingerprint, stats.dim) == ("painter", DIM)
+        assert (stats.health.sightings, stats.health.visits) == (10, 4)
+
+    def test_statistics_of_nothing(self, gallery):
+        stats = gallery.stats()
+        assert (stats.identities, stats.cameras, stats.since, stats.until) == (0, {}, None, None)
+
+    def test_journeys(self, gallery):
+        seen(gallery, 1, "door", NOON)
+        seen(gallery, 1, "shop", NOON + 100)
+        seen(gallery, 2, "door", NOON + 300)
+        gallery.rename(1, "Ann")
+        ann, _ = gallery.journeys()
+        assert (ann.name, [s.camera for s in ann.stays]) == ("Ann", ["door", "shop"])
+        assert [j.identity for j in gallery.journeys(Filter(since=NOON + 200))] == [2]
+
+    def test_a_backup_is_a_gallery(self, gallery, tmp_path):
+        seen(gallery, 1)
+        gallery.rename(1, "Ann")
+        gallery.backup(tmp_path / "copy.db")
+        gallery.delete(Filter(identities=frozenset({1})))
+        with Gallery(tmp_path / "copy.db") as copy:
+            assert [i.name for i in copy.individuals()] == ["Ann"]
+            assert found(copy.search(look(1))) == [1]
+        with pytest.raises(GalleryError, match="is there already"):
+            gallery.backup(tmp_path / "copy.db")
+
+    def test_visits_are_exported_as_a_table(self, gallery, tmp_path):
+        seen(gallery, 1)
+        seen(gallery, 2, "shop", NOON + 100)
+        gallery.rename(2, "Bob")
+        path = tmp_path / "out.csv"
+        assert gallery.export(path) == 2
+        with path.open() as file:
+            assert [row["name"] for row in csv.DictReader(file)] in (["", "Bob"], ["Bob", ""])
+        with pytest.raises(GalleryError, match="is there already"):
+            gallery.export(path)
+        assert gallery.export(path, Filter(cameras=frozenset({"shop"})), overwrite=True) == 1
+
+    @pytest.mark.extras
+    def test_sightings_are_exported_with_their_embeddings(self, gallery, tmp_path):
+        parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+        seen(gallery, 1)
+        path = tmp_path / "out.parquet"
+        assert gallery.export(path, embeddings=True) == parquet.read_table(path).num_rows == 3
+
+    def test_crops_of_visits(self, gallery):
+        visit = seen(gallery, 1, crop=b"a jpeg")
+        assert gallery.crop(visit) == b"a jpeg"
+        assert gallery.crop(visit + 1) == b""
+
+    def test_visits_with_and_without_details(self, gallery):
+        seen(gallery, 1, crop=b"a jpeg")
+        assert [v.crop for v in gallery.visits()] == [b"a jpeg"]
+        assert [v.crop for v in gallery.visits(details=False)] == [b""]
+
+
+def test_the_gallery_is_shared_by_all_who_open_it(gallery, path):
+    with Gallery(path) as other:
+        seen(gallery, 1)
+        assert found(other.search(look(1))) == [1]
+        other.rename(1, "Ann")
+        assert gallery.find("Ann") == 1
+
+
+def test_a_closed_gallery_is_closed(path):
+    open_store(path, DIM, "painter").close()
+    with Gallery(path) as gallery:
+        pass
+    with pytest.raises(GalleryError, match="closed"):
+        gallery.stats()
+
+
+def test_pictures_of_a_tracker_with_no_recipe_are_refused(path):
+    store = open_store(path, DIM, "painter")
+    store.put_blob(RECIPE, b'{"model": "auto"}')
+    store.close()
+    with Gallery(path) as gallery, pytest.raises(GalleryError, match="name the detector"):
+        gallery.search(picture(1))
+
+
+def test_who_was_enrolled_is_on_no_camera(gallery):
+    gallery.enrol("Ann", [picture(1)])
+    assert gallery.search(picture(1), k=1)[0].camera_id == ENROLLED
+    assert gallery.stats().cameras == {}
