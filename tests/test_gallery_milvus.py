@@ -319,7 +319,7 @@ def test_all_other_reads_are_strongly_consistent(engine):
         levels.append(kwargs["consistency_level"])
         return call(*args, **kwargs)
 
-    store = opened_with(engine, query=noted, query_iterator=noted)
+    store = opened_with(engine, query=noted)
     records = rows(5)
     store.upsert(records, [a_visit(1)])
     store.put_blob("key", b"value")

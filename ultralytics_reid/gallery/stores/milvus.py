@@ -36,6 +36,8 @@ from .milvus_rows import (
 )
 
 _FINGERPRINT = "reid.fingerprint"
+# The sightings are made last, and tell that there is a gallery.
+_COLLECTIONS = (VISITS, NAMES, FILES, CLAIMS, SIGHTINGS)
 
 # An answer above 100 MB is refused by a server as it is shipped.
 _MOST_ANSWERED = 32 * 2**20
@@ -64,7 +66,6 @@ class MilvusStore:
     *What a read sees.* All reads are strongly consistent: they see everything that any client's write had acknowledged
     before, and may wait for that for some 0.2 s. Only a search with `exact=False` has bounded staleness: it answers at
     once and may miss what was written in the last 5 s. If it finds fewer than `k`, it is repeated with the former.
-    Scans see what was there when they began.
 
     *What isn't atomic.* Milvus has no transactions: a write of a single row is whole or not at all, one of many may be
     cut off in the middle. So the order is such that nothing refers to what isn't there, and trying again completes it:
@@ -108,9 +109,11 @@ class MilvusStore:
             check_same(self.uri, held, (dim, fingerprint))
         else:
             held = check_new(self.uri, dim, fingerprint)
-        # The sightings last: where they are, everything is. What a client that died left unfinished is made up for.
-        for collection in (VISITS, NAMES, FILES, CLAIMS, SIGHTINGS):
+        # What a client that died left unfinished is made up for.
+        for collection in _COLLECTIONS:
             self._link.make(collection, schema(collection, held[0]), VECTOR, {_FINGERPRINT: held[1]})
+        for collection in _COLLECTIONS:
+            self._link.load(collection)
         # Somebody else may have made it at the same time, for other vectors.
         check_same(self.uri, self._held(), held)
         return held
@@ -136,7 +139,7 @@ class MilvusStore:
         while True:
             others = [of_ids(column, seen, never=True)] if seen else []
             where = " and ".join([f"{column} >= {first}", f"{column} <= {last}", *others])
-            rows = self._link.query(collection, where, [column], MOST_ROWS)
+            rows = self._link.query(collection, where, [column], limit=MOST_ROWS)
             seen.update(int(row[column]) for row in rows)
             if len(rows) < MOST_ROWS:
                 return seen

@@ -34,6 +34,9 @@ _ADDRESS = "milvus://[user:password@]host[:19530][/database][?secure=true]"
 
 _DATABASE = re.compile(r"[A-Za-z_]\w{0,254}", re.ASCII)
 
+# Makes the lowest ids be found, in order, when there is a limit; without it, any.
+_BY_ID = {"iterator": "True", "reduce_stop_for_best": "True"}
+
 # Of the server's codes those that pass: away, out of memory, too many requests, disk full, throttled, and collections
 # that aren't loaded, not wholly yet, or being recovered, as after a restart.
 _PASSING = frozenset({2, 3, 4, 7, 8, 9, 101, 103, 106})
@@ -211,7 +214,7 @@ class Link:
         return described
 
     def make(self, collection: str, schema: Any, vector: str, properties: Mapping[str, str]) -> None:
-        """Make a collection with its index and load it; whatever is there already stays as it is.
+        """Make a collection with its index and begin to load it; whatever is there already stays as it is.
 
         Two clients may do so at once: what the other was quicker with is fine.
         """
@@ -225,7 +228,12 @@ class Link:
             with self._unless(lambda: self._indexed(collection)):
                 client.create_index(collection, index, timeout=_CALLING, sync=False)
         with self._telling():
-            client.load_collection(collection, timeout=_CALLING)
+            client.load_collection(collection, timeout=_CALLING, _async=True)
+
+    def load(self, collection: str) -> None:
+        """Wait until a collection is loaded."""
+        with self._telling():
+            self._client().load_collection(collection, timeout=_CALLING)
 
     def _indexed(self, collection: str) -> bool:
         with self._telling():
@@ -242,9 +250,8 @@ class Link:
             if not done():
                 raise
 
-    def query(self, collection: str, where: str, fields: Sequence[str], limit: int | None = None) -> list[Row]:
-        """Rows that match an expression, in any order; all of them if there is no limit."""
-        asked: Row = {} if limit is None else {"limit": limit}
+    def query(self, collection: str, where: str, fields: Sequence[str], **options: Any) -> list[Row]:
+        """Rows that match an expression, in any order; `limit` is an option, without which all of them come."""
         with self._telling():
             found = self._client().query(
                 collection,
@@ -252,7 +259,7 @@ class Link:
                 output_fields=list(fields),
                 consistency_level=STRONG,
                 timeout=_CALLING,
-                **asked,
+                **options,
             )
         return list(found)
 
@@ -263,22 +270,15 @@ class Link:
         return int(self.query(collection, matching, ["count(*)"])[0]["count(*)"])
 
     def pages(self, collection: str, where: str, fields: Sequence[str], size: int) -> Iterator[list[Row]]:
-        """Rows that match an expression by ascending id, as they were when the first page was read."""
-        with self._telling():
-            pages = self._client().query_iterator(
-                collection,
-                batch_size=min(size, MOST_ROWS),
-                filter=where,
-                output_fields=list(fields),
-                consistency_level=STRONG,
-                timeout=_CALLING,
-            )
-        while True:
-            with self._telling():
-                page = pages.next()
-            if not page:
-                return
-            yield list(page)
+        """Rows that match an expression, by ascending id.
+
+        The client's own iterator takes the time of what it sees from this machine's clock where the server doesn't
+        tell, and misses what was just written.
+        """
+        size, last = min(size, MOST_ROWS), -1
+        while page := self.query(collection, f"id > {last} and ({where})", fields, limit=size, **_BY_ID):
+            yield page
+            last = page[-1]["id"]
 
     def search(
         self,
