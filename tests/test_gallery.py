@@ -63,7 +63,7 @@ def seen(gallery, identity, camera="door", first=NOON, last=None, *, who=None, s
     last = first + 20 if last is None else last
     visit = Visit(int(new_ids(1)[0]), identity, camera, cls, first, last, **more)
     times = np.linspace(first, last, sightings)
-    vectors = np.array([look(who or identity, 0.2, n) for n in range(sightings)])
+    vectors = np.array([look(who or identity, 0.2, 900 + n) for n in range(sightings)])
     of = [np.full(sightings, value, np.int64) for value in (identity, visit.id, cls)]
     qualities = np.linspace(0.5, 0.9, sightings).astype(np.float32)
     rows = Records(new_ids(sightings), vectors, of[0], of[1], (camera,) * sightings, times, of[2], qualities)
@@ -477,8 +477,9 @@ class TestKeeping:
     def test_what_is_old_goes_but_for_who_was_enrolled(self, gallery):
         now = time.time()
         ann = gallery.enrol("Ann", [picture(1)])
-        for row in list(gallery.store.scan()):
-            gallery.store.upsert(replace(row, times=row.times - 50 * DAY))
+        (rows,), (visit,) = list(gallery.store.scan()), list(gallery.visits())
+        long_ago = replace(visit, first=visit.first - 50 * DAY, last=visit.last - 50 * DAY)
+        gallery.store.upsert(replace(rows, times=rows.times - 50 * DAY), [long_ago])
         for identity, days in ((101, 40), (102, 20)):
             seen(gallery, identity, first=now - days * DAY)
             gallery.rename(identity, f"number {identity}")
