@@ -6,7 +6,7 @@ import tempfile
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from harness.cameras import DEFINITIONS, Film, Links, Part, figures, links, of_their_own, one_by_one, together
@@ -14,7 +14,7 @@ from harness.features import EMBEDDERS, add_choice, add_features, embedded, usab
 from harness.rendered import rendered
 from harness.report import add_write, publish
 from harness.runs import OURS, Contender
-from harness.sequences import load_sequence
+from harness.sequences import Detections, Frame, load_sequence
 from harness.setting import PETS, add_shared, facts, need, table
 from harness.synthetic import stream
 
@@ -28,7 +28,7 @@ CUTS = (1 / 3, 1 / 2, 2 / 3)
 # What stands at one place for a while is on a camera, and what follows on another: seconds from one to the next.
 AWAY = (4.0, 30.0)
 NOTE = """\
-Every camera with the shipped YAML; `gallery`: one SQLite file for all, its answers waited for (`gallery_wait`), so that
+Every camera with the shipped YAML; one gallery: a SQLite file for all, its answers waited for (`gallery_wait`), so that
 a run can be repeated. No topology is given. Scenes: boxes and embeddings are made up. Rendered: found in pictures by the
 demo's detector, with its own features, as `model: auto` takes them; a quarter of the people wear what another wears."""
 
@@ -92,22 +92,23 @@ def _simulated(options: SceneOptions) -> Iterator[Film]:
         outfits.extend([person] if match is None else [])
         return person if match is None else match
 
-    told = {"fps": options.fps, "size": options.size, "seed": options.seed}
     for n in range(options.cameras):
         shape = options.size[1], options.size[0]
-        yield Film(
-            f"camera {n}",
-            options.fps,
-            shape,
-            0.0,
-            lambda n=n: stream(place.views(n), camera=n, group_of=group_of, **told),  # type: ignore[misc, arg-type]
-        )
+        yield Film(f"camera {n}", options.fps, shape, 0.0, partial(_stream, place, n, group_of))
+
+
+def _stream(place: Scene, camera: int, group_of: Callable[[int], int]) -> Iterator[Seen]:
+    o = place.options
+    yield from stream(place.views(camera), fps=o.fps, size=o.size, seed=o.seed, camera=camera, group_of=group_of)
 
 
 def _pictured(options: SceneOptions, features: Path) -> Iterator[Film]:
     for n in range(options.cameras):
         take = rendered(options, features, n)
-        yield Film(f"camera {n}", options.fps, take.shape, 0.0, lambda take=take: iter(take))  # type: ignore[misc]
+        yield Film(f"camera {n}", options.fps, take.shape, 0.0, partial(iter, take))
+
+
+Seen = tuple[Frame, Detections]
 
 
 def _halves(args: Namespace) -> Iterator[str]:
@@ -116,8 +117,7 @@ def _halves(args: Namespace) -> Iterator[str]:
     truth = sequence.by_person()
     for embedder in usable(args.embedders, [PETS], args.shared, args.features):
         views = list(zip(truth, embedded(PETS, embedder, args.shared, args.features), strict=True))
-        whole = Film("yard", sequence.fps, (576, 768), 0.0, lambda views=views: views)  # type: ignore[misc]
-        films = [list(_cut(whole, views, round(cut * len(views)))) for cut in CUTS]
+        films = [list(_cut(sequence.fps, views, round(cut * len(views)))) for cut in CUTS]
         title = f"PETS cut in two, one run after the other, at {_listed(CUTS)} of it: {EMBEDDERS[embedder]}"
         yield _block(title, films, one_by_one, at_once=False)
 
@@ -126,9 +126,9 @@ def _listed(shares: Sequence[float]) -> str:
     return ", ".join(f"{share:.0%}" for share in shares)
 
 
-def _cut(film: Film, views: Sequence[object], at: int) -> Iterator[Film]:
+def _cut(fps: float, views: Sequence[Seen], at: int) -> Iterator[Film]:
     for first, part in ((0, views[:at]), (at, views[at:])):
-        yield replace(film, start=first / film.fps, views=lambda part=part: part)
+        yield Film("yard", fps, (576, 768), first / fps, partial(iter, part))
 
 
 def _parade(args: Namespace) -> Iterator[str]:

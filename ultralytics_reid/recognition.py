@@ -37,6 +37,8 @@ _BLIND_SECONDS = 2.0
 # However well motion fits, appearance must be better than that of this share of strangers.
 _MOST_RATE = 0.2
 _TINY_RATE = 1e-12
+# As many crops a look counts that was seen on another camera or in another run.
+_ELSEWHERE = 5.0
 # By how much, in cosine, somebody else must resemble an identity more than who shows it, for the id to be theirs.
 _MARGIN = 0.1
 
@@ -133,6 +135,17 @@ class Recogniser:
             self.metric.add_scatter(evidence.scatter, evidence.crops)
         for pairs, same in ((evidence.genuine, True), (evidence.impostor, False)):
             self.tracklets.observe(pairs[:, 0], pairs[:, 1], np.full(len(pairs), same))
+
+    def remember_looks(self, identity: int, looks: Floats) -> None:
+        """Teach memory what an identity looked like elsewhere, as far as there is room beside what was seen here.
+
+        Args:
+            identity: The id; one that isn't in memory is left alone.
+            looks: `(K, D)` embeddings, the most important first.
+        """
+        if identity in self.bank:
+            for look in looks[: self._config.memory_prototypes // 2]:
+                self.bank.learn(identity, look, _ELSEWHERE)
 
     def rename(self, old: int, new: int, everybody: Iterable[Tracklet]) -> bool:
         """An identity turns out to be another, which may be in memory too.

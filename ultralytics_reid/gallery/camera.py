@@ -156,6 +156,8 @@ class GalleryCamera:
         if not self._recogniser.rename(answer.identity, answer.known, everybody):
             self.link.send(self._line, Refused(answer.identity))
             return
+        if answer.looks is not None:
+            self._recogniser.remember_looks(answer.known, answer.looks)
         self._asked.add(answer.known)
         self._joined.discard(answer.known)
         if answer.identity in self._new and answer.new:

@@ -154,6 +154,7 @@ class Answer:
         camera: Where that was.
         late: Whether the gallery was away when it was asked.
         new: Whether nobody knew them, and `known` is an id of the gallery's for who had a local one.
+        looks: `(K, D)` some of what is known of them, as it would look on this camera, the most alike first.
     """
 
     identity: int
@@ -164,6 +165,7 @@ class Answer:
     camera: str = ""
     late: bool = False
     new: bool = False
+    looks: Floats | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ..embedding import Bools, Floats
 from .drafts import Draft, sightings_of
 from .evidence import Evidence
 from .messages import Answer, Ask, Settings
-from .records import ENROLLED, Filter, Hits, Visit
+from .records import ENROLLED, Filter, Hits, Records, Visit
 from .retention import EVIDENCE, camera_of, evidence_key, prune
 from .run import Run
 from .scorer import Scorer
@@ -41,7 +41,8 @@ class _Candidates:
         scores: `(I,)` cosines under the common metric.
         allowed: `(I,)`, whether they can have been there at all.
         credible: `(I,)`, whether a stranger would hardly be as alike.
-        last: Of each, the latest visit before.
+        last: Of each, the latest visit before, of those that matter to whether they can have been there.
+        found: The sightings.
     """
 
     identities: list[int]
@@ -49,6 +50,7 @@ class _Candidates:
     allowed: Bools
     credible: Bools
     last: list[Visit | None]
+    found: Records
 
 
 class Registrar:
@@ -184,9 +186,9 @@ class Registrar:
             self._crowd, self._due["recount"] = self._store.population(), now + _RECOUNT
         found = [self._candidates(run, ask) for run, ask in asks]
         columns = sorted({i for c in found for i in c.identities})
-        value = np.full((len(asks), len(columns)), -np.inf)
+        value, least = np.full((len(asks), len(columns)), -np.inf), -np.log(self._settings.false_rate)
         for row, c in zip(value, found, strict=True):
-            worth = self.scorer.worth(c.scores, c.allowed, self._crowd)
+            worth = self.scorer.worth(c.scores, c.allowed, self._crowd) - least
             row[[columns.index(i) for i in c.identities]] = np.where(_eligible(c) & (worth > 0), worth, -np.inf)
         chosen = dict(assign(np.where(np.isfinite(value), value, -1), np.isfinite(value)))
         answers = []
@@ -206,9 +208,10 @@ class Registrar:
         odds = self.scorer.probabilities(in_question, self._crowd)
         probability = float(odds[int(np.count_nonzero(found.allowed[:n]))])
         run.decide(ask, known, probability)
-        last = found.last[n]
-        gap = max(0.0, run.origin + ask.first - last.last) if last is not None else 0.0
-        return Answer(mine, known, float(found.scores[n]), probability, gap, "" if last is None else last.camera)
+        sightings = found.found.take(np.flatnonzero(found.found.identities == known))
+        gap, camera = _last_seen(sightings, found.last[n], run.origin + ask.first)
+        looks = self.scorer.as_on(run.camera, sightings.embeddings, sightings.cameras)
+        return Answer(mine, known, float(found.scores[n]), probability, gap, camera, looks=looks)
 
     def _candidates(self, run: Run, ask: Ask) -> _Candidates:
         beside = frozenset({run.known(i) for i in ask.beside} | {run.known(ask.identity)})
@@ -217,11 +220,12 @@ class Registrar:
         query = self.scorer.query(ask.embedding, run.camera)
         hits = self._store.search(query[None], _LOOKED_AT, where, exact=False)[0]
         identities, scores = self._scores(ask.embedding, run.camera, hits)
-        visits = self._visits(identities)
-        first, last = run.origin + ask.first, run.origin + ask.last
-        allowed = np.array([self._allows(visits[i], run.camera, first, last) for i in identities], bool)
+        first, until = run.origin + ask.first, run.origin + ask.last
+        visits = self._visits(identities, max(0.0, first - self._topology.horizon))
+        allowed = np.array([self._allows(visits[i], run.camera, first, until) for i in identities], bool)
         credible = self.scorer.credible(scores, self._settings.false_rate, self._crowd)
-        return _Candidates(identities, scores, allowed, credible, [_latest(visits[i], first) for i in identities])
+        last = [_latest(visits[i], first) for i in identities]
+        return _Candidates(identities, scores, allowed, credible, last, hits.records)
 
     def _scores(self, embedding: Floats, camera: str, hits: Hits) -> tuple[list[int], Floats]:
         """How alike each identity is of whom sightings were found: as the closest of them, or all of them together."""
@@ -234,10 +238,10 @@ class Registrar:
         np.maximum.at(scores, index, each)
         return identities.tolist(), scores
 
-    def _visits(self, identities: Iterable[int]) -> dict[int, list[Visit]]:
-        """All there is of some identities' visits; of those going on here, what isn't written yet too."""
+    def _visits(self, identities: Iterable[int], since: float) -> dict[int, list[Visit]]:
+        """Some identities' visits that ended after a time; of those going on here, what isn't written yet too."""
         wanted = frozenset(identities)
-        stored = self._store.visits(Filter(identities=wanted), details=False) if wanted else ()
+        stored = self._store.visits(Filter(identities=wanted, since=since), details=False) if wanted else ()
         visits = {v.id: v for v in stored}
         for run in self.runs:
             visits |= {v.id: v for v in run.visits(wanted)}
@@ -274,6 +278,19 @@ class Registrar:
         if self._topology.allows(other, draft.camera, draft.first, draft.last, latest=False):
             return False
         return (draft.probability, draft.id) < (other.probability, other.id)
+
+
+def _last_seen(sightings: Records, visit: Visit | None, before: float) -> tuple[float, str]:
+    """How long before a time somebody was seen last, seconds, and where; 0 and nowhere if that wasn't before.
+
+    Args:
+        sightings: What was found of them.
+        visit: Their latest visit, if it isn't over for long.
+        before: Seconds since 1970.
+    """
+    seen = [(t, c) for t, c in zip(sightings.times, sightings.cameras, strict=True) if c != ENROLLED and t <= before]
+    last, camera = max([*seen, *([(visit.last, visit.camera)] if visit else [])], default=(before, ENROLLED))
+    return max(0.0, before - float(last)), camera
 
 
 def _latest(visits: Sequence[Visit], before: float) -> Visit | None:

@@ -68,6 +68,11 @@ class Scorer:
         none = np.zeros(embeddings.shape[1], np.float32)
         return embeddings - np.array([self._shift.get(c, none) for c in cameras], np.float32)
 
+    def as_on(self, camera: str, embeddings: Floats, cameras: tuple[str, ...]) -> Floats:
+        """Embeddings as they would look on a camera, `(N, D)`."""
+        neutral = self.neutral(embeddings, cameras)
+        return np.asarray(neutral + self._shift[camera] if camera in self._shift else neutral, np.float32)
+
     def query(self, embedding: Floats, camera: str) -> Floats:
         """What to search a gallery's raw vectors with, `(D,)` float32."""
         neutral = self.neutral(unit(embedding)[None], (camera,))

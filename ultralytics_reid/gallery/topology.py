@@ -42,6 +42,13 @@ class Topology:
 
     ways: Mapping[tuple[str, str], Way] = field(default_factory=dict)
 
+    @property
+    def horizon(self) -> float:
+        """Seconds before somebody is seen on a camera from which on it matters where they were."""
+        if any(way.most < float("inf") for way in self.ways.values()):
+            return float("inf")
+        return max((way.least for way in self.ways.values()), default=0.0) + SLACK
+
     @classmethod
     def load(cls, path: str | Path) -> Topology:
         """Read a YAML file with a list `ways`.
