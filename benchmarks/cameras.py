@@ -28,9 +28,10 @@ CUTS = (1 / 3, 1 / 2, 2 / 3)
 # What stands at one place for a while is on a camera, and what follows on another: seconds from one to the next.
 AWAY = (4.0, 30.0)
 NOTE = """\
-Every camera with the shipped YAML; one gallery: a SQLite file for all, its answers waited for (`gallery_wait`), so that
-a run can be repeated. No topology is given. Scenes: boxes and embeddings are made up. Rendered: found in pictures by the
-demo's detector, with its own features, as `model: auto` takes them; a quarter of the people wear what another wears."""
+Every camera with the shipped YAML. One gallery: a SQLite file for all, whose answers are waited for (`gallery_wait`),
+so that runs can be repeated; no topology is given. Scenes: boxes and embeddings are made up. Rendered: both are found
+in pictures, by the demo's detector and its own features, as `model: auto` takes them. In scenes but for the parade a
+quarter of the people wear what another wears."""
 
 Runner = Callable[[Contender, Sequence[Film], Path | str | None, float], list[Part]]
 
