@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args.run(args)
         sys.stdout.flush()
     except ReIDError as error:
-        print(f"ultralytics-reid: {error}", file=sys.stderr)
+        print(f"ultralytics-reid: {' '.join(map(str.strip, str(error).splitlines()))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"ultralytics-reid: {args.interrupted}", file=sys.stderr)

@@ -336,10 +336,9 @@ def _background(path: Path) -> Picture:
     Raises:
         GalleryError: If it is neither.
     """
-    try:
+    if path.suffix.lower() in _PICTURES:
         return read_picture(path)
-    except GalleryError:
-        frame = _first_frame(path) if path.is_file() else None
+    frame = _first_frame(path) if path.is_file() else None
     if frame is None:
         raise GalleryError(f"--background {path} is neither a picture nor a video that can be read")
     return frame

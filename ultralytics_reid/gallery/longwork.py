@@ -39,7 +39,9 @@ def progress(items: Iterable[_Item], label: str, total: int | None = None) -> It
         return
     from ultralytics.utils import TQDM
 
-    yield from TQDM(rest, desc=label, total=total, initial=count, file=sys.stderr)
+    bar = TQDM(rest, desc=label, total=total, initial=count, file=sys.stderr, disable=False)
+    bar.start_t -= time.monotonic() - started
+    yield from bar
 
 
 @contextmanager

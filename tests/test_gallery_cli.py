@@ -1,0 +1,821 @@
+"""The gallery on the command line: what is printed, written and deleted, and what isn't."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta, timezone
+
+import cv2
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from walks import MORNING, walk
+
+from ultralytics_reid import Gallery
+from ultralytics_reid.cli import main
+from ultralytics_reid.embedding import unit
+from ultralytics_reid.errors import GalleryError
+from ultralytics_reid.gallery import longwork, printing
+from ultralytics_reid.gallery.filters import parse_time
+from ultralytics_reid.gallery.longwork import progress, unbroken
+from ultralytics_reid.gallery.moments import moment
+from ultralytics_reid.gallery.options import VARIABLE, joined
+from ultralytics_reid.gallery.records import ENROLLED, Filter, Records, Visit, new_ids
+from ultralytics_reid.gallery.stores import open_store
+from ultralytics_reid.reporting import table
+
+RED, GREEN, BLUE, YELLOW = (20, 20, 230), (20, 200, 30), (220, 40, 10), (10, 220, 230)
+MODEL = f"{__name__}:Colours"
+HOUR = 3600.0
+# Identity, colour, camera, begins, lasts.
+STAYS = [
+    (1, RED, "door", 0.0, 20.0),
+    (1, RED, "yard", 30.0, 60.0),
+    (2, GREEN, "door", 100.0, 15.0),
+    (3, BLUE, "yard", HOUR, 40.0),
+    (3, BLUE, "door", HOUR + 50, 10.0),
+]
+
+
+class Colours:
+    """Embeds crops by the mean colours of their upper and lower half."""
+
+    fingerprint = "colours"
+
+    def __init__(self, weights="", device=None):
+        pass
+
+    def __call__(self, image, xyxy):
+        return np.array([colours(image[int(t) : int(b), int(x) : int(r)]) for x, t, r, b in xyxy], np.float32)
+
+
+def colours(picture):
+    return np.concatenate([half.reshape(-1, 3).mean(axis=0) for half in np.array_split(picture, 2)])
+
+
+def dressed(colour, size=(80, 40)):
+    return np.full((*size, 3), colour, np.uint8)
+
+
+def sightings(visit, colour, seconds):
+    rng = np.random.default_rng(visit.id)
+    looks = colours(dressed(colour)) + rng.normal(0, 4, (len(seconds), 6))
+    n, whole = len(seconds), np.ones(len(seconds), np.int64)
+    cameras, times = (visit.camera,) * n, visit.first + np.array(seconds, np.float64)
+    qualities = np.linspace(0.5, 0.9, n).astype(np.float32)
+    return Records(
+        new_ids(n),
+        unit(looks.astype(np.float32)),
+        visit.identity * whole,
+        visit.id * whole,
+        cameras,
+        times,
+        0 * whole,
+        qualities,
+    )
+
+
+def fill(path, stays=STAYS, recipe=True):
+    """A gallery in which visit `n` is of the `n`-th stay, from 1 on; 1 is called Ada."""
+    store, rng = open_store(path, 6, "colours"), np.random.default_rng(0)
+    for n, (identity, colour, camera, begins, lasts) in enumerate(stays, 1):
+        path_ = walk(rng, "shop")
+        path_[:, 0] *= lasts / path_[-1, 0]
+        crop = cv2.imencode(".jpg", dressed(colour))[1].tobytes()
+        first = MORNING + begins
+        visit = Visit(n, identity, camera, 0, first, first + lasts, path_, crop=crop)
+        store.upsert(sightings(visit, colour, np.linspace(0, lasts, 4)), [visit])
+    store.name(1, "Ada")
+    if recipe:
+        store.put_blob("recipe", json.dumps({"model": MODEL}).encode())
+    store.close()
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    """In a folder of its own, at a place with a time zone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    monkeypatch.delenv(VARIABLE, raising=False)
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """The gallery that all commands are about."""
+    fill(tmp_path / "site.db")
+    monkeypatch.setenv(VARIABLE, "site.db")
+    return tmp_path / "site.db"
+
+
+@pytest.fixture
+def call(capsys):
+    """Runs a command that works; what it printed."""
+
+    def run(*arguments):
+        code = main([str(a) for a in arguments])
+        told = capsys.readouterr()
+        assert code == 0, told.err
+        return told.out
+
+    return run
+
+
+@pytest.fixture
+def refused(capsys):
+    """Runs a command that doesn't; why."""
+
+    def run(*arguments):
+        assert main([str(a) for a in arguments]) == 1
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert told.err.startswith("ultralytics-reid: ")
+        assert told.err.count("\n") == 1
+        return told.err
+
+    return run
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Somebody at a terminal, who answers."""
+
+    def answering(answer):
+        monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
+        monkeypatch.setattr("builtins.input", lambda prompt: answer)
+
+    return answering
+
+
+def rows(text):
+    """The rows of the first table in a text, by the heads of its columns."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    cells = [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[2:] if len(row) == len(cells[0])]
+
+
+def column(text, head):
+    return [row[head] for row in rows(text)]
+
+
+def picture(name, colour):
+    cv2.imwrite(name, dressed(colour))
+    return name
+
+
+def is_png(path):
+    with Image.open(path) as found:
+        return found.format == "PNG" and found.load() is not None
+
+
+class TestTimes:
+    @given(
+        st.datetimes(datetime(1900, 1, 2), datetime(9998, 12, 30)),
+        st.integers(-14 * 60, 14 * 60),
+        st.sampled_from(["T", " "]),
+        st.sampled_from([":", "", " :", " UTC:"]),
+    )
+    def test_with_an_offset(self, naive, minutes, between, style):
+        zone = timezone(timedelta(minutes=minutes))
+        there = naive.replace(tzinfo=zone)
+        sign, apart = "-" if minutes < 0 else "+", ":" if ":" in style else ""
+        offset = f"{style.rstrip(':')}{sign}{abs(minutes) // 60:02}{apart}{abs(minutes) % 60:02}"
+        text = naive.isoformat(between, "microseconds") + offset
+        assert parse_time(text, "--from") == pytest.approx(there.timestamp(), abs=1e-4)
+
+    @given(st.integers(-2_000_000_000, 100_000_000_000))
+    def test_as_tables_show_them(self, seconds):
+        assert parse_time(moment(seconds), "--from") == seconds
+
+    @given(st.floats(1e8, 2e11))
+    def test_seconds_since_1970(self, seconds):
+        assert parse_time(f"{seconds:.6f}", "--from") == pytest.approx(seconds, abs=1e-5)
+
+    @given(st.integers(0, 10_000), st.sampled_from([("s", 1), ("m", 60), ("h", 3600), ("d", 86400), ("w", 604800)]))
+    def test_how_long_ago(self, count, unit):
+        assert parse_time(f"-{count}{unit[0]}", "--from", now=MORNING + 6e9) == MORNING + 6e9 - count * unit[1]
+
+    def test_local_ones(self):
+        assert parse_time("2026-11-26T09:00", "--from") == MORNING
+        assert parse_time("2026-11-26 09:00:00.5", "--from") == MORNING + 0.5
+        assert parse_time("2026-11-26T08:00Z", "--from") == MORNING
+
+    def test_a_date_is_its_beginning_or_its_end(self):
+        day = parse_time("2026-11-26", "--from")
+        assert day == MORNING - 9 * HOUR
+        assert parse_time("2026-11-26", "--to", end=True) == pytest.approx(day + 24 * HOUR, abs=1e-5)
+        assert parse_time("2026-11-26", "--to", end=True) < day + 24 * HOUR
+
+    def test_days_on_which_clocks_are_changed(self):
+        longest = parse_time("2026-10-25", "--to", end=True) - parse_time("2026-10-25", "--from")
+        assert longest == pytest.approx(25 * HOUR, abs=1e-5)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *(
+                "",
+                "yesterday",
+                "2026",
+                "20261126",
+                "2026-13-01",
+                "2026-11-26T25:00",
+                "2026-11-26T09",
+                "-2y",
+                "-5",
+                "5h",
+            ),
+            *(
+                "9999-12-31T23:59-14:00",
+                "1" * 30,
+                "-99999999999d",
+                "٢٠٢٦-١١-٢٦",
+                "1e12",
+                "nan",
+                "2026-11-26T09:00+99:00",
+            ),
+        ],
+    )
+    def test_others_are_refused_by_name(self, text):
+        with pytest.raises(GalleryError) as told:
+            parse_time(text, "--from")
+        assert str(told.value).startswith("--from must be 2026-11-26 (a day)")
+        assert str(told.value).endswith(f"-2h, -3d, -1w; got {text!r}")
+
+    def test_ago_is_no_option_to_the_parser(self):
+        assert joined(["list", "--from", "-2h", "--to", "-30m", "-k", "-2"])[1:3] == ["--from=-2h", "--to=-30m"]
+        assert joined(["--from", "--json"]) == ["--from", "--json"]
+
+
+class TestSearch:
+    def test_the_most_alike_come_first_one_row_a_visit(self, site, call):
+        found = rows(call("search", "--image", picture("red.png", RED)))
+        assert [row["rank"] for row in found] == ["1", "2", "3", "4", "5"]
+        assert [row["identity"] for row in found][:2] == ["1", "1"]
+        assert [row["name"] for row in found][:3] == ["Ada", "Ada", ""]
+        assert {row["camera"] for row in found[:2]} == {"door", "yard"}
+        alike = [float(row["similarity"]) for row in found]
+        assert alike == sorted(alike, reverse=True)
+        assert found[0]["probability"] != "-"
+        assert re.fullmatch(r"2026-11-26 09:0\d:\d\d UTC\+01:00", found[0]["time"])
+
+    def test_filters(self, site, call):
+        red = picture("red.png", RED)
+        assert column(call("search", "--image", red, "--cameras", "yard"), "identity") == ["1", "3"]
+        assert set(column(call("search", "--image", red, "--from", "2026-11-26T09:30"), "identity")) == {"3"}
+        assert set(column(call("search", "--image", red, "--to", MORNING + 200), "identity")) == {"1", "2"}
+        assert len(rows(call("search", "--image", red, "-k", "2"))) == 2
+        assert call("search", "--image", red, "--classes", "1,2") == "nothing found\n"
+        assert call("search", "--image", red, "--from", "2026-11-26", "--min-quality", "0.95") == "nothing found\n"
+
+    def test_relative_times(self, site, call, monkeypatch):
+        monkeypatch.setattr("time.time", lambda: MORNING + HOUR + 100)
+        assert set(column(call("list", "--from", "-10m"), "identity")) == {"3"}
+        assert set(column(call("list", "--to", "-10m"), "identity")) == {"1", "2"}
+
+    @pytest.mark.parametrize("query", [("--identity", "1"), ("--name", "Ada")])
+    def test_by_somebody_finds_others(self, site, call, query):
+        assert set(column(call("search", *query), "identity")) == {"2", "3"}
+
+    def test_distances(self, site, call, capsys):
+        out = call("search", "--image", picture("red.png", RED), "--by", "euclidean")
+        far = [float(d) for d in column(out, "distance")]
+        assert far == sorted(far)
+        assert far[0] < 0.2
+
+    def test_where_likeness_can_not_be_judged_it_says_so_once(self, tmp_path, capsys):
+        fill("new.db", recipe=False)
+        assert main(["search", "--gallery", "new.db", "--identity", "1"]) == 0
+        told = capsys.readouterr()
+        assert set(column(told.out, "probability")) == {"-"}
+        assert told.err == "there are no probabilities: too little has been seen yet to judge likeness\n"
+        assert main(["search", "--gallery", "new.db", "--identity", "1", "--by", "cosine", "--sheet"]) == 0
+        assert "plain vectors aren't calibrated" in capsys.readouterr().err
+        assert is_png("search.png")
+
+    def test_json(self, site, call):
+        found = json.loads(call("search", "--image", picture("red.png", RED), "--json", "--by", "cosine"))
+        assert found[0] | {"identity_id": 1, "name": "Ada", "rank": 1, "probability": None} == found[0]
+        assert datetime.fromisoformat(found[0]["time"]).timestamp() >= MORNING
+
+    def test_a_sheet(self, site, call, capsys):
+        assert main(["search", "--image", picture("red.png", RED), "--sheet", "found.png"]) == 0
+        assert capsys.readouterr().err == "wrote found.png\n"
+        with Image.open("found.png") as sheet:
+            pixels = np.asarray(sheet.convert("RGB")).astype(int)
+        for colour in (RED, GREEN, BLUE):
+            assert (np.abs(pixels - colour[::-1]).max(axis=2) < 8).sum() > 3000
+
+    def test_a_picture_that_is_there_is_not_overwritten(self, site, call, refused, tmp_path):
+        (tmp_path / "search.png").write_text("a holiday")
+        red = picture("red.png", RED)
+        assert "search.png is there already" in refused("search", "--image", red, "--sheet")
+        assert (tmp_path / "search.png").read_text() == "a holiday"
+        call("search", "--image", red, "--sheet", "--overwrite")
+        assert is_png("search.png")
+
+    def test_where_it_was_taken_must_be_a_camera(self, site, call, refused):
+        red = picture("red.png", RED)
+        assert column(call("search", "--image", red, "--seen-on", "door"), "identity")[0] == "1"
+        assert "no camera 'dor'" in refused("search", "--image", red, "--seen-on", "dor")
+
+    @pytest.mark.parametrize(
+        ("arguments", "why"),
+        [
+            ("--cameras dor", "no camera 'dor'; there are: door, yard"),
+            ("--cameras door,gate", "no camera 'gate'; there are: door, yard"),
+            ("--from today", "--from must be 2026-11-26 (a day)"),
+            ("--from 2026-11-27 --to 2026-11-26", "--from must not be after --to, got 2026-11-27 00:00:00 UTC+01:00"),
+            ("--min-quality 2", "--min-quality must be in [0, 1], got 2.0"),
+            ("--classes cat", "--classes must be whole numbers in [0, 2147483647], got 'cat'"),
+            ("-k 0", "k must be in [1, 1000], got 0"),
+            ("--model no_such:thing", "no_such:thing can't be imported"),
+            ("--image nowhere.png", "nowhere.png is no picture"),
+            ("--sheet found.gif", "found.gif can't be written: its name must end in .png"),
+        ],
+    )
+    def test_what_is_wrong_is_told(self, site, arguments, why, capsys):
+        assert main(["search", "--image", picture("red.png", RED), *arguments.split()]) == 1
+        assert why in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("query", "why"),
+        [
+            ("--identity=9", "there is no identity 9 in the gallery"),
+            ("--identity=Ada", "(for names: --name), got 'Ada'"),
+            ("--identity=99999999999999999999", "must be whole numbers in [1, 16777215]"),
+            ("--name=Bob", "nobody is called 'Bob'; there are: Ada"),
+        ],
+    )
+    def test_who_is_not_there(self, site, query, why, refused):
+        assert why in refused("search", query)
+
+    def test_other_embedder_s_pictures_are_refused(self, site, refused):
+        assert "they can't be compared" in refused("search", "--image", picture("a.png", RED), "--model", f"{MODEL}2")
+
+
+class Colours2(Colours):
+    fingerprint = "other colours"
+
+
+class TestWho:
+    def test_list(self, site, call):
+        ada, *others = rows(call("list"))
+        assert ada == {
+            "identity": "1",
+            "name": "Ada",
+            "class": "0",
+            "visits": "2",
+            "seen": "2026-11-26 09:00:00 – 09:01:30 UTC+01:00",
+            "cameras": "door, yard",
+        }
+        assert [row["identity"] for row in others] == ["2", "3"]
+        assert column(call("list", "--named"), "identity") == ["1"]
+        assert column(call("list", "--cameras", "yard"), "identity") == ["1", "3"]
+        assert column(call("list", "--identity", "2,3", "--name", "Ada"), "identity") == ["1", "2", "3"]
+        assert json.loads(call("list", "--json"))[0]["cameras"] == ["door", "yard"]
+        assert call("list", "--to", "2026-11-25") == "nobody\n"
+
+    def test_visits_have_the_ids_that_split_takes(self, site, call):
+        found = rows(call("visits", "--identity", "3"))
+        assert [(row["visit"], row["camera"], row["stayed"]) for row in found] == [
+            ("4", "yard", "40.0 s"),
+            ("5", "door", "10.0 s"),
+        ]
+        assert "identity 4's now" in call("split", "3", found[1]["visit"])
+        assert column(call("visits", "--identity", "4"), "visit") == ["5"]
+        assert [v["name"] for v in json.loads(call("visits", "--json"))] == ["Ada", "Ada", "", "", ""]
+
+    def test_rename_and_merge_by_name_or_number(self, site, call):
+        call("rename", "3", "Bob")
+        assert call("merge", "Ada", "Bob", "2") == "3, 2 became 1 Ada\n"
+        assert column(call("list"), "visits") == ["5"]
+        assert call("rename", "Ada", "") == "identity 1 has no name now\n"
+        assert call("list", "--named") == "nobody\n"
+
+    def test_who_was_seen_at_once_is_merged_by_force_only(self, site, call, refused):
+        with Gallery(site) as gallery:
+            gallery.store.upsert(Records.joined([], 6), [Visit(9, 2, "door", 0, MORNING + 5, MORNING + 10)])
+        assert "on 'door' at the same time" in refused("merge", "1", "2")
+        assert len(rows(call("list"))) == 3
+        call("merge", "1", "2", "--force")
+        assert len(rows(call("list"))) == 2
+
+    @pytest.mark.parametrize(
+        ("arguments", "why"),
+        [
+            ("rename 7 Bob", "there is no identity 7"),
+            ("rename 2 Ada", "identity 1 is called 'Ada' already"),
+            ("merge Ada Eve", "nobody is called 'Eve'"),
+            ("split 1 1 2", "choose some of them, but not all"),
+            ("split 1 4", "choose some of them"),
+            ("split 1 first", "visits must be whole numbers"),
+        ],
+    )
+    def test_what_can_not_be_done_changes_nothing(self, site, arguments, why, call, refused):
+        before = call("visits")
+        assert why in refused(*arguments.split())
+        assert call("visits") == before
+
+
+class TestEnrol:
+    def test_files_and_folders(self, tmp_path, call):
+        (tmp_path / "more").mkdir()
+        (tmp_path / "more" / "notes.txt").write_text("no picture")
+        paths = [picture("a.png", RED), picture("b.jpg", RED), "more"]
+        picture("more/c.PNG", RED)
+        told = call("enrol", "--gallery", "new.db", "--name", "cat_A", "--class", "15", "--model", MODEL, *paths)
+        assert told == "cat_A is identity 1: 3 pictures enrolled\n"
+        (cat,) = rows(call("list", "--gallery", "new.db"))
+        assert (cat["name"], cat["class"], cat["visits"], cat["cameras"]) == ("cat_A", "15", "0", "(enrolled)")
+
+    def test_who_is_there_gets_more_and_is_found(self, site, call):
+        assert call("enrol", "--name", "Ada", picture("a.png", YELLOW)) == "Ada is identity 1: 1 picture enrolled\n"
+        asked = ("search", "--image", "a.png", "--cameras", "(enrolled)")
+        assert [(row["name"], row["camera"]) for row in rows(call(*asked))] == [("Ada", "(enrolled)")]
+
+    def test_a_new_gallery_needs_to_know_what_for(self, tmp_path, refused):
+        told = refused("enrol", "--gallery", "new.db", "--name", "x", picture("a.png", RED))
+        assert "there is no gallery at" in told
+        assert "--model or --detector" in told
+        assert not (tmp_path / "new.db").exists()
+
+    @pytest.mark.parametrize(
+        ("arguments", "why"),
+        [
+            ("--name x a.png nowhere.png", "nowhere.png is no picture"),
+            ("--name x a.png words.png", "words.png is no picture"),
+            ("--name x empty", "there are no pictures in the folder empty"),
+            ("--name= a.png", "takes a name and a picture"),
+            ("--name x --class -1 a.png", "--class must be 0 or more, got -1"),
+            ("--name x a.png black.png", "picture 2 shows nothing to go by"),
+        ],
+    )
+    def test_one_that_can_not_be_used_is_named_and_none_is_enrolled(self, tmp_path, arguments, why, refused):
+        picture("a.png", RED)
+        picture("black.png", (0, 0, 0))
+        (tmp_path / "words.png").write_text("no picture")
+        (tmp_path / "empty").mkdir()
+        assert why in refused("enrol", "--gallery", "new.db", "--model", MODEL, *arguments.split())
+        assert not (tmp_path / "new.db").exists()
+
+    def test_a_detector_that_is_none(self, refused, tmp_path):
+        (tmp_path / "words.pt").write_text("no model")
+        asked = ("enrol", "--gallery", "new.db", "--name", "x", "--detector", "words.pt", picture("a.png", RED))
+        assert "the detector words.pt is not a YOLO model" in refused(*asked)
+
+
+class TestDetector:
+    """Pictures by the features of a detector, which are those of the tracker that uses it."""
+
+    def test_pictures_can_be_compared_with_what_a_tracker_saw(self, tmp_path, call):
+        import torch
+        from ultralytics import YOLO
+
+        from ultralytics_reid.embedders.detector import DetectorFeatures
+
+        torch.manual_seed(0)
+        YOLO("yolo11n.yaml").save("net.pt")
+        tracks = YOLO("net.pt")
+        tracks.predict(dressed(RED), verbose=False)
+        by = DetectorFeatures(tracks.predictor.model.model, lambda: True).fingerprint
+        call("enrol", "--gallery", "new.db", "--name", "Ada", "--detector", "net.pt", picture("a.png", RED))
+        store = open_store("new.db", None, by)
+        assert store.count() == 1
+        store.close()
+        assert column(call("search", "--gallery", "new.db", "--image", "a.png"), "similarity") == ["1.000"]
+
+
+class TestDelete:
+    def there(self, site):
+        with Gallery(site) as gallery:
+            return sorted(v.id for v in gallery.visits()), gallery.store.count()
+
+    def test_nothing_without_being_sure(self, site, capsys):
+        before = self.there(site)
+        assert main(["delete", "--name", "Ada"]) == 1
+        told = capsys.readouterr()
+        assert "8 sightings and 2 visits, 2026-11-26 09:00:00 – 09:01:30" in told.out
+        assert "who: 1 Ada\nwhere: door, yard\n" in told.out
+        assert "nothing was deleted: there is nobody to ask; --yes deletes without asking" in told.err
+        assert self.there(site) == before
+
+    def test_with_yes(self, site, call):
+        assert call("delete", "--name", "Ada", "--yes") == "deleted 8 sightings and 2 visits\n"
+        assert self.there(site) == ([3, 4, 5], 12)
+        assert call("list", "--named") == "nobody\n"
+
+    @pytest.mark.parametrize(("answer", "left"), [("y", [3, 4, 5]), ("YES", [3, 4, 5]), ("", None), ("n", None)])
+    def test_it_asks_at_a_terminal(self, site, terminal, answer, left):
+        terminal(answer)
+        assert main(["delete", "--name", "Ada"]) == (0 if left else 1)
+        assert self.there(site)[0] == (left or [1, 2, 3, 4, 5])
+
+    @pytest.mark.parametrize(
+        ("arguments", "left"),
+        [
+            ("--identity 2,3", [1, 2]),
+            ("--cameras yard", [1, 3, 5]),
+            ("--cameras yard --identity 1", [1, 3, 4, 5]),
+            ("--from 2026-11-26T10:00", [1, 2, 3]),
+            ("--to 2026-11-26T09:30", [4, 5]),
+            ("--classes 0", []),
+        ],
+    )
+    def test_what_lies_in_all_that_is_said(self, site, call, arguments, left):
+        call("delete", *arguments.split(), "--yes")
+        assert self.there(site)[0] == left
+
+    def test_what_reaches_beyond_is_shortened_and_said_to_be(self, site, capsys):
+        assert main(["delete", "--identity", "2", "--from", str(MORNING + 107)]) == 1
+        assert "1 visits reach beyond that time, and are shortened" in capsys.readouterr().out
+        assert main(["delete", "--identity", "2", "--from", str(MORNING + 107), "--yes"]) == 0
+        assert self.there(site) == ([1, 2, 3, 4, 5], 18)
+
+    def test_not_everything(self, site, refused):
+        assert "say what to delete" in refused("delete", "--yes")
+        assert self.there(site)[1] == 20
+
+    def test_nor_for_a_typo(self, site, call, refused):
+        assert "no camera 'dor'" in refused("delete", "--cameras", "dor", "--yes")
+        assert "there is no identity 9" in refused("delete", "--identity", "9", "--yes")
+        assert call("delete", "--classes", "3", "--yes") == "there is nothing of that kind\n"
+        assert self.there(site)[1] == 20
+
+    def test_prune(self, site, call, refused, monkeypatch):
+        assert "keep_days must be above 0" in refused("prune", "--keep-days", "0")
+        monkeypatch.setattr("time.time", lambda: MORNING + 86400 + 0.5 * HOUR)
+        assert call("prune", "--keep-days", "1") == "deleted 12 sightings and 3 visits\n"
+        assert self.there(site) == ([4, 5], 8)
+
+    def test_ctrl_c_leaves_nothing_half_deleted(self, site, monkeypatch, capsys):
+        from ultralytics_reid.gallery import gallery
+
+        purge = gallery.purge
+
+        def pressed(store, where):
+            deleted = purge(store, where)
+            signal.raise_signal(signal.SIGINT)
+            return deleted
+
+        monkeypatch.setattr(gallery, "purge", pressed)
+        assert main(["delete", "--name", "Ada", "--yes"]) == 0
+        assert "deleting is finished first" in capsys.readouterr().err
+        with Gallery(site) as there:
+            assert there.store.names() == {}
+
+
+class TestLookingBack:
+    def test_journeys(self, site, call):
+        told = call("journeys", "--within", "600")
+        stays, dwells, moves = told.split("\n\n")
+        assert [(row["identity"], row["camera"], row["stayed"]) for row in rows(stays)] == [
+            ("1 Ada", "door", "20.0 s"),
+            ("1 Ada", "yard", "1 min 00 s"),
+            ("2", "door", "15.0 s"),
+            ("3", "yard", "40.0 s"),
+            ("3", "door", "10.0 s"),
+        ]
+        assert column(dwells, "stays") == ["3", "2"]
+        assert {row["from → to"]: row["median"] for row in rows(moves)} == {
+            "door → yard": "10.0 s",
+            "yard → door": "10.0 s",
+        }
+        assert len(call("journeys", "--within", "5").split("\n\n")) == 2
+        assert column(call("journeys", "--name", "Ada", "--cameras", "yard"), "camera") == ["yard"]
+        assert call("journeys", "--to", "2026-11-25") == "nobody was seen\n"
+
+    @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+    def test_journeys_as_a_file(self, site, call, refused, suffix):
+        assert f"wrote stays{suffix} with 5 stays" in call("journeys", "--out", f"stays{suffix}")
+        read = (pl.read_csv if suffix == ".csv" else pl.read_parquet)(f"stays{suffix}")
+        assert read["camera"].to_list() == ["door", "yard", "door", "yard", "door"]
+        assert len(read["path"][0]) > 1
+        assert "is there already" in refused("journeys", "--out", f"stays{suffix}")
+        assert "--overwrite" not in call("journeys", "--out", f"stays{suffix}", "--overwrite")
+
+    def test_journeys_join(self, site, call, refused):
+        with Gallery(site) as gallery:
+            gallery.store.upsert(Records.joined([], 6), [Visit(9, 2, "door", 0, MORNING + 120, MORNING + 125)])
+        assert len(rows(call("journeys", "--identity", "2").split("\n\n")[0])) == 1
+        assert len(rows(call("journeys", "--identity", "2", "--join", "3").split("\n\n")[0])) == 2
+        assert "join must be 0 seconds or more" in refused("journeys", "--join", "-1")
+        assert "--within must be 0 seconds or more, got nan" in refused("journeys", "--within", "nan")
+
+    def test_a_heat_map_of_every_camera(self, site, call):
+        assert call("heatmap") == "wrote heatmap-door.png\nwrote heatmap-yard.png\n"
+        assert is_png("heatmap-door.png")
+        assert is_png("heatmap-yard.png")
+
+    def test_of_one_camera_on_its_picture(self, site, call, refused, tmp_path):
+        video = cv2.VideoWriter("door.avi", cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
+        video.write(dressed((200, 200, 200), (240, 320)))
+        video.release()
+        cv2.imwrite("door.png", dressed((200, 200, 200), (240, 320)))
+        (tmp_path / "words.txt").write_text("no picture")
+        for background in ("door.avi", "door.png"):
+            asked = ("heatmap", "--camera", "door", "--background", background, "--overwrite")
+            assert call(*asked) == "wrote heatmap.png\n"
+            with Image.open("heatmap.png") as drawn:
+                assert drawn.width < 1.5 * drawn.height  # as the camera's picture, and not as a wide one
+        assert "neither a picture nor a video" in refused(
+            "heatmap", "--camera", "door", "--background", "words.txt", "--out", "b.png"
+        )
+        assert "say which (--camera), of door, yard" in refused("heatmap", "--background", "door.png", "--out", "b.png")
+
+    def test_ways_of_somebody(self, site, call, refused):
+        assert call("heatmap", "--paths", "--name", "Ada", "--camera", "yard") == "wrote paths.png\n"
+        assert is_png("paths.png")
+        assert "paths.png is there already" in refused("heatmap", "--paths", "--camera", "yard")
+        assert "nobody was seen" in refused("heatmap", "--identity", "2", "--camera", "yard")
+        assert "no camera 'yrd'; there are: door, yard" in refused("heatmap", "--camera", "yrd")
+
+    def test_cameras_whose_names_are_no_file_names(self, call, tmp_path):
+        fill("odd.db", [(1, RED, "../a/b", 0, 5), (1, RED, "..|a|b", 10, 5), (1, RED, "门", 20, 5)])
+        call("heatmap", "--gallery", "odd.db", "--out", "maps.png")
+        found = {p.name for p in tmp_path.iterdir() if p.suffix == ".png"}
+        assert found == {"maps-a-b.png", "maps-a-b-2.png", "maps-门.png"}
+
+    def test_names_with_commas(self, call):
+        fill("odd.db", [(1, RED, "a,b", 0, 5), (2, RED, "a", 10, 5), (3, RED, "b", 20, 5)])
+        asked = ("list", "--gallery", "odd.db")
+        assert column(call(*asked, "--cameras", "a,b"), "identity") == ["1"]
+        assert column(call(*asked, "--cameras", "b,a"), "identity") == ["2", "3"]
+        assert column(call(*asked, "--cameras", "a", "--cameras", "a,b"), "identity") == ["1", "2"]
+
+    def test_stats(self, site, call):
+        told = call("stats")
+        assert "identities: 3, 1 of them with a name" in told
+        assert "visits:     5, 5 of them on cameras" in told
+        assert "seen:       2026-11-26 09:00:00 – 10:01:00 UTC+01:00" in told
+        assert f"embeddings: by {MODEL} (fingerprint colours)" in told
+        assert {row["camera"]: row["visits"] for row in rows(told)} == {"door": "3", "yard": "2"}
+        assert json.loads(call("stats", "--json"))["health"]["sightings"] == 20
+
+    def test_export(self, site, call, refused):
+        assert call("export-gallery", "all.csv") == "wrote all.csv with 5 rows\n"
+        assert pl.read_csv("all.csv")["identity"].to_list() == [1, 1, 2, 3, 3]
+        assert "is there already" in refused("export-gallery", "all.csv")
+        assert call("export-gallery", "all.csv", "--overwrite", "--name", "Ada") == "wrote all.csv with 2 rows\n"
+        assert call("export-gallery", "some.parquet", "--embeddings", "--cameras", "yard") == (
+            "wrote some.parquet with 8 rows\n"
+        )
+        assert pl.read_parquet("some.parquet")["embedding"].to_numpy().shape == (8, 6)
+
+    def test_a_backup_is_a_gallery(self, site, call, refused):
+        assert call("backup", "copy.db") == "wrote copy.db\n"
+        assert call("list", "--gallery", "copy.db") == call("list")
+        assert "is there already" in refused("backup", "copy.db")
+
+    def test_ctrl_c_leaves_no_file_half_written(self, site, tmp_path, monkeypatch, capsys):
+        from ultralytics_reid.gallery import commands
+
+        def pressed(items, *_):
+            yield next(iter(items))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(commands, "progress", pressed)
+        for asked in (["export-gallery", "a.csv"], ["export-gallery", "a.parquet"], ["heatmap"]):
+            assert main(asked) == 130
+            assert capsys.readouterr().err == "ultralytics-reid: interrupted; no file is half written\n"
+        assert {p.name for p in tmp_path.iterdir()} <= {"site.db", "site.db-wal", "site.db-shm"}
+
+
+class TestLongWork:
+    @pytest.fixture
+    def shown(self, monkeypatch):
+        """Makes stderr, as the test itself has it, a terminal."""
+
+        def shown(short):
+            monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+            monkeypatch.setattr(longwork, "_SHORT", short)
+
+        return shown
+
+    def test_a_bar_on_a_terminal(self, shown, capsys):
+        shown(0.0)
+        assert list(progress(iter(range(50)), "counting", 50)) == list(range(50))
+        told = capsys.readouterr()
+        assert "counting" in told.err
+        assert told.out == ""
+
+    def test_none_where_nobody_looks_or_it_is_short(self, shown, capsys):
+        assert list(progress(range(5), "counting")) == list(range(5))
+        shown(100.0)
+        assert list(progress(range(5), "counting")) == list(range(5))
+        assert capsys.readouterr().err == ""
+
+    def test_results_stay_clean(self, site, shown, call):
+        shown(0.0)
+        told = call("enrol", "--name", "Eve", *[picture(f"{n}.png", YELLOW) for n in range(40)])
+        assert told == "Eve is identity 4: 40 pictures enrolled\n"
+
+    def test_ctrl_c_twice_breaks_off(self):
+        before = signal.getsignal(signal.SIGINT)
+        with unbroken("merging"):
+            signal.raise_signal(signal.SIGINT)
+            with pytest.raises(GalleryError, match="merging was broken off half-way"):
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == before
+
+
+class TestProgram:
+    def run(self, code, *arguments, **more):
+        environment = os.environ | {"ULTRALYTICS_REID_AUTOLOAD": "0"}
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=True,
+            **more,
+        )
+
+    @pytest.mark.parametrize(
+        "arguments", ["list", "stats", "visits", "search --identity 1", "delete --identity 1 --yes", "journeys"]
+    )
+    def test_no_model_s_libraries_are_loaded_for_rows(self, site, arguments):
+        code = """
+import sys
+from ultralytics_reid.cli import main
+assert main(sys.argv[1:]) == 0
+print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.modules), file=sys.stderr)
+"""
+        assert self.run(code, *arguments.split()).stderr.split() == []
+
+    def test_who_stops_reading_gets_no_traceback(self, site):
+        code = "import sys; from ultralytics_reid.cli import main; sys.exit(main(['list']))"
+        command = [sys.executable, "-c", code]
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (141, "")
+
+    def test_names_that_a_terminal_can_not_show(self, tmp_path):
+        fill("odd.db", [(1, RED, "门口", 0, 5)])
+        code = "import sys; from ultralytics_reid.cli import main; sys.exit(main(['stats', '--gallery', 'odd.db']))"
+        environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+        assert r"\u95e8\u53e3" in done.stdout
+
+    def test_which_gallery_must_be_said(self, capsys):
+        with pytest.raises(SystemExit) as code:
+            main(["list"])
+        assert code.value.code == 2
+        assert "--gallery" in capsys.readouterr().err
+
+    def test_a_gallery_that_is_not_there(self, refused, tmp_path):
+        for command in (
+            ["list"],
+            ["stats"],
+            ["search", "--identity", "1"],
+            ["search", "--image", picture("a.png", RED)],
+        ):
+            assert f"there is no gallery at {tmp_path / 'none.db'}" in refused(*command, "--gallery", "none.db")
+        assert "there is no gallery at" in refused(
+            "search", "--image", "a.png", "--model", MODEL, "--gallery", "none.db"
+        )
+        assert not (tmp_path / "none.db").exists()
+
+    @pytest.mark.parametrize(
+        "uri", ["postgresql://me:s3cret@127.0.0.1:1/x", "milvus://me:s3cret@127.0.0.1:1", "ftp://me:s3cret@x"]
+    )
+    def test_a_password_is_never_shown(self, uri, refused):
+        pytest.importorskip("psycopg" if uri.startswith("postgres") else "pymilvus", reason="needs the driver")
+        assert "s3cret" not in refused("list", "--gallery", uri)
+
+    @given(
+        st.lists(
+            st.tuples(
+                *[st.text(st.characters(exclude_characters="\\\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"), max_size=6)]
+                * 2
+            ),
+            max_size=4,
+        )
+    )
+    def test_tables_keep_what_they_say(self, cells):
+        said = [[c.strip().replace("|", r"\|") for c in row] for row in cells]
+        shown = printing.aligned(table(["a", "b"], said))
+        back = [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in shown.split("\n")]
+        assert back[2:] == [[c.strip() for c in row] for row in said]
+        assert len({printing._width(line) for line in shown.split("\n")}) == 1
+
+
+def test_filters_by_enrolled_pictures_only(site, call):
+    call("enrol", "--name", "Eve", picture("a.png", YELLOW))
+    assert column(call("list", "--cameras", "(enrolled)"), "name") == ["Eve"]
+    with Gallery(site) as gallery:
+        assert gallery.store.count(Filter(cameras=frozenset({ENROLLED}))) == 1
