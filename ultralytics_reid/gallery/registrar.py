@@ -257,7 +257,8 @@ class Registrar:
     def _without_conflicts(self, answers: list[tuple[Run, Answer]]) -> list[tuple[Run, Answer]]:
         """Take back what another process has decided otherwise meanwhile.
 
-        Both wrote before they look here, so at least one of two sees the other; whose probability is lower gives way.
+        Both wrote before they look here, so at least one of two sees the other, and gives way. It can't know whether it
+        was seen; where both give way, they are asked about again once there is more to see of them.
         """
         return [(run, self._checked(run, answer)) for run, answer in answers]
 
@@ -275,9 +276,7 @@ class Registrar:
         return answer
 
     def _gives_way(self, draft: Draft, other: Visit) -> bool:
-        if self._topology.allows(other, draft.camera, draft.first, draft.last, latest=False):
-            return False
-        return (draft.probability, draft.id) < (other.probability, other.id)
+        return not self._topology.allows(other, draft.camera, draft.first, draft.last, latest=False)
 
 
 def _last_seen(sightings: Records, visit: Visit | None, before: float) -> tuple[float, str]:
