@@ -129,6 +129,7 @@ class GalleryLink:
     def next_id(self) -> int:
         """An id that nobody else has: the gallery's, or, while it is away, one that it never gives."""
         if len(self._ids) < _FEW:
+            self._asked += 1
             self._awake.set()
         try:
             return self._ids.popleft()
@@ -150,7 +151,8 @@ class GalleryLink:
         self._awake.set()
         self._hurry.set()
         with self._served_up_to:
-            return self._served_up_to.wait_for(lambda: self._served >= upto or self.failed is not None, seconds)
+            self._served_up_to.wait_for(lambda: self._served >= upto or self._done.is_set(), seconds)
+            return self._served >= upto or self.failed is not None
 
     def close(self, seconds: float = 5.0) -> bool:
         """Write what there is to be written, and stop; returns whether everything was."""
