@@ -26,6 +26,7 @@ from ultralytics_reid.embedding import unit
 from ultralytics_reid.errors import GalleryError
 from ultralytics_reid.gallery import longwork, printing
 from ultralytics_reid.gallery.filters import parse_time
+from ultralytics_reid.gallery.images import image_embedder
 from ultralytics_reid.gallery.longwork import progress, unbroken
 from ultralytics_reid.gallery.moments import moment
 from ultralytics_reid.gallery.options import VARIABLE, joined
@@ -497,6 +498,23 @@ class TestDetector:
         store.close()
         assert column(call("search", "--gallery", "new.db", "--image", "a.png"), "similarity") == ["1.000"]
 
+    def test_crops_are_seen_as_small_as_the_camera_saw_them(self, shared):
+        from ultralytics import YOLO
+
+        from ultralytics_reid.embedders.detector import DetectorFeatures
+
+        detector, video = str(shared("models/yolo11n.pt")), str(shared("data/pets09-s2l1/vtest.avi"))
+        frame, tracks = cv2.VideoCapture(video).read()[1], YOLO(detector)
+        tracks.predict(frame, verbose=False)
+        taps = DetectorFeatures(tracks.predictor.model.model, lambda: True)
+        boxes = tracks.predict(frame, verbose=False, classes=[0])[0].boxes.xyxy.cpu().numpy()
+        seen = taps([boxes], [frame.shape[:2]])[0]
+        crops = [frame[int(top) : int(bottom), int(x) : int(right)] for x, top, right, bottom in boxes]
+        alike = image_embedder({"model": "auto", "detector": detector})(crops) @ seen.T
+        assert len(boxes) > 1
+        assert np.diag(alike).min() > 0.9
+        assert (alike.argmax(axis=1) == np.arange(len(boxes))).all()
+
 
 class TestDelete:
     def there(self, site):
@@ -540,7 +558,7 @@ class TestDelete:
 
     def test_what_reaches_beyond_is_shortened_and_said_to_be(self, site, capsys):
         assert main(["delete", "--identity", "2", "--from", str(MORNING + 107)]) == 1
-        assert "1 visits reach beyond that time, and are shortened" in capsys.readouterr().out
+        assert "shortened: 1 visit reaching beyond that time" in capsys.readouterr().out
         assert main(["delete", "--identity", "2", "--from", str(MORNING + 107), "--yes"]) == 0
         assert self.there(site) == ([1, 2, 3, 4, 5], 18)
 

@@ -106,8 +106,7 @@ def _enrol(args: Namespace) -> None:
         raise GalleryError(f"--class must be 0 or more, got {args.cls}")
     with _for_enrolment(args) as gallery, redirect_stdout(sys.stderr):
         identity = gallery.enrol(args.called, progress(images, "looking at pictures", len(images)), cls=args.cls)
-    count = f"{len(images)} picture{'s' * (len(images) > 1)}"
-    print(f"{args.called} is identity {identity}: {count} enrolled")
+    print(f"{args.called} is identity {identity}: {_count(len(images), 'picture')} enrolled")
 
 
 def _pictures_in(path: Path) -> list[Path]:
@@ -200,16 +199,15 @@ def _what_goes(gallery: Gallery, where: Filter) -> str:
     """What a filter would delete, in words; empty if nothing."""
     visits, sightings = list(gallery.visits(where, details=False)), gallery.store.count(where)
     if not visits:
-        return f"{sightings} sightings" if sightings else ""
+        return _count(sightings, "sighting") if sightings else ""
     since = -np.inf if where.since is None else where.since
     until = np.inf if where.until is None else where.until
     cut = sum(v.first < since or v.last > until for v in visits)
     stretch = period(max(since, min(v.first for v in visits)), min(until, max(v.last for v in visits)))
     places = ", ".join(sorted({v.camera or ENROLLED_SHOWN for v in visits}))
-    told = (
-        f"{sightings} sightings and {len(visits)} visits, {stretch}\nwho: {_called(gallery, visits)}\nwhere: {places}"
-    )
-    return told + (f"\n{cut} visits reach beyond that time, and are shortened" if cut else "")
+    told = f"{_count(sightings, 'sighting')} and {_count(len(visits), 'visit')}, {stretch}"
+    shortened = f"\nshortened: {_count(cut, 'visit')} reaching beyond that time" if cut else ""
+    return f"{told}\nwho: {_called(gallery, visits)}\nwhere: {places}{shortened}"
 
 
 def _called(gallery: Gallery, visits: Iterable[Visit]) -> str:
@@ -243,7 +241,7 @@ def _prune(args: Namespace) -> None:
 
 
 def _say_deleted(deleted: Deleted) -> None:
-    print(f"deleted {deleted.sightings} sightings and {deleted.visits} visits")
+    print(f"deleted {_count(deleted.sightings, 'sighting')} and {_count(deleted.visits, 'visit')}")
 
 
 def _stats(args: Namespace) -> None:
@@ -267,7 +265,7 @@ def _export(args: Namespace) -> None:
         else:
             visits = progress(gallery.visits(where), "writing", _total(gallery, where))
             rows = save_visits(args.path, visits, names, overwrite=args.overwrite)
-    _say_written(args.path, f" with {rows} rows")
+    _say_written(args.path, f" with {_count(rows, 'row')}")
 
 
 # Looking back
@@ -291,7 +289,7 @@ def _journeys(args: Namespace) -> None:
         print(f"\n{aligned(transition_table(moves))}")
     if args.out:
         rows = save_journeys(args.out, found, overwrite=args.overwrite)
-        _say_written(args.out, f" with {rows} stays")
+        _say_written(args.out, f" with {_count(rows, 'stay')}")
 
 
 def _heatmap(args: Namespace) -> None:
@@ -379,6 +377,10 @@ def _check_free(paths: Iterable[Path], overwrite: bool) -> None:
     for path in paths:
         if path.exists() and not overwrite:
             raise GalleryError(f"{path} is there already: choose another name, or --overwrite")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _say_written(path: Path, what: str = "") -> None:
