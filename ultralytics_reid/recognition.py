@@ -147,6 +147,10 @@ class Recogniser:
             for look in looks[: self._config.memory_prototypes // 2]:
                 self.bank.learn(identity, look, _ELSEWHERE)
 
+    def has(self, identity: int, everybody: Iterable[Tracklet]) -> bool:
+        """Whether an identity is in memory, or one of some tracklets shows or claims it."""
+        return identity in self.bank or any(identity in (t.identity, t.claim) for t in everybody)
+
     def rename(self, old: int, new: int, everybody: Iterable[Tracklet]) -> bool:
         """An identity turns out to be another, which may be in memory too.
 

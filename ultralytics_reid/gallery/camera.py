@@ -153,6 +153,8 @@ class GalleryCamera:
             return
         if answer.identity in self._joined:
             return  # the camera found out meanwhile who it was
+        if answer.identity not in self._asked and not self._recogniser.has(answer.identity, everybody):
+            return  # merged by hand, and nobody whom this camera knows
         if not self._recogniser.rename(answer.identity, answer.known, everybody):
             self.link.send(self._line, Refused(answer.identity))
             return

@@ -21,7 +21,7 @@ from .images import ImageEmbedder, Picture, as_picture, image_embedder
 from .journeys import JOIN_SECONDS, Journey, journeys
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids
 from .registrar import RECIPE
-from .retention import EVIDENCE, camera_of, forget_evidence, forget_names, prune, purge
+from .retention import EVIDENCE, camera_of, forget_evidence, forget_names, merged_key, prune, purge
 from .scorer import Scorer
 from .stores import Deleted, Health, Store, open_store
 from .tables import save_sightings, save_visits
@@ -265,7 +265,7 @@ class Gallery:
         self.store.name(identity, name)
 
     def merge(self, kept: int, *gone: int, force: bool = False) -> None:
-        """Several identities are one individual.
+        """Several identities are one individual; trackers that run follow within half a minute.
 
         Args:
             kept: Whose id all have from now on, and whose name, if it has one.
@@ -282,6 +282,7 @@ class Gallery:
             self._check_never_together(everybody)
         names = self._names()
         for other in sorted(everybody - {kept}):
+            self.store.put_blob(merged_key(other, kept, time.time_ns()), b"by hand")
             self.store.relabel(Filter(identities=frozenset({other})), kept)
             if not names.get(kept) and names.get(other):
                 self.store.name(kept, names[other])

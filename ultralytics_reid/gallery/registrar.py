@@ -15,7 +15,7 @@ from .drafts import Draft, sightings_of
 from .evidence import Evidence
 from .messages import Answer, Ask, Settings
 from .records import ENROLLED, Filter, Hits, Records, Visit
-from .retention import EVIDENCE, camera_of, evidence_key, prune
+from .retention import EVIDENCE, MERGED, age_of, camera_of, evidence_key, merged_of, prune
 from .run import Run
 from .scorer import Scorer
 from .stores import Store
@@ -74,6 +74,9 @@ class Registrar:
         self._keys: frozenset[str] = frozenset()
         self._due = {"reread": 0.0, "recount": 0.0, "clean up": 0.0}
         self._crowd = 0
+        self._answers: list[tuple[Run, Answer]] = []
+        self._merged: list[tuple[int, int]] = []
+        self._followed: frozenset[str] | None = None
         self.scorer = Scorer(store.dim, settings.family, {})
         self._note_recipe()
 
@@ -107,19 +110,22 @@ class Registrar:
         """
         self.learn(now)
         self.write()
-        answers: list[tuple[Run, Answer]] = []
         for _ in range(_ROUNDS):
-            answers += (answered := self._answer(now))
+            answered = self._answer(now)
+            self._answers += answered  # kept: what is decided must be told, even if the next line can't be written now
             self.write()
             if not answered:
                 break
-        return self._without_conflicts(answers)
+        answers = self._without_conflicts(self._answers)
+        self._answers = []
+        return [*answers, *self._merges()]
 
     def learn(self, now: float) -> None:
         """Take up what cameras have learned, and hand on what these here have."""
         changed = self._hand_on()
         if changed or now >= self._due["reread"]:
             changed |= self._reread()
+            self._look_for_merges()
             self._due["reread"] = now + _REREAD
         if changed:
             self.scorer = Scorer(self._store.dim, self._settings.family, self._evidence)
@@ -144,13 +150,28 @@ class Registrar:
 
     def _reread(self) -> bool:
         keys = frozenset(self._store.blobs(EVIDENCE))
-        new = sorted(keys - self._keys, key=lambda k: int(k.rpartition("/")[2]))
+        new = sorted(keys - self._keys, key=age_of)
         for key in new:
             data = self._store.blob(key)
             if data:
                 self._evidence[camera_of(key)] = Evidence.load(data, self._store.dim)
         self._keys = keys
         return bool(new)
+
+    def _look_for_merges(self) -> None:
+        """Identities that somebody has merged by hand since this process began."""
+        keys = frozenset(self._store.blobs(MERGED))
+        new = keys - (keys if self._followed is None else self._followed)
+        self._followed = keys
+        self._merged += [merged_of(key) for key in sorted(new, key=age_of)]
+
+    def _merges(self) -> list[tuple[Run, Answer]]:
+        """Tell the cameras of those, so that they write nobody anew who is no more."""
+        merged, self._merged = self._merged, []
+        for run in self.runs:
+            for gone, kept in merged:
+                run.follow(gone, kept)
+        return [(run, Answer(gone, kept, similarity=1.0)) for run in self.runs for gone, kept in merged]
 
     def _clean_up(self) -> None:
         if self._settings.keep_days:

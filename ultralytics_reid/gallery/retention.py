@@ -9,7 +9,7 @@ import numpy as np
 from .records import ENROLLED, Filter, Visit, new_ids, nothing
 from .stores import Deleted, Store
 
-EVIDENCE = "evidence/"
+EVIDENCE, MERGED = "evidence/", "merged/"
 _DAY = 86_400.0
 
 
@@ -23,6 +23,22 @@ def camera_of(key: str) -> str:
     return key[len(EVIDENCE) :].rpartition("/")[0]
 
 
+def age_of(key: str) -> int:
+    """Since when something is kept, nanoseconds since 1970 (UTC)."""
+    return int(key.rpartition("/")[2])
+
+
+def merged_key(gone: int, kept: int, nanoseconds: int) -> str:
+    """Where it is noted that two identities were merged by hand, for trackers that know the one that is no more."""
+    return f"{MERGED}{gone}/{kept}/{nanoseconds}"
+
+
+def merged_of(key: str) -> tuple[int, int]:
+    """Which identity is no more, and which one it is now."""
+    _, gone, kept, _ = key.split("/")
+    return int(gone), int(kept)
+
+
 def prune(store: Store, keep_days: float, now: float) -> Deleted:
     """Delete what was seen more than so many days ago; those enrolled from pictures stay until they are deleted.
 
@@ -32,8 +48,8 @@ def prune(store: Store, keep_days: float, now: float) -> Deleted:
         now: Seconds since 1970.
     """
     until = now - keep_days * _DAY
-    for key in store.blobs(EVIDENCE):
-        if int(key.rpartition("/")[2]) < until * 1e9:
+    for key in [*store.blobs(EVIDENCE), *store.blobs(MERGED)]:
+        if age_of(key) < until * 1e9:
             store.put_blob(key, b"")
     cameras = {v.camera for v in store.visits(Filter(until=until), details=False)} - {ENROLLED}
     if not cameras:

@@ -98,6 +98,12 @@ class Run:
         self._rename(mine, known, probability)
         self._decided.add(known)
 
+    def follow(self, gone: int, kept: int) -> None:
+        """Somebody merged two identities by hand."""
+        self.merged.append((gone, kept))  # something may have been written meanwhile
+        self._rename(gone, kept, None)
+        self._decided.add(kept)
+
     def undo(self, identity: int) -> None:
         """An answer was wrong: who was asked about is somebody new after all."""
         known = self._known.pop(identity, None)
@@ -176,10 +182,7 @@ class Run:
         self.asks = [a for a in self.asks if self.known(a.identity) != gone]
         if gone in self._new:
             self.merged.append((gone, kept))  # all there is of it anywhere is of this individual
-        if gone in self._new or _is_local(gone):
-            self._rename(gone, kept, None)
-        else:
-            self._move(gone, kept, None)  # an identity of the gallery's, of whom somebody may yet be found to be
+        self._rename(gone, kept, None)
 
     def _part(self, message: Parted) -> None:
         """A visit that began with the mistake is somebody else's; one that began before stays as it is."""
@@ -188,11 +191,9 @@ class Run:
             self._give(draft, message.to, 1.0)
 
     def _rename(self, gone: int, kept: int, probability: float | None) -> None:
-        self._known.pop(kept, None)  # or they might be each other
+        # Whom the camera took for another may be met again, or found to be who the other is: not both the other's.
+        self._known.pop(kept, None)
         self._known[gone] = kept
-        self._move(gone, kept, probability)
-
-    def _move(self, gone: int, kept: int, probability: float | None) -> None:
         for draft in self.drafts:
             if draft.identity == gone:
                 self._give(draft, kept, draft.probability if probability is None else probability)
