@@ -1,7 +1,9 @@
 """A process's line to its gallery: what is asked, told and written, by whom, and what if the gallery is away."""
 
+import shutil
 import threading
 from collections import Counter
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -92,10 +94,16 @@ class Moody:
         self._go.set()
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    path = tmp_path_factory.mktemp("empty") / "site.db"
+    open_store(path, DIM, "test").close()
+    return path
+
+
 @pytest.fixture
-def path(tmp_path):
-    open_store(tmp_path / "site.db", DIM, "test").close()
-    return tmp_path / "site.db"
+def path(tmp_path, empty):
+    return Path(shutil.copy(empty, tmp_path))
 
 
 @pytest.fixture
