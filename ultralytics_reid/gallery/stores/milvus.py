@@ -293,7 +293,7 @@ class MilvusStore:
 
         It doesn't write segments to disk, as Milvus's own flush does: what it acknowledged is in its log already.
         """
-        self._link.count(SIGHTINGS, EVERYTHING)
+        self._link.wait(SIGHTINGS)
 
     def backup(self, path: Path) -> None:
         """Refused: Milvus has a tool for it.

@@ -269,12 +269,18 @@ class Link:
         matching = "" if where == EVERYTHING else where
         return int(self.query(collection, matching, ["count(*)"])[0]["count(*)"])
 
+    def wait(self, collection: str) -> None:
+        """Wait until the nodes that search have everything that was acknowledged."""
+        self.count(collection, EVERYTHING)
+
     def pages(self, collection: str, where: str, fields: Sequence[str], size: int) -> Iterator[list[Row]]:
         """Rows that match an expression, by ascending id.
 
         The client's own iterator takes the time of what it sees from this machine's clock where the server doesn't
         tell, and misses what was just written.
         """
+        # Milvus 2.3 doesn't wait for what was just written when it answers in order. Whoever has waited sees it.
+        self.wait(collection)
         size, last = min(size, MOST_ROWS), -1
         while page := self.query(collection, f"id > {last} and ({where})", fields, limit=size, **_BY_ID):
             yield page
