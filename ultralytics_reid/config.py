@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 from dataclasses import MISSING, Field, dataclass, field, fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from .errors import ConfigError
@@ -162,7 +162,7 @@ class Config:
             ConfigError: If a key is unknown, of the wrong type or out of range; the message names the key, what it
                 may be and what it was.
         """
-        given = {k: v for k, v in vars(args).items() if k not in _HOST_EXTRAS}
+        given = {k: _as_text(v) for k, v in vars(args).items() if k not in _HOST_EXTRAS}
         rules = _rules()
         for key, value in given.items():
             _check(key, value, rules)
@@ -201,10 +201,10 @@ class Config:
         names = tuple(name.strip() for name in self.camera_id.split(","))
         if names == ("auto",):
             return ()
-        if not all(names) or len(set(names)) < len(names):
-            raise ConfigError(
-                f"'camera_id' must be auto, or different names with commas between, got {self.camera_id!r}"
-            )
+        good = all(0 < len(n) <= _LONGEST_CAMERA and n.isprintable() for n in names)
+        if not good or len(set(names)) < len(names):
+            what = f"auto, or different printable names of at most {_LONGEST_CAMERA} characters, with commas between"
+            raise ConfigError(f"'camera_id' must be {what}, got {self.camera_id!r}")
         return names
 
     @property
@@ -223,7 +223,14 @@ class Config:
             raise ConfigError(f"'start_time' must be {what}, got {self.start_time!r}") from error
 
 
+# As a gallery keeps files by these names, and those may have 200.
+_LONGEST_CAMERA = 160
 _LOW, _HIGH = "track_low_thresh", "track_high_thresh"
+
+
+def _as_text(value: object) -> object:
+    """YAML takes a date without quotes for a date."""
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _rules() -> dict[str, Rule]:
