@@ -562,8 +562,7 @@ class TestAway:
         assert consistent(store)
         assert len(store.blobs(EVIDENCE)) == 1
 
-    @pytest.mark.xfail(strict=True, reason="Registrar.work forgets the answers when it raises after they were decided")
-    @pytest.mark.parametrize("call", ["upsert"])
+    @pytest.mark.parametrize("call", ["upsert", "visits"])
     def test_wherever_it_fails_the_camera_hears_who_it_was(self, connect, call):
         link, moody = connect()
         a, b = link.open_line("a", START), link.open_line("b", START + 100)
