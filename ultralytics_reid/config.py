@@ -228,7 +228,7 @@ _LONGEST_CAMERA = 160
 _LOW, _HIGH = "track_low_thresh", "track_high_thresh"
 
 
-def _as_text(value: object) -> object:
+def _as_text(value: Any) -> Any:
     """YAML takes a date without quotes for a date."""
     return value.isoformat() if isinstance(value, date) else value
 
