@@ -34,6 +34,12 @@ def test_every_key_of_ours_is_in_the_yaml_with_a_comment_that_gives_its_type():
     assert keys <= commented
 
 
+def test_the_yaml_with_a_gallery_differs_in_nothing_else():
+    plain, shared = YAML.load(tracker_yaml()), YAML.load(tracker_yaml("reid_gallery.yaml"))
+    assert {k for k in plain | shared if plain.get(k) != shared.get(k)} == {"gallery"}
+    assert shared["gallery"] == "gallery.db"
+
+
 def test_stocks_own_yaml_is_enough():
     assert Config.from_args(stock_args()).memory_seconds == Config().memory_seconds
 
@@ -57,6 +63,13 @@ def test_stocks_own_yaml_is_enough():
         ("track_buffer", 2.5, "got 2.5 (float)"),
         ("gmc_method", "magic", "sparseOptFlow|orb|sift|ecc|none, got 'magic'"),
         ("with_reid", None, "got None"),
+        ("gallery", True, "str, got True (bool)"),
+        ("camera_id", "door,,yard", "with commas between, got 'door,,yard'"),
+        ("camera_id", "door, door", "auto, or different printable names"),
+        ("start_time", "this morning", "auto, seconds since 1970, or a date and time"),
+        ("start_time", -1, "float in [0, 1e+11] or str, got -1"),
+        ("keep_days", -1, "float in [0, 1e+06], got -1"),
+        ("gallery_wait", 61, "float in [0, 60], got 61"),
     ],
 )
 def test_a_bad_value_is_told_with_key_range_and_value(key, value, told):
@@ -89,3 +102,31 @@ def test_an_int_passes_for_a_float():
 def test_errors_are_value_errors_too():
     with pytest.raises(ValueError, match="hold_seconds"):
         load(hold_seconds=-1)
+
+
+def test_times_and_cameras_of_a_gallery():
+    config = load(camera_id="front door, yard", start_time="2026-11-26T08:30:00+01:00")
+    assert config.cameras == ("front door", "yard")
+    assert config.starts == 1_795_678_200
+    assert load(start_time=1_795_678_200).starts == 1_795_678_200
+    assert load().starts is None
+    assert load().cameras == ()
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"with_reid": False}, "'gallery' needs with_reid: True and memory_seconds above 0"),
+        ({"memory_seconds": 0}, "'gallery' needs with_reid: True and memory_seconds above 0"),
+        ({"max_identities": 5}, "'gallery' and 'max_identities' exclude each other"),
+        ({"start_time": "2001-09-09"}, "'start_time' is more than 30 days ago: .* raise 'keep_days', or make it 0"),
+    ],
+)
+def test_keys_that_a_gallery_excludes(keys, told):
+    with pytest.raises(ConfigError, match=told):
+        load(gallery="site.db", **keys)
+    load(gallery="", **keys)
+
+
+def test_old_recordings_are_taken_where_nothing_is_deleted():
+    assert load(gallery="site.db", start_time="2001-09-09", keep_days=0).starts < 1_000_100_000

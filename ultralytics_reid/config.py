@@ -189,9 +189,9 @@ class Config:
             raise ConfigError("'gallery' needs with_reid: True and memory_seconds above 0, to have somebody to tell of")
         if self.gallery and self.max_identities:
             raise ConfigError("'gallery' and 'max_identities' exclude each other: a gallery has everybody's ids")
-        _ = self.cameras
+        _, starts = self.cameras, self.starts
         oldest = time.time() - 86_400 * self.keep_days if self.keep_days else float("-inf")
-        if self.gallery and self.starts is not None and self.starts < oldest:
+        if self.gallery and starts is not None and starts < oldest:
             what = f"'start_time' is more than {self.keep_days:g} days ago: what is seen would be deleted at once"
             raise ConfigError(f"{what}; raise 'keep_days', or make it 0, got {self.start_time!r}")
 
