@@ -23,7 +23,7 @@ from walks import MORNING, walk
 from ultralytics_reid import Gallery
 from ultralytics_reid.cli import main
 from ultralytics_reid.embedding import unit
-from ultralytics_reid.errors import GalleryError
+from ultralytics_reid.errors import GalleryError, GalleryMissing
 from ultralytics_reid.gallery import longwork, printing
 from ultralytics_reid.gallery.filters import parse_time
 from ultralytics_reid.gallery.images import image_embedder
@@ -53,7 +53,8 @@ class Colours:
     fingerprint = "colours"
 
     def __init__(self, weights="", device=None):
-        pass
+        if weights:
+            print(f"Successfully loaded {weights}")  # as libraries do
 
     def __call__(self, image, xyxy):
         return np.array([colours(image[int(t) : int(b), int(x) : int(r)]) for x, t, r, b in xyxy], np.float32)
@@ -278,6 +279,7 @@ class TestSearch:
         assert set(column(call("search", "--image", red, "--from", "2026-11-26T09:30"), "identity")) == {"3"}
         assert set(column(call("search", "--image", red, "--to", MORNING + 200), "identity")) == {"1", "2"}
         assert len(rows(call("search", "--image", red, "-k", "2"))) == 2
+        assert len(rows(call("search", "--image", red, "--from", "2026-11-26", "--to", "2026-11-26"))) == 5
         assert call("search", "--image", red, "--classes", "1,2") == "nothing found\n"
         assert call("search", "--image", red, "--from", "2026-11-26", "--min-quality", "0.95") == "nothing found\n"
 
@@ -307,7 +309,9 @@ class TestSearch:
         assert is_png("search.png")
 
     def test_json(self, site, call):
-        found = json.loads(call("search", "--image", picture("red.png", RED), "--json", "--by", "cosine"))
+        found = json.loads(
+            call("search", "--image", picture("red.png", RED), "--weights=w.pth", "--json", "--by=cosine")
+        )
         assert found[0] | {"identity_id": 1, "name": "Ada", "rank": 1, "probability": None} == found[0]
         assert datetime.fromisoformat(found[0]["time"]).timestamp() >= MORNING
 
@@ -778,7 +782,8 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
         command = [sys.executable, "-c", code]
         reader, writer = os.pipe()
         os.close(reader)
-        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, env=environment)
         os.close(writer)
         assert (done.returncode, done.stderr) == (141, "")
 
@@ -809,11 +814,36 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
         assert not (tmp_path / "none.db").exists()
 
     @pytest.mark.parametrize(
-        "uri", ["postgresql://me:s3cret@127.0.0.1:1/x", "milvus://me:s3cret@127.0.0.1:1", "ftp://me:s3cret@x"]
+        ("uri", "driver"),
+        [
+            ("ftp://me:s3cret@x", None),
+            pytest.param("postgresql://me:s3cret@127.0.0.1:1/x", "psycopg", marks=pytest.mark.extras),
+            pytest.param("milvus://me:s3cret@127.0.0.1:1", "pymilvus", marks=pytest.mark.extras),
+        ],
     )
-    def test_a_password_is_never_shown(self, uri, refused):
-        pytest.importorskip("psycopg" if uri.startswith("postgres") else "pymilvus", reason="needs the driver")
+    def test_a_password_is_never_shown(self, uri, driver, refused):
+        if driver:
+            pytest.importorskip(driver, reason=f"needs {driver}")
         assert "s3cret" not in refused("list", "--gallery", uri)
+
+    def test_nor_where_there_is_no_gallery_yet(self, monkeypatch):
+        from ultralytics_reid.gallery import gallery
+
+        def missing(*_):
+            raise GalleryMissing("there is no gallery at postgresql://me@host/x")
+
+        monkeypatch.setattr(gallery, "open_store", missing)
+        with pytest.raises(GalleryMissing, match="yet: enrol somebody") as told:
+            Gallery("postgresql://me:s3cret@host/x", model=MODEL).search(np.ones(6, np.float32))
+        assert "s3cret" not in str(told.value)
+
+    def test_columns_stand_below_each_other(self):
+        assert printing.aligned(table(["who", "n"], [["门口", "1"], ["a", "1,000"]])).splitlines() == [
+            "| who  |     n |",
+            "| ---- | ----: |",
+            "| 门口 |     1 |",
+            "| a    | 1,000 |",
+        ]
 
     @given(
         st.lists(
