@@ -195,6 +195,12 @@ class TestSearch:
         assert found(matches)[0] == 9
         assert 1 not in found(matches)
 
+    def test_by_an_identity_whoever_was_visible_beside_it_is_left_out(self, three):
+        seen(three, 9, "hall", NOON + 5000, who=1)
+        seen(three, 1, "hall", NOON + 5010, who=1)
+        assert 9 not in found(three.search(1, by="cosine"))
+        assert 9 in found(three.search(look(1), by="cosine"))
+
     def test_ids_as_numpy_gives_them_are_ids(self, three):
         assert found(three.search(np.int64(1))) == found(three.search(1))
 

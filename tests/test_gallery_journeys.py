@@ -17,10 +17,8 @@ from ultralytics_reid.errors import GalleryError
 from ultralytics_reid.gallery import tables
 from ultralytics_reid.gallery.journeys import dwell, journeys, transitions
 from ultralytics_reid.gallery.records import ENROLLED, Records, Visit, nothing
-from ultralytics_reid.gallery.sheet import Hit
 from ultralytics_reid.gallery.tables import (
     dwell_table,
-    hit_table,
     journey_table,
     save_journeys,
     save_sightings,
@@ -190,13 +188,6 @@ class TestText:
         assert dwell_table(dwell(found)).splitlines()[3] == "| c | 1 | 1 | 1 h 01 min | 1 h 01 min | 1 h 01 min |"
         way = r"| a\|b → c | 1 | 0 | 5.0 s | 5.0 s | 5.0 s |"
         assert transition_table(transitions(found)).splitlines()[2] == way
-
-    def test_hits(self):
-        hits = [Hit(1, 7, "", "shop", MORNING, 0.999, 0.91234), Hit(2, 3, "Ada", ENROLLED, MORNING, 0.5, 0.4)]
-        told = hit_table(hits).splitlines()
-        assert told[2].startswith("| 1 | > 99 % | 7 | shop | 2026-11-26")
-        assert told[2].endswith("| 0.912 |")
-        assert "| 50 % | 3 Ada | (enrolled) |" in told[3]
 
 
 @pytest.fixture

@@ -327,7 +327,7 @@ class Gallery:
 
         Args:
             query: Path of a picture, `(H, W, 3)` uint8 BGR, an embedding `(D,)` of floats, or an `identity_id`, whose
-                own visits are left out.
+                own visits are left out, and whoever was visible beside them.
             k: Most visits, 1 to 1,000.
             where: Only among these.
             by: What is compared: "learned" is the cosine under the metric that the cameras have learned, and what the
@@ -349,8 +349,18 @@ class Gallery:
 
     def _search_identity(self, identity: int, k: int, where: Filter, by: Likeness) -> list[Match]:
         own = next(self.store.scan(Filter(identities=frozenset({identity})), batch=64))
-        others = replace(where, excluding=where.excluding | {identity})
+        others = replace(where, excluding=where.excluding | {identity} | self._beside(identity))
         return self._ranked(own.embeddings, k, others, by, own.cameras)
+
+    def _beside(self, identity: int) -> frozenset[int]:
+        """Who was on a camera at the same time as somebody, and so is somebody else."""
+        found: set[int] = set()
+        for own in self.store.visits(Filter(identities=frozenset({identity})), details=False):
+            if own.camera != ENROLLED:
+                there = Filter(cameras=frozenset({own.camera}), since=own.first, until=own.last)
+                others = self.store.visits(there, details=False)
+                found |= {v.identity for v in others if min(v.last, own.last) > max(v.first, own.first)}
+        return frozenset(found)
 
     def _ranked(self, queries: Floats, k: int, where: Filter, by: Likeness, cameras: tuple[str, ...]) -> list[Match]:
         scorer = self.scorer() if by == "learned" else Scorer(self.store.dim, "", {})

@@ -23,7 +23,6 @@ from .files import whole
 from .journeys import Dwell, Journey, Stay, Transition
 from .moments import duration, moment
 from .records import ENROLLED, Doubles, Records, Visit, nothing
-from .sheet import Hit, per_cent
 
 if TYPE_CHECKING:
     import polars as pl
@@ -287,19 +286,7 @@ def transition_table(transitions: Iterable[Transition]) -> str:
     return table(["from → to", "times", "overlapping", "shortest", "median", "longest"], rows)
 
 
-def hit_table(hits: Iterable[Hit]) -> str:
-    """What a search found, a line each, as a Markdown table; times are local, see `moment`."""
-    rows = [
-        [str(hit.rank), per_cent(hit.probability), _called(hit), *_seen(hit), f"{hit.similarity:.3f}"] for hit in hits
-    ]
-    return table(["rank", "probability", "identity", "camera", "time", "similarity"], rows)
-
-
-def _seen(hit: Hit) -> tuple[str, str]:
-    return _camera(hit.camera), moment(hit.time)
-
-
-def _called(one: Journey | Hit) -> str:
+def _called(one: Journey) -> str:
     return _cell(f"{one.identity} {one.name}".rstrip())
 
 
