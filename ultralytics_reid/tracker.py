@@ -367,8 +367,8 @@ class ReIDBOTSORT(BOTSORT):
         if self._gallery is None:
             line = link.open_line(self.camera_id, self.starts_at, self._line)
             self._gallery = GalleryCamera(link, line, self.recogniser, self.events)
-        if self.config.gallery_wait and not link.away:
-            link.settle(self.config.gallery_wait)
+        if self.config.gallery_wait:
+            link.settle(self.config.gallery_wait, until_back=False)
         tracklets = [t.tracklet for t in (*self.tracked_stracks, *self.lost_stracks)]
         self._gallery.answer([t for t in tracklets if t is not None], (self.frame_id, now))
 

@@ -94,6 +94,7 @@ class GalleryLink:
         self._away: Away | None = None
         self._retry = _FIRST_RETRY
         self._common_start: float | None = None
+        self._awake.set()
         self._thread = threading.Thread(target=self._serve, name="reid-gallery", daemon=True)
         self._thread.start()
 
@@ -145,14 +146,26 @@ class GalleryLink:
         """Whether the gallery can't be reached."""
         return self._away is not None
 
-    def settle(self, seconds: float) -> bool:
-        """Wait until what was told until now has been dealt with; returns whether it has been."""
+    def settle(self, seconds: float, *, until_back: bool = True) -> bool:
+        """Wait until what was told until now has been dealt with.
+
+        Args:
+            seconds: How long at most.
+            until_back: Whether to wait for a gallery that is away, too.
+
+        Returns:
+            Whether it has been.
+        """
         upto = self._asked
         self._awake.set()
-        self._hurry.set()
+        if until_back:
+            self._hurry.set()
         with self._served_up_to:
-            self._served_up_to.wait_for(lambda: self._served >= upto or self._done.is_set(), seconds)
+            self._served_up_to.wait_for(lambda: self._served >= upto or self._gives_up(until_back), seconds)
             return self._served >= upto or self.failed is not None
+
+    def _gives_up(self, until_back: bool) -> bool:
+        return self._done.is_set() or (self.away and not until_back)
 
     def close(self, seconds: float = 5.0) -> bool:
         """Write what there is to be written, and stop; returns whether everything was."""
@@ -304,6 +317,8 @@ class GalleryLink:
             self._away = news if news.why else None
             for line in self._lines:
                 line.replies.append(news)
+        with self._served_up_to:
+            self._served_up_to.notify_all()
 
     def _served_to(self, upto: int) -> None:
         if self._asked_still:
