@@ -123,6 +123,10 @@ class Recogniser:
         """Have somebody told of all that memory is taught: the tracklet, `(D,)` the raw mean of crops, and how many."""
         self._teacher.listener = listener
 
+    def tell_rest(self) -> None:
+        """Tell that listener what those who came back have shown of whom memory isn't sure yet: the video is over."""
+        self._teacher.tell_rest()
+
     def individuals(self) -> Floats:
         """`(K, D)` raw mean embeddings of all individuals it knows of; those of earlier runs come first."""
         means = self.bank.means()

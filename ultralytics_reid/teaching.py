@@ -78,6 +78,13 @@ class Teacher:
                 self._learn(tracklet)
         self._waiting = [t for t in self._waiting if t.probation is not None]
 
+    def tell_rest(self) -> None:
+        """Tell the listener what tracklets on probation have shown: nothing more will come of them."""
+        for tracklet in self._waiting:
+            for vector, weight in tracklet.lessons:
+                if self.listener is not None and not tracklet.forced and vector.any():
+                    self.listener(tracklet, vector, weight)
+
     def _learn(self, tracklet: Tracklet) -> None:
         lessons, tracklet.lessons = tracklet.lessons, []
         if tracklet.forced:

@@ -102,6 +102,7 @@ class GalleryCamera:
         for tracklet in list(self._waiting.values()):
             self._ask_about(tracklet, tracklet.last.time, self._shown)
         self._waiting.clear()
+        self._recogniser.tell_rest()
         self._hand_on()
 
     def close(self) -> None:
