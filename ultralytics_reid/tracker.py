@@ -366,7 +366,8 @@ class ReIDBOTSORT(BOTSORT):
             self.finish()
         if self._gallery is None:
             line = link.open_line(self.camera_id, self.starts_at, self._line)
-            self._gallery = GalleryCamera(link, line, self.recogniser, self.events)
+            since = now if self._line is not None else -np.inf
+            self._gallery = GalleryCamera(link, line, self.recogniser, self.events, since)
         if self.config.gallery_wait:
             link.settle(self.config.gallery_wait, until_back=False)
         tracklets = [t.tracklet for t in (*self.tracked_stracks, *self.lost_stracks)]

@@ -34,16 +34,20 @@ class GalleryCamera:
         line: This camera's end of it.
         recogniser: The camera's memory.
         events: Is told of links, and of the gallery's coming and going.
+        since: From when on it tells, seconds; what was before has been told on another line.
 
     Attributes:
         links: How the gallery knew those whom it did, by identity.
     """
 
-    def __init__(self, link: GalleryLink, line: Line, recogniser: Recogniser, events: Events) -> None:
+    def __init__(
+        self, link: GalleryLink, line: Line, recogniser: Recogniser, events: Events, since: float = -np.inf
+    ) -> None:
         self.link = link
         self._line = line
         self._recogniser = recogniser
         self._events = events
+        self._since = since
         self.links: dict[int, Linked] = {}
         self._asked: set[int] = set()
         self._new: set[int] = set()
@@ -143,8 +147,8 @@ class GalleryCamera:
             return
         self._asked.add(identity)
         beside = frozenset(shown) - {identity}
-        last = min(now, tracklet.last.time)
-        ask = Ask(identity, mean, tracklet.count, tracklet.cls, tracklet.born, last, beside)
+        first, last = max(tracklet.born, self._since), min(now, tracklet.last.time)
+        ask = Ask(identity, mean, tracklet.count, tracklet.cls, first, last, beside)
         self.link.send(self._line, ask)
 
     def _take(self, answer: Answer, everybody: Sequence[Tracklet], when: When) -> None:
