@@ -568,13 +568,16 @@ def test_of_two_who_claim_the_same_ids_at_most_one_gets_them():
     waits = iter([True, True])
 
     class Together(Table):
-        # Both write their first claim before either looks again.
+        # Both look before either writes its first claim, and both write it before either looks again.
         rows = property(lambda self: table.rows, lambda self, rows: None)
         _lock = property(lambda self: table._lock, lambda self, lock: None)
 
         def upsert(self, collection, rows, size):
+            first = next(waits, False)
+            if first:
+                barrier.wait()
             super().upsert(collection, rows, size)
-            if next(waits, False):
+            if first:
                 barrier.wait()
 
     with ThreadPoolExecutor(2) as pool:
