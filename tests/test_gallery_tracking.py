@@ -456,9 +456,15 @@ class TestRuns:
                 first, second = sorted(gallery.visits(Filter(identities=frozenset({identity}))), key=lambda v: v.first)
                 assert first.last < second.first
 
-    def test_all_is_written_when_the_video_is_over(self, camera, path):
+    def test_all_is_written_when_the_video_is_over(self, camera, path, moody, monkeypatch):
         a = camera("a", gallery_wait=0.0)
+        stay(a, length=1)
+        link = a.connection._link
+        assert link.wait_until_ready(SLOW)
+        moody.store.held = {"upsert"}
         stay(a, length=150)
+        settle = link.settle
+        monkeypatch.setattr(link, "settle", lambda seconds: moody.release() or settle(seconds))
         a.finish(wait=True)
         with Gallery(path) as gallery:
             visits = list(gallery.visits())
@@ -501,9 +507,19 @@ class TestRuns:
         program = f"""
             import sys
             sys.path[:0] = {sys.path!r}
+            import atexit
             from scenes import Scene, make_tracker, run
+            from test_gallery_link import Moody
             from test_gallery_tracking import people
+            from ultralytics_reid.gallery import connection
+            from ultralytics_reid.gallery.stores import open_store
+            stores = []
+            connection.open_store = lambda *given: stores.append(Moody(open_store(*given))) or stores[-1]
             tracker = make_tracker(gallery={str(path)!r}, camera_id="a")
+            run(tracker, Scene(people(), 1))
+            tracker.connection._link.wait_until_ready(20)
+            stores[0].held = {{"upsert"}}  # nothing is written before the end
+            atexit.register(stores[0].release)
             run(tracker, Scene(people(), 150))
         """
         subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=120)
