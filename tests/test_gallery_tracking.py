@@ -426,7 +426,7 @@ class TestWhatTheCameraFindsOut:
         run(a, Swapped([left, right, *crowd(length=240)], 240))
         a.finish(wait=True)
         b = camera("b")
-        out = run(b, Scene([left, right, *crowd(length=240)], 240, seed=1))
+        out = run(b, Scene([left, right, *crowd(length=240)], 240))
         with Gallery(path) as gallery:
             for person, look in ((0, 0), (1, 1)):
                 of_them = Filter(identities=frozenset({out[-1][person]}))

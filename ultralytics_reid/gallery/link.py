@@ -244,7 +244,7 @@ class GalleryLink:
             if run is not None:
                 run.end()
             if run is None or run.finished:
-                registrar.runs = [r for r in registrar.runs if r is not run]
+                registrar.forget(run)
                 self._lines.remove(line)
 
     @property
