@@ -301,12 +301,15 @@ def test_sightings_that_cannot_be_stored_are_refused(store, wrong, match):
         ({"camera": "a\nb"}, "camera"),
         ({"path": np.zeros((2, 4), np.float32)}, "path"),
         ({"path": np.full((2, 5), np.nan, np.float32)}, "path"),
+        ({"id": -1}, "visits' ids must be 0 or more, got"),
+        ({"probability": 1.5}, r"probabilities must be in \[0, 1\], got"),
+        ({"probability": float("nan")}, "probabilities must be in"),
     ],
 )
 def test_visits_that_cannot_be_stored_are_refused(store, wrong, match):
     before = held(store)
     with pytest.raises(GalleryError, match=match):
-        store.upsert(rows(4), [a_visit(1), a_visit(2, **wrong)])
+        store.upsert(rows(4), [a_visit(1), replace(a_visit(2), **wrong)])
     assert held(store) == before
 
 

@@ -223,6 +223,12 @@ def checked_visits(visits: Sequence[Visit]) -> Sequence[Visit]:
         GalleryError: If a value is out of range; the message says which.
     """
     _check_identities(np.array([v.identity for v in visits], np.int64))
+    ids = np.array([v.id for v in visits], np.int64)
+    _check("visits' ids", ids, ids >= 0, "0 or more")
+    if len(np.unique(ids)) != len(ids):
+        raise GalleryError("visits' ids must differ from each other")
+    probabilities = np.array([v.probability for v in visits], np.float64)
+    _check("probabilities", probabilities, (probabilities >= 0) & (probabilities <= 1), "in [0, 1]")
     for visit in visits:
         check_name("camera", visit.camera)
         if not -np.inf < visit.first <= visit.last < np.inf:
