@@ -368,3 +368,12 @@ class TestOneAtATime:
         shown = [ids_of(out, n) for n in range(8)]
         assert all(len(ids) == 1 for ids in shown)
         assert len({ids[0] for ids in shown}) == 8
+
+    def test_nobody_is_taken_for_the_first_however_much_all_have_in_common(self):
+        class Uniform(Scene):
+            def _look(self, look):
+                return 0.7 * super()._look(look)
+
+        people = [Person([(n * 80 + 1, n * 80 + 60)], (NEAR, FAR)[n % 2], look=n) for n in range(6)]
+        out = run(make_tracker(), Uniform(people, 480, noise=0.3))
+        assert len({i for n in range(6) for i in ids_of(out, n)}) == 6
