@@ -374,6 +374,6 @@ class TestOneAtATime:
             def _look(self, look):
                 return 0.7 * super()._look(look)
 
-        people = [Person([(n * 80 + 1, n * 80 + 60)], (NEAR, FAR)[n % 2], look=n) for n in range(6)]
-        out = run(make_tracker(), Uniform(people, 480, noise=0.3))
+        people = [Person([(n * 160 + 1, n * 160 + 140)], (NEAR, FAR)[n % 2], look=n) for n in range(6)]
+        out = run(make_tracker(), Uniform(people, 960, noise=0.3))
         assert len({i for n in range(6) for i in ids_of(out, n)}) == 6
