@@ -21,7 +21,7 @@ from harness.synthetic import stream
 from ultralytics_reid.scenes import Scene, SceneOptions
 
 PARTS = ("scenes", "rendered", "halves", "parade")
-COLUMNS = ["IDF1", "HOTA", "links right", "missed", "wrong merges", "people", "ids"]
+COLUMNS = ["IDF1", "HOTA", "links right", "missed", "wrong merges", "links made, sound", "people", "ids"]
 OWN = Contender("**reid_botsort**", OURS)
 # Where a recording is cut into two runs, as shares of its length.
 CUTS = (1 / 3, 1 / 2, 2 / 3)
@@ -149,7 +149,7 @@ def _parade(args: Namespace) -> Iterator[str]:
 def _block(title: str, films: Sequence[Sequence[Film]], run: Runner, *, at_once: bool) -> str:
     rows = []
     for shared in (False, True):
-        values, found = [], Links(0, 0, 0, 0, 0, 0)
+        values, found = [], Links()
         for each in films:
             with tempfile.TemporaryDirectory() as folder:
                 parts = run(OWN, each, Path(folder) / "gallery.db" if shared else None, time.time())
@@ -163,7 +163,8 @@ def _block(title: str, films: Sequence[Sequence[Film]], run: Runner, *, at_once:
 def _cells(values: Sequence[dict[str, float]], found: Links) -> list[str]:
     means = [f"{sum(v[name] for v in values) / len(values):.1f}" for name in ("IDF1", "HOTA")]
     right = f"{found.right} of {found.total}"
-    return [*means, right, str(found.missed), str(found.wrong), str(found.people), str(found.ids)]
+    made = f"{found.sound} of {found.made}" if found.made else "-"
+    return [*means, right, str(found.missed), str(found.wrong), made, str(found.people), str(found.ids)]
 
 
 if __name__ == "__main__":

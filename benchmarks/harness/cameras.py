@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ultralytics_reid.events import Linked
 
 from .runs import Contender, as_boxes, black, make_tracker, rows_as_frame
 from .scores import matches, track_eval
@@ -33,6 +36,9 @@ links               views of people who have an earlier view: all are to be link
 right               those whose id is that of an earlier view of the same person.
 missed              those whose id is nobody's before.
 wrong merges        views, first ones too, whose id is that of somebody else's earlier view.
+links made          by the gallery; sound if whoever was linked is the one on whom the id
+                    they got had been most until then. It is the gallery's own share of the
+                    above: what the cameras' trackers mix up themselves doesn't count.
 matched             one to one, IoU 0.5 or more.
 """
 
@@ -66,11 +72,17 @@ class Part:
         film: Which.
         truth: Who can be seen, by frame.
         output: The boxes and ids, by frame.
+        linked: Index of the frame, the id until then and the one since, of everybody whom the gallery knew.
     """
 
     film: Film
     truth: tuple[Frame, ...]
     output: tuple[Frame, ...]
+    linked: tuple[tuple[int, int, int], ...] = ()
+
+    def time(self, frame: int) -> float:
+        """When a frame was, seconds since the first run's start."""
+        return self.film.start + frame / self.film.fps
 
 
 @dataclass(frozen=True)
@@ -84,14 +96,18 @@ class Links:
         wrong: How many views have somebody else's id.
         people: How many people have views.
         ids: How many different ids views have.
+        made: How many links the gallery made whose truth is known.
+        sound: How many of them joined what was the same person until then.
     """
 
-    total: int
-    right: int
-    missed: int
-    wrong: int
-    people: int
-    ids: int
+    total: int = 0
+    right: int = 0
+    missed: int = 0
+    wrong: int = 0
+    people: int = 0
+    ids: int = 0
+    made: int = 0
+    sound: int = 0
 
     def __add__(self, other: Links) -> Links:
         return Links(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
@@ -112,6 +128,9 @@ def together(contender: Contender, films: Sequence[Film], gallery: Path | str | 
             tracker.connection = trackers[0].connection
     truth: list[list[Frame]] = [[] for _ in films]
     output: list[list[Frame]] = [[] for _ in films]
+    linked: list[list[tuple[int, int, int]]] = [[] for _ in films]
+    for tracker, mine in zip(trackers, linked, strict=True):
+        tracker.events.subscribe(partial(_note, mine))
     label = f"{contender.label}, {'alone' if gallery is None else 'gallery'}"
     for views in progress(zip(*(film.views() for film in films), strict=True), label):
         for n, (seen, found) in enumerate(views):
@@ -119,7 +138,12 @@ def together(contender: Contender, films: Sequence[Film], gallery: Path | str | 
             output[n].append(_track(trackers[n], films[n].shape, found))
     for tracker in trackers if gallery is not None else ():
         tracker.finish(wait=True)
-    return [Part(*part) for part in zip(films, map(tuple, truth), map(tuple, output), strict=True)]
+    return [Part(*part) for part in zip(films, *(map(tuple, made) for made in (truth, output, linked)), strict=True)]
+
+
+def _note(linked: list[tuple[int, int, int]], event: object) -> None:
+    if isinstance(event, Linked) and not event.new:
+        linked.append((event.frame - 1, event.previous_id, event.identity_id))
 
 
 def one_by_one(contender: Contender, films: Sequence[Film], gallery: Path | str | None, start: float) -> list[Part]:
@@ -182,7 +206,33 @@ def links(parts: Sequence[Part]) -> Links:
         told["missed"] += bool(mine[person]) and not right and not wrong
         owner.setdefault(shown, person)
         mine[person].add(shown)
-    return Links(told["again"], told["right"], told["missed"], told["wrong"], len(mine), len(owner))
+    made = _made(parts)
+    return Links(
+        told["again"], told["right"], told["missed"], told["wrong"], len(mine), len(owner), len(made), sum(made)
+    )
+
+
+def _made(parts: Sequence[Part]) -> list[bool]:
+    """Of every link that the gallery made, whether it was right, as far as the truth is known."""
+    seen = [
+        (part.time(n), place, identity, person)
+        for place, part in enumerate(parts)
+        for n, frames in enumerate(zip(part.truth, part.output, strict=True))
+        for person, identity in matches(*frames)
+    ]
+    found = []
+    for place, part in enumerate(parts):
+        for frame, before, since in part.linked:
+            until = part.time(frame)
+            who = _most(p for t, n, i, p in seen if n == place and i == before and t < until)
+            owner = _most(p for t, n, i, p in seen if i == since and t < until)
+            found += [who == owner] if who is not None and owner is not None else []
+    return found
+
+
+def _most(people: Iterable[int]) -> int | None:
+    votes = Counter(people)
+    return votes.most_common(1)[0][0] if votes else None
 
 
 def _views(number: int, part: Part) -> Iterable[tuple[float, int, int, int]]:
@@ -192,7 +242,7 @@ def _views(number: int, part: Part) -> Iterable[tuple[float, int, int, int]]:
     for n, (seen, shown) in enumerate(zip(part.truth, part.output, strict=True)):
         for person, identity in matches(seen, shown):
             votes[person][identity] += 1
-            began.setdefault(person, part.film.start + n / part.film.fps)
+            began.setdefault(person, part.time(n))
     for person, ids in votes.items():
         if ids.total() >= LEAST * part.film.fps:
             yield began[person], number, person, ids.most_common(1)[0][0]
