@@ -182,6 +182,20 @@ class ScoreModel:
         scale = np.clip((scores - (g + i) / 2) / max((g - i) / 2, _MIN_SPREAD), -1, 1)
         return np.asarray(self.trust * sharpness * scale, dtype=np.float32)
 
+    @property
+    def acquainted(self) -> float:
+        """How far it can be believed that others will be as those it has met are, from 0 to 1."""
+        return 1.0 if self.people is None else self.people / (self.people + _PRIOR_PEOPLE)
+
+    def cautious_llr(self, scores: Floats) -> Floats:
+        """As `llr`, but those who weren't met yet may be as different from these as those of other videos are."""
+        if not self.trust:
+            return np.zeros_like(scores)
+        g, i = self._means()
+        known = self.acquainted
+        variance = known * self._spread() ** 2 + (1 - known) * LEARNED.spread**2
+        return np.asarray(self.trust * max(0.0, g - i) / variance * (scores - (g + i) / 2), dtype=np.float32)
+
     def impostor_bound(self, rate: Doubles) -> Doubles:
         """The scores that a different individual exceeds with the given probabilities.
 
@@ -193,7 +207,7 @@ class ScoreModel:
         """
         if not self.trust:
             return np.full_like(rate, 2.0)
-        known = 1.0 if self.people is None else self.people / (self.people + _PRIOR_PEOPLE)
+        known = self.acquainted
         mean = known * self._means()[1] + (1 - known) * LEARNED.impostor
         variance = known * self._variances()[1] + (1 - known) * LEARNED.spread**2
         return np.asarray(mean - ndtri(rate) * max(np.sqrt(variance), _MIN_SPREAD))

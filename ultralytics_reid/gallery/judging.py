@@ -83,7 +83,8 @@ class Judge:
         allowed = self._allowed(identities, run.camera, run.origin + ask.first, run.origin + ask.last)
         worth = scorer.worth(scores, allowed, crowd)
         best = scores >= scores[allowed].max(initial=-1)
-        credible = allowed & best & scorer.credible(scores, self._settings.false_rate, crowd) & (worth > 0)
+        rate = self._settings.false_rate
+        credible = allowed & best & scorer.credible(scores, rate, crowd) & (worth > scorer.least_worth(rate))
         return Candidates(identities, scores, allowed, np.where(credible, worth, -np.inf), found)
 
     def _allowed(self, identities: Sequence[int], camera: str, first: float, last: float) -> Bools:

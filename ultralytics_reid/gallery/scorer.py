@@ -116,8 +116,16 @@ class Scorer:
             allowed: `(N,)`, whether they can have been there.
             crowd: How many individuals were in question, `N` or more.
         """
-        nats = np.clip(self.model.llr(scores).astype(np.float64), -_MOST_NATS, _MOST_NATS)
+        nats = np.clip(self.model.cautious_llr(scores).astype(np.float64), -_MOST_NATS, _MOST_NATS)
         return np.asarray(nats - np.log(max(crowd, 1) + np.exp(nats[~allowed]).sum()))
+
+    def least_worth(self, rate: float) -> float:
+        """How much somebody must be worth, nats: nothing among many; the fewer were met, the surer it must be.
+
+        Args:
+            rate: How often somebody new may be taken for somebody known.
+        """
+        return float(-np.log(rate) * (1 - self.model.acquainted))
 
     def probabilities(self, scores: Floats, crowd: int) -> Doubles:
         """How likely each of some individuals is who was seen; they and "none of them" add up to 1.
@@ -133,7 +141,7 @@ class Scorer:
         """
         if not self.model.trust:
             return np.full(len(scores), np.nan)
-        odds = np.exp(np.clip(self.model.llr(scores).astype(np.float64), -_MOST_NATS, _MOST_NATS))
+        odds = np.exp(np.clip(self.model.cautious_llr(scores).astype(np.float64), -_MOST_NATS, _MOST_NATS))
         return np.asarray(odds / (odds.sum() + max(crowd, len(scores), 1)))
 
 
