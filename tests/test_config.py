@@ -119,6 +119,7 @@ def test_times_and_cameras_of_a_gallery():
         ({"with_reid": False}, "'gallery' needs with_reid: True and memory_seconds above 0"),
         ({"memory_seconds": 0}, "'gallery' needs with_reid: True and memory_seconds above 0"),
         ({"max_identities": 5}, "'gallery' and 'max_identities' exclude each other"),
+        ({"start_time": "2999-01-01"}, "'start_time' lies in the future, got '2999-01-01'"),
         ({"start_time": "2001-09-09"}, "'start_time' is more than 30 days ago: .* raise 'keep_days', or make it 0"),
     ],
 )

@@ -145,7 +145,7 @@ class TestEnrolling:
             ("Ann", [picture(1), picture(0)], "picture 2 shows nothing"),
             ("Ann", [picture(1)[..., 0]], r"must be \(H, W, 3\) uint8"),
             ("Ann", [picture(1).astype(float)], "uint8"),
-            ("Ann", ["nowhere.png"], "nowhere.png is no picture"),
+            ("Ann", ["nowhere.png"], "there is no file nowhere.png"),
         ],
     )
     def test_what_can_not_be_enrolled_is_refused_and_nothing_is_written(self, gallery, name, pictures, why):

@@ -303,7 +303,10 @@ class TestSearch:
         assert main(["search", "--gallery", "new.db", "--identity", "1"]) == 0
         told = capsys.readouterr()
         assert set(column(told.out, "probability")) == {"-"}
-        assert told.err == "there are no probabilities: too little has been seen yet to judge likeness\n"
+        assert (
+            told.err
+            == "there are no probabilities: too little has been seen yet, or since a deletion, to judge likeness\n"
+        )
         assert main(["search", "--gallery", "new.db", "--identity", "1", "--by", "cosine", "--sheet"]) == 0
         assert "plain vectors aren't calibrated" in capsys.readouterr().err
         assert is_png("search.png")
@@ -347,7 +350,7 @@ class TestSearch:
             ("--classes cat", "--classes must be whole numbers in [0, 2147483647], got 'cat'"),
             ("-k 0", "k must be in [1, 1000], got 0"),
             ("--model no_such:thing", "no_such:thing can't be imported"),
-            ("--image nowhere.png", "nowhere.png is no picture"),
+            ("--image nowhere.png", "there is no file nowhere.png"),
             ("--sheet found.gif", "found.gif can't be written: its name must end in .png"),
         ],
     )
@@ -460,7 +463,7 @@ class TestEnrol:
     @pytest.mark.parametrize(
         ("arguments", "why"),
         [
-            ("--name x a.png nowhere.png", "nowhere.png is no picture"),
+            ("--name x a.png nowhere.png", "there is no file nowhere.png"),
             ("--name x a.png words.png", "words.png is no picture"),
             ("--name x empty", "there are no pictures in the folder empty"),
             ("--name= a.png", "takes a name and a picture"),

@@ -348,6 +348,16 @@ class TestWhoIsIt:
         assert (answer.known, answer.camera) == (first, "a")
         assert answer.gap == pytest.approx(10, abs=1)
 
+    def test_nobody_is_in_two_places_nor_was_in_an_earlier_visit(self, connect):
+        (link, _), (other, _) = connect(), connect()
+        a, b = link.open_line("a", START), other.open_line("b", START)
+        show(link, a, first := link.next_id(), 1, (0, 20))
+        answers(link, a)
+        mine = other.next_id()
+        show(other, b, mine, 1, (5, 10))  # while the other was on camera a
+        show(other, b, mine, 1, (30, 35))
+        assert [answer.known for answer in answers(other, b)] == [None, None], f"{first} was on both cameras at once"
+
     def test_one_search_a_question(self, connect):
         link, moody = connect()
         line = link.open_line("a", START)

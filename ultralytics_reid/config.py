@@ -61,6 +61,7 @@ def _word(default: str, *words: str) -> Any:
 
 
 _SHARE = Rule((float,), 0, 1)
+_A_DAY = 86_400.0
 
 # Stock BoT-SORT's own keys; the host reads them, this package only checks them.
 _HOST_RULES = {
@@ -190,10 +191,12 @@ class Config:
         if self.gallery and self.max_identities:
             raise ConfigError("'gallery' and 'max_identities' exclude each other: a gallery has everybody's ids")
         _, starts = self.cameras, self.starts
-        oldest = time.time() - 86_400 * self.keep_days if self.keep_days else float("-inf")
+        oldest = time.time() - _A_DAY * self.keep_days if self.keep_days else float("-inf")
         if self.gallery and starts is not None and starts < oldest:
             what = f"'start_time' is more than {self.keep_days:g} days ago: what is seen would be deleted at once"
             raise ConfigError(f"{what}; raise 'keep_days', or make it 0, got {self.start_time!r}")
+        if self.gallery and starts is not None and starts > time.time() + _A_DAY:
+            raise ConfigError(f"'start_time' lies in the future, got {self.start_time!r}")
 
     @property
     def cameras(self) -> tuple[str, ...]:

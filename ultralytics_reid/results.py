@@ -65,5 +65,8 @@ def revivals(result: Any) -> list[Revival]:
 
 
 def links(result: Any) -> list[Linked]:
-    """The identities that the gallery knew, from another camera or run, in this very frame; see `identities`."""
+    """The identities that the gallery knew, from another camera or run, in this very frame; see `identities`.
+
+    Only of those who have a box in it. `tracker.events` tells of somebody too who is hidden just then, or gone already.
+    """
     return [b.link for b in identities(result) if b is not None and b.linked_now and b.link is not None]

@@ -118,11 +118,18 @@ class ReIDBOTSORT(BOTSORT):
         """
         if self._gallery is None or self.connection is None:
             return
-        self._gallery.close()
-        self._line = self._gallery.line
-        self._gallery = None
+        gallery, self._gallery = self._gallery, None
+        gallery.close()
+        self._line = gallery.line
         if wait:
             self.connection.settle()
+            gallery.answer(self._tracklets(), (self.frame_id, self.clock.now))
+            LOGGER.info(gallery.summary)
+
+    def _tracklets(self) -> list[Tracklet]:
+        """Of all tracks there are, those that are lost too."""
+        tracklets = (t.tracklet for t in (*self.tracked_stracks, *self.lost_stracks))
+        return [t for t in tracklets if t is not None]
 
     def reset(self) -> None:
         """Forget tracks, identities, past events and the time; the embedder, the frame rate and listeners stay."""
@@ -370,8 +377,7 @@ class ReIDBOTSORT(BOTSORT):
             self._gallery = GalleryCamera(link, line, self.recogniser, self.events, since)
         if self.config.gallery_wait:
             link.settle(self.config.gallery_wait, until_back=False)
-        tracklets = [t.tracklet for t in (*self.tracked_stracks, *self.lost_stracks)]
-        self._gallery.answer([t for t in tracklets if t is not None], (self.frame_id, now))
+        self._gallery.answer(self._tracklets(), (self.frame_id, now))
 
     def _tell_gallery(self, confirmed: Sequence[ReIDTrack], now: float) -> None:
         if self._gallery is None:

@@ -61,6 +61,12 @@ class GalleryCamera:
         self._unsubscribe: Callable[[], None] = events.subscribe(self._hear)
 
     @property
+    def summary(self) -> str:
+        """What there is to say of it, for people."""
+        known = sum(not link.new for link in self.links.values())
+        return f"{self._line.camera}: {known} of {len(self._asked)} individuals were known to the gallery"
+
+    @property
     def line(self) -> Line:
         """This camera's end of the line."""
         return self._line

@@ -15,11 +15,9 @@ import numpy as np
 from ..errors import GalleryError, GalleryMissing
 from .filters import ENROLLED_SHOWN, LAST_VISIT, all_cameras, asked, cameras, known, named, who, whole_number
 from .gallery import Gallery, Match
-from .images import as_picture
 from .journeys import dwell, journeys, transitions
 from .longwork import progress, unbroken
 from .moments import period
-from .pages import Picture, read_picture
 from .printing import (
     aligned,
     as_json,
@@ -32,6 +30,7 @@ from .printing import (
     visit_rows,
     visit_table,
 )
+from .reading import Picture, as_picture
 from .records import ANY, ENROLLED, LAST_ID, Filter, Visit
 from .sheet import MOST, Hit, save_results
 from .stores import Deleted
@@ -57,6 +56,10 @@ def _search(args: Namespace) -> None:
         with redirect_stdout(sys.stderr):
             matches = gallery.search(query, args.k, where, by=args.by, camera=seen_on)
         _print_matches(matches, args)
+        if not matches and isinstance(query, int) and (others := len(gallery.beside(query))):
+            _say(
+                f"{others} others are left out: they were visible at the same time as {query}, and so are somebody else"
+            )
         if args.sheet:
             shown = _picture_of(gallery, query) if isinstance(query, int) else query
             save_results(args.sheet, shown, list(_hits(gallery, matches)))
@@ -76,7 +79,7 @@ def _print_matches(matches: Sequence[Match], args: Namespace) -> None:
     print(match_table(matches, args.by) if matches else "nothing found")
     if any(np.isnan(m.probability) for m in matches):
         plain = "plain vectors aren't calibrated, what the cameras have learned is (--by learned)"
-        learned = "too little has been seen yet to judge likeness"
+        learned = "too little has been seen yet, or since a deletion, to judge likeness"
         _say(f"there are no probabilities: {learned if args.by == 'learned' else plain}")
 
 
@@ -335,7 +338,7 @@ def _background(path: Path) -> Picture:
         GalleryError: If it is neither.
     """
     if path.suffix.lower() in _PICTURES:
-        return read_picture(path)
+        return as_picture(path)
     frame = _first_frame(path) if path.is_file() else None
     if frame is None:
         raise GalleryError(f"--background {path} is neither a picture nor a video that can be read")

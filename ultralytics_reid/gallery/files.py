@@ -9,10 +9,15 @@ from pathlib import Path
 
 from ..errors import GalleryError
 
+# What comes out of a gallery shows people, or can be recognised by.
+_OWNERS_ONLY = 0o600
+
 
 @contextmanager
 def whole(path: str | Path, suffixes: Sequence[str], *, overwrite: bool = True) -> Iterator[Path]:
     """A file to write in the place of another, which gets its name when all went well, and is removed if not.
+
+    Nobody but its owner can read it.
 
     Args:
         path: What it will be called; its folder must exist.
@@ -32,6 +37,7 @@ def whole(path: str | Path, suffixes: Sequence[str], *, overwrite: bool = True) 
     try:
         yield part
         _check(path, suffixes, overwrite)
+        part.chmod(_OWNERS_ONLY)
         part.replace(path)
     except OSError as error:
         raise GalleryError(f"{path} can't be written: {error.strerror or error}") from error

@@ -17,8 +17,9 @@ from ..embedding import Floats, unit
 from ..errors import GalleryError, GalleryMissing
 from .drafts import as_jpeg
 from .evidence import Evidence
-from .images import ImageEmbedder, Picture, as_picture, image_embedder
+from .images import ImageEmbedder, image_embedder
 from .journeys import JOIN_SECONDS, Journey, journeys
+from .reading import Picture, as_picture
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids
 from .registrar import RECIPE
 from .retention import EVIDENCE, camera_of, forget_evidence, forget_names, merged_key, prune, purge
@@ -349,11 +350,11 @@ class Gallery:
 
     def _search_identity(self, identity: int, k: int, where: Filter, by: Likeness) -> list[Match]:
         own = next(self.store.scan(Filter(identities=frozenset({identity})), batch=64))
-        others = replace(where, excluding=where.excluding | {identity} | self._beside(identity))
+        others = replace(where, excluding=where.excluding | {identity} | self.beside(identity))
         return self._ranked(own.embeddings, k, others, by, own.cameras)
 
-    def _beside(self, identity: int) -> frozenset[int]:
-        """Who was on a camera at the same time as somebody, and so is somebody else."""
+    def beside(self, identity: int) -> frozenset[int]:
+        """Ids of those who were on a camera at the same time as somebody, and so are somebody else."""
         found: set[int] = set()
         for own in self.store.visits(Filter(identities=frozenset({identity})), details=False):
             if own.camera != ENROLLED:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from ..embedders import AUTO, Embedder, build_embedder, embed
 from ..embedders.crops import Regions
 from ..embedders.detector import DetectorFeatures
 from ..embedding import Floats
 from ..errors import GalleryError
+from .reading import Picture
 
-Picture = npt.NDArray[np.uint8]
+# The host's logger, by its name.
+_LOGGER = logging.getLogger("ultralytics")
 
-_IMAGE_DIMS, _CHANNELS, _SMALL = 3, 3, 64
+_CHANNELS, _SMALL = 3, 64
 # What the host fills its own margins with.
 _GREY = 114
 # Confidence from which on a box counts as something found.
@@ -64,25 +65,6 @@ def image_embedder(recipe: Mapping[str, str]) -> ImageEmbedder:
     embedder = build_embedder(model, recipe.get("weights", ""), None)
     assert embedder is not None
     return _CropImages(embedder, _detector(recipe) if recipe.get("find") == "yes" else None)
-
-
-def as_picture(image: str | Path | Picture) -> Picture:
-    """A picture, read if it is a path.
-
-    Raises:
-        GalleryError: If it can't be read, or isn't `(H, W, 3)` uint8.
-    """
-    if isinstance(image, str | Path):
-        import cv2
-
-        data = np.fromfile(image, np.uint8) if Path(image).is_file() else np.zeros(0, np.uint8)
-        read = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        if read is None:
-            raise GalleryError(f"{image} is no picture that can be read")
-        return np.asarray(read, np.uint8)
-    if image.ndim != _IMAGE_DIMS or image.shape[2] != _CHANNELS or image.dtype != np.uint8 or not image.size:
-        raise GalleryError(f"a picture must be (H, W, 3) uint8, BGR, got {image.shape} {image.dtype}")
-    return image
 
 
 def _detector(recipe: Mapping[str, str]) -> Any:
@@ -163,7 +145,12 @@ def best_box(result: Any, picture: Picture) -> Floats:
     boxes = result.boxes if result.obb is None else result.obb
     xyxy, conf = np.asarray(boxes.xyxy.cpu(), np.float32), np.asarray(boxes.conf.cpu(), np.float32)
     area = (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1]) * (conf >= _FOUND)
-    return xyxy[int(area.argmax())] if area.size and area.max() > 0 else _whole(picture)
+    if not np.count_nonzero(area):
+        _LOGGER.warning("the detector found nothing in a picture: all of it is taken")
+        return _whole(picture)
+    if np.count_nonzero(area) > 1:
+        _LOGGER.warning(f"the detector found {np.count_nonzero(area)} things in a picture: the largest is taken")
+    return np.asarray(xyxy[int(area.argmax())], np.float32)
 
 
 def _not_enlarged(picture: Picture, side: int) -> Picture:

@@ -80,21 +80,28 @@ class Judge:
         where = Filter(excluding=beside, classes=classes)
         found = self._store.search(query[None], _LOOKED_AT, where, exact=False)[0].records
         identities, scores = _scores(ask.embedding, run.camera, found, scorer)
-        allowed = self._allowed(identities, run.camera, run.origin + ask.first, run.origin + ask.last)
+        allowed = self._allowed(identities, run.camera, self._spans(run, ask))
         worth = scorer.worth(scores, allowed, crowd)
         best = scores >= scores[allowed].max(initial=-1)
         rate = self._settings.false_rate
         credible = allowed & best & scorer.credible(scores, rate, crowd) & (worth > scorer.least_worth(rate))
         return Candidates(identities, scores, allowed, np.where(credible, worth, -np.inf), found)
 
-    def _allowed(self, identities: Sequence[int], camera: str, first: float, last: float) -> Bools:
+    def _spans(self, run: Run, ask: Ask) -> list[tuple[float, float]]:
+        """When those who are asked about were on the camera: now, and in earlier visits that would be linked too."""
+        mine = run.known(ask.identity)
+        spans = {(v.first, v.last) for v in self._visits([mine], 0.0)[mine]}
+        spans |= {(d.first, d.last) for d in run.drafts if d.identity == mine}
+        return sorted(spans | {(run.origin + ask.first, run.origin + ask.last)})
+
+    def _allowed(self, identities: Sequence[int], camera: str, spans: Sequence[tuple[float, float]]) -> Bools:
         """Nobody is in two places, or gets from one to another faster than they can."""
-        visits = self._visits(identities, max(0.0, first - self._topology.horizon))
-        allowed = []
-        for theirs in (visits[i] for i in identities):
-            latest = latest_of(theirs, first)
-            allowed.append(all(self._topology.allows(v, camera, first, last, latest=v is latest) for v in theirs))
-        return np.array(allowed, bool)
+        visits = self._visits(identities, max(0.0, spans[0][0] - self._topology.horizon))
+        return np.array([all(self._fits(visits[i], camera, *span) for span in spans) for i in identities], bool)
+
+    def _fits(self, visits: Sequence[Visit], camera: str, first: float, last: float) -> bool:
+        latest = latest_of(visits, first)
+        return all(self._topology.allows(v, camera, first, last, latest=v is latest) for v in visits)
 
     def _visits(self, identities: Iterable[int], since: float) -> dict[int, list[Visit]]:
         """Some identities' visits that ended after a time; of those going on here, what isn't written yet too."""

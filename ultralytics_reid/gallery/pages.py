@@ -12,11 +12,10 @@ from ..colours import FAINT, INK, LINE
 from ..errors import GalleryError
 from ..lettering import cut
 from .files import whole
+from .reading import Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Picture = npt.NDArray[np.uint8]
 
 _DPI = 100
 # Pixels.
@@ -119,31 +118,6 @@ def _scaled(size: tuple[float, float]) -> tuple[int, int]:
         raise GalleryError(f"size must be a width and a height, at most eight times one another, got {size!r}")
     ratio = min(_LARGEST[0] / width, _LARGEST[1] / height)
     return round(width * ratio), round(height * ratio)
-
-
-def read_picture(picture: Picture | Path | str) -> Picture:
-    """A camera's picture, to draw on.
-
-    Args:
-        picture: `(H, W, 3)` uint8 BGR, or an image file.
-
-    Returns:
-        `(H, W, 3)` uint8 BGR.
-
-    Raises:
-        GalleryError: If it isn't a picture, or can't be read.
-    """
-    from PIL import Image
-
-    if isinstance(picture, (str, Path)):
-        try:
-            with Image.open(picture) as image:
-                return np.asarray(image.convert("RGB"), np.uint8)[..., ::-1]
-        except OSError as error:
-            raise GalleryError(f"{picture} can't be read as a picture: {error.strerror or error}") from error
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:  # noqa: PLR2004
-        raise GalleryError(f"a picture must be (H, W, 3) uint8 BGR, got {picture.shape} {picture.dtype}")
-    return picture
 
 
 def faded(picture: Picture, darkest: float, brightest: float) -> npt.NDArray[np.float64]:

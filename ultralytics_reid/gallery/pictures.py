@@ -15,7 +15,8 @@ import numpy as np
 from ..colours import FAINT
 from ..errors import GalleryError
 from .moments import duration, period
-from .pages import Page, Picture, faded, read_picture
+from .pages import Page, faded
+from .reading import Picture, as_picture
 from .records import Doubles, Visit
 
 SIZE = (16, 9)
@@ -62,7 +63,7 @@ def draw_heatmap(
     Raises:
         GalleryError: If nobody was seen there, the visits have no paths, or a file can't be read or written.
     """
-    below = None if background is None else read_picture(background)
+    below = None if background is None else as_picture(background)
     size = size if below is None else (below.shape[1], below.shape[0])
     seen = _Seen(camera, identity, names or {})
     spent = heat(seen.drawn(visits), size)
@@ -188,7 +189,7 @@ def draw_paths(
     Raises:
         GalleryError: If nobody was seen there, the visits have no paths, or a file can't be read or written.
     """
-    below = None if background is None else read_picture(background)
+    below = None if background is None else as_picture(background)
     seen = _Seen(camera, identity, names or {})
     ways = sorted(((v.identity, _feet(v)) for v in seen.drawn(visits)), key=lambda way: way[0])
     page = Page(size if below is None else (below.shape[1], below.shape[0]), seen.heading(), side=_KEY)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -15,7 +14,7 @@ from ..errors import GalleryError
 from ..lettering import cut, fitted, font
 from .files import whole
 from .moments import date_and_time
-from .pages import Picture, read_picture
+from .reading import Picture, as_picture, decoded
 from .records import ENROLLED
 
 MOST = 24
@@ -74,7 +73,7 @@ def save_results(
     """
     if most < 1:
         raise GalleryError(f"most must be 1 or more, got {most!r}")
-    shown, asked = hits[:most], None if query is None else read_picture(query)
+    shown, asked = hits[:most], None if query is None else as_picture(query)
     sheet = _blank(len(shown))
     pen = ImageDraw.Draw(sheet)
     heading = title or (f"{len(hits):,} found" if hits else "Nothing found")
@@ -132,12 +131,11 @@ def _draw_crop(sheet: Image.Image, pen: ImageDraw.ImageDraw, at: tuple[int, int]
     if not crop:
         _draw_nobody(pen, at, _CROP, ("crops aren't", "stored"))
         return
-    try:
-        picture = Image.open(BytesIO(crop)).convert("RGB")
-    except OSError:
+    picture = decoded(crop)
+    if picture is None:
         _draw_nobody(pen, at, _CROP, ("the crop can't", "be read"))
         return
-    sheet.paste(fitted(picture, *_CROP), at)
+    sheet.paste(fitted(Image.fromarray(picture[..., ::-1]), *_CROP), at)
 
 
 def _draw_nobody(pen: ImageDraw.ImageDraw, at: tuple[int, int], size: tuple[int, int], why: tuple[str, ...]) -> None:

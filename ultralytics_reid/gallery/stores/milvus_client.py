@@ -97,7 +97,7 @@ class Address:
         try:
             from pymilvus import MilvusClient
         except ImportError as error:
-            raise GalleryError("a gallery in Milvus needs the extra: pip install 'ultralytics-reid[milvus]'") from error
+            raise GalleryError(_NO_CLIENT) from error
         scheme = "https" if self.secure else "http"
         return MilvusClient(
             uri=f"{scheme}://{self._place}",
@@ -147,6 +147,9 @@ def _secure(query: str, shown: str) -> bool:
     return values == ["true"]
 
 
+_NO_CLIENT = "a gallery in Milvus needs the extra: pip install 'ultralytics-reid[milvus]'"
+
+
 class Link:
     """A client and what can be asked of it, by any thread, and after a fork by the child.
 
@@ -183,9 +186,11 @@ class Link:
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        import grpc
-        from pymilvus.exceptions import MilvusException
-
+        try:
+            import grpc
+            from pymilvus.exceptions import MilvusException
+        except ImportError as error:
+            raise GalleryError(_NO_CLIENT) from error
         try:
             yield
         except (MilvusException, grpc.RpcError, grpc.FutureTimeoutError) as error:
