@@ -54,8 +54,13 @@ def _arguments() -> Namespace:
     add_choice(parser, {PETS: "PETS by person"})
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="default: all")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="scenes of each kind (default: 3)")
+    text = "where PETS is cut in two, as shares of its length (default: a third, half, two thirds)"
+    parser.add_argument("--cuts", type=float, nargs="+", default=list(CUTS), metavar="SHARE", help=text)
     add_write(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if not all(0 < cut < 1 for cut in args.cuts):
+        parser.error(f"--cuts must lie between 0 and 1, got {args.cuts}")
+    return args
 
 
 def scene(cameras: int, seed: int, look_alikes: float) -> SceneOptions:
@@ -120,8 +125,8 @@ def _halves(args: Namespace) -> Iterator[str]:
     truth = sequence.by_person()
     for embedder in usable(args.embedders, [PETS], args.shared, args.features):
         views = list(zip(truth, embedded(PETS, embedder, args.shared, args.features), strict=True))
-        films = [list(_cut(sequence.fps, views, round(cut * len(views)))) for cut in CUTS]
-        title = f"PETS cut in two, one run after the other, at {_listed(CUTS)} of it: {EMBEDDERS[embedder]}"
+        films = [list(_cut(sequence.fps, views, round(cut * len(views)))) for cut in args.cuts]
+        title = f"PETS cut in two, one run after the other, at {_listed(args.cuts)} of it: {EMBEDDERS[embedder]}"
         yield _block(title, films, one_by_one, at_once=False)
 
 

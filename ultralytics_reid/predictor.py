@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ultralytics.utils import LOGGER
 
 from .clock import DEFAULT_FPS
 from .embedders import AUTO
@@ -77,8 +78,8 @@ def after_video(predictor: Any) -> None:
     """
     if predictor.dataset.mode in ("video", "stream"):
         for tracker in getattr(predictor, "trackers", []):
-            if getattr(tracker, "connection", None) is not None:
-                tracker.finish(wait=True)
+            if getattr(tracker, "connection", None) is not None and (told := tracker.finish(wait=True)):
+                LOGGER.info(told)
 
 
 def _tap_detector(predictor: Any) -> None:

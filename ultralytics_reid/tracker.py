@@ -110,21 +110,24 @@ class ReIDBOTSORT(BOTSORT):
     def _next_id(self) -> int:
         return int(next(self._ids)) if self.connection is None else self.connection.next_id()
 
-    def finish(self, *, wait: bool = False) -> None:
+    def finish(self, *, wait: bool = False) -> str:
         """Tell the gallery, if there is one, that the video is over.
 
         Args:
             wait: Whether to wait, ten seconds at most, until it has everything.
+
+        Returns:
+            How many individuals it knew, in words; empty if there is nothing to tell.
         """
         if self._gallery is None or self.connection is None:
-            return
+            return ""
         gallery, self._gallery = self._gallery, None
         gallery.close()
         self._line = gallery.line
         if wait:
             self.connection.settle()
             gallery.answer(self._tracklets(), (self.frame_id, self.clock.now))
-            LOGGER.info(gallery.summary)
+        return gallery.summary
 
     def _tracklets(self) -> list[Tracklet]:
         """Of all tracks there are, those that are lost too."""
