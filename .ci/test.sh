@@ -33,6 +33,8 @@ step "lint and types"
 "$python" -m ruff check --no-cache .
 "$python" -m ruff format --no-cache --check .
 "$python" -m mypy --cache-dir "$work/mypy"
+# It was there for its types: the tests without extras do without it.
+pip uninstall --yes psycopg
 
 mkdir "$work/tests"
 cp -r tests benchmarks pyproject.toml "$work/tests"
