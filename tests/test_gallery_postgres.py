@@ -29,6 +29,11 @@ FOREVER = 60
 
 
 @pytest.fixture
+def driver():
+    pytest.importorskip("psycopg", reason="needs the extra postgres")
+
+
+@pytest.fixture
 def server():
     return session_server()
 
@@ -197,6 +202,7 @@ def test_a_connection_that_was_lost_is_replaced_unnoticed(server, database, open
 # What can't be reached, and what waits.
 
 
+@pytest.mark.usefixtures("driver")
 def test_a_server_that_is_not_there_is_refused_at_once():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -206,6 +212,7 @@ def test_a_server_that_is_not_there_is_refused_at_once():
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.usefixtures("driver")
 def test_a_server_that_does_not_answer_is_given_up():
     from ultralytics_reid.gallery.stores.postgres_connections import Address
 

@@ -380,7 +380,7 @@ def kept(tmp_path_factory):
 def renders(monkeypatch):
     """The scenes that are rendered from now on."""
     asked, inputs = [], rendering._inputs
-    monkeypatch.setattr(rendering, "_inputs", lambda options, work: asked.append(options) or inputs(options, work))
+    monkeypatch.setattr(rendering, "_inputs", lambda options, *rest: asked.append(options) or inputs(options, *rest))
     return asked
 
 
