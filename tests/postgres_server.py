@@ -172,8 +172,12 @@ def _programs(folder):
     programs = _programs_folder()
     reach = subprocess.run(["test", "-x", str(programs / "postgres")], cwd="/", check=False, **_other_user())
     if reach.returncode:
-        shutil.copytree(programs.parent, folder / "pg")
-        return folder / "pg" / "bin"
+        package = programs.parents[1]
+        # The programs look for their libraries beside the package.
+        for part in (programs.parent, package.with_name(f"{package.name}.libs")):
+            if part.is_dir():
+                shutil.copytree(part, folder / part.relative_to(package.parent))
+        return folder / programs.relative_to(package.parent)
     return programs
 
 
