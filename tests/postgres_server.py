@@ -1,6 +1,7 @@
 """A real PostgreSQL with pgvector for the tests: one server a session, one database an engine."""
 
 import atexit
+import contextlib
 import functools
 import importlib.util
 import itertools
@@ -39,10 +40,13 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix="reid-pg-"))
         self.folder.chmod(0o755)
         self.data = self.folder / "data"
-        self.bin = _programs(self.folder)
         self.port = _free_port()
         self._process = None
-        self._initialise(fsync)
+        with contextlib.ExitStack() as cleaning:
+            cleaning.callback(shutil.rmtree, self.folder)
+            self.bin = _programs(self.folder)
+            self._initialise(fsync)
+            cleaning.pop_all()
 
     def _initialise(self, fsync):
         self.data.mkdir()

@@ -370,7 +370,7 @@ def test_what_is_refused_is_refused_whole(opened):
     store = opened()
     records, _ = visit_of_five(1)
     with pytest.raises(GalleryError, match="refused"):
-        store.upsert(records, [a_visit(2**63)])
+        store.upsert(records, [a_visit(1, cls=2**70)])
     assert (store.count(), list(store.visits())) == (0, [])
 
 

@@ -223,9 +223,10 @@ def checked_visits(visits: Sequence[Visit]) -> Sequence[Visit]:
         GalleryError: If a value is out of range; the message says which.
     """
     _check_identities(np.array([v.identity for v in visits], np.int64))
-    ids = np.array([v.id for v in visits], np.int64)
-    _check("visits' ids", ids, ids >= 0, "0 or more")
-    if len(np.unique(ids)) != len(ids):
+    ids = [v.id for v in visits]
+    if wrong := [i for i in ids if not 0 <= i < 2**_ID_BITS]:
+        raise GalleryError(f"visits' ids must be 0 or more, and below 2^{_ID_BITS}, got {wrong[0]!r}")
+    if len(set(ids)) != len(ids):
         raise GalleryError("visits' ids must differ from each other")
     probabilities = np.array([v.probability for v in visits], np.float64)
     _check("probabilities", probabilities, (probabilities >= 0) & (probabilities <= 1), "in [0, 1]")
