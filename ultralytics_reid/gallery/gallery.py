@@ -16,13 +16,13 @@ from ..embedders import family_of
 from ..embedding import Floats, unit
 from ..errors import GalleryError, GalleryMissing
 from .drafts import as_jpeg
-from .evidence import Evidence
 from .images import ImageEmbedder, image_embedder
 from .journeys import JOIN_SECONDS, Journey, journeys
+from .learning import SharedLearning
 from .reading import Picture, as_picture
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids
 from .registrar import RECIPE
-from .retention import EVIDENCE, camera_of, forget_evidence, forget_names, merged_key, prune, purge
+from .retention import forget_evidence, forget_names, merged_key, prune, purge
 from .scorer import Scorer
 from .stores import Deleted, Health, Store, open_store
 from .tables import save_sightings, save_visits
@@ -157,6 +157,7 @@ class Gallery:
         self._recipe = {key: value for key, value in given.items() if value}
         self._embedder = embedder
         self._opened: Store | None = None
+        self._learning: SharedLearning | None = None
         self._missing = ""
         try:
             self._opened = open_store(uri)
@@ -405,13 +406,10 @@ class Gallery:
 
     def scorer(self) -> Scorer:
         """Judges likeness by what all cameras have learned so far."""
-        store = self.store
-        evidence: dict[str, Evidence] = {}
-        for key in sorted(store.blobs(EVIDENCE), key=lambda k: int(k.rpartition("/")[2])):
-            data = store.blob(key)
-            if data:
-                evidence[camera_of(key)] = Evidence.load(data, store.dim)
-        return Scorer(store.dim, family_of(self.recipe.get("model", "auto")), evidence)
+        if self._learning is None:
+            self._learning = SharedLearning(self.store, family_of(self.recipe.get("model", "auto")))
+        self._learning.reread()
+        return self._learning.scorer
 
     def visits(self, where: Filter = ANY, *, details: bool = True) -> Iterator[Visit]:
         """Visits that match, by ascending id; without `details` their paths and crops are left empty."""
