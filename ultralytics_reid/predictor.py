@@ -57,11 +57,21 @@ def _name_cameras(predictor: Any) -> None:
     if predictor.trackers[0].connection is None:
         return
     live = time.time()
-    names = camera_names(predictor, predictor.trackers[0].config.cameras)
-    for tracker, name in zip(_fed(predictor), names, strict=False):
+    for tracker, name in zip(_fed(predictor), _camera_names(predictor), strict=False):
         tracker.camera_id = name
         if tracker.starts_at is None and _is_live(predictor):
             tracker.starts_at = live - tracker.clock.now
+
+
+def _camera_names(predictor: Any) -> list[str]:
+    """See `camera_names`; streams stay the same as long as the host reads them, and aren't looked up frame by frame."""
+    data, known = predictor.dataset, getattr(predictor, "_reid_cameras", None)
+    if data.mode == "stream" and known is not None and known[0] is data:
+        names: list[str] = known[1]
+        return names
+    names = camera_names(predictor, predictor.trackers[0].config.cameras)
+    predictor._reid_cameras = data, names
+    return names
 
 
 def _is_live(predictor: Any) -> bool:
