@@ -26,10 +26,10 @@ from matplotlib.lines import Line2D
 from scipy.stats import rankdata
 
 from ultralytics_reid import Revival
-from ultralytics_reid.candidates import MOST_APPEARANCE
-from ultralytics_reid.colours import COLOURS
-from ultralytics_reid.memory import MemoryBank
-from ultralytics_reid.tracklet import Tracklet
+from ultralytics_reid.appearance.tracklet import Tracklet
+from ultralytics_reid.drawing.colors import COLOURS
+from ultralytics_reid.memory.bank import MemoryBank
+from ultralytics_reid.revival.candidates import MOST_APPEARANCE
 
 TITLES = {PETS: "PETS by person", TUD: "TUD-Stadtmitte"}
 # Seconds that lie between a crop and what it is compared with: the one clip lasts two minutes, the other seven seconds.

@@ -26,7 +26,7 @@ from harness.sequences import Array, Detections
 from harness.setting import facts, progress, table
 from harness.stock import BOTSORT_REID
 
-from ultralytics_reid.memory import LastSeen
+from ultralytics_reid.association.last_seen import LastSeen
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 

@@ -15,8 +15,8 @@ from harness.separability import Separability, both_ways, crops_of
 from harness.sequences import Array, Detections, Sequence, load_cache, load_sequence
 from harness.setting import PETS, TUD, add_shared, facts, need, progress, table
 
+from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.embedders.detector import Boxes, DetectorFeatures, colours, to_input
-from ultralytics_reid.embedding import unit
 
 # Seconds between a look and what it is compared with; TUD-Stadtmitte has only seven.
 GAPS = {PETS: 10.0, TUD: 2.0}

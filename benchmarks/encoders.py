@@ -26,10 +26,11 @@ from harness.sequences import load_cache, load_sequence
 from harness.setting import PETS, add_shared, facts, need, progress, table
 from scipy.stats import rankdata
 
+from ultralytics_reid._typing import Floats
+from ultralytics_reid.appearance.embedding import cosine, unit
 from ultralytics_reid.embedders import CropEmbedder, CropOptions, Preprocessing, Regions, build_embedder
 from ultralytics_reid.embedders.crops import NOTHING_ELSE, clipped, crop
-from ultralytics_reid.embedding import Floats, cosine, unit
-from ultralytics_reid.exporting import export
+from ultralytics_reid.embedders.export import export
 
 MODEL, WEIGHTS = "osnet_x0_25", "osnet_x0_25_msmt17.pth"
 CROPS = Preprocessing(height=256, width=128)

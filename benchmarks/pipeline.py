@@ -22,8 +22,8 @@ from harness.sequences import Sequence, load_sequence
 from harness.setting import PETS, TUD, add_shared, facts, need, progress, table
 from harness.stock import BOTSORT, BOTSORT_REID
 
-from ultralytics_reid.demo.running import of_result
-from ultralytics_reid.exporting import export
+from ultralytics_reid.demo.runner import of_result
+from ultralytics_reid.embedders.export import export
 
 MODEL, WEIGHTS = "osnet_x0_25", "osnet_x0_25_msmt17.pth"
 INT8, NATIVE = "yolo11n_int8_openvino_model", "yolo11n.pt"

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ultralytics_reid.embedding import unit
+from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.gallery.records import ANY, ENROLLED, Records, Visit, new_ids
 from ultralytics_reid.gallery.stores import open_store
 

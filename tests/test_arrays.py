@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from ultralytics.trackers.utils.matching import linear_assignment
 
-from ultralytics_reid.association import assign, contested, fades, fuse_appearance, motion_llr, reachable
-from ultralytics_reid.embedding import as_features, cosine, unit
+from ultralytics_reid.appearance.crop_quality import clean_crops, covered_share, cut_off
+from ultralytics_reid.appearance.embedding import as_features, cosine, unit
+from ultralytics_reid.association.assignment import assign
+from ultralytics_reid.association.fusion import contested, fuse_appearance
+from ultralytics_reid.association.last_seen import LastSeen, sightings
+from ultralytics_reid.association.motion import fades, motion_llr, reachable
 from ultralytics_reid.errors import EmbeddingError
-from ultralytics_reid.quality import clean_crops, covered_share, cut_off
-from ultralytics_reid.sightings import LastSeen, sightings
 
 LIMIT = 0.8
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scenes import Person, Scene, boxes, crowd, ids_of, image, make_tracker
 
-from ultralytics_reid.attention import unambiguous
+from ultralytics_reid.tracking.crop_selection import unambiguous
 
 INTERVAL = 0.5
 

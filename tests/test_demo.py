@@ -14,15 +14,16 @@ from PIL import Image
 
 from ultralytics_reid import ConfigError, ReIDError, Revival, TakenBack
 from ultralytics_reid.cli import main
-from ultralytics_reid.colours import COLOURS, bgr, colour_of
 from ultralytics_reid.demo import DETECTOR, DemoOptions, run, run_demo
+from ultralytics_reid.demo.contact_sheet import Album, Shot
 from ultralytics_reid.demo.drawing import Tag, Timeline, draw_boxes
+from ultralytics_reid.demo.ground_truth import Judge, SceneTruth
 from ultralytics_reid.demo.report import Outcome, Report
-from ultralytics_reid.demo.running import Runner
-from ultralytics_reid.demo.sheet import Album, Shot
-from ultralytics_reid.demo.truth import Judge, SceneTruth
-from ultralytics_reid.lettering import put, words
-from ultralytics_reid.scoring import Frame, returns
+from ultralytics_reid.demo.runner import Runner
+from ultralytics_reid.drawing.colors import COLOURS, bgr, colour_of
+from ultralytics_reid.drawing.text import put, words
+from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.returns import returns
 
 FRAMES, FPS = 20, 10
 SCENE_FILES = {"scene.mp4", "tracked.mp4", "identities.png"}

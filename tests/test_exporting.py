@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from ultralytics_reid import ConfigError, EmbeddingError, exporting
+from ultralytics_reid import ConfigError, EmbeddingError
 from ultralytics_reid.cli import main
 from ultralytics_reid.embedders import build_embedder, family_of
+from ultralytics_reid.embedders import export as exporting
 
 pytestmark = [
     pytest.mark.extras,

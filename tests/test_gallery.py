@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from ultralytics_reid import Filter, Gallery, GalleryError, GalleryMissing
-from ultralytics_reid.embedding import unit
-from ultralytics_reid.gallery.evidence import Evidence
+from ultralytics_reid.appearance.embedding import unit
+from ultralytics_reid.appearance.evidence import Evidence
+from ultralytics_reid.gallery.linking.linker import RECIPE
 from ultralytics_reid.gallery.records import ENROLLED, Records, Visit, new_ids
-from ultralytics_reid.gallery.registrar import RECIPE
 from ultralytics_reid.gallery.retention import EVIDENCE, evidence_key
 from ultralytics_reid.gallery.stores import open_store
 

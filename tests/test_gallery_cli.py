@@ -21,18 +21,19 @@ from PIL import Image
 from walks import MORNING, walk
 
 from ultralytics_reid import Gallery
+from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.cli import main
-from ultralytics_reid.embedding import unit
 from ultralytics_reid.errors import GalleryError, GalleryMissing
-from ultralytics_reid.gallery import longwork, printing
-from ultralytics_reid.gallery.filters import parse_time
-from ultralytics_reid.gallery.images import image_embedder
-from ultralytics_reid.gallery.longwork import progress, unbroken
-from ultralytics_reid.gallery.moments import moment
-from ultralytics_reid.gallery.options import VARIABLE, joined
+from ultralytics_reid.evaluation.markdown import table
+from ultralytics_reid.gallery.commands import tables as printing
+from ultralytics_reid.gallery.commands import terminal as longwork
+from ultralytics_reid.gallery.commands.arguments import parse_time
+from ultralytics_reid.gallery.commands.parser import VARIABLE, joined
+from ultralytics_reid.gallery.commands.terminal import progress, unbroken
+from ultralytics_reid.gallery.image_embedder import image_embedder
 from ultralytics_reid.gallery.records import ENROLLED, Filter, Records, Visit, new_ids
 from ultralytics_reid.gallery.stores import open_store
-from ultralytics_reid.reporting import table
+from ultralytics_reid.gallery.times import moment
 
 RED, GREEN, BLUE, YELLOW = (20, 20, 230), (20, 200, 30), (220, 40, 10), (10, 220, 230)
 MODEL = f"{__name__}:Colours"
@@ -705,7 +706,7 @@ class TestLookingBack:
         assert "is there already" in refused("backup", "copy.db")
 
     def test_ctrl_c_leaves_no_file_half_written(self, site, tmp_path, monkeypatch, capsys):
-        from ultralytics_reid.gallery import commands
+        from ultralytics_reid.gallery.commands import run as commands
 
         def pressed(items, *_):
             yield next(iter(items))

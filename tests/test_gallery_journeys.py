@@ -14,10 +14,8 @@ from hypothesis import strategies as st
 from walks import MORNING, visitors
 
 from ultralytics_reid.errors import GalleryError
-from ultralytics_reid.gallery import tables
-from ultralytics_reid.gallery.journeys import dwell, journeys, transitions
-from ultralytics_reid.gallery.records import ENROLLED, Records, Visit, nothing
-from ultralytics_reid.gallery.tables import (
+from ultralytics_reid.gallery.export import tabular as tables
+from ultralytics_reid.gallery.export.tabular import (
     dwell_table,
     journey_table,
     save_journeys,
@@ -25,6 +23,8 @@ from ultralytics_reid.gallery.tables import (
     save_visits,
     transition_table,
 )
+from ultralytics_reid.gallery.journeys import dwell, journeys, transitions
+from ultralytics_reid.gallery.records import ENROLLED, Records, Visit, nothing
 
 
 def visit(number, camera, first, last, identity=1, *, path=()):

@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ultralytics_reid import Gallery, GalleryError
-from ultralytics_reid.calibration import ScoreModel
-from ultralytics_reid.embedding import unit
+from ultralytics_reid.appearance.calibration import ScoreModel
+from ultralytics_reid.appearance.embedding import unit
+from ultralytics_reid.appearance.evidence import Evidence
+from ultralytics_reid.appearance.metric import Metric
 from ultralytics_reid.errors import GalleryUnavailable
-from ultralytics_reid.gallery import link as link_module
-from ultralytics_reid.gallery import registrar as registrar_module
-from ultralytics_reid.gallery.drafts import Draft
-from ultralytics_reid.gallery.evidence import Evidence
-from ultralytics_reid.gallery.link import GalleryLink
-from ultralytics_reid.gallery.messages import (
+from ultralytics_reid.gallery.linking import linker as registrar_module
+from ultralytics_reid.gallery.linking import worker as link_module
+from ultralytics_reid.gallery.linking.linker import Registrar
+from ultralytics_reid.gallery.linking.messages import (
     Answer,
     Ask,
     Away,
@@ -33,13 +33,13 @@ from ultralytics_reid.gallery.messages import (
     Seen,
     Settings,
 )
+from ultralytics_reid.gallery.linking.open_visits import Draft
+from ultralytics_reid.gallery.linking.session import Run
+from ultralytics_reid.gallery.linking.topology import Topology
+from ultralytics_reid.gallery.linking.worker import GalleryLink
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, LAST_ID, Filter
-from ultralytics_reid.gallery.registrar import Registrar
 from ultralytics_reid.gallery.retention import EVIDENCE, evidence_key
-from ultralytics_reid.gallery.run import Run
 from ultralytics_reid.gallery.stores import open_store
-from ultralytics_reid.gallery.topology import Topology
-from ultralytics_reid.metric import Metric
 
 DIM = 64
 START = 1_795_694_400.0
@@ -703,7 +703,7 @@ class TestAway:
         assert store.population() == 1
 
     def test_for_very_long_and_the_oldest_visits_go(self, connect, monkeypatch):
-        monkeypatch.setattr("ultralytics_reid.gallery.run.MOST_WAITING", 3)
+        monkeypatch.setattr("ultralytics_reid.gallery.linking.session.MOST_WAITING", 3)
         link, moody = connect()
         line = link.open_line("a", START)
         answers(link, line)

@@ -4,7 +4,7 @@ import pytest
 from scenes import Person, Scene, crowd, image, make_tracker
 
 from ultralytics_reid import Gallery, Linked
-from ultralytics_reid.gallery import registrar
+from ultralytics_reid.gallery.linking import linker as registrar
 
 LENGTH = 200
 

@@ -14,11 +14,12 @@ from PIL import Image
 from walks import MORNING, SIZES, visitors
 
 from ultralytics_reid.errors import GalleryError
-from ultralytics_reid.gallery import pictures, sheet
-from ultralytics_reid.gallery.moments import duration, moment, period
-from ultralytics_reid.gallery.pictures import draw_heatmap, draw_paths, heat
+from ultralytics_reid.gallery.export import contact_sheet as sheet
+from ultralytics_reid.gallery.export import heatmap as pictures
+from ultralytics_reid.gallery.export.contact_sheet import Hit, save_results
+from ultralytics_reid.gallery.export.heatmap import draw_heatmap, draw_paths, heat
 from ultralytics_reid.gallery.records import ENROLLED, Visit
-from ultralytics_reid.gallery.sheet import Hit, save_results
+from ultralytics_reid.gallery.times import duration, moment, period
 
 DRAWN = [draw_heatmap, draw_paths]
 
@@ -40,7 +41,7 @@ def berlin(monkeypatch):
 @pytest.fixture
 def written(monkeypatch):
     """The lines that are written on pages and sheets."""
-    from ultralytics_reid.gallery import pages
+    from ultralytics_reid.gallery.export import figure as pages
 
     lines = []
 

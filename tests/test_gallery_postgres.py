@@ -17,7 +17,7 @@ import pytest
 from gallery_engines import a_visit, rows
 from postgres_server import PASSWORD, Server, session_server
 
-from ultralytics_reid.embedding import unit
+from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.errors import GalleryError, GalleryUnavailable
 from ultralytics_reid.gallery.records import ANY, Filter, Records, new_ids, nothing
 from ultralytics_reid.gallery.stores import open_store
@@ -231,7 +231,7 @@ def test_a_statement_that_takes_too_long_is_given_up(server, database, opened):
 
     store = opened(query="?options=-c%20statement_timeout%3D200ms")
     with psycopg.connect(server.uri(database)) as other:
-        other.execute("LOCK TABLE ultralytics_reid.sightings")
+        other.execute("LOCK TABLE ultralytics_reid.association.last_seen")
         with pytest.raises(GalleryUnavailable, match="statement timeout"):
             store.upsert(*visit_of_five(1))
     store.upsert(*visit_of_five(1))
@@ -459,7 +459,7 @@ def filled(server, database, opened):
     def fill(records, query=""):
         store = opened(query=query)
         store.upsert(records)
-        server.execute("ANALYZE ultralytics_reid.sightings", database)
+        server.execute("ANALYZE ultralytics_reid.association.last_seen", database)
         assert store.build_index()
         return store
 

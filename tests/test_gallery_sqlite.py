@@ -17,7 +17,7 @@ from gallery_engines import DIM, START, a_visit, matching, rows, some_visits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ultralytics_reid.embedding import unit
+from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.errors import GalleryError, GalleryUnavailable
 from ultralytics_reid.gallery.records import ANY, Filter, Records, new_ids, nothing
 from ultralytics_reid.gallery.stores import open_store

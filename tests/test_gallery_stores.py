@@ -24,7 +24,7 @@ from gallery_engines import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ultralytics_reid.embedding import unit
+from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.errors import GalleryError
 from ultralytics_reid.gallery.records import ANY, ENROLLED, FIRST_LOCAL_ID, LAST_ID, Filter, Records, nothing
 

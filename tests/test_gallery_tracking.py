@@ -33,9 +33,9 @@ from ultralytics_reid import (
     tracker_yaml,
 )
 from ultralytics_reid.demo import DETECTOR, DETECTOR_SIZE
-from ultralytics_reid.gallery import connection as connection_module
-from ultralytics_reid.gallery import link as link_module
-from ultralytics_reid.gallery.messages import Joined, Parted
+from ultralytics_reid.gallery.linking import connection as connection_module
+from ultralytics_reid.gallery.linking import worker as link_module
+from ultralytics_reid.gallery.linking.messages import Joined, Parted
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, Visit
 from ultralytics_reid.gallery.stores import open_store
 from ultralytics_reid.scenes import Scene as Film

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from benchmarks.harness.sequences import load_sequence
 from ultralytics_reid import ConfigError
 from ultralytics_reid.scenes import Scene, SceneOptions, drawing
-from ultralytics_reid.scenes.writing import write_sequence, write_video
+from ultralytics_reid.scenes.writers import write_sequence, write_video
 
 BLANK = (255, 0, 254)  # worn by nobody
 MARGIN = 150

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from test_metric import people, taught
 
-from ultralytics_reid.embedding import unit
-from ultralytics_reid.looks import LEARN_EVERY, Looks
-from ultralytics_reid.metric import Metric
-from ultralytics_reid.sightings import LastSeen
-from ultralytics_reid.tracklet import Tracklet
+from ultralytics_reid.appearance.crop_score import LEARN_EVERY, Looks
+from ultralytics_reid.appearance.embedding import unit
+from ultralytics_reid.appearance.metric import Metric
+from ultralytics_reid.appearance.tracklet import Tracklet
+from ultralytics_reid.association.last_seen import LastSeen
 
 SOMEWHERE = LastSeen(0.0, 0, np.zeros(2), np.zeros(2), 1.0, 100.0)
 

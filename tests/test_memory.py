@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ultralytics_reid.embedding import unit
+from ultralytics_reid.appearance.embedding import unit
+from ultralytics_reid.appearance.metric import Metric
+from ultralytics_reid.association.last_seen import LastSeen, sightings
 from ultralytics_reid.errors import EmbeddingError
-from ultralytics_reid.memory import LastSeen, MemoryBank
-from ultralytics_reid.metric import Metric
-from ultralytics_reid.sightings import sightings
+from ultralytics_reid.memory.bank import MemoryBank
 
 DIM = 8
 HERE = LastSeen(0.0, 0, np.array([5.0, 6.0]), np.array([1.0, -1.0]), 2.0, 100.0)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scenes import make_tracker
 
-from ultralytics_reid.calibration import LEARNED, PRIORS, ScoreModel
+from ultralytics_reid.appearance.calibration import LEARNED, PRIORS, ScoreModel
+from ultralytics_reid.appearance.embedding import unit
+from ultralytics_reid.appearance.metric import Metric
 from ultralytics_reid.embedders import family_of
-from ultralytics_reid.embedding import unit
-from ultralytics_reid.metric import Metric
 
 DIM = 16
 

@@ -8,7 +8,7 @@ from scenes import Person, Scene, boxes, crowd, ids_of, image, make_tracker, run
 from ultralytics.trackers.bot_sort import BOTSORT
 
 from ultralytics_reid import Revival, TakenBack, revivals
-from ultralytics_reid.results import attach
+from ultralytics_reid.tracking.results import attach
 
 LEFT, BACK = 60, 120
 NEAR, FAR = (60, 120), (400, 120)

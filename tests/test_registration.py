@@ -214,7 +214,8 @@ class TestOrderOfImports:
 
     def test_registering_loads_no_tracker(self, stub):
         done = python(
-            "import ultralytics_reid" + SHOW + "import sys; print('ultralytics_reid.tracker' in sys.modules)", stub
+            "import ultralytics_reid" + SHOW + "import sys; print('ultralytics_reid.tracking.tracker' in sys.modules)",
+            stub,
         )
         assert done.stdout.split() == ["True", "True", "False"]
 

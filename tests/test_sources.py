@@ -12,7 +12,7 @@ from ultralytics.utils import ops
 
 from ultralytics_reid import Config, ConfigError, tracker_yaml
 from ultralytics_reid.gallery.records import check_name
-from ultralytics_reid.sources import camera_names
+from ultralytics_reid.tracking.stream_names import camera_names
 
 
 class Predictor:

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from ultralytics_reid import ConfigError
+from ultralytics_reid.gallery.linking.topology import SLACK, Topology, Way
 from ultralytics_reid.gallery.records import ENROLLED, Visit
-from ultralytics_reid.gallery.topology import SLACK, Topology, Way
 
 CLEARLY = SLACK + 1
 

@@ -162,7 +162,7 @@ def test_outlines_and_turned_boxes_of_every_frame_of_a_batch_reach_an_encoder(ta
     easy_yaml.write_text(text.replace("mask_crops: False", "mask_crops: True"))
     torch.manual_seed(1)
     pictures = [np.random.default_rng(n).integers(0, 255, (240, 320, 3), dtype=np.uint8) for n in range(2)]
-    monkeypatch.setattr("ultralytics_reid.tracker.build_embedder", lambda *_: Recorder())
+    monkeypatch.setattr("ultralytics_reid.tracking.tracker.build_embedder", lambda *_: Recorder())
     track(YOLO(f"yolo11n{task}.yaml"), pictures, tracker=easy_yaml, conf=1e-12, max_det=9)
     assert [picture is given for picture, (given, _) in zip(pictures, asked, strict=True)] == [True, True]
     for _, regions in asked:
@@ -291,8 +291,8 @@ def test_time_of_streams():
     """Live ones go by the clock on the wall, files by their frames."""
     from types import SimpleNamespace
 
-    from ultralytics_reid.clock import Clock
-    from ultralytics_reid.predictor import _tell_stream_time
+    from ultralytics_reid.tracking.callbacks import _tell_stream_time
+    from ultralytics_reid.tracking.clock import Clock
 
     live, file, skipped = Clock(30), Clock(30), Clock(30)
     capture = SimpleNamespace(get=lambda _: 50.0)
@@ -314,7 +314,7 @@ def test_time_of_streams():
 
 @pytest.mark.parametrize("fps", [0, float("nan"), 90000.0])
 def test_a_container_that_does_not_know_its_rate_is_taken_for_30(fps):
-    from ultralytics_reid.predictor import _plausible
+    from ultralytics_reid.tracking.callbacks import _plausible
 
     assert _plausible(fps) == 30
     assert _plausible(12.5) == 12.5

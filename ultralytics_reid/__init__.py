@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from .gallery.gallery import Gallery
     from .gallery.records import Filter
     from .registration import register, tracker_yaml
-    from .results import identities, links, revivals
-    from .tracker import ReIDBOTSORT
+    from .tracking.results import identities, links, revivals
+    from .tracking.tracker import ReIDBOTSORT
 
 __version__ = "0.1.0"
 
@@ -69,14 +69,14 @@ _HOMES = {
     "HostError": "errors",
     "Linked": "events",
     "Preprocessing": "embedders",
-    "ReIDBOTSORT": "tracker",
+    "ReIDBOTSORT": "tracking.tracker",
     "ReIDError": "errors",
     "Revival": "events",
     "TakenBack": "events",
-    "identities": "results",
-    "links": "results",
+    "identities": "tracking.results",
+    "links": "tracking.results",
     "register": "registration",
-    "revivals": "results",
+    "revivals": "tracking.results",
     "tracker_yaml": "registration",
 }
 

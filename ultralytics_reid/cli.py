@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .demo.options import OURS, DemoOptions
+from .embedders.export import FORMATS, export
 from .errors import ReIDError
-from .exporting import FORMATS, export
-from .gallery.options import add_gallery, joined
+from .gallery.commands.parser import add_gallery, joined
 
 _INTERRUPTED, _UNREAD = 130, 141
 _NOTHING = "interrupted; nothing was written"

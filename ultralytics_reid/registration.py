@@ -127,7 +127,7 @@ class _Deferred:
 
 def _tracker_class() -> Any:
     _check(sys.modules[HOST])
-    from .tracker import ReIDBOTSORT
+    from .tracking.tracker import ReIDBOTSORT
 
     return ReIDBOTSORT
 

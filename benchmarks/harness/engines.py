@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ultralytics_reid.embedding import Floats, unit
+from ultralytics_reid._typing import Floats
+from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.gallery.records import Filter, Records, Visit, new_ids
 from ultralytics_reid.gallery.stores import Store, open_store
 

@@ -230,7 +230,7 @@ def rendered_clips(options: dict[str, SceneOptions], seeds: int, features: Path)
 def rendered_scenes() -> dict[str, SceneOptions]:
     """Scenes short enough to be rendered: as they are by default, and as the demo has them."""
     from ultralytics_reid.demo import DemoOptions
-    from ultralytics_reid.demo.material import SCENE_SECONDS, scene_options
+    from ultralytics_reid.demo.source import SCENE_SECONDS, scene_options
     from ultralytics_reid.scenes import SceneOptions
 
     calm = scene_options(DemoOptions())

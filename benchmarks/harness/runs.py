@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 import ultralytics_reid  # noqa: F401  (registers, where the package is only on the path)
-from ultralytics_reid.demo.running import of_result
+from ultralytics_reid.demo.runner import of_result
 
 from .motion import GivenMotion
 from .sequences import Detections, Frame, Sequence

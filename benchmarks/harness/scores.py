@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ultralytics_reid.scoring import (
+from ultralytics_reid.evaluation.frames import Frame, iou
+from ultralytics_reid.evaluation.returns import (
     DEFINITIONS,
     MATCH_IOU,
-    Frame,
     Return,
     Returns,
     Sighting,
-    iou,
     matches,
     returns,
     sightings,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ultralytics_reid.embedding import unit
-from ultralytics_reid.metric import Metric
-from ultralytics_reid.quality import clean_crops
+from ultralytics_reid.appearance.crop_quality import clean_crops
+from ultralytics_reid.appearance.embedding import unit
+from ultralytics_reid.appearance.metric import Metric
 
 from .scores import sightings
 from .sequences import Array, Detections, Frame, Sequence

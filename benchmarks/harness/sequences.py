@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ultralytics_reid.scoring import Frame
+from ultralytics_reid.evaluation.frames import Frame
 
 __all__ = ["Detections", "Frame", "Sequence", "load_cache", "load_sequence"]
 

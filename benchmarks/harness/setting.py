@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
-from ultralytics_reid.reporting import facts, table
+from ultralytics_reid.evaluation.markdown import facts, table
 
 __all__ = ["CHECKOUT", "PETS", "TUD", "add_shared", "facts", "has", "need", "progress", "table", "whole"]
 

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..colours import BAD, FAINT, GOOD, INK, LINE, PAPER, bgr, colour_of
-from ..lettering import Picture, put, words
+from .._typing import ImageArray
+from ..drawing.colors import BAD, FAINT, GOOD, INK, LINE, PAPER, bgr, colour_of
+from ..drawing.text import put, words
 
 _TITLE, _LETTERS, _LABEL = 26, 19, 17
 HEAD = 76
@@ -34,7 +35,7 @@ class Tag:
     good: bool | None = None
 
 
-def draw_boxes(picture: Picture, tags: Sequence[Tag]) -> None:
+def draw_boxes(picture: ImageArray, tags: Sequence[Tag]) -> None:
     """Draw boxes, and labels that keep out of each other's way, those with news first."""
     for tag in tags:
         (left, top), (right, bottom) = tag.xyxy[:2].astype(int).tolist(), tag.xyxy[2:].astype(int).tolist()
@@ -49,7 +50,7 @@ def draw_boxes(picture: Picture, tags: Sequence[Tag]) -> None:
         put(picture, patch, left, top)
 
 
-def _corners(picture: Picture, box: tuple[int, int, int, int], colour: tuple[int, int, int]) -> None:
+def _corners(picture: ImageArray, box: tuple[int, int, int, int], colour: tuple[int, int, int]) -> None:
     left, top, right, bottom = box
     reach = max(6, min(right - left, bottom - top) // 4)
     for x, dx in ((left, reach), (right, -reach)):
@@ -58,7 +59,7 @@ def _corners(picture: Picture, box: tuple[int, int, int, int], colour: tuple[int
             cv2.line(picture, (x, y), (x, y + dy), colour, 5)
 
 
-def _label(tag: Tag) -> Picture:
+def _label(tag: Tag) -> ImageArray:
     chip = words(str(tag.identity), _LABEL, PAPER, colour_of(tag.identity), bold=True, pad=5)
     if not tag.note:
         return chip
@@ -68,7 +69,7 @@ def _label(tag: Tag) -> Picture:
 
 
 def _free(
-    picture: Picture, patch: Picture, xyxy: npt.NDArray[np.float32], taken: Sequence[tuple[int, int, int, int]]
+    picture: ImageArray, patch: ImageArray, xyxy: npt.NDArray[np.float32], taken: Sequence[tuple[int, int, int, int]]
 ) -> tuple[int, int]:
     """Where a label covers least of the others: above the box, below, at its head, or further up."""
     height, width = patch.shape[:2]
@@ -89,7 +90,7 @@ def _common(at: tuple[int, int], size: tuple[int, int], other: tuple[int, int, i
     return max(0, wide) * max(0, high)
 
 
-def heading(width: int, title: str, text: str, right: str) -> Picture:
+def heading(width: int, title: str, text: str, right: str) -> ImageArray:
     """What stands above a picture: whose output it is, what came of it until now, and the time."""
     strip = np.full((HEAD, width, 3), 255, np.uint8)
     put(strip, words(title, _TITLE, INK, PAPER, bold=True), 12, 4)
@@ -130,14 +131,14 @@ class Timeline:
             self._canvas[top : top + _BAR, left : max(left + 1, self._x(frame + 1))] = bgr(colour_of(identity))
             self._last[person] = identity, frame
 
-    def picture(self, frame: int, marks: Iterable[tuple[int, int, bool]]) -> Picture:
+    def picture(self, frame: int, marks: Iterable[tuple[int, int, bool]]) -> ImageArray:
         """What is drawn until now.
 
         Args:
             frame: Where now is.
             marks: `(frame, person, good)` for every return, which gets a tick or a cross before it.
         """
-        shown: Picture = self._canvas.copy()
+        shown: ImageArray = self._canvas.copy()
         for at, person, good in marks:
             sign = words("✓" if good else "✗", 13, GOOD if good else BAD, PAPER, bold=True)
             put(shown, sign[3:-2], self._x(at) - sign.shape[1] - 1, _CAPTION + self._row[person] * _ROW - 1)

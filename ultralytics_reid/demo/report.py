@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..evaluation.markdown import facts, table
+from ..evaluation.returns import Returns
 from ..events import Event, Revival, TakenBack
-from ..reporting import facts, table
-from ..scoring import Returns
 from .drawing import letter
-from .truth import SceneTruth
+from .ground_truth import SceneTruth
 
 _GAP_SECONDS = 1.0
 

@@ -9,16 +9,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import ConfigError, ReIDError
+from ..evaluation.returns import returns
 from ..events import Event
-from ..scoring import returns
-from .comments import ByHearsay, ByTruth
-from .film import Film, Panel, panel_width
-from .material import Material, material, progress
+from .annotations import ByHearsay, ByTruth
+from .contact_sheet import Gallery, save_sheet
+from .ground_truth import SceneTruth
 from .options import STOCK, DemoOptions
 from .report import Outcome, Report
-from .running import Runner, in_step
-from .sheet import Gallery, save_sheet
-from .truth import SceneTruth
+from .runner import Runner, in_step
+from .source import Material, material, progress
+from .video import Film, Panel, panel_width
 
 VIDEO, SHEET = "tracked.mp4", "identities.png"
 TITLES = {STOCK: "Ultralytics BoT-SORT"}

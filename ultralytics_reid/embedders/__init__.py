@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from ..embedding import Floats
+from .._typing import Floats
 from .crops import NOTHING_ELSE, CropOptions, Preprocessing, Regions
 from .custom import factory_of
 from .encoder import CropEmbedder

@@ -12,11 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..embedding import Bools, Floats
+from .._typing import Bools, Doubles, Floats, ImageArray
 from ..errors import EmbeddingError
-
-Pixels = npt.NDArray[np.uint8]
-Doubles = npt.NDArray[np.float64]
 
 Colour = tuple[float, float, float]
 
@@ -84,11 +81,11 @@ class Preprocessing:
         return f"{self.height}x{self.width}-{named.get((self.mean, self.std), other)}"
 
     @property
-    def fill(self) -> Pixels:
+    def fill(self) -> ImageArray:
         """`(3,)` BGR: the colour that becomes 0, or nearly."""
         return np.asarray(np.rint(np.array(self.mean[::-1]) * 255), np.uint8)
 
-    def normalise(self, crops: Pixels) -> Floats:
+    def normalise(self, crops: ImageArray) -> Floats:
         """Make a network's input of crops.
 
         Args:
@@ -116,8 +113,8 @@ class CropOptions:
     """What a tracker YAML says of crops, over what a model says of itself.
 
     Attributes:
-        height: Pixels; 0 = as the model says.
-        width: Pixels; 0 = as the model says.
+        height: ImageArray; 0 = as the model says.
+        width: ImageArray; 0 = as the model says.
         normalise: A name of `NORMALISATIONS`, or "auto" = as the model says.
         flip: Whether to average with the mirrored crop.
     """
@@ -136,7 +133,7 @@ class CropOptions:
 NOTHING_ELSE = CropOptions()
 
 
-def as_bgr(image: npt.NDArray[Any]) -> Pixels:
+def as_bgr(image: npt.NDArray[Any]) -> ImageArray:
     """A frame as 8-bit BGR: grey is repeated, of 16 bits the upper 8 are kept.
 
     Args:
@@ -160,7 +157,7 @@ def as_bgr(image: npt.NDArray[Any]) -> Pixels:
     return np.asarray(eight if eight.shape[2] == _CHANNELS else np.repeat(eight, _CHANNELS, axis=2), np.uint8)
 
 
-def crop(image: npt.NDArray[Any], regions: Regions, preprocessing: Preprocessing) -> tuple[Pixels, Bools]:
+def crop(image: npt.NDArray[Any], regions: Regions, preprocessing: Preprocessing) -> tuple[ImageArray, Bools]:
     """Cut regions out of a picture, all to one size.
 
     Upright boxes are widened to whole pixels, clipped at the picture's edges and stretched. Rotated boxes are turned
@@ -267,7 +264,7 @@ def _affine(centre: Doubles, across: Doubles, down: Doubles, preprocessing: Prep
     return np.stack([x, y, origin], axis=2)
 
 
-def _resize(picture: Pixels, boxes: npt.NDArray[np.int64], crops: Pixels) -> None:
+def _resize(picture: ImageArray, boxes: npt.NDArray[np.int64], crops: ImageArray) -> None:
     import cv2
 
     size = crops.shape[2], crops.shape[1]
@@ -278,7 +275,7 @@ def _resize(picture: Pixels, boxes: npt.NDArray[np.int64], crops: Pixels) -> Non
         cv2.resize(picture[top:bottom, left:right], size, dst=out, interpolation=way)
 
 
-def _warp(picture: Pixels, affine: Doubles, crops: Pixels, preprocessing: Preprocessing) -> None:
+def _warp(picture: ImageArray, affine: Doubles, crops: ImageArray, preprocessing: Preprocessing) -> None:
     import cv2
 
     size = crops.shape[2], crops.shape[1]
@@ -295,7 +292,9 @@ def _warp(picture: Pixels, affine: Doubles, crops: Pixels, preprocessing: Prepro
             cv2.resize(large, size, dst=out, interpolation=cv2.INTER_AREA)
 
 
-def _suppress(crops: Pixels, masks: Sequence[npt.NDArray[Any]], affine: Doubles, preprocessing: Preprocessing) -> None:
+def _suppress(
+    crops: ImageArray, masks: Sequence[npt.NDArray[Any]], affine: Doubles, preprocessing: Preprocessing
+) -> None:
     fill = preprocessing.fill
     for out, mask, matrix in zip(crops, masks, affine, strict=True):
         inside = _inside(mask, matrix, out.shape[:2])
@@ -303,7 +302,7 @@ def _suppress(crops: Pixels, masks: Sequence[npt.NDArray[Any]], affine: Doubles,
             out[inside == 0] = fill
 
 
-def _inside(mask: npt.NDArray[Any], matrix: Doubles, shape: tuple[int, ...]) -> Pixels | None:
+def _inside(mask: npt.NDArray[Any], matrix: Doubles, shape: tuple[int, ...]) -> ImageArray | None:
     """A mask as its crop shows it, `(height, width)`, not 0 inside; None where it says nothing."""
     import cv2
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..embedding import Floats, unit
+from .._typing import Floats
+from ..appearance.embedding import unit
 
 _MAP_DIMS = 4  # (B, C, H, W)
 _SPREAD = 0.3  # of the Gaussian across a box's width, in half widths

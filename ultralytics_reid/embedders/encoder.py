@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..embedding import Floats, as_features
+from .._typing import Floats, ImageArray
+from ..appearance.embedding import as_features
 from ..errors import ConfigError, EmbeddingError
-from .crops import Pixels, Preprocessing, Regions, crop
+from .crops import Preprocessing, Regions, crop
 
 # Crops at a time: 32 of 256 x 128 are 13 MB when they are normalised.
 _MOST = 32
@@ -93,15 +94,15 @@ class CropEmbedder:
             rows[good] = self.encode(crops)
         return rows
 
-    def encode(self, crops: Pixels) -> Floats:
+    def encode(self, crops: ImageArray) -> Floats:
         """Embed crops of the right size: `(N, height, width, 3)` uint8 BGR, N > 0, to `(N, D)` float32."""
         return np.concatenate([self._both(crops[n : n + _MOST]) for n in range(0, len(crops), _MOST)])
 
-    def _both(self, crops: Pixels) -> Floats:
+    def _both(self, crops: ImageArray) -> Floats:
         rows = self._rows(crops)
         return np.asarray((rows + self._rows(crops[:, :, ::-1])) / 2, np.float32) if self._flip else rows
 
-    def _rows(self, crops: Pixels) -> Floats:
+    def _rows(self, crops: ImageArray) -> Floats:
         batch = np.ascontiguousarray(crops) if self._raw else self.preprocessing.normalise(crops)
         rows = as_features(_matrix(self._encode(batch), self.name), len(crops))
         if self.dim not in (None, rows.shape[1]):
@@ -123,7 +124,7 @@ def digest(*files: Path) -> str:
     return total.hexdigest()[:_DIGEST]
 
 
-def _probes(preprocessing: Preprocessing) -> Pixels:
+def _probes(preprocessing: Preprocessing) -> ImageArray:
     """Crops that no network takes for the same."""
     shape = (_PROBES, preprocessing.height, preprocessing.width, 3)
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)

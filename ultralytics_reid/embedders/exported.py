@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..embedding import Floats
+from .._typing import Floats, ImageArray
 from ..errors import ConfigError, EmbeddingError
-from .crops import NORMALISATIONS, CropOptions, Pixels, Preprocessing
+from .crops import NORMALISATIONS, CropOptions, Preprocessing
 from .encoder import CropEmbedder, digest, need
 
-_Crops = TypeVar("_Crops", Floats, Pixels)
+_Crops = TypeVar("_Crops", Floats, ImageArray)
 
 METADATA = "ultralytics_reid"
 FULL_PRECISION = "fp32"
@@ -196,7 +196,7 @@ def _openvino(path: Path) -> _Model:
         metadata[METADATA] = model.get_rt_info(METADATA).astype(str)
     settings = _openvino_settings(openvino, metadata)
 
-    def network(preprocessing: Preprocessing) -> Callable[[Pixels], Floats]:
+    def network(preprocessing: Preprocessing) -> Callable[[ImageArray], Floats]:
         whole = _normalising(model, preprocessing)
 
         def compiled(size: int) -> Any:
@@ -206,7 +206,7 @@ def _openvino(path: Path) -> _Model:
         # All at once, or the first crowd would have to wait for it.
         networks = {size: compiled(size) for size in ([batch] if batch else _POWERS)}
 
-        def run(crops: Pixels) -> Floats:
+        def run(crops: ImageArray) -> Floats:
             return np.asarray(networks[len(crops)](crops)[0])
 
         return _in_batches_of(batch, run) if batch else _by_powers_of_two(run)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..embedding import Floats, as_features
+from .._typing import Floats
+from ..appearance.embedding import as_features
 from ..errors import ConfigError, EmbeddingError
 from .crops import as_bgr, clipped
 from .encoder import digest, need

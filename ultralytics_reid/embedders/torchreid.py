@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..embedding import Floats
+from .._typing import Floats
 from ..errors import ConfigError
 from .crops import NOTHING_ELSE, CropOptions, Preprocessing
 from .encoder import CropEmbedder, digest

@@ -12,20 +12,21 @@ from typing import Literal
 
 import numpy as np
 
+from .._typing import Floats, ImageArray
+from ..appearance.embedding import unit
 from ..embedders import family_of
-from ..embedding import Floats, unit
 from ..errors import GalleryError, GalleryMissing
-from .drafts import as_jpeg
-from .images import ImageEmbedder, image_embedder
+from .export.tabular import save_sightings, save_visits
+from .image_embedder import ImageEmbedder, image_embedder
+from .image_io import as_picture
 from .journeys import JOIN_SECONDS, Journey, journeys
-from .learning import SharedLearning
-from .reading import Picture, as_picture
+from .linking.linker import RECIPE
+from .linking.open_visits import as_jpeg
+from .linking.shared_evidence import SharedLearning
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids
-from .registrar import RECIPE
 from .retention import forget_evidence, forget_names, merged_key, prune, purge
 from .scorer import Scorer
 from .stores import Deleted, Health, Store, open_store
-from .tables import save_sightings, save_visits
 
 Likeness = Literal["learned", "cosine", "euclidean"]
 
@@ -198,7 +199,7 @@ class Gallery:
     # Who
 
     def enrol(
-        self, name: str, images: Iterable[str | Path | Picture], *, cls: int = 0, store_crops: bool = False
+        self, name: str, images: Iterable[str | Path | ImageArray], *, cls: int = 0, store_crops: bool = False
     ) -> int:
         """Put a named individual in the gallery, or add pictures of one who is in it.
 
@@ -318,7 +319,7 @@ class Gallery:
 
     def search(
         self,
-        query: str | Path | Picture | Floats | int,
+        query: str | Path | ImageArray | Floats | int,
         k: int = 10,
         where: Filter = ANY,
         *,
@@ -508,12 +509,12 @@ class Gallery:
             if before is None or visit.last > before.last:
                 latest[visit.camera] = visit
 
-    def _query(self, query: str | Path | Picture | Floats) -> Floats:
+    def _query(self, query: str | Path | ImageArray | Floats) -> Floats:
         if isinstance(query, np.ndarray) and query.ndim == 1:
             return np.asarray(checked_embeddings(query[None], self.store.dim)[0])
         return np.asarray(self._embed([as_picture(query)])[0], np.float32)  # type: ignore[arg-type]
 
-    def _looked_at(self, images: Iterable[str | Path | Picture]) -> tuple[Picture | None, Floats]:
+    def _looked_at(self, images: Iterable[str | Path | ImageArray]) -> tuple[ImageArray | None, Floats]:
         """The first of some pictures, and embeddings of all; a few are in memory at a time."""
         rest, first, vectors = iter(images), None, [np.zeros((0, 0), np.float32)]
         while some := [as_picture(image) for image in islice(rest, _AT_ONCE)]:
@@ -521,7 +522,7 @@ class Gallery:
             vectors.append(unit(self._embed(some, _AT_ONCE * (len(vectors) - 1))))
         return first, np.concatenate(vectors[1:] or vectors)
 
-    def _embed(self, pictures: Sequence[Picture], before: int = 0) -> Floats:
+    def _embed(self, pictures: Sequence[ImageArray], before: int = 0) -> Floats:
         """Embeddings of pictures, so many of which came before."""
         if self._embedder is None:
             self._embedder = image_embedder(self.recipe)

@@ -11,7 +11,7 @@ from statistics import median
 
 import numpy as np
 
-from ..embedding import Floats
+from .._typing import Floats
 from ..errors import GalleryError
 from .records import ENROLLED, Visit
 

@@ -9,11 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from ..embedding import Floats, unit
+from .._typing import Doubles, Floats, Ints
+from ..appearance.embedding import unit
 from ..errors import GalleryError
-
-Ints = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
 
 # The host returns ids as float32, which holds every whole number up to 2^24. Those from here to there are never given
 # by a gallery: a tracker whose gallery is away takes its ids from them, so that they can't be anybody's in it.

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..calibration import PRIORS, ScoreModel
-from ..embedding import Bools, Floats, unit
-from ..metric import Metric
-from .evidence import Evidence
-from .records import Doubles
+from .._typing import Bools, Doubles, Floats
+from ..appearance.calibration import PRIORS, ScoreModel
+from ..appearance.embedding import unit
+from ..appearance.evidence import Evidence
+from ..appearance.metric import Metric
 
 # Individuals of a camera without whom nothing can be said of its light.
 _FEWEST = 2

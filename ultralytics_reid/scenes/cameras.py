@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .chance import Floats, between
+from .._typing import Doubles
+from .hashed_random import between
 from .options import SceneOptions
 
 PERSON = 1.72  # metres, of whom `near` and `far` are said
@@ -64,11 +65,11 @@ class Camera:
     gamma: float
     pillars: tuple[Pillar, ...]
 
-    def scale(self, depth: Floats) -> Floats:
+    def scale(self, depth: Doubles) -> Doubles:
         """Pixels a metre at a depth."""
         return self.focal / depth
 
-    def half_width(self, depth: Floats) -> Floats:
+    def half_width(self, depth: Doubles) -> Doubles:
         """Metres from the axis to the picture's edge at a depth."""
         return self.width / 2 / self.focal * depth
 

@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .backdrop import Image
-from .chance import Floats
+from .._typing import Doubles, ImageArray
+from .clothing import Colour, Looks
 from .pose import HEAD_TALL, HEAD_WIDE, HEM, HIPS, LEGS, SIDES, Figures, J
-from .wardrobe import Colour, Looks
 
 _SHIFT = 4  # bits of a pixel's fraction
 _PART = 1 << _SHIFT
@@ -37,8 +36,8 @@ class Brush:
         facing: Radians: 0 faces right, pi/2 away.
     """
 
-    picture: Image
-    at: Floats
+    picture: ImageArray
+    at: Doubles
     unit: float
     looks: Looks
     facing: float
@@ -54,7 +53,7 @@ class Brush:
         wide, tall = (max(1, round(r * _PART)) for r in radii)
         cv2.ellipse(self.picture, (x, y), (wide, tall), angle, 0, 360, colour, -1, cv2.LINE_AA, _SHIFT)
 
-    def limb(self, joints: Sequence[Floats], radii: Sequence[float], colour: Colour) -> None:
+    def limb(self, joints: Sequence[Doubles], radii: Sequence[float], colour: Colour) -> None:
         """Fill a chain of rounded, tapering pieces; `radii` in heights."""
         thick = [r * self.unit * self.looks.build for r in radii]
         for (a, b), (ra, rb) in zip(pairwise(joints), pairwise(thick), strict=True):
@@ -64,7 +63,7 @@ class Brush:
         for joint, radius in zip(joints, thick, strict=True):
             self.disc(joint, (radius, radius), colour)
 
-    def around(self, level: tuple[Floats, float, float], begin: float, end: float) -> tuple[float, float] | None:
+    def around(self, level: tuple[Doubles, float, float], begin: float, end: float) -> tuple[float, float] | None:
         """Left and right edge of what is seen of a part of the body's round.
 
         Args:
@@ -82,7 +81,7 @@ class Brush:
         return float(x.min()), float(x.max())
 
 
-def draw_figure(picture: Image, figures: Figures, row: int, looks: Looks) -> None:
+def draw_figure(picture: ImageArray, figures: Figures, row: int, looks: Looks) -> None:
     """Draw a figure.
 
     Args:
@@ -141,7 +140,7 @@ def _arm(brush: Brush, side: int, light: float) -> None:
     brush.disc(joints[2], (0.022 * brush.unit, 0.024 * brush.unit), skin)
 
 
-def _levels(brush: Brush) -> list[tuple[Floats, float, float]]:
+def _levels(brush: Brush) -> list[tuple[Doubles, float, float]]:
     """The torso from the neck to the hips, or lower for what is long: centre, half width and half depth in pixels."""
     top = (brush.at[J.SHOULDER_L] + brush.at[J.SHOULDER_R]) / 2
     low = (brush.at[J.HIP_L] + brush.at[J.HIP_R]) / 2
@@ -152,14 +151,14 @@ def _levels(brush: Brush) -> list[tuple[Floats, float, float]]:
     return [(top + (low - top) * down, wide * size, deep * size) for down, wide, deep in rows]
 
 
-def _outline(brush: Brush, levels: list[tuple[Floats, float, float]], colour: Colour) -> None:
+def _outline(brush: Brush, levels: list[tuple[Doubles, float, float]], colour: Colour) -> None:
     """Fill between levels; each piece is convex."""
     half = [float(np.hypot(w * np.sin(brush.facing), d * np.cos(brush.facing))) for _, w, d in levels]
     for (a, *_), (b, *_), ha, hb in zip(levels, levels[1:], half, half[1:], strict=False):
         brush.polygon([[a[0] - ha, a[1]], [a[0] + ha, a[1]], [b[0] + hb, b[1]], [b[0] - hb, b[1]]], colour)
 
 
-def _band(brush: Brush, levels: list[tuple[Floats, float, float]], begin: float, end: float, colour: Colour) -> None:
+def _band(brush: Brush, levels: list[tuple[Doubles, float, float]], begin: float, end: float, colour: Colour) -> None:
     """Fill what is seen of a part of the round, between levels."""
     edges = [(level[0][1], brush.around(level, begin, end)) for level in levels]
     for (ya, a), (yb, b) in pairwise(edges):
@@ -167,7 +166,7 @@ def _band(brush: Brush, levels: list[tuple[Floats, float, float]], begin: float,
             brush.polygon([[a[0], ya], [a[1], ya], [b[1], yb], [b[0], yb]], colour)
 
 
-def _between(levels: list[tuple[Floats, float, float]], share: float) -> tuple[Floats, float, float]:
+def _between(levels: list[tuple[Doubles, float, float]], share: float) -> tuple[Doubles, float, float]:
     """A level between the shoulders and the hips."""
     body = levels[1:5]
     downs = [row[0] for row in _TORSO[1:]]
@@ -193,7 +192,7 @@ def _torso(brush: Brush) -> None:
     brush.limb([neck, (neck + chest) / 2], (0.03, 0.034), _shade(looks.skin, 0.85))
 
 
-def _edge(brush: Brush, a: tuple[Floats, float, float], b: tuple[Floats, float, float]) -> None:
+def _edge(brush: Brush, a: tuple[Doubles, float, float], b: tuple[Doubles, float, float]) -> None:
     colour = _shade(brush.looks.top_colour, 0.72)
     half = [float(np.hypot(w * np.sin(brush.facing), d * np.cos(brush.facing))) for _, w, d in (a, b)]
     (xa, ya), (xb, yb) = a[0], b[0]
@@ -201,7 +200,7 @@ def _edge(brush: Brush, a: tuple[Floats, float, float], b: tuple[Floats, float, 
     brush.polygon(points, colour)
 
 
-def _pattern(brush: Brush, levels: list[tuple[Floats, float, float]]) -> None:
+def _pattern(brush: Brush, levels: list[tuple[Doubles, float, float]]) -> None:
     looks = brush.looks
     if looks.top == "striped":
         for n in range(5):
@@ -229,7 +228,7 @@ def _head(brush: Brush) -> None:
     _hat(brush, centre, wide, tall)
 
 
-def _face(brush: Brush, centre: Floats, wide: float, tall: float) -> None:
+def _face(brush: Brush, centre: Doubles, wide: float, tall: float) -> None:
     seen = brush.around((centre, wide, wide), -1.25, 1.25)
     if seen is None:
         return
@@ -246,7 +245,7 @@ def _face(brush: Brush, centre: Floats, wide: float, tall: float) -> None:
                 brush.disc(((eye[0] + eye[1]) / 2, centre[1] - 0.08 * tall), (0.1 * wide, 0.07 * tall), (40, 40, 45))
 
 
-def _hat(brush: Brush, centre: Floats, wide: float, tall: float) -> None:
+def _hat(brush: Brush, centre: Doubles, wide: float, tall: float) -> None:
     looks = brush.looks
     if looks.hat == "none":
         return
@@ -280,11 +279,11 @@ def _bag(brush: Brush) -> None:
         _box(brush, centre - np.array([0, 0.06 * size]), wide * size, 0.04 * size, flap)
 
 
-def _strap(brush: Brush, end: Floats, colour: Colour) -> None:
+def _strap(brush: Brush, end: Doubles, colour: Colour) -> None:
     brush.limb([brush.at[J.SHOULDER_L], end], (0.007, 0.007), colour)
 
 
-def _box(brush: Brush, centre: Floats, wide: float, tall: float, colour: Colour) -> None:
+def _box(brush: Brush, centre: Doubles, wide: float, tall: float, colour: Colour) -> None:
     """A box with cut corners."""
     cut = 0.25 * min(wide, tall)
     corner = np.array([[wide - cut, tall], [wide, tall - cut], [wide, cut - tall], [wide - cut, -tall]])

@@ -7,14 +7,14 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from .._typing import Doubles, Ints
 from .cameras import Camera
-from .chance import Floats, Ints
 from .pose import LEGS, SIDES, Figures, J
 
 _SIDEWAYS = (-0.55, 0.0, 0.55)  # places across a limb, in its radii
 
 
-def _samples() -> tuple[Floats, Floats, Floats]:
+def _samples() -> tuple[Doubles, Doubles, Doubles]:
     """Points all over a body: `(K, 19)` weights of the joints, `(K,)` radii sideways, `(K,)` shares of the area."""
     rows: list[tuple[dict[J, float], float]] = []
     weights: list[float] = []
@@ -54,7 +54,7 @@ _BONES = np.array([(J.HEAD, J.HEAD), *(pair for chain in (*LEGS, *SIDES) for pai
 _SLIM = 0.8  # of the radii: boxes are wider than what they stand for
 
 
-def visible_shares(camera: Camera, figures: Figures, frames: Ints) -> Floats:
+def visible_shares(camera: Camera, figures: Figures, frames: Ints) -> Doubles:
     """How much of each body can be seen.
 
     Args:
@@ -74,7 +74,7 @@ def visible_shares(camera: Camera, figures: Figures, frames: Ints) -> Floats:
     return np.asarray(1 - (hidden * _AREA).sum(axis=1))
 
 
-def _points(figures: Figures) -> tuple[Floats, Floats]:
+def _points(figures: Figures) -> tuple[Doubles, Doubles]:
     """`(R, K)` x and y of the points all over each body."""
     # No BLAS: the same bits whatever the number of rows.
     x, y = (np.einsum("rj,kj->rk", figures.joints[..., axis], _MIX) for axis in range(2))
@@ -82,7 +82,7 @@ def _points(figures: Figures) -> tuple[Floats, Floats]:
     return x + _SIDE * radius, y
 
 
-def _hide_each_other(hidden: npt.NDArray[np.bool_], figures: Figures, frames: Ints, x: Floats, y: Floats) -> None:
+def _hide_each_other(hidden: npt.NDArray[np.bool_], figures: Figures, frames: Ints, x: Doubles, y: Doubles) -> None:
     """Mark in `hidden` what bodies in front cover of what isn't hidden yet."""
     back, front = _overlapping(figures, frames)
     # Most points are outside most boxes: only the few that aren't are looked at closer.
@@ -98,14 +98,14 @@ def _hide_each_other(hidden: npt.NDArray[np.bool_], figures: Figures, frames: In
     hidden[body[rest[covered]], point[rest[covered]]] = True
 
 
-def _in_trunk(figures: Figures, rows: Ints, x: Floats, y: Floats) -> npt.NDArray[np.bool_]:
+def _in_trunk(figures: Figures, rows: Ints, x: Doubles, y: Doubles) -> npt.NDArray[np.bool_]:
     """`(M,)`: whether each point is covered by the trunk of a row."""
     at, radii = figures.joints[:, _TRUNK], _SLIM * figures.radii[:, _TRUNK, None]
     low, high = (at - radii).min(axis=1)[rows], (at + radii).max(axis=1)[rows]
     return np.asarray((x >= low[:, 0]) & (x < high[:, 0]) & (y >= low[:, 1]) & (y < high[:, 1]))
 
 
-def _near_bones(figures: Figures, rows: Ints, x: Floats, y: Floats) -> npt.NDArray[np.bool_]:
+def _near_bones(figures: Figures, rows: Ints, x: Doubles, y: Doubles) -> npt.NDArray[np.bool_]:
     """`(M,)`: whether each point is within the radius of any bone of a row."""
     near = np.zeros(len(x), bool)
     for first, last in _BONES:

@@ -8,10 +8,10 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from .._typing import Doubles, Ints
 from .cameras import Camera
-from .chance import Floats, Ints
+from .clothing import BAGS, Bodies
 from .routes import Poses
-from .wardrobe import BAGS, Bodies
 
 
 class Joint(IntEnum):
@@ -71,18 +71,18 @@ class Figures:
         slope: `(R,)` how much of a step into the depth shows as a step upwards.
     """
 
-    joints: Floats
-    radii: Floats
-    scale: Floats
-    depth: Floats
-    facing: Floats
-    foot: Floats
-    slope: Floats
+    joints: Doubles
+    radii: Doubles
+    scale: Doubles
+    depth: Doubles
+    facing: Doubles
+    foot: Doubles
+    slope: Doubles
 
     def __getitem__(self, rows: slice | Ints | npt.NDArray[np.bool_]) -> Figures:
         return Figures(*(values[rows] for values in vars(self).values()))
 
-    def boxes(self) -> Floats:
+    def boxes(self) -> Doubles:
         """`(R, 4)` xyxy around each body."""
         low = (self.joints - self.radii[..., None]).min(axis=1)
         high = (self.joints + self.radii[..., None]).max(axis=1)
@@ -111,7 +111,7 @@ def make_figures(camera: Camera, poses: Poses, bodies: Bodies) -> Figures:
     return Figures(np.stack([x, y], axis=2), radii, scale, poses.depth, facing, foot, camera.stands / poses.depth)
 
 
-def _joints(poses: Poses, bodies: Bodies) -> tuple[Floats, Floats, Floats]:
+def _joints(poses: Poses, bodies: Bodies) -> tuple[Doubles, Doubles, Doubles]:
     """`(R, 19)` metres to the right of, above and ahead of the ground between the feet."""
     tall = bodies.height
     swing = _SWING * poses.stride * np.sin(poses.phase)
@@ -136,7 +136,7 @@ def _joints(poses: Poses, bodies: Bodies) -> tuple[Floats, Floats, Floats]:
     return out, up, ahead
 
 
-def _leg(tall: Floats, swing: Floats, rising: Floats) -> tuple[Floats, Floats]:
+def _leg(tall: Doubles, swing: Doubles, rising: Doubles) -> tuple[Doubles, Doubles]:
     """`(R, 4)` metres below and ahead of the hip: hip, knee, ankle, toe."""
     shank = swing - _KNEE_BEND * np.maximum(rising, 0)
     zero = np.zeros_like(swing)
@@ -149,7 +149,7 @@ def _leg(tall: Floats, swing: Floats, rising: Floats) -> tuple[Floats, Floats]:
     return down, np.column_stack([ahead, toe_ahead]) * tall[:, None]
 
 
-def _arm(tall: Floats, swing: Floats) -> tuple[Floats, Floats]:
+def _arm(tall: Doubles, swing: Doubles) -> tuple[Doubles, Doubles]:
     """`(R, 3)` metres below and ahead of the shoulder: shoulder, elbow, hand."""
     bent, zero = swing + _ELBOW_BEND, np.zeros_like(swing)
     down = np.stack([zero, _UPPER_ARM * np.cos(swing), _FOREARM * np.cos(bent)], axis=1)
@@ -157,7 +157,7 @@ def _arm(tall: Floats, swing: Floats) -> tuple[Floats, Floats]:
     return np.cumsum(down, axis=1) * tall[:, None], np.cumsum(ahead, axis=1) * tall[:, None]
 
 
-def _put_bag(out: Floats, up: Floats, ahead: Floats, bodies: Bodies) -> None:
+def _put_bag(out: Doubles, up: Doubles, ahead: Doubles, bodies: Bodies) -> None:
     """Where the bag hangs; the head, where there is none."""
     kind = [BAGS[b] for b in range(len(BAGS))]
     places = {"backpack": (0.0, 0.70, -0.10), "shoulder": (0.13, 0.52, -0.02)}
@@ -174,7 +174,7 @@ def _put_bag(out: Floats, up: Floats, ahead: Floats, bodies: Bodies) -> None:
             values[lacks, joint] = values[lacks, J.HEAD]
 
 
-def _radii(bodies: Bodies, facing: Floats) -> Floats:
+def _radii(bodies: Bodies, facing: Doubles) -> Doubles:
     """`(R, 19)` metres."""
     radii = np.zeros((len(facing), len(J)))
     radii[:, : len(_RADII)] = _RADII

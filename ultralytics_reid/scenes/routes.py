@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._typing import Doubles, Ints
 from .cameras import Camera
-from .chance import Floats, Ints, between, uniform
+from .hashed_random import between, uniform
 
 # Somebody this far outside the picture's edge, legs together, is out of it. Metres.
 _OUTSIDE = 0.3
@@ -30,11 +31,11 @@ class Poses:
         stride: How much they walk, 0 (standing) to 1.
     """
 
-    x: Floats
-    depth: Floats
-    heading: Floats
-    phase: Floats
-    stride: Floats
+    x: Doubles
+    depth: Doubles
+    heading: Doubles
+    phase: Doubles
+    stride: Doubles
 
 
 @dataclass(frozen=True)
@@ -51,20 +52,20 @@ class Ways:
         stride: `(V, 10)` there, 0 to 1.
     """
 
-    times: Floats
-    x: Floats
-    depth: Floats
-    walked: Floats
-    turns: Floats
-    heading: Floats
-    stride: Floats
+    times: Doubles
+    x: Doubles
+    depth: Doubles
+    walked: Doubles
+    turns: Doubles
+    heading: Doubles
+    stride: Doubles
 
     @property
-    def seconds(self) -> Floats:
+    def seconds(self) -> Doubles:
         """`(V,)`, how long each visit takes."""
         return self.times[:, -1]
 
-    def at(self, rows: Ints, seconds: Floats) -> Poses:
+    def at(self, rows: Ints, seconds: Doubles) -> Poses:
         """Where people are.
 
         Args:
@@ -78,7 +79,7 @@ class Ways:
         return Poses(x, depth, heading, walked, stride)
 
 
-def _between_knots(knots: Floats, seconds: Floats) -> tuple[Ints, Floats]:
+def _between_knots(knots: Doubles, seconds: Doubles) -> tuple[Ints, Doubles]:
     """The knot before each time, and how far it is to the next one, 0 to 1."""
     before = np.clip((knots <= seconds[:, None]).sum(axis=1) - 1, 0, knots.shape[1] - 2)
     rows = np.arange(len(knots))
@@ -86,7 +87,7 @@ def _between_knots(knots: Floats, seconds: Floats) -> tuple[Ints, Floats]:
     return before, np.clip((seconds - low) / np.maximum(high - low, 1e-9), 0, 1)
 
 
-def _read(values: Floats, before: Ints, share: Floats) -> Floats:
+def _read(values: Doubles, before: Ints, share: Doubles) -> Doubles:
     rows = np.arange(len(values))
     low = values[rows, before]
     return low + (values[rows, before + 1] - low) * share
@@ -110,7 +111,7 @@ def make_ways(camera: Camera, stops: float, seed: int, people: Ints, visits: Int
 
 
 _Key = tuple[int | str | Ints, ...]
-_Points = tuple[Floats, Floats]
+_Points = tuple[Doubles, Doubles]
 
 
 def _across(camera: Camera, key: _Key) -> _Points:
@@ -135,7 +136,7 @@ def _across(camera: Camera, key: _Key) -> _Points:
     return np.stack([enter, x1, x2, leave], axis=1), depth
 
 
-def _midway(first: Floats, last: Floats, low: Floats, high: Floats, key: _Key) -> list[Floats]:
+def _midway(first: Doubles, last: Doubles, low: Doubles, high: Doubles, key: _Key) -> list[Doubles]:
     """Depths of the two places: near the straight line, inside the lane."""
     bends = [(high - low) * between(-0.2, 0.2, *key, f"bend{n}") for n in range(2)]
     return [np.clip(first + (last - first) * s + b, low, high) for s, b in zip((1 / 3, 2 / 3), bends, strict=True)]
@@ -155,7 +156,7 @@ def _along(camera: Camera, key: _Key) -> _Points:
     return np.stack([edges[0], *middle, edges[1]], axis=1), depth
 
 
-def _timed(x: Floats, depth: Floats, stops: float, key: _Key) -> Ways:
+def _timed(x: Doubles, depth: Doubles, stops: float, key: _Key) -> Ways:
     """Walk through four places, standing for a while at the two in the middle."""
     dx, dz = np.diff(x, axis=1), np.diff(depth, axis=1)
     length = np.hypot(dx, dz)
@@ -178,7 +179,7 @@ def _timed(x: Floats, depth: Floats, stops: float, key: _Key) -> Ways:
     return Ways(times, x[:, twice], depth[:, twice], walked[:, twice], turns, heading, stride)
 
 
-def _facing(times: Floats, parts: Floats, direction: Floats, key: _Key) -> tuple[Floats, Floats, Floats]:
+def _facing(times: Doubles, parts: Doubles, direction: Doubles, key: _Key) -> tuple[Doubles, Doubles, Doubles]:
     """`(V, 10)` times, headings and strides at the beginning and the end of each part."""
     walk = np.unwrap(direction, axis=1)
     standing = parts[:, 1::2] > 0

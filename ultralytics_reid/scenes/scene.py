@@ -10,16 +10,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .backdrop import Backdrop, Image, make_backdrop
+from .._typing import ImageArray, Ints
+from .background import Backdrop, make_backdrop
 from .cameras import Camera, Pillar, make_camera
-from .chance import Ints, uniform
+from .clothing import Looks, Wardrobe
 from .drawing import draw_figure
+from .hashed_random import uniform
 from .occlusion import visible_shares
 from .options import SceneOptions
 from .pose import Figures, make_figures
 from .routes import make_ways
 from .schedule import make_schedules
-from .wardrobe import Looks, Wardrobe
 
 # Frames that are made together. They begin at multiples of it, so that where somebody starts to look changes nothing.
 _CHUNK = 32
@@ -149,7 +150,7 @@ class Scene:
             of = slice(begin, end)
             yield View(number, index, index / self.options.fps, ids[of], xyxy[of], visible[of])
 
-    def render(self, view: View) -> Image:
+    def render(self, view: View) -> ImageArray:
         """Draw a view: those of its ids who are there at its frame.
 
         Args:
@@ -169,7 +170,7 @@ class Scene:
         self._draw(camera, picture, backdrop, ids, figures)
         return self._seen(camera, picture, view.index)
 
-    def _draw(self, camera: Camera, picture: Image, backdrop: Backdrop, ids: Ints, figures: Figures) -> None:
+    def _draw(self, camera: Camera, picture: ImageArray, backdrop: Backdrop, ids: Ints, figures: Figures) -> None:
         """Far things first."""
         pillars = list(zip(camera.pillars, backdrop.pillars, strict=True))
         for row in np.argsort(-figures.depth, kind="stable").tolist():
@@ -179,7 +180,7 @@ class Scene:
         for pillar in pillars:
             _stand(picture, *pillar)
 
-    def _seen(self, camera: Camera, picture: Image, index: int) -> Image:
+    def _seen(self, camera: Camera, picture: ImageArray, index: int) -> ImageArray:
         """What the camera makes of it: its lens, light, and sensor."""
         picture = cv2.LUT(cv2.GaussianBlur(picture, (3, 3), 0.7), _tone(camera))
         if not self.options.noise:
@@ -201,18 +202,18 @@ class Scene:
         return self._backdrops[camera.number]
 
 
-def _tone(camera: Camera) -> Image:
+def _tone(camera: Camera) -> ImageArray:
     """`(1, 256, 3)`: the tone curve of each channel."""
     level = (np.arange(256)[:, None] / 255) ** camera.gamma
     return np.clip(255 * level * camera.gain, 0, 255).astype(np.uint8)[None]
 
 
-def _stand(picture: Image, pillar: Pillar, image: Image) -> None:
+def _stand(picture: ImageArray, pillar: Pillar, image: ImageArray) -> None:
     left = max(0, pillar.left)
     picture[: image.shape[0], left : left + image.shape[1]] = image
 
 
-def _shadow(picture: Image, figures: Figures, row: int) -> None:
+def _shadow(picture: ImageArray, figures: Figures, row: int) -> None:
     """A soft patch on the ground."""
     x, y = figures.foot[row]
     wide, tall = 0.5 * figures.scale[row], 0.5 * figures.scale[row] * figures.slope[row]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .._typing import Doubles, Ints
 from ..errors import ConfigError
 from .cameras import Camera
-from .chance import Floats, Ints, between, uniform
+from .hashed_random import between, uniform
 from .options import SceneOptions
 from .routes import make_ways
 
@@ -39,8 +40,8 @@ class Visits:
     person: Ints
     number: Ints
     camera: Ints
-    start: Floats
-    end: Floats
+    start: Doubles
+    end: Doubles
 
     def __len__(self) -> int:
         return len(self.person)
@@ -115,7 +116,7 @@ def _next_cameras(options: SceneOptions, people: Ints, number: int, before: Ints
     return np.where(moves, other, np.where(before >= 0, before, anywhere))
 
 
-def _seconds(options: SceneOptions, cameras: Sequence[Camera], people: Ints, number: int, camera: Ints) -> Floats:
+def _seconds(options: SceneOptions, cameras: Sequence[Camera], people: Ints, number: int, camera: Ints) -> Doubles:
     """How long visits take; their ways aren't kept."""
     seconds = np.zeros(len(people))
     for c in cameras:
@@ -126,7 +127,7 @@ def _seconds(options: SceneOptions, cameras: Sequence[Camera], people: Ints, num
     return seconds
 
 
-def _arrivals(options: SceneOptions, chains: Visits) -> Floats:
+def _arrivals(options: SceneOptions, chains: Visits) -> Doubles:
     """`(people,)` seconds of the first visits: evenly over the time that lets everybody finish."""
     length = np.zeros(options.people)
     np.maximum.at(length, chains.person - 1, chains.end)
@@ -136,7 +137,7 @@ def _arrivals(options: SceneOptions, chains: Visits) -> Floats:
     return share * np.maximum(options.seconds - length, _SPREAD * options.seconds)
 
 
-def _admitted(options: SceneOptions, chains: Visits, arrivals: Floats) -> Floats:
+def _admitted(options: SceneOptions, chains: Visits, arrivals: Doubles) -> Doubles:
     """Arrivals put off until there is room for all of a person's visits; nobody overtakes another in the queue."""
     assert options.crowd is not None
     slots = int(options.seconds / _SLOT) + 1

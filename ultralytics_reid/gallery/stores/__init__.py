@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ...embedding import Floats
+from ..._typing import Floats, Ints
 from ...errors import GalleryError
-from ..records import ANY, Filter, Hits, Ints, Records, Visit
+from ..records import ANY, Filter, Hits, Records, Visit
 
 __all__ = ["Deleted", "Health", "Store", "open_store"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...embedding import Bools, Floats
-from ..records import ANY, Filter, Hits, Ints, Records, nothing
+from ..._typing import Bools, Floats, Ints
+from ..records import ANY, Filter, Hits, Records, nothing
 
 # Gathering a row and multiplying it costs some three times what multiplying it where it is does, as long as the block
 # stays in the processor's cache: with blocks of 2 MiB it is ten times.

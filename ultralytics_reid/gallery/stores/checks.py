@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...embedding import Floats
+from ..._typing import Floats
 from ...errors import GalleryError, GalleryMissing
 from ..records import LAST_ID, check_name, checked_embeddings
 

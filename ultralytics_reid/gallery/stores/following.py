@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...embedding import Floats
+from ..._typing import Floats
 from ..records import Filter, Hits
 from .cache import Cache
 from .database import Connection

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ...embedding import Floats
+from ..._typing import Floats
 from ...errors import GalleryError, GalleryUnavailable
 from .milvus_filters import EVERYTHING
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...embedding import Floats
+from ..._typing import Floats
 from ...errors import GalleryError
 from ..records import Records, Visit, nothing
 from .milvus_client import Row

@@ -9,20 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...embedding import Floats
+from ..._typing import Floats, Ints
 from ...errors import GalleryError
-from ..records import (
-    ANY,
-    FIRST_LOCAL_ID,
-    Filter,
-    Hits,
-    Ints,
-    Records,
-    Visit,
-    check_name,
-    checked_records,
-    checked_visits,
-)
+from ..records import ANY, FIRST_LOCAL_ID, Filter, Hits, Records, Visit, check_name, checked_records, checked_visits
 from . import Deleted, Health
 from .checks import check_blob, check_identity, check_queries, check_reserved
 

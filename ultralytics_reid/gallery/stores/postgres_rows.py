@@ -10,7 +10,7 @@ import psycopg
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from ...embedding import Floats
+from ..._typing import Floats
 from ..records import Filter, Records, Visit, nothing
 
 SIGHTING_COLUMNS = "id, identity, visit, camera, time, class, quality, embedding"

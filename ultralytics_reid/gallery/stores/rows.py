@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..._typing import Ints
 from ...errors import GalleryError
-from ..records import Ints, Records, Visit, nothing
+from ..records import Records, Visit, nothing
 from .sql import Condition, is_member, members
 
 Row = tuple[Any, ...]

@@ -1,0 +1,1 @@
+"""How individuals look: embeddings, the learned metric, calibrated scores, evidence."""

@@ -1,0 +1,244 @@
+"""What a similarity is worth: genuine and impostor scores, learned online, turned into log-likelihood ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from .._typing import Bools, Doubles, Floats
+
+_KEPT = 256
+# As many individuals the prior for strangers counts: a handful of people says little of how alike people can be.
+_PRIOR_PEOPLE = 8
+# Below this many pairs of either kind a score says nothing; from so many on it is believed in full.
+_TRUSTED, _BELIEVED = 12, 24
+# Scores that look sharper than this have just not been seen under other light, pose and distance yet.
+_MIN_SPREAD = 0.1
+# Standard deviations between the two kinds from which on they count as told apart.
+_SEPARATE = 4.0
+# Standard deviations below which they don't.
+_TOLD_APART = 1.5
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What plain cosines of a kind of embedder are usually like, until the video tells.
+
+    Attributes:
+        genuine: Mean of crops of one individual against what is remembered of it.
+        impostor: The same for another individual.
+        spread: Standard deviation of both.
+    """
+
+    genuine: float
+    impostor: float
+    spread: float
+
+
+# By embedders' family. Classifiers and detectors have none: their plain cosines hardly tell individuals apart, and
+# those under the learned metric are alike for all embedders.
+PRIORS = {"reid": Prior(0.88, 0.65, 0.1)}
+# Cosines under the learned metric, whatever the embedder.
+LEARNED = Prior(0.6, 0.05, 0.17)
+
+
+class _Pairs:
+    """The last pairs of raw embeddings of one kind, and their scores under the metric of now."""
+
+    def __init__(self) -> None:
+        self._pairs: Floats | None = None
+        self._used = 0
+        self._scores = np.zeros(_KEPT, np.float32)
+        self._moments: tuple[float, float] | None = None
+
+    def add(self, a: Floats, b: Floats, project: Callable[[Floats], Floats]) -> None:
+        a, b = a[-_KEPT:], b[-_KEPT:]
+        if self._pairs is None:
+            self._pairs = np.zeros((_KEPT, 2, a.shape[1]), np.float32)
+        rows = (self._used + np.arange(len(a))) % _KEPT
+        self._pairs[rows, 0], self._pairs[rows, 1] = a, b
+        self._scores[rows] = _similarity(self._pairs[rows], project)
+        self._used += len(a)
+        self._moments = None
+
+    def rescore(self, project: Callable[[Floats], Floats]) -> None:
+        if self._pairs is not None:
+            self._scores[: len(self)] = _similarity(self._pairs[: len(self)], project)
+            self._moments = None
+
+    def __len__(self) -> int:
+        return min(self._used, _KEPT)
+
+    @property
+    def kept(self) -> Floats | None:
+        """`(N, 2, D)` pairs; None before the first."""
+        return None if self._pairs is None else self._pairs[: len(self)]
+
+    @property
+    def moments(self) -> tuple[float, float]:
+        """The scores' sum, and that of their squared deviations from their mean."""
+        if self._moments is None:
+            scores = self._scores[: len(self)]
+            total = float(scores.sum())
+            self._moments = total, float(((scores - total / max(1, len(self))) ** 2).sum())
+        return self._moments
+
+
+def _similarity(pairs: Floats, project: Callable[[Floats], Floats]) -> Floats:
+    seen = project(pairs)
+    return np.asarray(np.einsum("nd,nd->n", seen[:, 0], seen[:, 1]), dtype=np.float32)
+
+
+class ScoreModel:
+    """Two Gaussians with a common spread: scores of the same individual and scores of different ones.
+
+    The common spread makes the ratio linear, hence monotone, in the score: a model with two spreads would call very
+    high similarities suspicious. The pairs are kept raw, so that the model follows the metric (`rescore`).
+
+    Args:
+        project: Maps raw embeddings to where they are compared.
+        learns: Whether to learn from the video; if not, priors are all there is.
+
+    Attributes:
+        people: How many individuals the learned metric was learned from; None for plain cosine.
+    """
+
+    def __init__(self, project: Callable[[Floats], Floats], *, learns: bool = True) -> None:
+        self._project = project
+        self._learns = learns
+        self._prior: Prior | None = None
+        self.people: int | None = None
+        self._genuine, self._impostor = _Pairs(), _Pairs()
+
+    def assume(self, prior: Prior) -> None:
+        """Take a prior for evidence until the learned metric, which has one of its own, replaces plain cosine."""
+        self._prior = prior
+
+    def observe(self, a: Floats, b: Floats, same: Bools) -> None:
+        """Learn from pairs whose truth is known.
+
+        Args:
+            a: `(N, D)` float32 raw embeddings.
+            b: `(N, D)` float32 raw embeddings, the other half of each pair.
+            same: `(N,)`, whether both show the same individual.
+        """
+        if not self._learns:
+            return
+        for pairs, mask in ((self._genuine, same), (self._impostor, ~same)):
+            if mask.any():
+                pairs.add(a[mask], b[mask], self._project)
+
+    @property
+    def pairs(self) -> tuple[Floats | None, Floats | None]:
+        """What it learned from: genuine and impostor pairs, `(N, 2, D)` raw; None where there are none."""
+        return self._genuine.kept, self._impostor.kept
+
+    def rescore(self) -> None:
+        """Measure what is kept anew; to be called when the metric has changed, which has a prior of its own."""
+        self._prior = LEARNED
+        self._genuine.rescore(self._project)
+        self._impostor.rescore(self._project)
+
+    @property
+    def trust(self) -> float:
+        """How far the model may be believed, from 0 (no evidence) to 1."""
+        n = min(len(pairs) + self._assumed(pairs) for pairs in (self._genuine, self._impostor))
+        return float(np.clip((n - _TRUSTED) / (_BELIEVED - _TRUSTED), 0, 1))
+
+    @property
+    def tells(self) -> bool:
+        """Whether it is believed, and the two kinds can be told apart at all."""
+        return self.separation > _TOLD_APART
+
+    @property
+    def separation(self) -> float:
+        """Standard deviations between the means of the two kinds, 0 as long as there is too little evidence."""
+        if not self.trust:
+            return 0.0
+        g, i = self._means()
+        return (g - i) / self._spread()
+
+    def llr(self, scores: Floats) -> Floats:
+        """Log-likelihood ratios, same over different individual, of an array of scores; 0 says nothing."""
+        if not self.trust:
+            return np.zeros_like(scores)
+        g, i = self._means()
+        slope = max(0.0, g - i) / self._spread() ** 2
+        return np.asarray(self.trust * slope * (scores - (g + i) / 2), dtype=np.float32)
+
+    def agreement(self, scores: Floats) -> Floats:
+        """Scores on a scale from -1, typical of different individuals, to 1, typical of the same; 0 says nothing.
+
+        Where the two kinds overlap, or there is too little evidence, everything is drawn towards 0.
+        """
+        if not self.trust:
+            return np.zeros_like(scores)
+        g, i = self._means()
+        sharpness = np.clip(self.separation / _SEPARATE, 0, 1)
+        scale = np.clip((scores - (g + i) / 2) / max((g - i) / 2, _MIN_SPREAD), -1, 1)
+        return np.asarray(self.trust * sharpness * scale, dtype=np.float32)
+
+    @property
+    def acquainted(self) -> float:
+        """How far it can be believed that others will be as those it has met are, from 0 to 1."""
+        return 1.0 if self.people is None else self.people / (self.people + _PRIOR_PEOPLE)
+
+    def cautious_llr(self, scores: Floats) -> Floats:
+        """As `llr`, but those who weren't met yet may be as different from these as those of other videos are."""
+        if not self.trust:
+            return np.zeros_like(scores)
+        g, i = self._means()
+        known = self.acquainted
+        variance = known * self._spread() ** 2 + (1 - known) * LEARNED.spread**2
+        return np.asarray(self.trust * max(0.0, g - i) / variance * (scores - (g + i) / 2), dtype=np.float32)
+
+    def impostor_bound(self, rate: Doubles) -> Doubles:
+        """The scores that a different individual exceeds with the given probabilities.
+
+        Args:
+            rate: Probabilities in (0, 1), any shape.
+
+        Returns:
+            Scores of the same shape; above 1, which is never reached, as long as no impostor was seen.
+        """
+        if not self.trust:
+            return np.full_like(rate, 2.0)
+        known = self.acquainted
+        mean = known * self._means()[1] + (1 - known) * LEARNED.impostor
+        variance = known * self._variances()[1] + (1 - known) * LEARNED.spread**2
+        return np.asarray(mean - ndtri(rate) * max(np.sqrt(variance), _MIN_SPREAD))
+
+    def _assumed(self, pairs: _Pairs) -> int:
+        """As many pairs of a kind the prior counts; the learned metric's those that evidence of strangers is short of.
+
+        Where people come one at a time, nobody shows for minutes what different people look like; what the same one
+        looks like everybody shows, and where embeddings are noise that must be seen.
+        """
+        if self._prior is None:
+            return 0
+        if self._prior is not LEARNED:
+            return _BELIEVED
+        return max(0, _BELIEVED - len(pairs)) if pairs is self._impostor or not self._learns else 0
+
+    def _means(self) -> tuple[float, float]:
+        prior = (0.0, 0.0) if self._prior is None else (self._prior.genuine, self._prior.impostor)
+        both = zip((self._genuine, self._impostor), prior, strict=True)
+        g, i = (_blend(p.moments[0], len(p), mean, self._assumed(p)) for p, mean in both)
+        return g, i
+
+    def _variances(self) -> tuple[float, float]:
+        variance = 0.0 if self._prior is None else self._prior.spread**2
+        both = (self._genuine, self._impostor)
+        g, i = (_blend(p.moments[1], len(p), variance, self._assumed(p)) for p in both)
+        return g, i
+
+    def _spread(self) -> float:
+        return max(_MIN_SPREAD, float(np.sqrt(sum(self._variances()) / 2)))
+
+
+def _blend(total: float, count: int, prior: float, weight: int) -> float:
+    """Mean of `count` values of a given sum and of a prior that counts as `weight` of them."""
+    return float((total + weight * prior) / max(1, count + weight))

@@ -1,0 +1,57 @@
+"""Which crops may teach: a contaminated prototype is worse than none."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._typing import Bools, Floats
+
+_BORDER = 2.0
+
+
+def clean_crops(
+    xyxy: Floats, conf: Floats, *, min_conf: float, min_height: float, max_covered: float, shape: tuple[int, int] | None
+) -> Bools:
+    """Whether each detection shows one individual, whole.
+
+    Args:
+        xyxy: `(N, 4)` boxes, pixels.
+        conf: `(N,)` scores in [0, 1].
+        min_conf: Least score.
+        min_height: Least box height, pixels.
+        max_covered: Largest share of the box that boxes in front may cover, in [0, 1].
+        shape: The picture's height and width in pixels; None where it is unknown, and borders can't be seen.
+
+    Returns:
+        `(N,)`, True where the crop is clean.
+    """
+    tall = (xyxy[:, 3] - xyxy[:, 1]) >= min_height
+    clean = tall & (conf >= min_conf) & (covered_share(xyxy) <= max_covered)
+    return clean if shape is None else clean & ~cut_off(xyxy, shape)
+
+
+def covered_share(xyxy: Floats) -> Floats:
+    """Share of each box under boxes in front of it, `(N,)` in [0, 1].
+
+    Who stands lower in the picture stands nearer (as in MOTChallenge's own occlusion model). Overlaps of several
+    boxes add up, which errs on the side of caution.
+    """
+    if not len(xyxy):
+        return np.zeros(0, np.float32)
+    low = np.maximum(xyxy[:, None, :2], xyxy[None, :, :2])
+    high = np.minimum(xyxy[:, None, 2:], xyxy[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    in_front = xyxy[None, :, 3] > xyxy[:, None, 3]
+    area = np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1)
+    return np.asarray(np.clip((shared * in_front).sum(axis=1) / np.maximum(area, 1e-6), 0, 1), dtype=np.float32)
+
+
+def cut_off(xyxy: Floats, shape: tuple[int, int]) -> Bools:
+    """Which boxes touch the left, right or upper border, or the lower one, of a picture of `(height, width)`."""
+    height, width = shape
+    return np.asarray(
+        (xyxy[:, 0] <= _BORDER)
+        | (xyxy[:, 1] <= _BORDER)
+        | (xyxy[:, 2] >= width - _BORDER)
+        | (xyxy[:, 3] >= height - _BORDER)
+    )

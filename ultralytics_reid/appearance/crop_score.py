@@ -1,0 +1,92 @@
+"""How well single crops fit tracks' running appearances: what the first association asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .._typing import Bools, Floats
+from .calibration import Prior, ScoreModel
+from .embedding import cosine, unit
+from .metric import Metric
+from .tracklet import Tracklet
+
+# Tracklets a frame that are learned from: more would only push out older pairs.
+_LEARNED = 8
+# Standard deviations between crops of one and of different individuals, as embeddings are, from which on the metric
+# isn't asked; from one below that on it has less to say.
+_ENOUGH = 3.5
+# Seconds between two times that it learns: crops a frame apart tell the same twice.
+LEARN_EVERY = 0.1
+
+
+class Looks:
+    """Compares under the learned metric and as embeddings are, and learns what either is worth.
+
+    The metric helps weak embedders much; strong ones need it less, and as it was learned from the few who are there it
+    can mislead: it makes a crop that shows two people, one behind the other, look like either.
+
+    Args:
+        metric: The learned metric.
+        learns: Whether to learn from the video what similarities are worth.
+    """
+
+    def __init__(self, metric: Metric, *, learns: bool = True) -> None:
+        self._metric = metric
+        self._due, self._turn = 0.0, 0
+        self._learned = ScoreModel(metric.project, learns=learns)
+        self._plain = ScoreModel(unit, learns=learns)
+
+    def assume(self, prior: Prior) -> None:
+        """Believe what embedders of a kind are like, until the video tells."""
+        self._learned.assume(prior)
+        self._plain.assume(prior)
+
+    def rescore(self) -> None:
+        """Follow the metric, which has changed."""
+        self._learned.rescore()
+
+    def learn(self, seen: Sequence[Tracklet], now: float) -> None:
+        """Learn what single crops' similarities are worth: to the own track's appearance, and to a co-visible one's.
+
+        Args:
+            seen: The tracklets that have a box in this frame, before they take its crop in.
+            now: The time, seconds.
+        """
+        if now < self._due:
+            return
+        self._due = now + LEARN_EVERY
+        self._turn += 1
+        able = [t for t in seen if t.clean and t.appearance is not None and t.embedding is not None]
+        if not able:
+            return
+        start = self._turn * _LEARNED % len(able)
+        able = (able[start:] + able[:start])[: _LEARNED + 1]
+        looks = np.array([t.appearance for t in able], np.float32)
+        crops = np.array([t.embedding for t in able], np.float32)
+        self._observe(looks, crops, np.ones(len(able), bool))
+        if len(able) > 1:
+            self._observe(looks, np.roll(crops, self._turn % (len(able) - 1) + 1, axis=0), np.zeros(len(able), bool))
+
+    def _observe(self, looks: Floats, crops: Floats, same: Bools) -> None:
+        for model in (self._learned, self._plain):
+            model.observe(looks, crops, same)
+
+    def agreement(self, looks: Floats, crops: Floats) -> Floats:
+        """How well single crops fit tracks' appearances: under the learned metric or as they are, what is clearer.
+
+        Args:
+            looks: `(T, D)` raw appearances of tracks.
+            crops: `(N, D)` raw embeddings of detections.
+
+        Returns:
+            `(T, N)` float32 in [-1, 1]: -1 speaks against a match, 1 for it, 0 says nothing.
+        """
+        plain = self._plain.agreement(cosine(unit(looks), unit(crops)))
+        doubt = float(np.clip(_ENOUGH - self._plain.separation, 0, 1))
+        if not doubt:
+            return plain
+        project = self._metric.project
+        learned = doubt * self._learned.agreement(cosine(project(looks), project(crops)))
+        return np.where(np.abs(learned) > np.abs(plain), learned, plain)

@@ -1,0 +1,1 @@
+"""Association on arrays: costs, gates, motion and the Hungarian assignment."""

@@ -1,0 +1,73 @@
+"""Where and how identities were when they were last seen: one at a time, and as rows of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .._typing import Doubles
+
+Sightings = npt.NDArray[np.void]
+
+# `LastSeen` as a row of an array.
+SIGHTING = np.dtype(
+    [
+        ("time", np.float64),
+        ("cls", np.float64),
+        ("centre", np.float64, 2),
+        ("velocity", np.float64, 2),
+        ("spread", np.float64),
+        ("height", np.float64),
+    ]
+)
+NUMBERS = SIGHTING.itemsize // np.dtype(np.float64).itemsize
+
+
+@dataclass(frozen=True)
+class LastSeen:
+    """Where and how an identity was when it was last seen.
+
+    Attributes:
+        time: Seconds.
+        cls: Class index.
+        centre: `(2,)` pixels.
+        velocity: `(2,)` pixels a second.
+        spread: Standard deviation of the centre, pixels.
+        height: Box height, pixels.
+    """
+
+    time: float
+    cls: int
+    centre: Doubles
+    velocity: Doubles
+    spread: float
+    height: float
+
+
+def sightings(seen: Iterable[LastSeen]) -> Sightings:
+    """Rows of `SIGHTING`, `(N,)`."""
+    return as_sightings(np.array([pack(last) for last in seen], np.float64))
+
+
+def pack(last: LastSeen) -> list[float]:
+    """A sighting's eight numbers, in the order of `SIGHTING`."""
+    return [last.time, last.cls, *last.centre, *last.velocity, last.spread, last.height]
+
+
+def unpack(row: Doubles) -> LastSeen:
+    """The sighting that eight numbers say."""
+    time, cls, x, y, vx, vy, spread, height = row.tolist()
+    return LastSeen(time, int(cls), np.array([x, y]), np.array([vx, vy]), spread, height)
+
+
+def as_sightings(rows: Doubles) -> Sightings:
+    """`(N,)` view of `(N, 8)` numbers."""
+    return rows.reshape(-1, NUMBERS).view(SIGHTING)[:, 0]
+
+
+def as_numbers(seen: Sightings) -> Doubles:
+    """`(N, 8)` numbers of `(N,)` rows."""
+    return np.ascontiguousarray(seen).view(np.float64).reshape(-1, NUMBERS)

@@ -1,0 +1,1 @@
+"""Scores: returns by gap, and tables."""

@@ -1,0 +1,1 @@
+"""Files that the gallery writes: tables, figures, contact sheets."""

@@ -1,0 +1,1 @@
+"""The memory bank: identities, their prototypes and the two-stage search."""

@@ -1,0 +1,149 @@
+"""What stands still: pavement, a facade and pillars, textured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .._typing import ImageArray
+from .cameras import Camera, Pillar
+
+_Grey = npt.NDArray[np.floating]
+
+_PAVEMENTS = ((150, 155, 160), (120, 125, 128), (140, 160, 175), (105, 105, 108), (165, 165, 160))
+_FACADES = ((165, 180, 195), (110, 125, 165), (190, 190, 185), (130, 150, 140), (95, 110, 130), (175, 160, 140))
+_PILLARS = ((175, 178, 180), (95, 100, 110), (130, 150, 170), (70, 75, 80))
+_STOREY, _WINDOW = 3.1, 2.4  # metres
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """A camera's still picture.
+
+    Attributes:
+        picture: `(H, W, 3)` without the pillars, BGR in neutral light.
+        pillars: Each pillar's picture, as the camera's `pillars`, cut at the picture's edges.
+    """
+
+    picture: ImageArray
+    pillars: tuple[ImageArray, ...]
+
+
+def make_backdrop(camera: Camera, seed: int) -> Backdrop:
+    """Build a camera's backdrop.
+
+    Args:
+        camera: Whose.
+        seed: The scene's.
+    """
+    rng = np.random.default_rng((seed, camera.number, 77))
+    edge = max(0, min(camera.height, round(camera.foot(camera.wall))))
+    picture = np.empty((camera.height, camera.width, 3), np.float32)
+    picture[edge:] = _ground(camera, rng, edge)
+    picture[:edge] = _facade(camera, rng, edge)
+    _stand(camera, picture, edge)
+    tinted = tuple(_pillar(camera, rng, pillar) for pillar in camera.pillars)
+    return Backdrop(np.clip(picture, 0, 255).astype(np.uint8), tinted)
+
+
+def _rough(rng: np.random.Generator, height: int, width: int, finest: int) -> _Grey:
+    """Cloudy texture around 0 with a deviation of about 1: noise of several sizes."""
+    total = np.zeros((height, width), np.float32)
+    for octave in range(4):
+        size = finest * 3**octave
+        rows, columns = height // size + 2, width // size + 2
+        total += cv2.resize(rng.standard_normal((rows, columns)).astype(np.float32), (width, height))
+    return np.asarray(total / 2)
+
+
+def _pick(rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...]) -> _Grey:
+    return np.array(palette[int(rng.integers(len(palette)))], np.float64) * rng.uniform(0.85, 1.1)
+
+
+def _ground(camera: Camera, rng: np.random.Generator, top: int) -> _Grey:
+    """Paving stones in perspective."""
+    rows = np.arange(top, camera.height, dtype=np.float64) + 0.5
+    depth = camera.focal * camera.stands / np.maximum(rows - camera.horizon, 1)
+    columns = np.arange(camera.width, dtype=np.float64) + 0.5
+    x = (columns[None] - camera.width / 2) * depth[:, None] / camera.focal
+    stone, long = rng.uniform(0.5, 1.1), rng.uniform(1, 2)
+    across, along = np.floor(x / (stone * long)), np.floor(depth / stone)[:, None]
+    shades = rng.normal(0, 5, (64, 64))
+    shade = shades[across.astype(int) % 64, along.astype(int) % 64]
+    # A joint is 2 cm, but no thinner than it can be drawn.
+    wide = np.maximum(0.02, 0.7 * depth / camera.focal)[:, None]
+    joint = (np.abs(x / (stone * long) - across - 0.5) > 0.5 - wide / stone) | (
+        np.abs(depth[:, None] / stone - along - 0.5) > 0.5 - 2 * wide / stone
+    )
+    grey = shade - 22 * joint + 6 * _rough(rng, len(rows), camera.width, 2)
+    return np.asarray(_pick(rng, _PAVEMENTS) + grey[..., None])
+
+
+def _facade(camera: Camera, rng: np.random.Generator, bottom: int) -> _Grey:
+    """A wall of bricks or plaster with windows, doors and posters."""
+    scale = camera.focal / camera.wall
+    up = (bottom - np.arange(bottom) - 0.5) / scale
+    along = (np.arange(camera.width) + 0.5 - camera.width / 2) / scale + rng.uniform(0, 9)
+    wall = np.broadcast_to(_pick(rng, _FACADES), (bottom, camera.width, 3)).copy()
+    wall += (5 * _rough(rng, bottom, camera.width, 3))[..., None]
+    if rng.random() < 0.5:  # noqa: PLR2004
+        course = np.floor(up / 0.16)
+        brick = np.floor(along[None] / 0.42 + 0.5 * (course[:, None] % 2))
+        wall += rng.normal(0, 7, (97, 31))[brick.astype(int) % 97, course.astype(int)[:, None] % 31][..., None]
+    _openings(rng, wall, up, along)
+    return np.asarray(wall)
+
+
+def _openings(rng: np.random.Generator, wall: _Grey, up: _Grey, along: _Grey) -> None:
+    """Windows in rows, some of them doors, some posters."""
+    first = int(np.floor(along[0] / _WINDOW))
+    for column in range(first, int(along[-1] / _WINDOW) + 1):
+        for storey in range(int(up[0] / _STOREY) + 1 if len(up) else 0):
+            kind, offset = rng.random(), rng.uniform(-0.15, 0.15)
+            low, high = (0.0, 2.2) if storey == 0 and kind < 0.25 else (0.9, 2.4)  # noqa: PLR2004
+            rows = (up > storey * _STOREY + low) & (up < storey * _STOREY + high)
+            columns = np.abs(along - (column + 0.5 + offset) * _WINDOW) < rng.uniform(0.4, 0.75)
+            colour = rng.uniform(30, 90) * np.array([1.15, 1.05, 0.95])
+            if kind > 0.8:  # noqa: PLR2004
+                colour = rng.uniform(60, 215, 3)
+            _pane(wall, rows, columns, colour, rng)
+
+
+def _pane(
+    wall: _Grey, rows: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_], colour: _Grey, rng: np.random.Generator
+) -> None:
+    """A pane with a frame and a gleam."""
+    r, c = np.flatnonzero(rows), np.flatnonzero(columns)
+    if len(r) < 8 or len(c) < 8:  # noqa: PLR2004
+        return
+    block = wall[r[0] : r[-1] + 1, c[0] : c[-1] + 1]
+    block[:] = rng.uniform(60, 220)
+    edge = max(1, len(c) // 16)
+    inner = block[edge:-edge, edge:-edge]
+    inner[:] = colour
+    slant = np.add.outer(np.arange(inner.shape[0]), np.arange(inner.shape[1])) / len(c) * rng.uniform(2, 4)
+    inner += (14 * (np.sin(slant * 3) > rng.uniform(0, 0.8)))[..., None]
+
+
+def _stand(camera: Camera, picture: _Grey, edge: int) -> None:
+    """The facade's foot throws a shadow, and the corners are darker."""
+    reach = max(1, round(0.05 * camera.height))
+    fade = 1 - 0.25 * np.exp(-np.arange(camera.height - edge) / reach)
+    picture[edge:] *= fade[:, None, None]
+    y, x = np.mgrid[-1 : 1 : camera.height * 1j, -1 : 1 : camera.width * 1j]
+    picture *= (1 - 0.1 * (x**2 + y**2))[..., None]
+
+
+def _pillar(camera: Camera, rng: np.random.Generator, pillar: Pillar) -> ImageArray:
+    """A round column, lit from one side."""
+    width, height = max(1, pillar.right - pillar.left), min(pillar.foot, camera.height)
+    bend = np.linspace(-1, 1, width)
+    light = 0.55 + 0.5 * np.sqrt(np.maximum(1 - ((bend + 0.35) / 1.4) ** 2, 0))
+    image = _pick(rng, _PILLARS) * light[None, :, None] + (5 * _rough(rng, height, width, 2))[..., None]
+    band = max(2, height // 40)
+    image[-band:] *= 0.75
+    left, right = max(0, -pillar.left), width - max(0, pillar.right - camera.width)
+    return np.clip(image[:, left:right], 0, 255).astype(np.uint8)

@@ -1,0 +1,205 @@
+"""What people look like: build, hair, clothes, hats and bags, and who wears what somebody else wears."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .._typing import Doubles, Ints
+from .hashed_random import between, uniform
+
+Colour = tuple[int, int, int]  # BGR
+Hair = Literal["short", "long", "bald"]
+Top = Literal["plain", "striped", "two-tone", "jacket", "print", "coat"]
+Bottom = Literal["trousers", "jeans", "shorts", "skirt"]
+Hat = Literal["none", "cap", "beanie"]
+Bag = Literal["none", "backpack", "shoulder", "hand"]
+
+_KEPT = 1024  # looks: of those on the pictures, and some more
+
+_HAIRS: tuple[Hair, ...] = ("short", "short", "long", "long", "bald")
+_TOPS: tuple[Top, ...] = ("plain", "jacket", "striped", "coat", "two-tone", "print", "jacket")
+_BOTTOMS: tuple[Bottom, ...] = ("trousers", "jeans", "jeans", "trousers", "shorts", "skirt")
+_HATS: tuple[Hat, ...] = ("none", "none", "none", "cap", "beanie")
+BAGS: tuple[Bag, ...] = ("none", "backpack", "none", "shoulder", "hand")
+
+_CLOTHES: tuple[Colour, ...] = (
+    *((40, 38, 36), (60, 45, 190), (140, 75, 30), (225, 225, 222), (55, 110, 45), (40, 150, 225)),
+    *((110, 40, 95), (120, 118, 112), (185, 150, 60), (95, 100, 55), (60, 205, 230), (70, 35, 30)),
+    *((150, 120, 215), (95, 130, 120), (35, 80, 200), (200, 190, 150), (45, 30, 110), (90, 160, 90)),
+    *((170, 165, 200), (95, 75, 60)),
+)
+_LEGWEAR: tuple[Colour, ...] = (
+    *((35, 33, 32), (120, 80, 50), (90, 105, 125), (85, 82, 80), (70, 45, 35), (150, 175, 190), (55, 75, 65)),
+)
+_JEANS: tuple[Colour, ...] = ((125, 85, 55), (85, 55, 38), (165, 130, 100), (60, 42, 32))
+_SHOES: tuple[Colour, ...] = ((25, 25, 28), (230, 230, 230), (40, 70, 120), (50, 40, 170), (130, 90, 60), (90, 180, 80))
+_SKINS: tuple[Colour, ...] = ((170, 195, 235), (140, 172, 220), (110, 145, 195), (75, 105, 150), (50, 70, 105))
+_HAIR_COLOURS: tuple[Colour, ...] = (
+    *((25, 25, 28), (35, 50, 75), (60, 95, 140), (120, 175, 215), (150, 150, 152), (35, 60, 130)),
+)
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """What of people's looks has a shape, a row each.
+
+    Attributes:
+        height: Metres, without hat and shoes.
+        build: Breadth, 1 is usual.
+        bag: int64, index into `BAGS`.
+        hat: bool, whether there is one.
+        wide: bool, whether a coat or a skirt hangs around the legs.
+    """
+
+    height: Doubles
+    build: Doubles
+    bag: Ints
+    hat: npt.NDArray[np.bool_]
+    wide: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What one individual looks like. Colours are BGR, in neutral light.
+
+    Attributes:
+        outfit: Those of one number wear the same, but for something small.
+        height: Metres.
+        build: Breadth, 1 is usual.
+        skin: Colour.
+        hair: How it is worn.
+        hair_colour: Colour.
+        top: What is worn above; a jacket is open over a shirt, a print is on the back only.
+        top_colour: Colour.
+        top_second: Colour of the stripes, the lower half, the shirt or the print.
+        sleeves: Whether they are long.
+        bottom: What is worn below.
+        bottom_colour: Colour.
+        shoes: Colour.
+        hat: Which one.
+        hat_colour: Colour.
+        bag: Which one.
+        bag_colour: Colour.
+    """
+
+    outfit: int
+    height: float
+    build: float
+    skin: Colour
+    hair: Hair
+    hair_colour: Colour
+    top: Top
+    top_colour: Colour
+    top_second: Colour
+    sleeves: bool
+    bottom: Bottom
+    bottom_colour: Colour
+    shoes: Colour
+    hat: Hat
+    hat_colour: Colour
+    bag: Bag
+    bag_colour: Colour
+
+
+class Wardrobe:
+    """Everybody's looks, made when asked for.
+
+    Args:
+        people: How many there are, with ids from 1.
+        look_alikes: Share of them who wear what somebody else wears.
+        seed: The scene's.
+    """
+
+    def __init__(self, people: int, look_alikes: float, seed: int) -> None:
+        self._people, self._seed = people, seed
+        self._outfits = max(1, people - round(look_alikes * people))
+        self._made: dict[int, Looks] = {}
+
+    def alike(self, a: int, b: int) -> bool:
+        """Whether two ids wear the same, but for something small."""
+        return (self._known(a) - 1) % self._outfits == (self._known(b) - 1) % self._outfits
+
+    def looks(self, who: int) -> Looks:
+        """The looks of an id.
+
+        Raises:
+            KeyError: If nobody has that id.
+        """
+        who = self._known(who)
+        if who not in self._made:
+            if len(self._made) >= _KEPT:
+                self._made.clear()
+            self._made[who] = self._make(who)
+        return self._made[who]
+
+    def bodies(self, ids: Ints) -> Bodies:
+        """The shapes of `(N,)` ids."""
+        outfit, copy = (ids - 1) % self._outfits, (ids - 1) // self._outfits
+        key = (self._seed, "looks", outfit)
+        height = between(1.58, 1.88, *key, "height") + between(-0.03, 0.03, self._seed, "own height", ids)
+        bag = self._pick(len(BAGS), "bag", outfit)
+        # A look-alike may carry another bag.
+        bag = np.where((copy > 0) & (uniform(self._seed, "other bag", ids) < 0.5), (bag + copy) % len(BAGS), bag)  # noqa: PLR2004
+        hat = self._pick(len(_HATS), "hat", outfit)
+        wide = np.isin(self._tops(outfit), [_TOPS.index("coat")]) | (self._bottoms(outfit) == _BOTTOMS.index("skirt"))
+        return Bodies(height, between(0.9, 1.14, *key, "build"), bag, np.array([h != "none" for h in _HATS])[hat], wide)
+
+    def _known(self, who: int) -> int:
+        if not 1 <= who <= self._people:
+            raise KeyError(f"ids are 1 to {self._people}, got {who}")
+        return int(who)
+
+    def _pick(self, choices: int, what: str, outfit: Ints) -> Ints:
+        return (uniform(self._seed, "looks", outfit, what) * choices).astype(np.int64)
+
+    def _dealt(self, choices: int, what: str, outfit: Ints) -> Ints:
+        """Like cards: all choices once before any comes again, so that a few people differ."""
+        order = np.argsort(uniform(self._seed, what, np.arange(choices)), kind="stable")
+        return order[outfit % choices]
+
+    def _tops(self, outfit: Ints) -> Ints:
+        return self._dealt(len(_TOPS), "top", outfit)
+
+    def _bottoms(self, outfit: Ints) -> Ints:
+        return self._pick(len(_BOTTOMS), "bottom", outfit)
+
+    def _make(self, who: int) -> Looks:
+        outfit = np.array([(who - 1) % self._outfits])
+        body = self.bodies(np.array([who]))
+        bottom = _BOTTOMS[int(self._bottoms(outfit)[0])]
+        shoes = int(self._pick(len(_SHOES), "shoes", outfit)[0]) + (who - 1) // self._outfits
+        first = int(self._dealt(len(_CLOTHES), "cloth", outfit)[0])
+        second = (first + 1 + int(self._pick(len(_CLOTHES) - 1, "cloth 2", outfit)[0])) % len(_CLOTHES)
+        return Looks(
+            outfit=int(outfit[0]),
+            height=float(body.height[0]),
+            build=float(body.build[0]),
+            skin=self._colour(_SKINS, "skin", outfit),
+            hair=_HAIRS[int(self._pick(len(_HAIRS), "hair", outfit)[0])],
+            hair_colour=self._colour(_HAIR_COLOURS, "hair colour", outfit),
+            top=_TOPS[int(self._tops(outfit)[0])],
+            top_colour=self._dyed(_CLOTHES[first], "dye", outfit),
+            top_second=self._dyed(_CLOTHES[second], "dye 2", outfit),
+            sleeves=bool(uniform(self._seed, "looks", outfit, "sleeves")[0] < 0.6),  # noqa: PLR2004
+            bottom=bottom,
+            bottom_colour=self._colour(_JEANS if bottom == "jeans" else _LEGWEAR, "bottom colour", outfit),
+            shoes=_SHOES[shoes % len(_SHOES)],
+            hat=_HATS[int(self._pick(len(_HATS), "hat", outfit)[0])],
+            hat_colour=self._colour(_CLOTHES, "hat colour", outfit),
+            bag=BAGS[int(body.bag[0])],
+            bag_colour=self._colour(_CLOTHES, "bag colour", outfit),
+        )
+
+    def _colour(self, palette: tuple[Colour, ...], what: str, outfit: Ints) -> Colour:
+        return self._dyed(palette[int(self._pick(len(palette), what, outfit)[0])], what, outfit)
+
+    def _dyed(self, colour: Colour, what: str, outfit: Ints) -> Colour:
+        """A little lighter or darker, and off its tone."""
+        tone = 1 + between(-0.12, 0.12, self._seed, "dye", what, int(outfit[0]))
+        off = between(-8, 8, self._seed, "tone", what, int(outfit[0]), np.arange(3))
+        blue, green, red = np.clip(np.array(colour) * tone + off, 8, 245).astype(int).tolist()
+        return blue, green, red

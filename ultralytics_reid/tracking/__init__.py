@@ -1,0 +1,1 @@
+"""The tracker: a BoT-SORT subclass and its connection to the host."""

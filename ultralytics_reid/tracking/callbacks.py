@@ -1,0 +1,220 @@
+"""What the tracker needs of the host's predictor: features, frame times, folders of images, identities by box."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ultralytics.utils import LOGGER
+
+from ..embedders import AUTO
+from ..embedders.detector import DetectorFeatures
+from ..errors import ConfigError
+from .clock import DEFAULT_FPS
+from .results import BoxIdentity, attach
+from .stream_names import camera_names
+
+_AFTER, _END = "on_predict_postprocess_end", "on_predict_end"
+_MOST_FPS = 1000.0
+
+
+def setup(predictor: Any) -> None:
+    """Install features and the callback; the host calls it once after it has made the trackers.
+
+    Args:
+        predictor: The host's predictor, with `trackers`, all of this package's type.
+    """
+    if isinstance(getattr(predictor, "_hook", None), DetectorFeatures):
+        del predictor._hook  # its taps are off, and a tracker that is set up anew may want none
+    first, embedder = predictor.trackers[0], predictor.trackers[0].embedder
+    for tracker in predictor.trackers[1:]:
+        tracker.embedder, tracker.connection = embedder, first.connection
+    if first.connection is not None:
+        _prepare_gallery(predictor)
+    if first.config.with_reid and first.config.model == AUTO:
+        _tap_detector(predictor)
+    if after_update not in predictor.callbacks[_AFTER]:
+        predictor.add_callback(_AFTER, after_update)
+
+
+def _prepare_gallery(predictor: Any) -> None:
+    """Tell the trackers what cameras they have, and be told when the video is over."""
+    given, streams = predictor.trackers[0].config.cameras, predictor.dataset.bs
+    if given and predictor.dataset.mode == "stream" and len(given) < streams:
+        raise ConfigError(f"'camera_id' must name all {streams} streams, or be auto, got {len(given)} names")
+    recipe = {"detector": str(predictor.args.model), "imgsz": str(predictor.args.imgsz)}
+    for tracker in predictor.trackers:
+        tracker.recipe |= recipe
+    if after_video not in predictor.callbacks[_END]:
+        predictor.add_callback(_END, after_video)
+
+
+def _name_cameras(predictor: Any) -> None:
+    if predictor.trackers[0].connection is None:
+        return
+    live = time.time()
+    for tracker, name in zip(_fed(predictor), _camera_names(predictor), strict=False):
+        tracker.camera_id = name
+        if tracker.starts_at is None and _is_live(predictor):
+            tracker.starts_at = live - tracker.clock.now
+
+
+def _camera_names(predictor: Any) -> list[str]:
+    """See `camera_names`; streams stay the same as long as the host reads them, and aren't looked up frame by frame."""
+    data, known = predictor.dataset, getattr(predictor, "_reid_cameras", None)
+    if data.mode == "stream" and known is not None and known[0] is data:
+        names: list[str] = known[1]
+        return names
+    names = camera_names(predictor, predictor.trackers[0].config.cameras)
+    predictor._reid_cameras = data, names
+    return names
+
+
+def _is_live(predictor: Any) -> bool:
+    lengths = getattr(predictor.dataset, "frames", None)
+    return predictor.dataset.mode == "stream" and (lengths is None or float("inf") in lengths)
+
+
+def after_video(predictor: Any) -> None:
+    """Have everything written to the gallery, after the host has read its source to the end.
+
+    Args:
+        predictor: The host's predictor. Where pictures are given to it one by one, each is a source of its own, and
+            nothing is over yet.
+    """
+    if predictor.dataset.mode in ("video", "stream"):
+        for tracker in getattr(predictor, "trackers", []):
+            if getattr(tracker, "connection", None) is not None and (told := tracker.finish(wait=True)):
+                LOGGER.info(told)
+
+
+def _tap_detector(predictor: Any) -> None:
+    from ultralytics.models.rtdetr import RTDETRPredictor
+
+    net = predictor.model.model
+    if DetectorFeatures.fits(net):
+        stretched = isinstance(predictor, RTDETRPredictor)
+        predictor._hook = taps = DetectorFeatures(net, _tracks(weakref.ref(predictor)), stretched=stretched)
+        # The host takes off what it finds under that name when it sets up tracking anew, whatever the tracker then; but
+        # the net may outlive this predictor.
+        weakref.finalize(predictor, taps.remove)
+        return
+    predictor.trackers[0].tell_no_features("an exported model shows nothing of its inside")
+    for tracker in predictor.trackers[1:]:
+        tracker.mute()
+
+
+def _tracks(predictor: weakref.ref[Any]) -> Callable[[], bool]:
+    """Whether a predictor is there and tracks, rather than just predicts."""
+    return lambda: (there := predictor()) is not None and there.args.mode == "track"
+
+
+def before_update(predictor: Any) -> None:
+    """Bring features and time to a batch, before the host gives it to the trackers.
+
+    Args:
+        predictor: The host's predictor, with the batch's `results`.
+    """
+    taps = getattr(predictor, "_hook", None)
+    if isinstance(taps, DetectorFeatures):
+        boxes = [np.asarray(_boxes(r).xyxy.cpu().numpy(), np.float32) for r in predictor.results]
+        shapes = [r.orig_shape for r in predictor.results]
+        for result, feats in zip(predictor.results, taps(boxes, shapes), strict=True):
+            result.feats = feats
+        for tracker in predictor.trackers:
+            tracker.features_by = taps.fingerprint
+    for tracker in predictor.trackers:
+        tracker.batch, tracker.masks = [], []
+    _name_cameras(predictor)
+    _hand_over_masks(predictor)
+    _tell_time(predictor)
+    _join_folder(predictor)
+
+
+def _boxes(result: Any) -> Any:
+    return result.boxes if result.obb is None else result.obb
+
+
+def _hand_over_masks(predictor: Any) -> None:
+    """Each frame's outlines, in the order in which its tracker will be given the frames."""
+    stream = predictor.dataset.mode == "stream"
+    for n, result in enumerate(predictor.results):
+        tracker = predictor.trackers[n if stream else 0]
+        if tracker.config.mask_crops:
+            tracker.masks.append(None if result.masks is None else list(result.masks.xy))
+
+
+def _tell_time(predictor: Any) -> None:
+    data, stride = predictor.dataset, predictor.args.vid_stride
+    for n, tracker in enumerate(_fed(predictor)):
+        if tracker.fps_known:
+            continue
+        if data.mode == "video":
+            tracker.clock.fps = _plausible(data.fps) / stride
+        elif data.mode == "stream":
+            _tell_stream_time(tracker.clock, data, n, stride)
+
+
+def _tell_stream_time(clock: Any, data: Any, n: int, stride: int) -> None:
+    """Live streams run by the wall clock; files among streams by their rate, or place where frames are skipped."""
+    lengths = getattr(data, "frames", None)
+    if lengths is None or lengths[n] == float("inf"):
+        clock.at(time.monotonic())
+    elif data.buffer:
+        clock.fps = _plausible(data.fps[n]) / stride
+    else:
+        import cv2
+
+        clock.at(data.caps[n].get(cv2.CAP_PROP_POS_FRAMES) / _plausible(data.fps[n]))
+
+
+def _fed(predictor: Any) -> list[Any]:
+    """The trackers of the sources there are; the host keeps those of earlier ones where it persists."""
+    trackers: list[Any] = predictor.trackers
+    return trackers[: len(predictor.results)] if predictor.dataset.mode == "stream" else trackers[:1]
+
+
+def _plausible(fps: float) -> float:
+    """The host's own rule for streams: containers may say 0, NaN or a clock rate."""
+    return fps if 0 < fps < _MOST_FPS else DEFAULT_FPS
+
+
+def _join_folder(predictor: Any) -> None:
+    """The host resets the tracker at every image of a folder; here they are frames of one video.
+
+    Before the first of them the host has made the tracker anew, unless it persists: nothing is left to reset.
+    """
+    tracker, last = predictor.trackers[0], predictor.vid_path[0]
+    folders = {Path(r.path).parent for r in predictor.results}
+    tracker.keep_through_reset = (
+        predictor.dataset.mode == "image"
+        and tracker.config.folder_is_video
+        and folders == {Path(last or predictor.results[0].path).parent}
+    )
+
+
+def after_update(predictor: Any) -> None:
+    """Leave identities on the results, after the host has tracked a batch.
+
+    Args:
+        predictor: The host's predictor; one whose trackers aren't this package's is left alone.
+    """
+    from .tracker import ReIDBOTSORT
+
+    trackers = getattr(predictor, "trackers", [])
+    if predictor.args.mode != "track" or not trackers or not isinstance(trackers[0], ReIDBOTSORT):
+        return
+    stream = predictor.dataset.mode == "stream"
+    trackers[0].keep_through_reset = False  # from here on a reset is meant
+    fed = [t.batch[-1] for t in _fed(predictor)] if stream else trackers[0].batch
+    shown: list[dict[int, BoxIdentity]] = fed or []
+    for n, known in enumerate(shown):
+        if not known and trackers[n if stream else 0].hides:
+            predictor.results[n] = predictor.results[n][:0]  # the host leaves them in, without ids
+        attach(predictor.results[n], known)
+    for tracker in trackers:
+        tracker.batch = None

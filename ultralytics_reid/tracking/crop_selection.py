@@ -1,0 +1,84 @@
+"""Which detections are worth an encoder's time, decided before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._typing import Bools, Floats
+from ..appearance.tracklet import Tracklet
+from .track import ReIDTrack
+
+# IoU with its own track from which on a detection fits, and with anything else up to which it is apart.
+_FITS = 0.5
+_APART = 0.3
+# Clean crops until which a tracklet is looked at in every frame: what is learned of it then decides most.
+_ACQUAINTED = 16
+
+
+@dataclass
+class Attention:
+    """Picks the detections whose crops are embedded.
+
+    Those are the ones that no track or more than one may claim, those of whom it isn't known yet who they are, and, now
+    and then, those that are clear: memory goes on learning how people look, and notices who is somebody else.
+
+    Attributes:
+        interval: Seconds between two crops of somebody who is clear; 0 embeds every detection.
+        recognises: Whether anybody decides who tracklets show; if not, they are all as good as decided.
+        embedded: Crops that were picked so far.
+        seen: Detections that were looked at so far.
+    """
+
+    interval: float
+    recognises: bool = True
+    embedded: int = 0
+    seen: int = 0
+
+    def pick(
+        self, tracks: Sequence[ReIDTrack], detections: Sequence[ReIDTrack], distance: Floats, now: float
+    ) -> list[int]:
+        """Pick detections.
+
+        Args:
+            tracks: `T` of them, with their boxes where they are expected.
+            detections: `N` of them.
+            distance: `(T, N)`, 1 - IoU.
+            now: The time, seconds.
+
+        Returns:
+            Places of those that are to be embedded.
+        """
+        picked = list(range(len(detections)))
+        if self.interval and distance.size:
+            clear, owners = unambiguous(distance), distance.argmin(axis=0)
+            picked = [n for n in picked if not clear[n] or self._due(tracks[owners[n]].tracklet, detections[n], now)]
+        self.note(len(detections), len(picked))
+        return picked
+
+    def note(self, seen: int, embedded: int) -> None:
+        """Count detections that were looked at, and how many of them were picked."""
+        self.seen += seen
+        self.embedded += embedded
+
+    def _due(self, tracklet: Tracklet | None, detection: ReIDTrack, now: float) -> bool:
+        if tracklet is None or (self.recognises and not tracklet.settled):
+            return True
+        stale = now - tracklet.looked_at >= self.interval
+        return detection.clean and (stale or tracklet.blended < _ACQUAINTED)
+
+
+def unambiguous(distance: Floats) -> Bools:
+    """Which detections fit one track, and that track no other detection.
+
+    Args:
+        distance: `(T, N)`, 1 - IoU; T and N above 0.
+
+    Returns:
+        `(N,)`.
+    """
+    owners, near = distance.argmin(axis=0), distance < 1 - _APART
+    alone = (near.sum(axis=0) == 1) & (near.sum(axis=1)[owners] == 1)
+    return np.asarray(alone & (distance.min(axis=0) <= 1 - _FITS))
