@@ -32,20 +32,20 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "care which crops teach": {"clean_crops": False},
     "the open-set bound": {"false_revival_rate": 1.0},
     "votes": {"confirm_frames": 1},
-    "time to recognise": {"recognise_seconds": 0.0},
+    "time to recognize": {"recognize_seconds": 0.0},
     "probation": {"probation_seconds": 0.0},
     "late merges": {"merge_seconds": 0.0},
-    "doubts": {"doubt": False},
+    "doubts": {"reverify": False},
     "motion in recognition": {"motion_seconds": 0.0},
-    "the speed limit": {"most_speed": 0.0},
+    "the speed limit": {"max_speed": 0.0},
     "classes": {"match_class": False},
     "votes on classes": {"class_votes": False},
     "the shortlist": {"shortlist": 0},
     "holding back": {"provisional": "show"},
 }
-COLUMNS = ["IDF1", "returns recognised", "false revivals", "ids", "MOTA"]
+COLUMNS = ["IDF1", "returns recognized", "false revivals", "ids", "MOTA"]
 # Added up over the copies of a sequence, where the others are averaged.
-COUNTS = ("returns", "recognised", "false")
+COUNTS = ("returns", "recognized", "false")
 AS_IT_IS = "as it is"
 DATA = {
     "pets": ("PETS by person", PETS, (AS_IT_IS,)),
@@ -57,7 +57,7 @@ DATA = {
 NOTES = (
     "PETS and TUD-Stadtmitte: cached detections (YOLO11n INT8) and embeddings (OSNet x0.25, MSMT17); camera motion off "
     "(`gmc_method: none`), as that is slow, and perturbed copies have no video.",
-    f"Perturbed: {', '.join(PERTURBATIONS)}; returns recognised and false revivals are added up over these copies, "
+    f"Perturbed: {', '.join(PERTURBATIONS)}; returns recognized and false revivals are added up over these copies, "
     "other figures are means.",
     "MOT17: YOLOX-X detections, SIMULATED embeddings, camera motion given; all sequences together, by MOT17's own "
     "rule, under which nobody returns.",

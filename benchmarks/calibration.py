@@ -27,9 +27,9 @@ from scipy.stats import rankdata
 
 from ultralytics_reid import Revival
 from ultralytics_reid.appearance.tracklet import Tracklet
-from ultralytics_reid.drawing.colors import COLOURS
+from ultralytics_reid.drawing.colors import COLORS
 from ultralytics_reid.memory.bank import MemoryBank
-from ultralytics_reid.revival.candidates import MOST_APPEARANCE
+from ultralytics_reid.revival.candidates import MAX_APPEARANCE
 
 TITLES = {PETS: "PETS by person", TUD: "TUD-Stadtmitte"}
 # Seconds that lie between a crop and what it is compared with: the one clip lasts two minutes, the other seven seconds.
@@ -40,9 +40,9 @@ CONTENDER = Contender("reid_botsort", OURS, {"gmc_method": "none"})
 # Boxes of a tracklet or an identity, at least, that must be of one person for it to count as theirs.
 PURE = 0.8
 # Clean crops in a tracklet's last second without which it isn't compared, as in the tracker's own checks.
-LEAST_CROPS = 5
+MIN_CROPS = 5
 # Pairs in a bin below which it isn't drawn.
-LEAST_PAIRS = 10
+MIN_PAIRS = 10
 # Couples are drawn anew this often to see how much hangs on single ones; the middle share of what comes out is drawn.
 DRAWS, MIDDLE = 400, (0.1, 0.9)
 INK, FAINT = "#1f2933", "#9aa5b1"
@@ -142,19 +142,19 @@ class Observer:
             self._shown.setdefault(event.identity_id, Counter()).update(self._shown.pop(event.previous_id))
 
     def _snapshot(self, now: float) -> Snapshot:
-        recogniser, config = self._tracker.recogniser, self._tracker.config
-        bank = MemoryBank(config.memory_identities, config.memory_prototypes, recogniser.metric)
-        bank.restore(recogniser.bank.state())
+        recognizer, config = self._tracker.recognizer, self._tracker.config
+        bank = MemoryBank(config.memory_identities, config.memory_prototypes, recognizer.metric)
+        bank.restore(recognizer.bank.state())
         owners = {i: _owner(self._shown[i]) for i in bank.ids if i in self._shown and bank.knows(i)}
         return Snapshot(now, bank, {i: who for i, who in owners.items() if who != _NOBODY})
 
     def _compare(self, tracklets: list[Tracklet], old: Snapshot, now: float) -> Iterator[Pairs]:
         """Everybody who is visible with themselves as they were, and with those who are not visible."""
-        model, visible = self._tracker.recogniser.tracklets, {t.identity for t in tracklets}
-        for tracklet in tracklets if model.trust else []:
-            crops, who = tracklet.recent(now - 1, LEAST_CROPS), _owner(Counter(self._lately[tracklet]))
+        model, visible = self._tracker.recognizer.tracklet_scores, {t.identity for t in tracklets}
+        for tracklet in tracklets if model.evidence_weight else []:
+            crops, who = tracklet.recent(now - 1, MIN_CROPS), _owner(Counter(self._lately[tracklet]))
             known = [i for i in old.owners if i not in visible or i == tracklet.identity]
-            if len(crops) < LEAST_CROPS or who == _NOBODY or not known:
+            if len(crops) < MIN_CROPS or who == _NOBODY or not known:
                 continue
             query = np.array([embedding for _, embedding in crops], np.float32).mean(axis=0)
             scores = old.bank.search(query[None], known)[0]
@@ -194,7 +194,7 @@ def bins(pairs: Pairs) -> Ints:
 
 def said(pairs: Pairs) -> Doubles:
     """The mean log-likelihood ratio by bin, nats, as far as the tracker follows it; NaN where there is no pair."""
-    llr, place = np.clip(pairs.llr, -MOST_APPEARANCE, MOST_APPEARANCE), bins(pairs)
+    llr, place = np.clip(pairs.llr, -MAX_APPEARANCE, MAX_APPEARANCE), bins(pairs)
     ranges = [llr[place == n] for n in range(len(EDGES) + 1)]
     return np.array([r.mean() if len(r) else np.nan for r in ranges])
 
@@ -323,7 +323,7 @@ def _promises(pairs: Pairs) -> list[str]:
 def _notes() -> Iterator[str]:
     ago = ", ".join(f"{seconds:g} s in {TITLES[clip]}" for clip, seconds in AGO.items())
     yield (
-        f"Once a second the mean of each settled tracklet's last second of clean crops ({LEAST_CROPS} or more) is "
+        f"Once a second the mean of each settled tracklet's last second of clean crops ({MIN_CROPS} or more) is "
         f"compared with memory as it was some time ago ({ago}): with its own identity, and with those that are not "
         "visible. Genuine: the same person in the ground truth. Left out: whoever was on one person in less than "
         f"{100 * PURE:.0f} % of their boxes, and everything before the tracker believes its own calibration. "
@@ -336,45 +336,45 @@ def _notes() -> Iterator[str]:
 def _draw(clip: str, found: dict[str, Pairs], path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 6), layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.1))
     for embedder, pairs in found.items():
-        colour = COLOURS[list(EMBEDDERS).index(embedder)]
-        _draw_odds(left, pairs, colour)
-        _draw_rates(right, _of_kind(pairs, same=False), colour)
+        color = COLORS[list(EMBEDDERS).index(embedder)]
+        _draw_odds(left, pairs, color)
+        _draw_rates(right, _of_kind(pairs, same=False), color)
     _dress_odds(left)
     _dress_rates(right)
     title = f"What the tracker believes of likenesses, and what is true: {TITLES[clip]}"
     share = 100 * (MIDDLE[1] - MIDDLE[0])
     legend = f"Dashed: as promised. Shaded: {share:.0f} % of what comes out where the couples compared are drawn anew."
     figure.suptitle(f"{title}\n{legend}", x=0.01, ha="left", fontsize=11, color=INK)
-    lines = [Line2D([], [], color=COLOURS[n], marker="o", label=e) for n, e in enumerate(EMBEDDERS.values())]
+    lines = [Line2D([], [], color=COLORS[n], marker="o", label=e) for n, e in enumerate(EMBEDDERS.values())]
     shown = [line for line, e in zip(lines, EMBEDDERS, strict=True) if e in found]
     figure.legend(handles=shown, loc="outside lower center", ncols=len(shown), frameon=False, labelcolor=INK)
     figure.savefig(path, dpi=100, facecolor="white")
     print(f"wrote {path}")
 
 
-def _draw_odds(panel: Axes, pairs: Pairs, colour: str) -> None:
-    enough = np.bincount(bins(pairs), minlength=len(EDGES) + 1) >= LEAST_PAIRS
+def _draw_odds(panel: Axes, pairs: Pairs, color: str) -> None:
+    enough = np.bincount(bins(pairs), minlength=len(EDGES) + 1) >= MIN_PAIRS
     low, high = np.quantile(observed(pairs, redrawn(pairs)), MIDDLE, axis=0)
     y = np.where(enough, observed(pairs, np.ones(len(pairs.same))), np.nan)  # a gap in the line
-    _line(panel, said(pairs), y, (low, high), colour)
+    _line(panel, said(pairs), y, (low, high), color)
 
 
-def _draw_rates(panel: Axes, impostors: Pairs, colour: str) -> None:
+def _draw_rates(panel: Axes, impostors: Pairs, color: str) -> None:
     low, high = np.quantile(passing(impostors, redrawn(impostors)), MIDDLE, axis=0)
     share = passing(impostors, np.ones(len(impostors.same)))
     share[share == 0] = np.nan  # which a logarithm can't show: the line ends
-    _line(panel, np.array(RATES), share, (low, high), colour)
+    _line(panel, np.array(RATES), share, (low, high), color)
 
 
-def _line(panel: Axes, x: Doubles, y: Doubles, span: tuple[Doubles, Doubles], colour: str) -> None:
-    panel.plot(x, y, marker="o", markersize=5, linewidth=1.8, color=colour)
-    panel.fill_between(x, *span, where=np.isfinite(y), color=colour, alpha=0.1, linewidth=0)
+def _line(panel: Axes, x: Doubles, y: Doubles, span: tuple[Doubles, Doubles], color: str) -> None:
+    panel.plot(x, y, marker="o", markersize=5, linewidth=1.8, color=color)
+    panel.fill_between(x, *span, where=np.isfinite(y), color=color, alpha=0.1, linewidth=0)
 
 
 def _dress_odds(panel: Axes) -> None:
-    reach = MOST_APPEARANCE + 2
+    reach = MAX_APPEARANCE + 2
     panel.plot([-reach, reach], [-reach, reach], color=FAINT, linestyle="--", zorder=0)
-    panel.set(xlim=(-MOST_APPEARANCE - 0.5, MOST_APPEARANCE + 0.5), ylim=(-reach, reach))
+    panel.set(xlim=(-MAX_APPEARANCE - 0.5, MAX_APPEARANCE + 0.5), ylim=(-reach, reach))
     _hint(panel, 0.97, 0.05, "below the dashes on this side:\nstrangers taken for friends too boldly", "right")
     _hint(panel, 0.03, 0.95, "above the dashes on this side:\nfriends ruled out too boldly", "left")
     _dress(panel, "What a likeness is worth", "what the tracker says: log-likelihood ratio, nats", "observed, nats")

@@ -63,7 +63,7 @@ class Situation:
 
 
 SITUATIONS = {"nobody": Situation(0), "one": Situation(1, 1.0), "ten": Situation(10, 4.0)}
-MOST_RATIO = 1.3
+MAX_RATIO = 1.3
 PROFILED = 25
 
 
@@ -208,7 +208,7 @@ def fill(tracker: Any, crowd: Crowd, identities: int, prototypes: int) -> None:
         identities: How many.
         prototypes: Embeddings of each.
     """
-    bank, now = tracker.recogniser.bank, tracker.clock.now
+    bank, now = tracker.recognizer.bank, tracker.clock.now
     times = np.linspace(now - 500, now - 10, identities)
     looks = zip(times, crowd.looks(identities), strict=True)
     for n, (left, look) in enumerate(progress(looks, "filling the memory", identities)):
@@ -246,7 +246,7 @@ def _beyond(situation: str, watch: Stopwatch) -> float:
 
 def _verdicts(stock: Stopwatch, full: Stopwatch) -> Iterator[str]:
     ratio = full.milliseconds("nobody") / stock.milliseconds("nobody")
-    yield f"- nobody: {ratio:.2f} times stock (target: at most {MOST_RATIO}): {_met(ratio <= MOST_RATIO)}"
+    yield f"- nobody: {ratio:.2f} times stock (target: at most {MAX_RATIO}): {_met(ratio <= MAX_RATIO)}"
     for key, situation in SITUATIONS.items():
         if situation.strangers:
             beyond = _beyond(key, full)

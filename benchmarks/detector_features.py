@@ -16,7 +16,7 @@ from harness.sequences import Array, Detections, Sequence, load_cache, load_sequ
 from harness.setting import PETS, TUD, add_shared, facts, need, progress, table
 
 from ultralytics_reid.appearance.embedding import unit
-from ultralytics_reid.embedders.detector import Boxes, DetectorFeatures, colours, to_input
+from ultralytics_reid.embedders.detector import Boxes, DetectorFeatures, colors, to_input
 
 # Seconds between a look and what it is compared with; TUD-Stadtmitte has only seven.
 GAPS = {PETS: 10.0, TUD: 2.0}
@@ -63,7 +63,7 @@ POOLINGS: dict[str, Callable[[Cells], list[Array]]] = {
     "… and deviations": lambda c: _pooled(c, _EARLY, sides=False, spread=True),
     "stride 4: means and deviations of 3 stripes, Gaussian": lambda c: _pooled(c, {4: 3}, sides=False, spread=True),
 }
-NATIVE, COLOURS, OURS = "the Detect layer's inputs, as stock's `auto` takes them", "colours alone", "**`model: auto`**"
+NATIVE, COLORS, OURS = "the Detect layer's inputs, as stock's `auto` takes them", "colors alone", "**`model: auto`**"
 
 
 class _Study:
@@ -107,7 +107,7 @@ class _Study:
         return {
             NATIVE: self._native(placed),
             **{name: np.concatenate(pooled(cells), axis=1) for name, pooled in POOLINGS.items()},
-            COLOURS: np.concatenate([c.numpy() for c in colours(self._seen[1], boxes)], axis=1),
+            COLORS: np.concatenate([c.numpy() for c in colors(self._seen[1], boxes)], axis=1),
             OURS: self._ours([xyxy], [shape])[0],
         }
 

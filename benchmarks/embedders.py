@@ -14,7 +14,7 @@ from harness.setting import PETS, TUD, add_shared, facts, table
 from harness.stock import BOTSORT, BOTSORT_LONG, BOTSORT_REID
 
 TITLES = {PETS: "PETS by person", TUD: "TUD-Stadtmitte, where nobody comes back"}
-COLUMNS = ["IDF1", "MOTA", "returns recognised", "false revivals", "ids", "IDSW"]
+COLUMNS = ["IDF1", "MOTA", "returns recognized", "false revivals", "ids", "IDSW"]
 CONTENDERS = (BOTSORT_REID, BOTSORT_LONG, Contender("**reid_botsort**", OURS))
 NOTE = (
     "The same detections (YOLO11n INT8) for all; only the embeddings handed to the trackers differ. Every tracker with "

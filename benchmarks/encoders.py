@@ -36,8 +36,8 @@ MODEL, WEIGHTS = "osnet_x0_25", "osnet_x0_25_msmt17.pth"
 CROPS = Preprocessing(height=256, width=128)
 BOXES, FEW = 100, 10
 FIRST, LAST, EVERY = 100, 500, 20
-LEAST_CONF = 0.3
-SHOT_EVERY, APART, DIFFERS = 12, 5.0, 28  # frames; seconds; grey levels
+MIN_CONF = 0.3
+SHOT_EVERY, APART, DIFFERS = 12, 5.0, 28  # frames; seconds; gray levels
 WARM_UP = 3
 CROPS_TARGET, OSNET_TARGET = 3.0, 5.0
 REFERENCE = "torchreid's FeatureExtractor"
@@ -81,7 +81,7 @@ def _frames(shared: Path) -> list[tuple[Image, Floats]]:
     """Some frames and their detections' boxes, in the order of the video."""
     sequence, cache = load_sequence(shared / "data" / PETS), load_cache(shared / "data" / "cache" / f"{PETS}.npz")
     pairs = islice(zip(pictures(sequence), cache, strict=True), FIRST, LAST, EVERY)
-    return [(image, d.xyxy[d.conf > LEAST_CONF]) for image, d in progress(pairs, "reading")]
+    return [(image, d.xyxy[d.conf > MIN_CONF]) for image, d in progress(pairs, "reading")]
 
 
 def _models(weights: Path, folder: Path) -> dict[str, tuple[str, str]]:
@@ -101,11 +101,11 @@ def _part(args: Namespace, threads: int, image: Image, boxes: Floats, models: di
 
 
 def _crops(rounds: int, image: Image, boxes: Floats) -> str:
-    """Cutting and normalising."""
+    """Cutting and normalizing."""
     calls: Calls = {
         "the host's `ReID`, 224 x 224": _host(image, boxes, (224, 224)),
         "the host's `ReID`, 256 x 128": _host(image, boxes, (256, 128)),
-        "**ours**, 256 x 128": lambda: CROPS.normalise(crop(image, Regions(boxes), CROPS)[0]),
+        "**ours**, 256 x 128": lambda: CROPS.normalize(crop(image, Regions(boxes), CROPS)[0]),
     }
     times = _times(calls, rounds)
     ours = list(times.values())[-1]

@@ -47,7 +47,7 @@ LOOKS = (
 )
 RULE = """\
 MOTChallenge's rule: what matches a distractor is dropped; who left the picture and comes back is somebody new, so a
-return that is recognised counts as a mistake."""
+return that is recognized counts as a mistake."""
 TIMES = """\
 `ms` are median times a frame, in the mean over the sequences, of when it was computed; `track` is the tracker's alone,
 without detecting, embedding and finding out the camera motion."""

@@ -128,7 +128,7 @@ def _part(args: Namespace, name: str, contenders: list[tuple[str, Contender]]) -
         for pipeline in pipelines:
             pipeline.run(args.shared, sequence)
     stock = {p.detector: p.milliseconds for p in pipelines if p.contender is BOTSORT}
-    columns = ["ids", "returns recognised", "false revivals", "IDF1", "MOTA"]
+    columns = ["ids", "returns recognized", "false revivals", "IDF1", "MOTA"]
     head = ["detector", "tracker", "ms a frame", "frames/s", "tracking ms", "times botsort", "crops embedded", *columns]
     yield f"**{name}**"
     yield table(head, [[*_cost(p, stock), *cells(_figures(sequence, p), columns)] for p in pipelines])

@@ -1,4 +1,4 @@
-"""Who is recognised when they come back: stock Ultralytics trackers and this package's on the same videos."""
+"""Who is recognized when they come back: stock Ultralytics trackers and this package's on the same videos."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TITLES = {
     (TUD, "live"): "TUD-Stadtmitte: as a user runs it",
 }
 COLUMNS = {
-    "cached": ["ids", "returns recognised", "false revivals", "IDF1", "HOTA", "AssA", "MOTA", "IDSW", "ms a frame"],
+    "cached": ["ids", "returns recognized", "false revivals", "IDF1", "HOTA", "AssA", "MOTA", "IDSW", "ms a frame"],
     "motchallenge": ["ids", "IDF1", "HOTA", "AssA", "MOTA", "IDSW"],
 }
 REID_BOTSORT = Contender("**reid_botsort**", OURS)
@@ -136,7 +136,7 @@ def _notes(parts: list[str]) -> Iterator[str]:
             "rate. Live: `YOLO(...).track(...)`; ms a frame is the whole pipeline's. Both are medians."
         )
         yield (
-            "Why memory costs under MOTChallenge's own identities: for each return recognised, one id is on two tracks "
+            "Why memory costs under MOTChallenge's own identities: for each return recognized, one id is on two tracks "
             "then, and can be right for one of them only."
         )
     if "live" in parts and not (has("openvino") and has("torchreid")):

@@ -1,4 +1,4 @@
-"""What a long memory is for: who is recognised, by how long they were away, and how many newcomers pay for it."""
+"""What a long memory is for: who is recognized, by how long they were away, and how many newcomers pay for it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from harness.mot.recipe import SIMULATED, Recipe
 from harness.mot.work import cores, do_all
 from harness.mot17 import MOT17
 from harness.report import add_write, publish
-from harness.revival import BINS, DEFINITIONS, Appearance, Summary, Tally, summarise
+from harness.revival import BINS, DEFINITIONS, Appearance, Summary, Tally, summarize
 from harness.revival_plot import draw
 from harness.runs import OURS, Contender
 from harness.setting import CHECKOUT, PETS, TUD, add_shared, facts, has, need, table, whole
@@ -54,8 +54,8 @@ OWN = Contender("**reid_botsort**", OURS)
 TRACKERS = (BOTSORT, BOTSORT_REID, BOTSORT_LONG, TRACKTRACK_REID, DEEPOCSORT_REID, OWN)
 COLUMNS = ["precision", "newcomers false", "commit, s", "ids", "ids shown", "changes", "ms"]
 NOTE = """\
-Columns by gap: returns recognised of all returns. Precision: those recognised of all who were given an id that was
-somebody's. Commit: median / 90th percentile of the seconds until those recognised had their id to stay. All trackers
+Columns by gap: returns recognized of all returns. Precision: those recognized of all who were given an id that was
+somebody's. Commit: median / 90th percentile of the seconds until those recognized had their id to stay. All trackers
 get the same detections, embeddings and camera motion (`sparseOptFlow`; none in scenes that are not rendered, whose
 cameras stand still), each with its YAML's defaults but for what its row says. `ms` is the median time a frame took in
 the tracker."""
@@ -99,7 +99,7 @@ def _run(args: Namespace) -> None:
     outcomes = list(zip(clips, do_all(jobs, args.workers, "revival"), strict=True))
     scores = _scores(outcomes)
     if args.json:
-        args.json.write_text(json.dumps(_told(args, scores, outcomes), indent=1) + "\n")
+        args.json.write_text(json.dumps(_warned(args, scores, outcomes), indent=1) + "\n")
     text = "\n\n".join([*_tables(scores), *_notes(args, clips), facts()])
     print(text)
     for path in filter(None, (args.plot, PLOT if args.write else None)):
@@ -244,7 +244,7 @@ def _scores(outcomes: list[tuple[Clip, dict[str, Outcome]]]) -> list[Score]:
 def _score(key: Key, each: list[Outcome]) -> Score:
     appearances = [a for o in each for a in o.appearances]
     milliseconds = sum(o.milliseconds for o in each) / len(each)
-    return Score(*key, len(each), summarise(appearances, sum(o.ids for o in each)), milliseconds)
+    return Score(*key, len(each), summarize(appearances, sum(o.ids for o in each)), milliseconds)
 
 
 def _tables(scores: list[Score]) -> Iterator[str]:
@@ -291,7 +291,7 @@ def _listed(seconds: tuple[float, ...]) -> str:
     return ", ".join(f"{s:g}" for s in seconds)
 
 
-def _told(args: Namespace, scores: list[Score], outcomes: list[tuple[Clip, dict[str, Outcome]]]) -> dict[str, Any]:
+def _warned(args: Namespace, scores: list[Score], outcomes: list[tuple[Clip, dict[str, Outcome]]]) -> dict[str, Any]:
     rows = [
         {"data": c.data, "part": c.part, "clip": c.name, "tracker": label, "appearances": _rows(o.appearances)}
         for c, by_tracker in outcomes

@@ -73,15 +73,15 @@ def _name(sequence: Sequence, person: int) -> str:
 def _draw(panel: Axes, title: str, sequence: Sequence, output: tuple[Frame, ...]) -> None:
     row = {person: n for n, person in enumerate(_people(sequence))}
     spells = _spells(sequence, output)
-    colours = _colours(spells)
+    colors = _colors(spells)
     for person, predicted, first, last in spells:
-        _bar(panel, (first / sequence.fps, (last + 1) / sequence.fps), row[person], predicted, colours[predicted])
+        _bar(panel, (first / sequence.fps, (last + 1) / sequence.fps), row[person], predicted, colors[predicted])
     found = returns(sequence, output)
     for r in found.each:
         _mark(panel, row[r.person], r, sequence.fps)
     panel.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK, pad=24)
     ids = len({int(i) for frame in output for i in frame.ids})
-    text = f"{ids} ids for {len(row)} people, {found.recognised} of {found.total} returns recognised"
+    text = f"{ids} ids for {len(row)} people, {found.recognized} of {found.total} returns recognized"
     text += f", IDF1 {track_eval(sequence.by_person(), output)['IDF1']:.0f}"
     panel.text(0, 1.025, text, transform=panel.transAxes, fontsize=10.5, color=INK)
     _dress(panel, len(sequence.frames) / sequence.fps, len(row))
@@ -100,7 +100,7 @@ def _spells(sequence: Sequence, output: tuple[Frame, ...]) -> list[Spell]:
     return spells
 
 
-def _colours(spells: list[Spell]) -> dict[int, Any]:
+def _colors(spells: list[Spell]) -> dict[int, Any]:
     """The palette for those ids that are seen most, other hues for the rest."""
     seen: Counter[int] = Counter()
     for _, predicted, first, last in spells:
@@ -113,20 +113,20 @@ def _hue(n: int) -> tuple[float, float, float]:
     return colorsys.hls_to_rgb(n * 0.618034 % 1, 0.42 + 0.22 * (n % 2), 0.55)
 
 
-def _bar(panel: Axes, span: tuple[float, float], row: int, predicted: int, colour: Any) -> None:
+def _bar(panel: Axes, span: tuple[float, float], row: int, predicted: int, color: Any) -> None:
     start, end = span
-    panel.barh(row, end - start, left=start, height=0.62, color=colour, edgecolor="white", linewidth=0.4)
+    panel.barh(row, end - start, left=start, height=0.62, color=color, edgecolor="white", linewidth=0.4)
     if end - start >= NAMED_SECONDS:
-        r, g, b = plt.matplotlib.colors.to_rgb(colour)  # type: ignore[attr-defined]
+        r, g, b = plt.matplotlib.colors.to_rgb(color)  # type: ignore[attr-defined]
         ink = INK if 0.3 * r + 0.59 * g + 0.11 * b > 0.6 else "white"
         panel.text((start + end) / 2, row, str(predicted), ha="center", va="center_baseline", fontsize=8, color=ink)
 
 
 def _mark(panel: Axes, row: int, found: Return, fps: float) -> None:
     """A tick or a cross where somebody comes back."""
-    sign, colour = (r"$\checkmark$", GOOD) if found.recognised else (r"$\times$", BAD)
+    sign, color = (r"$\checkmark$", GOOD) if found.recognized else (r"$\times$", BAD)
     halo = [withStroke(linewidth=3, foreground="white")]  # where the gap before it is narrow
-    panel.plot(found.frame / fps - 2.2, row, marker=sign, markersize=8, color=colour, path_effects=halo)
+    panel.plot(found.frame / fps - 2.2, row, marker=sign, markersize=8, color=color, path_effects=halo)
 
 
 def _dress(panel: Axes, seconds: float, rows: int) -> None:
@@ -140,9 +140,9 @@ def _dress(panel: Axes, seconds: float, rows: int) -> None:
 
 
 def _explain(figure: Any) -> None:
-    kinds = ((r"$\checkmark$", GOOD, "back, and recognised"), (r"$\times$", BAD, "back, and not recognised"))
+    kinds = ((r"$\checkmark$", GOOD, "back, and recognized"), (r"$\times$", BAD, "back, and not recognized"))
     marks = [Line2D([], [], marker=m, color=c, linestyle="none", markersize=8, label=text) for m, c, text in kinds]
-    title = "Ten people walk in and out of view (PETS09-S2L1). A row is a person, a colour an id, a gap: not seen."
+    title = "Ten people walk in and out of view (PETS09-S2L1). A row is a person, a color an id, a gap: not seen."
     figure.suptitle(title, x=0.004, ha="left", fontsize=12, color=INK)
     figure.legend(handles=marks, loc="outside lower center", ncols=2, frameon=False, labelcolor=INK, fontsize=10)
 

@@ -37,7 +37,7 @@ LOG = Path(__file__).with_name("train_detector.log")
 SCALE = [0.5, 0.1875, 384]
 PICTURES_A_SCENE = 8
 SIZES = ((960, 540), (768, 576), (1280, 720), (640, 480), (848, 480))
-LEAST_VISIBLE = 0.2
+MIN_VISIBLE = 0.2
 SEEN = ((0.2, 0.5), (0.5, 0.75), (0.75, 1.01))
 AUGMENT = {"hsv_h": 0.05, "hsv_s": 0.6, "hsv_v": 0.4, "scale": 0.5, "erasing": 0.0, "close_mosaic": 6}
 STEPS = {"optimizer": "AdamW", "lr0": 0.003, "lrf": 0.02, "cos_lr": True, "warmup_epochs": 2.0}
@@ -109,7 +109,7 @@ def _inside(view: View, size: tuple[int, int]) -> npt.NDArray[np.float32]:
 
 
 def _labels(view: View, size: tuple[int, int]) -> Iterator[str]:
-    boxes = _inside(view, size)[view.visible >= LEAST_VISIBLE] / [*size, *size]
+    boxes = _inside(view, size)[view.visible >= MIN_VISIBLE] / [*size, *size]
     for left, top, right, bottom in boxes.tolist():
         yield f"0 {(left + right) / 2:.6f} {(top + bottom) / 2:.6f} {right - left:.6f} {bottom - top:.6f}\n"
 

@@ -45,10 +45,10 @@ class Server:
         with contextlib.ExitStack() as cleaning:
             cleaning.callback(shutil.rmtree, self.folder)
             self.bin = _programs(self.folder)
-            self._initialise(fsync)
+            self._initialize(fsync)
             cleaning.pop_all()
 
-    def _initialise(self, fsync):
+    def _initialize(self, fsync):
         self.data.mkdir()
         if _is_root():
             os.chown(self.data, **dict(zip(("uid", "gid"), _nobody(), strict=True)))

@@ -42,7 +42,7 @@ class Person:
 
     Attributes:
         visible: Frames in which there is a box, as `(first, last)` pairs.
-        start, step: Centre in frame 0, and its move a frame, pixels.
+        start, step: Center in frame 0, and its move a frame, pixels.
         look, cls: Number of a direction of `Scene.looks`, and class; each may be a function of the frame.
     """
 
@@ -83,9 +83,9 @@ class Scene:
             yield boxes(rows), np.array(feats, np.float32).reshape(-1, self.dim), [p for p, _ in seen]
 
     def _look(self, look):
-        if look not in self.looks:
-            self.looks[look] = np.random.default_rng(1000 + look).normal(size=self.dim)
-        return self.looks[look]
+        if look not in self.crop_scores:
+            self.crop_scores[look] = np.random.default_rng(1000 + look).normal(size=self.dim)
+        return self.crop_scores[look]
 
 
 def boxes(rows):

@@ -10,9 +10,9 @@ from ultralytics.trackers.utils.matching import linear_assignment
 from ultralytics_reid.appearance.crop_quality import clean_crops, covered_share, cut_off
 from ultralytics_reid.appearance.embedding import as_features, cosine, unit
 from ultralytics_reid.association.assignment import assign
-from ultralytics_reid.association.fusion import contested, fuse_appearance
+from ultralytics_reid.association.fusion import ambiguous_pairs, fuse_appearance
 from ultralytics_reid.association.last_seen import LastSeen, sightings
-from ultralytics_reid.association.motion import fades, motion_llr, reachable
+from ultralytics_reid.association.motion import linear_decay, motion_llr, reachable
 from ultralytics_reid.errors import EmbeddingError
 
 LIMIT = 0.8
@@ -79,40 +79,40 @@ class TestFusion:
         shape = data.draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=5))
         # Most boxes don't meet, as in a picture.
         cost = data.draw(hnp.arrays(np.float32, shape, elements=st.floats(0, 1, width=32), fill=st.just(np.float32(1))))
-        agreement = data.draw(hnp.arrays(np.float32, shape, elements=st.floats(-1, 1, width=32)))
-        pairs, *_ = linear_assignment(fuse_appearance(cost, agreement), thresh=LIMIT)
-        asked, *_ = linear_assignment(fuse_appearance(cost, agreement * contested(cost, LIMIT)), thresh=LIMIT)
-        fused = fuse_appearance(cost, agreement)
+        affinity = data.draw(hnp.arrays(np.float32, shape, elements=st.floats(-1, 1, width=32)))
+        pairs, *_ = linear_assignment(fuse_appearance(cost, affinity), thresh=LIMIT)
+        asked, *_ = linear_assignment(fuse_appearance(cost, affinity * ambiguous_pairs(cost, LIMIT)), thresh=LIMIT)
+        fused = fuse_appearance(cost, affinity)
         assert total(fused, asked) == pytest.approx(total(fused, pairs), abs=1e-5)
 
     def test_only_who_may_be_somebody_else_is_asked_for_looks(self):
         cost = np.array([[0.2, 1, 0.9], [1, 0.2, 0.6], [0.9, 0.7, 0.1]], np.float32)
-        assert contested(cost, LIMIT).tolist() == [[False] * 3, [False, True, True], [False, True, True]]
+        assert ambiguous_pairs(cost, LIMIT).tolist() == [[False] * 3, [False, True, True], [False, True, True]]
 
     @pytest.mark.parametrize(("cost", "asked"), [(0.4, False), (0.6, True), (0.9, True), (1.0, False)])
     def test_a_poor_overlap_is_asked_for_looks_even_where_nobody_else_is(self, cost, asked):
-        assert contested(np.array([[cost]], np.float32), LIMIT).item() is asked
+        assert ambiguous_pairs(np.array([[cost]], np.float32), LIMIT).item() is asked
 
 
-def seen_at(*, time=0.0, centre=(0.0, 0.0), velocity=(0.0, 0.0), spread=10.0, height=100.0):
-    return LastSeen(time, 0, np.array(centre), np.array(velocity), spread, height)
+def seen_at(*, time=0.0, center=(0.0, 0.0), velocity=(0.0, 0.0), position_std=10.0, height=100.0):
+    return LastSeen(time, 0, np.array(center), np.array(velocity), position_std, height)
 
 
 class TestMotion:
     def test_where_it_was_heading_is_likelier_than_elsewhere(self):
-        last = sightings([seen_at(centre=(100.0, 100.0), velocity=(80.0, 0.0))])
+        last = sightings([seen_at(center=(100.0, 100.0), velocity=(80.0, 0.0))])
         points = np.array([[150.0, 100], [100, 150], [600, 400]])[:, None]
         llr = motion_llr(last, np.ones((3, 1)), points, 640 * 480)[:, 0]
         assert llr[0] > llr[1] > llr[2]
         assert llr[0] > 0 > llr[2]
 
     def test_after_long_it_says_nothing_for_a_match(self):
-        last = sightings([seen_at(centre=(320.0, 240.0))])
+        last = sightings([seen_at(center=(320.0, 240.0))])
         assert motion_llr(last, np.full((1, 1), 10.0), np.array([[[320.0, 240]]]), 640 * 480)[0, 0] <= 0
 
     @pytest.mark.parametrize(("gap", "weight"), [(0.0, 1.0), (1.0, 0.5), (2.0, 0.0), (9.0, 0.0)])
     def test_it_fades(self, gap, weight):
-        assert fades(np.array([gap]), 2.0) == pytest.approx([weight])
+        assert linear_decay(np.array([gap]), 2.0) == pytest.approx([weight])
 
     @pytest.mark.parametrize(
         ("gap", "way", "height", "can"),
@@ -125,7 +125,7 @@ class TestMotion:
         ],
     )
     def test_who_would_have_had_to_be_too_fast_or_to_shrink_is_somebody_else(self, gap, way, height, can):
-        last, origin = sightings([seen_at()]), sightings([seen_at(centre=(way, 0.0), height=height)])
+        last, origin = sightings([seen_at()]), sightings([seen_at(center=(way, 0.0), height=height)])
         assert reachable(last, origin, np.array([[gap]]), 10.0)[0, 0] == can
 
 

@@ -93,7 +93,7 @@ def test_who_meets_somebody_is_looked_at_until_they_part():
 
 def test_who_is_clear_but_too_small_to_teach_is_not_looked_at_once_settled():
     far = Person([(0, 200)], (320, 60), look=7, height=20.0)
-    _, asked, _ = watch(Scene([*crowd(), far], 200), reid_interval=INTERVAL, recognise_seconds=2.0)
+    _, asked, _ = watch(Scene([*crowd(), far], 200), reid_interval=INTERVAL, recognize_seconds=2.0)
     assert all(3 in a for a in asked[2:15])
     assert not any(3 in a for a in asked[40:])
 

@@ -171,7 +171,7 @@ def test_what_is_nobody_looks_like_its_place():
 
 
 def test_likeness_counts_by_hand():
-    # Persons 1 and 2 at right angles; 2 turns halfway towards 1 in the second half.
+    # Persons 1 and 2 at right angles; 2 turns halfway toward 1 in the second half.
     one, two, turned = np.eye(3)[0], np.eye(3)[1], np.array([0.6, 0.8, 0])
     truth = scene([Frame(np.array([1, 2]), boxes([0, 300]))] * 12, fps=1.0)
     found = [detections(f.xyxy, np.array([one, two if n < 6 else turned])) for n, f in enumerate(truth.frames)]

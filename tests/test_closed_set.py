@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scenes import Person, Scene, ids_of, image, make_tracker, our_args, run
 from test_crowds import crowded
 
-from ultralytics_reid import Config, ConfigError, TakenBack
+from ultralytics_reid import Config, ConfigError, RevivalReverted
 
 
 def shown(tracker, frames):
@@ -28,7 +28,7 @@ def shown(tracker, frames):
             "probation_seconds": st.sampled_from([0.0, 1.0, 8.0]),
             "merge_seconds": st.sampled_from([0.0, 30.0]),
             "memory_seconds": st.sampled_from([2.0, 600.0]),
-            "recognise_seconds": st.sampled_from([0.5, 4.0]),
+            "recognize_seconds": st.sampled_from([0.5, 4.0]),
         }
     ),
 )
@@ -38,7 +38,7 @@ def test_no_id_beyond_them_and_none_twice_in_a_frame(seed, looks, most, keys):
     for ids in shown(tracker, crowded(seed, looks, 0.1)):
         assert len(set(ids)) == len(ids)
         assert set(ids) <= set(range(1, most + 1))
-    assert len(tracker.recogniser.bank) <= most
+    assert len(tracker.recognizer.bank) <= most
 
 
 @settings(max_examples=6, deadline=None)
@@ -100,7 +100,7 @@ def test_who_is_taken_back_goes_on_without_an_id_until_it_is_clear_that_they_nee
     tracker = make_tracker(max_identities=5)
     out = run(tracker, Scene([gone, impostor, *stay], 170))
     revival, back = tracker.events
-    assert isinstance(back, TakenBack)
+    assert isinstance(back, RevivalReverted)
     assert (back.identity_id, back.previous_id) == (None, revival.identity_id)
     assert 1 not in out[back.frame - 1]
     assert out[-1][1] == 5
@@ -112,7 +112,7 @@ def test_an_id_that_turned_out_to_be_one_too_many_is_given_again():
     gone = Person([(0, 60)], (60, 120), look=0)
     back = Person([(120, 300)], (400, 120), look=lambda n: 98 if n < 150 else 0)
     stranger = Person([(240, 300)], (60, 120), look=99)
-    tracker = make_tracker(max_identities=5, doubt=False)
+    tracker = make_tracker(max_identities=5, reverify=False)
     out = run(tracker, Scene([gone, back, stranger, *stay], 300))
     (event,) = tracker.events
     assert (event.previous_id, event.identity_id) == (5, 1)

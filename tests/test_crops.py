@@ -14,7 +14,7 @@ TALL = Preprocessing(height=64, width=32)
 
 
 def picture(height=120, width=160):
-    """Smooth, so that neighbouring pixels are alike, and no two places are."""
+    """Smooth, so that neighboring pixels are alike, and no two places are."""
     y, x = np.mgrid[:height, :width]
     return np.stack([x, y, (x + y) / 2], axis=2).astype(np.uint8)
 
@@ -87,9 +87,9 @@ class TestUpright:
     @given(st.integers(0, 10**6), st.booleans())
     def test_a_crop_depends_on_its_own_region_only(self, seed, rotated):
         rng = np.random.default_rng(seed)
-        centre, size = rng.uniform(-20, 180, (6, 2)), rng.uniform(1, 90, (6, 2))
-        xywhr = np.concatenate([centre, size, rng.uniform(-4, 4, (6, 1))], axis=1).astype(np.float32)
-        xyxy = np.concatenate([centre - size / 2, centre + size / 2], axis=1).astype(np.float32)
+        center, size = rng.uniform(-20, 180, (6, 2)), rng.uniform(1, 90, (6, 2))
+        xywhr = np.concatenate([center, size, rng.uniform(-4, 4, (6, 1))], axis=1).astype(np.float32)
+        xyxy = np.concatenate([center - size / 2, center + size / 2], axis=1).astype(np.float32)
         regions, image = Regions(xyxy, xywhr if rotated else None), noise()
         crops, good = crop(image, regions, SMALL)
         order = rng.permutation(6)
@@ -201,15 +201,15 @@ class TestMasks:
 
 
 class TestPictures:
-    def test_grey_is_repeated(self):
-        grey = noise()[..., 0]
-        for image in (grey, grey[..., None]):
-            np.testing.assert_array_equal(as_bgr(image), np.stack([grey] * 3, axis=2))
+    def test_gray_is_repeated(self):
+        gray = noise()[..., 0]
+        for image in (gray, gray[..., None]):
+            np.testing.assert_array_equal(as_bgr(image), np.stack([gray] * 3, axis=2))
 
     def test_sixteen_bits_keep_the_upper_eight(self):
         np.testing.assert_array_equal(as_bgr(noise().astype(np.uint16) * 256 + 99), noise())
 
-    def test_colour_is_not_copied(self):
+    def test_color_is_not_copied(self):
         assert as_bgr(image := noise()) is image
 
     @pytest.mark.parametrize("image", [np.zeros((5, 5, 4), np.uint8), np.zeros((5, 5, 3), np.float32), np.zeros(5)])
@@ -232,17 +232,17 @@ def test_regions_that_do_not_fit_each_other_are_told(regions, told):
 
 
 @pytest.mark.parametrize("mean", [(0.0, 0.0, 0.0), (0.485, 0.456, 0.406), (0.5, 0.4, 0.3)])
-def test_normalising_is_what_it_says(mean):
+def test_normalizing_is_what_it_says(mean):
     preprocessing = Preprocessing(height=16, width=8, mean=mean, std=(0.2, 0.3, 0.4))
     crops, _ = crop(noise(), upright([0, 0, 50, 90], [20, 30, 90, 60]), preprocessing)
-    batch = preprocessing.normalise(crops)
+    batch = preprocessing.normalize(crops)
     expected = (crops[..., ::-1] / 255 - mean) / (0.2, 0.3, 0.4)
     assert (batch.dtype, batch.flags.c_contiguous) == (np.float32, True)
     np.testing.assert_allclose(batch, expected.transpose(0, 3, 1, 2), atol=1e-5)
 
 
-def colours(batch):
-    """An encoder: a crop's mean colours by quarter of its height."""
+def colors(batch):
+    """An encoder: a crop's mean colors by quarter of its height."""
     return batch.reshape(len(batch), 3, 4, -1).mean(axis=3).reshape(len(batch), -1)
 
 
@@ -250,7 +250,7 @@ class TestEncoder:
     @settings(max_examples=20, deadline=None)
     @given(st.integers(0, 10**6), st.integers(0, 150))
     def test_rows_are_the_same_in_any_order_and_any_batch(self, seed, count):
-        rng, embedder = np.random.default_rng(seed), CropEmbedder(colours, SMALL, name="colours")
+        rng, embedder = np.random.default_rng(seed), CropEmbedder(colors, SMALL, name="colors")
         low = rng.uniform(-40, 150, (count, 2))
         xyxy = np.concatenate([low, low + rng.uniform(0, 40, (count, 2))], axis=1).astype(np.float32)
         rows, order, part = embedder(noise(), xyxy), rng.permutation(count), count // 3
@@ -259,14 +259,14 @@ class TestEncoder:
         np.testing.assert_allclose(np.concatenate(parts), rows, atol=1e-5)
 
     def test_bad_rows_are_zeros_and_others_are_not(self):
-        embedder = CropEmbedder(colours, SMALL, name="colours")
+        embedder = CropEmbedder(colors, SMALL, name="colors")
         rows = embedder(noise(), np.array([[0, 0, 9, 9], [5, 5, 5, 9], [np.nan] * 4], np.float32))
         assert rows.any(axis=1).tolist() == [True, False, False]
         assert not embedder(noise(), np.full((2, 4), np.nan, np.float32)).any()
 
     def test_vectors_that_are_not_finite_are_zeros(self):
         def sometimes(batch):
-            rows = colours(batch)
+            rows = colors(batch)
             rows[batch.mean(axis=(1, 2, 3)) > 1] = np.nan
             return rows
 
@@ -291,9 +291,9 @@ class TestEncoder:
         [
             (lambda b: b, r"a map of the shape \(2, 3, 16, 8\)"),
             (lambda b: [b, b], "2 outputs"),
-            (lambda b: np.exp(colours(b)) / np.exp(colours(b)).sum(axis=1, keepdims=True), "12 class scores"),
+            (lambda b: np.exp(colors(b)) / np.exp(colors(b)).sum(axis=1, keepdims=True), "12 class scores"),
             (lambda b: b.mean(axis=(1, 2, 3)), "a map of the shape"),
-            (lambda b: colours(b)[:1], "one row a detection"),
+            (lambda b: colors(b)[:1], "one row a detection"),
         ],
     )
     def test_what_gives_no_vectors_is_told_before_the_video(self, encode, told):
@@ -301,8 +301,8 @@ class TestEncoder:
             CropEmbedder(encode, SMALL, name="strange")
 
     def test_another_dimension_than_declared_is_told(self):
-        with pytest.raises(EmbeddingError, match="colours should give 512 numbers a crop, gave 12"):
-            CropEmbedder(colours, SMALL, name="colours", dim=512)
+        with pytest.raises(EmbeddingError, match="colors should give 512 numbers a crop, gave 12"):
+            CropEmbedder(colors, SMALL, name="colors", dim=512)
 
     def test_a_vector_a_crop_may_have_sides_of_one(self):
         assert CropEmbedder(lambda b: b.mean(axis=(2, 3), keepdims=True), SMALL, name="means").dim == 3
@@ -310,18 +310,18 @@ class TestEncoder:
     def test_the_fingerprint_tells_what_can_not_be_compared(self):
         unit = Preprocessing(height=16, width=8, mean=(0.0,) * 3, std=(1.0,) * 3)
         made = [
-            CropEmbedder(colours, SMALL, name="colours"),
-            CropEmbedder(colours, SMALL, name="others"),
-            CropEmbedder(colours, unit, name="colours"),
-            CropEmbedder(colours, TALL, name="colours"),
-            CropEmbedder(colours, SMALL, name="colours", flip=True),
+            CropEmbedder(colors, SMALL, name="colors"),
+            CropEmbedder(colors, SMALL, name="others"),
+            CropEmbedder(colors, unit, name="colors"),
+            CropEmbedder(colors, TALL, name="colors"),
+            CropEmbedder(colors, SMALL, name="colors", flip=True),
         ]
-        assert made[0].fingerprint == "colours/16x8-imagenet/12"
+        assert made[0].fingerprint == "colors/16x8-imagenet/12"
         assert len({e.fingerprint for e in made}) == len(made)
 
     def test_plain_functions_get_upright_boxes_and_encoders_everything(self):
         regions = turned([55, 55, 30, 70, 1])
         assert embed(lambda image, xyxy: xyxy * 2, noise(), regions).shape == (1, 4)
-        embedder = CropEmbedder(colours, TALL, name="colours")
+        embedder = CropEmbedder(colors, TALL, name="colors")
         straight = embed(embedder, noise(), Regions(np.array([[40, 20, 70, 90]], np.float32)))
         assert np.abs(embed(embedder, noise(), regions) - straight).max() > 0.01

@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ultralytics_reid import ConfigError, ReIDError, Revival, TakenBack
+from ultralytics_reid import ConfigError, ReIDError, Revival, RevivalReverted
 from ultralytics_reid.cli import main
 from ultralytics_reid.demo import DETECTOR, DemoOptions, run, run_demo
 from ultralytics_reid.demo.contact_sheet import Album, Shot
 from ultralytics_reid.demo.drawing import Tag, Timeline, draw_boxes
-from ultralytics_reid.demo.ground_truth import Judge, SceneTruth
+from ultralytics_reid.demo.ground_truth import ReturnScorer, SceneTruth
 from ultralytics_reid.demo.report import Outcome, Report
 from ultralytics_reid.demo.runner import Runner
-from ultralytics_reid.drawing.colors import COLOURS, bgr, colour_of
+from ultralytics_reid.drawing.colors import COLORS, bgr, color_of
 from ultralytics_reid.drawing.text import put, words
 from ultralytics_reid.evaluation.frames import Frame
 from ultralytics_reid.evaluation.returns import returns
@@ -99,7 +99,7 @@ class TestScene:
             assert outcome.frames == FRAMES
             assert outcome.ids >= 1
             row = f"| {outcome.label} | {FRAMES} | {outcome.ids} | "
-            found = f" | {outcome.returns.recognised} of {outcome.returns.total} | {outcome.returns.false} | "
+            found = f" | {outcome.returns.recognized} of {outcome.returns.total} | {outcome.returns.false} | "
             assert any(line.startswith(row) and found in line for line in shown.text.splitlines())
 
     def test_what_is_printed_is_the_report(self, shown):
@@ -278,10 +278,10 @@ class TestTruth:
     def test_a_judge_comes_to_what_the_whole_output_gives(self):
         truth = SceneTruth.of(self.HIDDEN, 2.0)
         frames = [output((1, 5), (2, 6), (3, 7))] * 4 + [output()] * 4 + [output((1, 5), (2, 8), (3, 6))] * 4
-        judge = Judge(truth)
+        judge = ReturnScorer(truth)
         on = [judge.add(frames[: n + 1]) for n in range(len(frames))]
         found = judge.count(frames)
-        assert (found.total, found.recognised, found.false) == (3, 1, 1)
+        assert (found.total, found.recognized, found.false) == (3, 1, 1)
         assert {r.person: (r.given, set(r.known)) for r in found.each} == {1: (5, {5}), 2: (8, {6}), 3: (6, {7})}
         assert {i: truth.person_of(t) for i, t in on[-1].items()} == {5: 1, 8: 2, 6: 3}
 
@@ -294,7 +294,7 @@ class TestReport:
         return str(Report((Outcome("reid_botsort.yaml", 9, 2, 5.0, None),), events, None, (), stopped=False))
 
     def test_only_what_was_undone_next_was_taken_back(self):
-        events = (self.revival(1, 3.0), TakenBack(7, 1, 40, 4.0), self.revival(1, 6.0), self.revival(2, 6.5))
+        events = (self.revival(1, 3.0), RevivalReverted(7, 1, 40, 4.0), self.revival(1, 6.0), self.revival(2, 6.5))
         told = [line for line in self.report(*events).splitlines() if " s | " in line]
         assert [line.split(" | ")[-1].strip(" |") for line in told] == ["taken back later", "back", "back"]
 
@@ -319,7 +319,7 @@ class TestReport:
 
 
 class TestDrawing:
-    def test_labels_of_neighbours_keep_apart(self, monkeypatch):
+    def test_labels_of_neighbors_keep_apart(self, monkeypatch):
         from ultralytics_reid.demo import drawing
 
         placed = []
@@ -345,15 +345,15 @@ class TestDrawing:
         assert patch[0].min() == 255
         assert patch.min() < 64
 
-    def test_every_id_has_a_colour_of_its_own(self):
-        assert [colour_of(n + 1) for n in range(len(COLOURS))] == list(COLOURS)
-        assert len({colour_of(n) for n in range(1, 200)}) == 199
+    def test_every_id_has_a_color_of_its_own(self):
+        assert [color_of(n + 1) for n in range(len(COLORS))] == list(COLORS)
+        assert len({color_of(n) for n in range(1, 200)}) == 199
 
     def test_a_timeline_bridges_a_missed_frame_but_no_absence(self):
         line = Timeline(1046, [7], 100, bridged=5)  # ten pixels a frame, from the 34th on
         for n in (0, 1, 3, 20):
             line.add(n, {7: 4})
-        drawn = (line.picture(50, [])[30, 34:] == bgr(colour_of(4))).all(axis=1)
+        drawn = (line.picture(50, [])[30, 34:] == bgr(color_of(4))).all(axis=1)
         assert drawn.nonzero()[0].tolist() == [*range(40), *range(200, 210)]
 
     def test_a_timeline_marks_a_return_before_it(self):

@@ -168,7 +168,7 @@ def test_who_keeps_an_id_gains_by_person_and_loses_under_motchallenges_identitie
 
 
 def test_cells_show_returns_where_there_are_any():
-    columns = ["returns recognised", "false revivals", "ids", "IDF1", "ms a frame"]
+    columns = ["returns recognized", "false revivals", "ids", "IDF1", "ms a frame"]
     assert cells(figures(TRUTH, run(7, 7)), columns) == ["1 of 1", "0", "1", "100.0", "1.5"]
     assert cells(figures(TRUTH, run(7, 8), by_person=False), columns) == ["-", "-", "2", "100.0", "1.5"]
 
@@ -200,11 +200,11 @@ def test_strangers_are_as_like_their_acquaintance_as_was_asked_for(cost):
 def test_who_fills_the_memory_is_still_in_it_after_some_frames(cost):
     watch, crowd = cost.Stopwatch(cost.FULL), cost.Crowd(0.5)
     cost.fill(watch.tracker, crowd, 20, 3)
-    filled = set(watch.tracker.recogniser.bank.ids)
+    filled = set(watch.tracker.recognizer.bank.ids)
     for number in range(3):
         watch.update(crowd.frame(number, crowd.acquaintances), "nobody")
     assert len(filled) == 20
-    assert filled <= set(watch.tracker.recogniser.bank.ids)
+    assert filled <= set(watch.tracker.recognizer.bank.ids)
     assert watch.milliseconds("nobody") > 0
 
 

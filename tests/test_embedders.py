@@ -8,7 +8,7 @@ from ultralytics import RTDETR, YOLO
 
 from ultralytics_reid import ConfigError, EmbeddingError, ReIDBOTSORT
 from ultralytics_reid.embedders import CropEmbedder, CropOptions, Preprocessing, build_embedder
-from ultralytics_reid.embedders.detector import Boxes, DetectorFeatures, _moments, colours, to_input
+from ultralytics_reid.embedders.detector import Boxes, DetectorFeatures, _moments, colors, to_input
 
 
 def net(name="yolo11n.yaml"):
@@ -104,11 +104,11 @@ class TestDetector:
         assert share(slice(30, 35)) > 0.7
         assert share(slice(25, 30)) == pytest.approx(share(slice(35, 40)), abs=1e-5)
 
-    def test_colours_are_told_apart_where_they_are(self):
+    def test_colors_are_told_apart_where_they_are(self):
         def dressed(upper, lower):
             picture = torch.zeros(1, 3, 320, 320)
             picture[0, :, :125], picture[0, :, 125:] = torch.tensor([upper, lower])[:, :, None, None]
-            return torch.cat(colours(picture, Boxes([BOXES[1:2]], picture.device)), dim=1)[0]
+            return torch.cat(colors(picture, Boxes([BOXES[1:2]], picture.device)), dim=1)[0]
 
         red, blue = (0.8, 0.1, 0.1), (0.1, 0.1, 0.8)
         one, same, turned = dressed(red, blue), dressed((0.79, 0.11, 0.1), blue), dressed(blue, red)
@@ -189,7 +189,7 @@ class TestBuilding:
 
     def test_the_yaml_s_keys_reach_the_builder(self, tmp_path):
         path = script(tmp_path)
-        keys = {"crop_height": 64, "crop_width": 32, "normalise": "unit", "flip_crops": True}
+        keys = {"crop_height": 64, "crop_width": 32, "normalize": "unit", "flip_crops": True}
         tracker = ReIDBOTSORT(our_args(model=str(path), **keys))
         assert "/64x32-unit-flip/6" in tracker.embedder.fingerprint
 
@@ -227,7 +227,7 @@ class TestBuilding:
 
 
 class Means:
-    """An embedder of the mean colours in boxes, and what makes one."""
+    """An embedder of the mean colors in boxes, and what makes one."""
 
     def __init__(self, weights="", device=None):
         self.made_of = weights, device
@@ -268,7 +268,7 @@ class TestCustom:
             build_embedder(model, "", "cpu")
 
 
-class Colours(torch.nn.Module):
+class Colors(torch.nn.Module):
     """Six numbers a crop, and, if asked, the wrong kind."""
 
     def __init__(self, kind="vectors"):
@@ -284,7 +284,7 @@ class Colours(torch.nn.Module):
 
 def script(folder, kind="vectors"):
     path = folder / f"{kind}.torchscript"
-    torch.jit.trace(Colours(kind), torch.rand(1, 3, 64, 32)).save(path)
+    torch.jit.trace(Colors(kind), torch.rand(1, 3, 64, 32)).save(path)
     return path
 
 
@@ -297,18 +297,18 @@ def onnx_file(folder, kind="vectors", size=("n", 64, 32), **metadata):
     axes = {axis: name for axis, name in zip((0, 2, 3), size, strict=True) if isinstance(name, str)}
     batch = torch.rand(shape[0], 3, *shape[1:])
     names = {"input_names": ["x"], "output_names": ["y", "z"][: 1 + (kind == "two")]}
-    torch.onnx.export(Colours(kind), (batch,), path, dynamo=False, dynamic_axes={"x": axes, "y": axes}, **names)
+    torch.onnx.export(Colors(kind), (batch,), path, dynamo=False, dynamic_axes={"x": axes, "y": axes}, **names)
     model = onnx.load(path)
     onnx.helper.set_model_props(model, {k: str(v) for k, v in metadata.items()})
     onnx.save(model, path)
     return path
 
 
-UNIT = CropOptions(normalise="unit")
+UNIT = CropOptions(normalize="unit")
 
 
 def expected_rows(image, xyxy, preprocessing):
-    net = Colours()
+    net = Colors()
     return CropEmbedder(lambda b: net(torch.from_numpy(b)), preprocessing, name="expected")(image, xyxy)
 
 
@@ -320,7 +320,7 @@ class TestExported:
 
     @pytest.mark.parametrize(
         ("options", "told"),
-        [(CropOptions(), "set crop_height and crop_width"), (CropOptions(64, 32), "set normalise to imagenet or unit")],
+        [(CropOptions(), "set crop_height and crop_width"), (CropOptions(64, 32), "set normalize to imagenet or unit")],
     )
     def test_nothing_is_guessed_of_what_the_model_does_not_say(self, tmp_path, options, told):
         with pytest.raises(ConfigError, match=told):
@@ -405,7 +405,7 @@ class TestExported:
     @pytest.mark.parametrize("batch", [-1, 4])
     def test_openvino_of_any_batch_gives_the_same_rows(self, tmp_path, batch):
         openvino = pytest.importorskip("openvino")
-        model = openvino.convert_model(Colours(), example_input=torch.rand(4, 3, 64, 32), input=[batch, 3, 64, 32])
+        model = openvino.convert_model(Colors(), example_input=torch.rand(4, 3, 64, 32), input=[batch, 3, 64, 32])
         openvino.save_model(model, tmp_path / "model.xml")
         unit = Preprocessing(height=64, width=32, mean=(0.0,) * 3, std=(1.0,) * 3)
         boxes = np.concatenate([BOXES, BOXES + 7, BOXES + 9]).astype(np.float32)

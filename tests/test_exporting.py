@@ -51,7 +51,7 @@ def test_sixteen_bits_are_another_embedder(tmp_path, weights):
 
 def test_one_that_is_too_far_off_leaves_what_was_there(tmp_path, weights, monkeypatch):
     (tmp_path / "osnet_x0_25_msmt17_reid.onnx").write_text("an older one")
-    monkeypatch.setitem(exporting.LEAST_COSINE, "fp32", 1.1)
+    monkeypatch.setitem(exporting.MIN_COSINE, "fp32", 1.1)
     with pytest.raises(EmbeddingError, match=r"too far from PyTorch: lowest cosine 1\.0000 on 32 crops"):
         exporting.export("osnet_x0_25", weights, kind="onnx", out=tmp_path)
     (left,) = tmp_path.iterdir()

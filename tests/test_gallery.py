@@ -11,10 +11,10 @@ import pytest
 
 from ultralytics_reid import Filter, Gallery, GalleryError, GalleryMissing
 from ultralytics_reid.appearance.embedding import unit
-from ultralytics_reid.appearance.evidence import Evidence
+from ultralytics_reid.appearance.evidence import LearnedStatistics
 from ultralytics_reid.gallery.linking.linker import RECIPE
 from ultralytics_reid.gallery.records import ENROLLED, Records, Visit, new_ids
-from ultralytics_reid.gallery.retention import EVIDENCE, evidence_key
+from ultralytics_reid.gallery.retention import EVIDENCE_PREFIX, evidence_key
 from ultralytics_reid.gallery.stores import open_store
 
 DIM = 32
@@ -33,7 +33,7 @@ def picture(who, shape=(60, 30)):
 
 
 class Painter:
-    """An embedder that knows people by the colour of their pictures; black shows nobody."""
+    """An embedder that knows people by the color of their pictures; black shows nobody."""
 
     def __init__(self, fingerprint="painter"):
         self.fingerprint = fingerprint
@@ -274,7 +274,7 @@ def lessons(people=12, crops=20):
     residuals = (seen - seen.mean(axis=1, keepdims=True)).reshape(-1, DIM)
     genuine = np.stack([seen[:, ::2].reshape(-1, DIM), seen[:, 1::2].reshape(-1, DIM)], axis=1)
     impostor = np.stack([seen[:-1].reshape(-1, DIM), seen[1:].reshape(-1, DIM)], axis=1)
-    return Evidence(residuals.T @ residuals, len(residuals), genuine[:128], impostor[:128], seen.mean(axis=1))
+    return LearnedStatistics(residuals.T @ residuals, len(residuals), genuine[:128], impostor[:128], seen.mean(axis=1))
 
 
 class TestWho:
@@ -476,7 +476,7 @@ class TestDeleting:
         for camera in ("door", "shop", "door/2"):
             gallery.store.put_blob(evidence_key(camera, 1), lessons().dump())
         gallery.delete(Filter(identities=frozenset({1})))
-        assert gallery.store.blobs(EVIDENCE) == [evidence_key("door/2", 1), evidence_key("shop", 1)]
+        assert gallery.store.blobs(EVIDENCE_PREFIX) == [evidence_key("door/2", 1), evidence_key("shop", 1)]
 
 
 class TestKeeping:
@@ -494,7 +494,7 @@ class TestKeeping:
         assert (deleted.sightings, deleted.visits) == (3, 1)
         assert [i.identity_id for i in gallery.individuals()] == [ann, 102]
         assert gallery.store.names() == {ann: "Ann", 102: "number 102"}
-        assert [k.split("/")[1] for k in gallery.store.blobs(EVIDENCE)] == ["camera 102"]
+        assert [k.split("/")[1] for k in gallery.store.blobs(EVIDENCE_PREFIX)] == ["camera 102"]
 
     def test_of_who_has_been_there_since_then_the_rest_is_left(self, gallery):
         now = time.time()

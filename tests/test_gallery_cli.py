@@ -36,9 +36,9 @@ from ultralytics_reid.gallery.stores import open_store
 from ultralytics_reid.gallery.times import moment
 
 RED, GREEN, BLUE, YELLOW = (20, 20, 230), (20, 200, 30), (220, 40, 10), (10, 220, 230)
-MODEL = f"{__name__}:Colours"
+MODEL = f"{__name__}:Colors"
 HOUR = 3600.0
-# Identity, colour, camera, begins, lasts.
+# Identity, color, camera, begins, lasts.
 STAYS = [
     (1, RED, "door", 0.0, 20.0),
     (1, RED, "yard", 30.0, 60.0),
@@ -48,30 +48,30 @@ STAYS = [
 ]
 
 
-class Colours:
-    """Embeds crops by the mean colours of their upper and lower half."""
+class Colors:
+    """Embeds crops by the mean colors of their upper and lower half."""
 
-    fingerprint = "colours"
+    fingerprint = "colors"
 
     def __init__(self, weights="", device=None):
         if weights:
             print(f"Successfully loaded {weights}")  # as libraries do
 
     def __call__(self, image, xyxy):
-        return np.array([colours(image[int(t) : int(b), int(x) : int(r)]) for x, t, r, b in xyxy], np.float32)
+        return np.array([colors(image[int(t) : int(b), int(x) : int(r)]) for x, t, r, b in xyxy], np.float32)
 
 
-def colours(picture):
+def colors(picture):
     return np.concatenate([half.reshape(-1, 3).mean(axis=0) for half in np.array_split(picture, 2)])
 
 
-def dressed(colour, size=(80, 40)):
-    return np.full((*size, 3), colour, np.uint8)
+def dressed(color, size=(80, 40)):
+    return np.full((*size, 3), color, np.uint8)
 
 
-def sightings(visit, colour, seconds):
+def sightings(visit, color, seconds):
     rng = np.random.default_rng(visit.id)
-    looks = colours(dressed(colour)) + rng.normal(0, 4, (len(seconds), 6))
+    looks = colors(dressed(color)) + rng.normal(0, 4, (len(seconds), 6))
     n, whole = len(seconds), np.ones(len(seconds), np.int64)
     cameras, times = (visit.camera,) * n, visit.first + np.array(seconds, np.float64)
     qualities = np.linspace(0.5, 0.9, n).astype(np.float32)
@@ -89,14 +89,14 @@ def sightings(visit, colour, seconds):
 
 def fill(path, stays=STAYS, recipe=True):
     """A gallery in which visit `n` is of the `n`-th stay, from 1 on; 1 is called Ada."""
-    store, rng = open_store(path, 6, "colours"), np.random.default_rng(0)
-    for n, (identity, colour, camera, begins, lasts) in enumerate(stays, 1):
+    store, rng = open_store(path, 6, "colors"), np.random.default_rng(0)
+    for n, (identity, color, camera, begins, lasts) in enumerate(stays, 1):
         path_ = walk(rng, "shop")
         path_[:, 0] *= lasts / path_[-1, 0]
-        crop = cv2.imencode(".jpg", dressed(colour))[1].tobytes()
+        crop = cv2.imencode(".jpg", dressed(color))[1].tobytes()
         first = MORNING + begins
         visit = Visit(n, identity, camera, 0, first, first + lasts, path_, crop=crop)
-        store.upsert(sightings(visit, colour, np.linspace(0, lasts, 4)), [visit])
+        store.upsert(sightings(visit, color, np.linspace(0, lasts, 4)), [visit])
     store.name(1, "Ada")
     if recipe:
         store.put_blob("recipe", json.dumps({"model": MODEL}).encode())
@@ -173,8 +173,8 @@ def column(text, head):
     return [row[head] for row in rows(text)]
 
 
-def picture(name, colour):
-    cv2.imwrite(name, dressed(colour))
+def picture(name, color):
+    cv2.imwrite(name, dressed(color))
     return name
 
 
@@ -324,8 +324,8 @@ class TestSearch:
         assert capsys.readouterr().err == "wrote found.png\n"
         with Image.open("found.png") as sheet:
             pixels = np.asarray(sheet.convert("RGB")).astype(int)
-        for colour in (RED, GREEN, BLUE):
-            assert (np.abs(pixels - colour[::-1]).max(axis=2) < 8).sum() > 3000
+        for color in (RED, GREEN, BLUE):
+            assert (np.abs(pixels - color[::-1]).max(axis=2) < 8).sum() > 3000
 
     def test_a_picture_that_is_there_is_not_overwritten(self, site, call, refused, tmp_path):
         (tmp_path / "search.png").write_text("a holiday")
@@ -375,8 +375,8 @@ class TestSearch:
         assert "they can't be compared" in refused("search", "--image", picture("a.png", RED), "--model", f"{MODEL}2")
 
 
-class Colours2(Colours):
-    fingerprint = "other colours"
+class Colors2(Colors):
+    fingerprint = "other colors"
 
 
 class TestWho:
@@ -686,7 +686,7 @@ class TestLookingBack:
         assert "identities: 3, 1 of them with a name" in told
         assert "visits:     5, 5 of them on cameras" in told
         assert "seen:       2026-11-26 09:00:00 – 10:01:00 UTC+01:00" in told
-        assert f"embeddings: by {MODEL} (fingerprint colours)" in told
+        assert f"embeddings: by {MODEL} (fingerprint colors)" in told
         assert {row["camera"]: row["visits"] for row in rows(told)} == {"door": "3", "yard": "2"}
         assert json.loads(call("stats", "--json"))["health"]["sightings"] == 20
 

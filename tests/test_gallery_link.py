@@ -14,31 +14,31 @@ from hypothesis import strategies as st
 from ultralytics_reid import Gallery, GalleryError
 from ultralytics_reid.appearance.calibration import ScoreModel
 from ultralytics_reid.appearance.embedding import unit
-from ultralytics_reid.appearance.evidence import Evidence
+from ultralytics_reid.appearance.evidence import LearnedStatistics
 from ultralytics_reid.appearance.metric import Metric
 from ultralytics_reid.errors import GalleryUnavailable
 from ultralytics_reid.gallery.linking import linker as registrar_module
 from ultralytics_reid.gallery.linking import worker as link_module
-from ultralytics_reid.gallery.linking.linker import Registrar
+from ultralytics_reid.gallery.linking.linker import Linker
 from ultralytics_reid.gallery.linking.messages import (
     Answer,
-    Ask,
-    Away,
-    Glimpse,
-    Joined,
-    Learned,
-    Lesson,
-    Parted,
-    Refused,
-    Seen,
+    EvidenceUpdate,
+    Merge,
+    Observation,
+    Observations,
+    Outage,
+    PrototypeUpdate,
+    Query,
+    Reject,
     Settings,
+    Split,
 )
-from ultralytics_reid.gallery.linking.open_visits import Draft
-from ultralytics_reid.gallery.linking.session import Run
+from ultralytics_reid.gallery.linking.open_visits import OpenVisit
+from ultralytics_reid.gallery.linking.session import CameraSession
 from ultralytics_reid.gallery.linking.topology import Topology
-from ultralytics_reid.gallery.linking.worker import GalleryLink
+from ultralytics_reid.gallery.linking.worker import GalleryWorker
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, LAST_ID, Filter
-from ultralytics_reid.gallery.retention import EVIDENCE, evidence_key
+from ultralytics_reid.gallery.retention import MIN_CLEAN_CROPS, evidence_key
 from ultralytics_reid.gallery.stores import open_store
 
 DIM = 64
@@ -131,7 +131,7 @@ def connect(path, monkeypatch):
                 raise GalleryUnavailable("away from the start")
             return moody
 
-        link = GalleryLink(opened, topology or Topology(), settings)
+        link = GalleryWorker(opened, topology or Topology(), settings)
         links.append((link, moody))
         assert not wait or link.wait_until_ready(PATIENCE)
         return link, moody
@@ -144,7 +144,7 @@ def connect(path, monkeypatch):
 
 
 def glimpse(identity, cls=0, **more):
-    return Glimpse(identity, cls, 0.8, (0.1, 0.2, 0.3, 0.9), **more)
+    return Observation(identity, cls, 0.8, (0.1, 0.2, 0.3, 0.9), **more)
 
 
 def show(link, line, identity, who, when=(0.0, 5.0), *, ask=True, beside=(), cls=0, noise=0.0):
@@ -152,11 +152,11 @@ def show(link, line, identity, who, when=(0.0, 5.0), *, ask=True, beside=(), cls
     first, last = when
     seen_as = look(who, noise, int(first))
     for time in np.arange(first + 0.5, last, 1.0):
-        link.send(line, Seen(float(time), (glimpse(identity, cls),)))
-    link.send(line, Lesson(identity, seen_as, 5, last - 0.2, cls))
-    link.send(line, Seen(last, (glimpse(identity, cls),)))
+        link.send(line, Observations(float(time), (glimpse(identity, cls),)))
+    link.send(line, PrototypeUpdate(identity, seen_as, 5, last - 0.2, cls))
+    link.send(line, Observations(last, (glimpse(identity, cls),)))
     if ask:
-        link.send(line, Ask(identity, seen_as, 20, cls, first, last, frozenset(beside)))
+        link.send(line, Query(identity, seen_as, 20, cls, first, last, frozenset(beside)))
 
 
 def answers(link, line):
@@ -204,7 +204,7 @@ class TestIds:
         def refuse():
             raise GalleryError("no gallery")
 
-        link = GalleryLink(refuse, Topology(), SETTINGS, iter([FIRST_LOCAL_ID + 7]))
+        link = GalleryWorker(refuse, Topology(), SETTINGS, iter([FIRST_LOCAL_ID + 7]))
         assert link.next_id() == FIRST_LOCAL_ID + 7
         link.close()
 
@@ -217,7 +217,7 @@ class TestIds:
 class TestWhoIsIt:
     def test_somebody_new_keeps_their_id(self, connect, store):
         link, _ = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         show(link, line, mine := link.next_id(), 1)
         (answer,) = answers(link, line)
         assert (answer.identity, answer.known, answer.late, answer.new) == (mine, None, False, False)
@@ -226,7 +226,7 @@ class TestWhoIsIt:
 
     def test_who_was_seen_by_another_process_is_who_they_are(self, connect, store):
         (one, _), (other, _) = connect(), connect()
-        a, b = one.open_line("a", START), other.open_line("b", START + 100)
+        a, b = one.open_channel("a", START), other.open_channel("b", START + 100)
         show(one, a, first := one.next_id(), 1)
         answers(one, a)
         show(other, b, second := other.next_id(), 1)
@@ -241,7 +241,7 @@ class TestWhoIsIt:
     def test_what_they_were_called_before_does_not_matter_to_what_is_told_next(self, connect, store):
         """The camera goes on with the old id until it has read the answer."""
         (one, _), (other, _) = connect(), connect()
-        a, b = one.open_line("a", START), other.open_line("b", START + 100)
+        a, b = one.open_channel("a", START), other.open_channel("b", START + 100)
         show(one, a, first := one.next_id(), 1)
         answers(one, a)
         show(other, b, second := other.next_id(), 1)
@@ -253,15 +253,15 @@ class TestWhoIsIt:
 
     def test_two_who_are_there_together_are_two_however_alike(self, connect, store):
         link, _ = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         show(link, line, link.next_id(), 1, (0, 5))
         answers(link, line)
-        link.close_line(line)
-        line = link.open_line("a", START + 100)
+        link.close_channel(line)
+        line = link.open_channel("a", START + 100)
         twins = [link.next_id(), link.next_id()]
         for twin in twins:
             show(link, line, twin, 1, (0, 5), ask=False)
-            link.send(line, Ask(twin, look(1), 20, 0, 0.0, 5.0, frozenset(twins) - {twin}))
+            link.send(line, Query(twin, look(1), 20, 0, 0.0, 5.0, frozenset(twins) - {twin}))
         told = answers(link, line)
         assert sum(a.known is not None for a in told) == 1
         here = whereabouts(store)["a"]
@@ -270,7 +270,7 @@ class TestWhoIsIt:
 
     def test_nobody_is_found_to_be_who_is_visible_beside_them(self, connect):
         link, _ = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         show(link, line, owner := link.next_id(), 1, (0, 5))
         answers(link, line)
         show(link, line, link.next_id(), 1, (20, 25), beside=[owner])
@@ -279,7 +279,7 @@ class TestWhoIsIt:
     @pytest.mark.parametrize(("start", "known"), [(0.0, False), (3.0, False), (5.0, True), (100.0, True)])
     def test_nobody_is_on_two_cameras_at_once(self, connect, start, known):
         link, _ = connect()
-        a, b = link.open_line("a", START), link.open_line("b", START + start)
+        a, b = link.open_channel("a", START), link.open_channel("b", START + start)
         show(link, a, first := link.next_id(), 1, (0, 5))
         answers(link, a)
         show(link, b, link.next_id(), 1, (0, 5))
@@ -288,7 +288,7 @@ class TestWhoIsIt:
     def test_unless_both_see_the_same_place(self, connect, tmp_path):
         (tmp_path / "site.yaml").write_text("ways: [{from: a, to: b, overlap: true}]")
         link, _ = connect(topology=Topology.load(tmp_path / "site.yaml"))
-        a, b = link.open_line("a", START), link.open_line("b", START)
+        a, b = link.open_channel("a", START), link.open_channel("b", START)
         show(link, a, first := link.next_id(), 1)
         answers(link, a)
         show(link, b, link.next_id(), 1)
@@ -298,7 +298,7 @@ class TestWhoIsIt:
     def test_nobody_is_faster_or_slower_than_the_way_takes(self, connect, tmp_path, after, known):
         (tmp_path / "site.yaml").write_text("ways: [{from: a, to: b, least: 28, most: 120}]")
         link, _ = connect(topology=Topology.load(tmp_path / "site.yaml"))
-        a, b = link.open_line("a", START), link.open_line("b", START + 5 + after)
+        a, b = link.open_channel("a", START), link.open_channel("b", START + 5 + after)
         show(link, a, first := link.next_id(), 1)
         answers(link, a)
         show(link, b, link.next_id(), 1)
@@ -307,7 +307,7 @@ class TestWhoIsIt:
     @pytest.mark.parametrize(("match_class", "known"), [(True, False), (False, True)])
     def test_of_another_class(self, connect, match_class, known):
         link, _ = connect(settings=Settings(0.05, match_class, 0.0, "reid"))
-        a, b = link.open_line("a", START), link.open_line("b", START + 100)
+        a, b = link.open_channel("a", START), link.open_channel("b", START + 100)
         show(link, a, first := link.next_id(), 1, cls=0)
         answers(link, a)
         show(link, b, link.next_id(), 1, cls=2)
@@ -315,11 +315,11 @@ class TestWhoIsIt:
 
     def test_a_visit_begins_when_somebody_was_first_seen_not_when_they_got_an_id(self, connect, store):
         link, _ = connect()
-        line = link.open_line("a", START)
-        link.send(line, Seen(3.0, (glimpse(1),)))
-        link.send(line, Seen(4.0, (glimpse(1),)))
-        link.send(line, Lesson(1, look(1), 5, 4.5, 0))
-        link.send(line, Ask(1, look(1), 20, 0, 0.5, 5.0, frozenset()))
+        line = link.open_channel("a", START)
+        link.send(line, Observations(3.0, (glimpse(1),)))
+        link.send(line, Observations(4.0, (glimpse(1),)))
+        link.send(line, PrototypeUpdate(1, look(1), 5, 4.5, 0))
+        link.send(line, Query(1, look(1), 20, 0, 0.5, 5.0, frozenset()))
         answers(link, line)
         (visit,) = store.visits()
         assert (visit.first, visit.last) == (START + 0.5, START + 4.5)
@@ -328,7 +328,7 @@ class TestWhoIsIt:
     def test_everybody_is_answered_before_it_is_settled(self, connect, store):
         """More than are asked about at once."""
         link, _ = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         asked = [link.next_id() for _ in range(150)]
         for n, identity in enumerate(asked):
             show(link, line, identity, 100 + n, (20.0 * n, 20.0 * n + 2))
@@ -338,10 +338,10 @@ class TestWhoIsIt:
 
     def test_the_gap_is_since_they_left_not_since_what_is_kept_of_their_looks(self, connect):
         (link, _), (other, _) = connect(), connect()
-        a, b = link.open_line("a", START), other.open_line("b", START + 70)
+        a, b = link.open_channel("a", START), other.open_channel("b", START + 70)
         show(link, a, first := link.next_id(), 1, (0, 5))
         for time in range(6, 61):
-            link.send(a, Seen(float(time), (glimpse(first),)))
+            link.send(a, Observations(float(time), (glimpse(first),)))
         answers(link, a)
         show(other, b, other.next_id(), 1)
         (answer,) = answers(other, b)
@@ -350,7 +350,7 @@ class TestWhoIsIt:
 
     def test_nobody_is_in_two_places_nor_was_in_an_earlier_visit(self, connect):
         (link, _), (other, _) = connect(), connect()
-        a, b = link.open_line("a", START), other.open_line("b", START)
+        a, b = link.open_channel("a", START), other.open_channel("b", START)
         show(link, a, first := link.next_id(), 1, (0, 20))
         answers(link, a)
         mine = other.next_id()
@@ -360,7 +360,7 @@ class TestWhoIsIt:
 
     def test_one_search_a_question(self, connect):
         link, moody = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         for n in range(5):
             show(link, line, link.next_id(), n, (20.0 * n, 20.0 * n + 5))
         answers(link, line)
@@ -368,7 +368,7 @@ class TestWhoIsIt:
 
     def test_nothing_is_asked_of_the_store_while_nothing_happens(self, connect):
         link, moody = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         answers(link, line)
         moody.calls.clear()
         for _ in range(5):
@@ -384,7 +384,7 @@ class TestWhatTheCameraFindsOut:
     def camera(self, connect, store):
         """A camera on which somebody called 10 was seen, who is new."""
         link, moody = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         show(link, line, 10, 1, (0, 5))
         answers(link, line)
         return link, line, moody
@@ -392,7 +392,7 @@ class TestWhatTheCameraFindsOut:
     def test_two_were_one(self, camera, store):
         link, line, _ = camera
         show(link, line, 20, 2, (30, 35))
-        link.send(line, Joined(20, 10))
+        link.send(line, Merge(20, 10))
         show(link, line, 10, 1, (36, 40), ask=False)
         answers(link, line)
         assert set(whereabouts(store)["a"]) == {10}
@@ -403,10 +403,10 @@ class TestWhatTheCameraFindsOut:
         show(link, line, 20, 2, (30, 35))
         answers(link, line)
         other, _ = connect()
-        there = other.open_line("b", START + 100)
+        there = other.open_channel("b", START + 100)
         show(other, there, 999, 2)
         assert [a.known for a in answers(other, there)] == [20]
-        link.send(line, Joined(20, 10))
+        link.send(line, Merge(20, 10))
         answers(link, line)
         assert whereabouts(store) == {"a": [10, 10], "b": [10]}
         assert consistent(store)
@@ -415,7 +415,7 @@ class TestWhatTheCameraFindsOut:
         link, line, moody = camera
         moody.away = True
         show(link, line, 20, 2, (30, 35))
-        link.send(line, Joined(20, 10))
+        link.send(line, Merge(20, 10))
         moody.away = False
         told = answers(link, line)
         assert [a for a in told if isinstance(a, Answer)] == []
@@ -426,14 +426,14 @@ class TestWhatTheCameraFindsOut:
     ):
         """Each may be found to be the other: that must come to an end."""
         other, _ = connect()
-        there = other.open_line("b", START - 100)
+        there = other.open_channel("b", START - 100)
         show(other, there, 500, 3)
         answers(other, there)
         link, line, _ = camera
         show(link, line, 20, 3, (30, 35))
         assert [a.known for a in answers(link, line)] == [500]
-        link.send(line, Joined(500, 10))
-        link.send(line, Ask(10, look(3), 90, 0, 0.0, 45.0, frozenset()))
+        link.send(line, Merge(500, 10))
+        link.send(line, Query(10, look(3), 90, 0, 0.0, 45.0, frozenset()))
         answers(link, line)
         show(link, line, 10, 1, (46, 50), ask=False)
         answers(link, line)
@@ -441,13 +441,13 @@ class TestWhatTheCameraFindsOut:
 
     def test_who_the_gallery_knew_and_this_camera_took_for_another_can_be_met_again(self, camera, store, connect):
         other, _ = connect()
-        there = other.open_line("b", START - 100)
+        there = other.open_channel("b", START - 100)
         show(other, there, 500, 3)
         answers(other, there)
         link, line, _ = camera
         show(link, line, 20, 3, (30, 35))
         answers(link, line)
-        link.send(line, Joined(500, 10))
+        link.send(line, Merge(500, 10))
         show(link, line, 30, 3, (60, 65), beside=[10])
         assert [a.known for a in answers(link, line)] == [500]
         show(link, line, 500, 3, (66, 70), ask=False)
@@ -460,7 +460,7 @@ class TestWhatTheCameraFindsOut:
         link, line, _ = camera
         show(link, line, 10, 2, (30, 35), ask=False)
         answers(link, line)
-        link.send(line, Parted(10, 30.0, 77))
+        link.send(line, Split(10, 30.0, 77))
         show(link, line, 77, 2, (36, 40))
         answers(link, line)
         assert whereabouts(store)["a"] == [10, 77]
@@ -468,20 +468,20 @@ class TestWhatTheCameraFindsOut:
 
     def test_it_was_somebody_else_but_who_was_there_before_stays(self, camera, store):
         link, line, _ = camera
-        link.send(line, Seen(8.0, (glimpse(10),)))
-        link.send(line, Parted(10, 7.5, 77))
+        link.send(line, Observations(8.0, (glimpse(10),)))
+        link.send(line, Split(10, 7.5, 77))
         show(link, line, 77, 2, (9, 14))
         answers(link, line)
         assert whereabouts(store)["a"] == [10, 77]
 
     def test_an_answer_can_not_be_used(self, connect, store):
         (one, _), (other, _) = connect(), connect()
-        a, b = one.open_line("a", START), other.open_line("b", START + 100)
+        a, b = one.open_channel("a", START), other.open_channel("b", START + 100)
         show(one, a, first := one.next_id(), 1)
         answers(one, a)
         show(other, b, second := other.next_id(), 1)
         assert [r.known for r in answers(other, b)] == [first]
-        other.send(b, Refused(second))
+        other.send(b, Reject(second))
         show(other, b, second, 1, (6, 9), ask=False)
         answers(other, b)
         assert whereabouts(store) == {"a": [first], "b": [second]}
@@ -494,7 +494,7 @@ class TestMergedByHand:
     def test_they_follow_and_write_nobody_anew(self, connect, store, path, monkeypatch):
         monkeypatch.setattr(registrar_module, "_REREAD", 0.0)
         link, _ = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         show(link, line, 10, 1, (0, 5))
         show(link, line, 20, 2, (30, 35))
         answers(link, line)
@@ -511,14 +511,14 @@ class TestMergedByHand:
 
     def test_what_was_merged_before_they_began_is_nothing_to_them(self, connect, store, path):
         link, _ = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         show(link, line, 10, 1, (0, 5))
         show(link, line, 20, 2, (30, 35))
         answers(link, line)
         with Gallery(path) as gallery:
             gallery.merge(10, 20)
         other, _ = connect()
-        there = other.open_line("b", START + 100)
+        there = other.open_channel("b", START + 100)
         show(other, there, 30, 2)
         assert [a.known for a in answers(other, there)] == [10]
 
@@ -526,7 +526,7 @@ class TestMergedByHand:
 class TestTime:
     def test_recordings_of_which_nobody_knows_started_together(self, connect, store):
         link, _ = connect()
-        a, b = link.open_line("a", None), link.open_line("b", None)
+        a, b = link.open_channel("a", None), link.open_channel("b", None)
         show(link, a, 1, 1, (0, 5))
         show(link, b, 2, 2, (0, 5))
         link.settle(PATIENCE)
@@ -536,10 +536,10 @@ class TestTime:
     def test_the_next_starts_after_all_that_was_seen_written_or_not(self, connect, store):
         link, moody = connect()
         moody.held = {"upsert"}
-        line = link.open_line("a", None)
+        line = link.open_channel("a", None)
         show(link, line, 1, 1, (0, 3600))
-        link.close_line(line)
-        line = link.open_line("a", None)
+        link.close_channel(line)
+        line = link.open_channel("a", None)
         show(link, line, 2, 1, (0, 5))
         assert moody.waits.wait(PATIENCE)
         moody.release()
@@ -550,11 +550,11 @@ class TestTime:
 
     def test_a_clock_that_goes_on_keeps_its_zero(self, connect, store):
         link, _ = connect()
-        line = link.open_line("a", None)
+        line = link.open_channel("a", None)
         show(link, line, 1, 1, (0, 5))
         answers(link, line)
-        link.close_line(line)
-        again = link.open_line("b", None, line)
+        link.close_channel(line)
+        again = link.open_channel("b", None, line)
         show(link, again, 1, 1, (100, 105))
         answers(link, again)
         first, second = sorted(store.visits(), key=lambda v: v.first)
@@ -565,16 +565,16 @@ class TestAway:
     def test_from_the_start(self, connect, store):
         link, moody = connect(wait=False, away=True)
         assert not link.wait_until_ready(0.1)
-        early = link.open_line("a", START)
+        early = link.open_channel("a", START)
         show(link, early, mine := link.next_id(), 1)
         assert not link.settle(0.2)
-        late = link.open_line("b", START)
+        late = link.open_channel("b", START)
         for line in (early, late):
             (away,) = [line.replies.popleft() for _ in range(len(line.replies))]
             assert away.why == "away from the start"
         moody.away = False
         told = answers(link, early)
-        assert [a.lost for a in told if isinstance(a, Away)] == [0]
+        assert [a.lost for a in told if isinstance(a, Outage)] == [0]
         assert all(a.late for a in told if isinstance(a, Answer))
         assert [a for a in answers(link, late) if a.why] == []
         (renamed,) = (a for a in told if isinstance(a, Answer) and a.new)
@@ -583,7 +583,7 @@ class TestAway:
 
     def test_in_between_and_what_was_missed_is_made_up_for(self, connect, store):
         link, moody = connect()
-        a = link.open_line("a", START)
+        a = link.open_channel("a", START)
         show(link, a, first := link.next_id(), 1)
         answers(link, a)
         moody.away = True
@@ -602,13 +602,13 @@ class TestAway:
     @pytest.mark.parametrize("call", ["search", "upsert", "visits", "population", "reserve", "blobs", "put_blob"])
     def test_wherever_it_fails_nothing_is_lost_or_doubled(self, connect, store, call):
         link, moody = connect()
-        a, b = link.open_line("a", START), link.open_line("b", START + 100)
+        a, b = link.open_channel("a", START), link.open_channel("b", START + 100)
         show(link, a, first := link.next_id(), 1)
         answers(link, a)
         moody.away = {call}
         show(link, b, link.next_id(), 1)
         show(link, b, FIRST_LOCAL_ID + 5, 2, (10, 15))
-        link.send(b, Learned(evidence()))
+        link.send(b, EvidenceUpdate(evidence()))
         for _ in range(10):
             link.settle(0.02)
         moody.away = False
@@ -618,12 +618,12 @@ class TestAway:
         assert here["b"][0] == first
         assert first != here["b"][1] < FIRST_LOCAL_ID
         assert consistent(store)
-        assert len(store.blobs(EVIDENCE)) == 1
+        assert len(store.blobs(MIN_CLEAN_CROPS)) == 1
 
     @pytest.mark.parametrize("call", ["upsert", "visits"])
     def test_wherever_it_fails_the_camera_hears_who_it_was(self, connect, call):
         link, moody = connect()
-        a, b = link.open_line("a", START), link.open_line("b", START + 100)
+        a, b = link.open_channel("a", START), link.open_channel("b", START + 100)
         show(link, a, first := link.next_id(), 1)
         answers(link, a)
         moody.before["search"] = lambda: setattr(moody, "away", {call})
@@ -634,7 +634,7 @@ class TestAway:
 
     def test_local_ids_of_two_processes_are_two_individuals(self, connect, store):
         both = [connect(wait=False, away=True) for _ in range(2)]
-        lines = [link.open_line(f"camera {n}", START) for n, (link, _) in enumerate(both)]
+        lines = [link.open_channel(f"camera {n}", START) for n, (link, _) in enumerate(both)]
         for n, ((link, _), line) in enumerate(zip(both, lines, strict=True)):
             identity = link.next_id()
             assert identity == FIRST_LOCAL_ID
@@ -655,12 +655,12 @@ class TestAway:
 
     def test_an_answer_about_a_local_id_that_can_not_be_used(self, connect, store):
         link, _ = connect()
-        a, b = link.open_line("a", START), link.open_line("b", START + 100)
+        a, b = link.open_channel("a", START), link.open_channel("b", START + 100)
         show(link, a, first := link.next_id(), 1)
         answers(link, a)
         show(link, b, FIRST_LOCAL_ID, 1)
         assert [r.known for r in answers(link, b)] == [first]
-        link.send(b, Refused(FIRST_LOCAL_ID))
+        link.send(b, Reject(FIRST_LOCAL_ID))
         (renamed,) = answers(link, b)
         assert (renamed.identity, renamed.new) == (FIRST_LOCAL_ID, True)
         assert whereabouts(store)["b"] == [renamed.known]
@@ -669,11 +669,11 @@ class TestAway:
     def test_a_younger_one_that_the_gallery_knows_is_who_an_older_one_was(self, connect, store):
         """The older one came while it was away, and wasn't asked about yet."""
         link, _ = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         show(link, line, FIRST_LOCAL_ID, 1, (0, 5), ask=False)
         show(link, line, young := link.next_id(), 1, (30, 35))
         answers(link, line)
-        link.send(line, Joined(young, FIRST_LOCAL_ID))
+        link.send(line, Merge(young, FIRST_LOCAL_ID))
         show(link, line, FIRST_LOCAL_ID, 1, (36, 40), ask=False)
         (renamed,) = answers(link, line)
         assert (renamed.identity, renamed.known, renamed.new) == (FIRST_LOCAL_ID, young, True)
@@ -681,18 +681,18 @@ class TestAway:
 
     def test_many_are_all_late(self, connect):
         link, moody = connect(wait=False, away=True)
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         for n in range(120):
             show(link, line, link.next_id(), 100 + n, (20.0 * n, 20.0 * n + 2))
         link.settle(0.1)
         moody.away = False
         told = answers(link, line)
         assert {a.late for a in told if isinstance(a, Answer)} == {True}
-        assert [bool(a.why) for a in told if isinstance(a, Away)] == [True, False]
+        assert [bool(a.why) for a in told if isinstance(a, Outage)] == [True, False]
 
     def test_who_was_on_two_cameras_meanwhile_is_one(self, connect, store):
         link, moody = connect()
-        a, b = link.open_line("a", START), link.open_line("b", START + 100)
+        a, b = link.open_channel("a", START), link.open_channel("b", START + 100)
         link.settle(PATIENCE)
         moody.away = True
         show(link, a, link.next_id(), 1)
@@ -703,24 +703,24 @@ class TestAway:
         assert store.population() == 1
 
     def test_for_very_long_and_the_oldest_visits_go(self, connect, monkeypatch):
-        monkeypatch.setattr("ultralytics_reid.gallery.linking.session.MOST_WAITING", 3)
+        monkeypatch.setattr("ultralytics_reid.gallery.linking.session.MAX_WAITING", 3)
         link, moody = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         answers(link, line)
         moody.away = True
         for n in range(8):
             show(link, line, 1000 + n, n, (30.0 * n, 30.0 * n + 5))
         link.settle(0.2)
         moody.away = False
-        (back,) = (a for a in answers(link, line) if isinstance(a, Away) and not a.why)
+        (back,) = (a for a in answers(link, line) if isinstance(a, Outage) and not a.why)
         assert 3 <= back.lost <= 5
 
     def test_from_the_start_for_very_long_and_memory_is_bounded(self, connect, monkeypatch):
-        monkeypatch.setattr(link_module, "_MOST_HELD", 50)
+        monkeypatch.setattr(link_module, "_MAX_HELD", 50)
         link, moody = connect(wait=False, away=True)
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         for n in range(500):
-            link.send(line, Seen(float(n), ()))
+            link.send(line, Observations(float(n), ()))
         link.settle(0.3)
         assert len(link._inbox) <= 50
         moody.away = False
@@ -729,13 +729,13 @@ class TestAway:
 
     def test_a_store_that_lets_us_wait_delays_nobody(self, connect):
         link, moody = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         moody.held = {"search", "upsert", "reserve"}
         show(link, line, link.next_id(), 1)
         assert moody.waits.wait(PATIENCE)
         for n in range(50):
             show(link, line, link.next_id(), n, (10.0 * n, 10.0 * n + 3))
-        link.close_line(line)
+        link.close_channel(line)
         assert len(line.replies) == 0
         moody.release()
         assert link.settle(PATIENCE)
@@ -746,7 +746,7 @@ class TestFailing:
         def refuse():
             raise GalleryError("another embedder's")
 
-        link = GalleryLink(refuse, Topology(), SETTINGS)
+        link = GalleryWorker(refuse, Topology(), SETTINGS)
         assert link.wait_until_ready(PATIENCE)
         assert str(link.failed) == "another embedder's"
         assert not link.opened
@@ -754,7 +754,7 @@ class TestFailing:
 
     def test_one_that_fails_later_is_away_for_good_and_nothing_piles_up(self, connect):
         link, moody = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         answers(link, line)
         moody.broken = GalleryError("the file is corrupt")
         show(link, line, link.next_id(), 1)
@@ -765,13 +765,13 @@ class TestFailing:
             show(link, line, link.next_id(), n)
         assert len(link._inbox) < 20
         assert link.settle(PATIENCE)
-        new = link.open_line("b", START)
+        new = link.open_channel("b", START)
         assert [r.why for r in new.replies] == ["the file is corrupt"]
 
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
     def test_nobody_waits_for_a_thread_that_died(self, connect):
         link, moody = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         answers(link, line)
         moody.broken = ZeroDivisionError("a bug")
         show(link, line, link.next_id(), 1)
@@ -785,14 +785,14 @@ class TestEnd:
     def test_what_is_told_while_a_line_is_closed_is_written(self, connect, store):
         """The gallery's thread is between listening and dropping what is over."""
         link, moody = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         answers(link, line)
         moody.held = {"reserve"}
         taken = [link.next_id() for _ in range(20)]
         link._awake.set()
         assert moody.waits.wait(PATIENCE)
         show(link, line, taken[0], 1)
-        link.close_line(line)
+        link.close_channel(line)
         moody.release()
         answers(link, line)
         assert whereabouts(store) == {"a": [taken[0]]}
@@ -800,13 +800,13 @@ class TestEnd:
     def test_runs_that_are_over_are_forgotten(self, connect):
         link, _ = connect()
         for n in range(5):
-            line = link.open_line("a", START + 100 * n)
+            line = link.open_channel("a", START + 100 * n)
             show(link, line, link.next_id(), n)
-            link.send(line, Learned(evidence()))
-            link.close_line(line)
+            link.send(line, EvidenceUpdate(evidence()))
+            link.close_channel(line)
             assert link.settle(PATIENCE)
         link._awake.set()
-        link.open_line("b", START)
+        link.open_channel("b", START)
         assert link.settle(PATIENCE)
         assert [run.camera for run in link._registrar.runs] == ["b"]
         assert len(link._lines) == 1
@@ -815,7 +815,7 @@ class TestEnd:
         monkeypatch.setattr(link_module, "_FIRST_RETRY", 60.0)
         monkeypatch.setattr(link_module, "_LAST_RETRY", 60.0)
         link, moody = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         moody.away = True
         show(link, line, link.next_id(), 1)
         assert not link.settle(0.2)
@@ -825,7 +825,7 @@ class TestEnd:
 
     def test_closing_says_if_not_everything_was_written(self, connect):
         link, moody = connect()
-        line = link.open_line("a", START)
+        line = link.open_channel("a", START)
         moody.away = True
         show(link, line, link.next_id(), 1)
         assert not link.close(0.2)
@@ -840,7 +840,7 @@ def evidence(dim=DIM, scale=1.0):
     off = (crops - means[:, None]).reshape(-1, dim)
     genuine = crops[:, :24].reshape(-1, 2, dim)
     impostor = np.stack([crops[:-1, :10], crops[1:, :10]], axis=2).reshape(-1, 2, dim)
-    return Evidence(np.float32(scale) * (off.T @ off), len(off), genuine[:100], impostor[:100], means)
+    return LearnedStatistics(np.float32(scale) * (off.T @ off), len(off), genuine[:100], impostor[:100], means)
 
 
 class TestEvidence:
@@ -850,8 +850,8 @@ class TestEvidence:
         root = rng.normal(size=(dim, dim))
         shapes = [(genuine, 2, dim), (impostor, 2, dim), (people, dim)]
         rows = [unit(rng.normal(size=s).astype(np.float32)) for s in shapes]
-        given_ = Evidence((scale * root @ root.T).astype(np.float32), 64, *rows)
-        again = Evidence.load(given_.dump(), dim)
+        given_ = LearnedStatistics((scale * root @ root.T).astype(np.float32), 64, *rows)
+        again = LearnedStatistics.load(given_.dump(), dim)
         assert again.crops == 64
         for before, after in zip(
             (given_.scatter, given_.genuine, given_.impostor, given_.means),
@@ -866,12 +866,12 @@ class TestEvidence:
     def test_of_another_dimension_it_is_refused(self):
         for dim in (DIM - 1, DIM + 1, 1):
             with pytest.raises(GalleryError, match=f"isn't of dimension {dim}"):
-                Evidence.load(evidence().dump(), dim)
+                LearnedStatistics.load(evidence().dump(), dim)
 
     @given(st.one_of(st.binary(max_size=200), st.binary(max_size=50).map(lambda b: b"PK\x03\x04" + b)))
     def test_junk_is_refused(self, junk):
         with pytest.raises(GalleryError, match="can't be read"):
-            Evidence.load(junk, 4)
+            LearnedStatistics.load(junk, 4)
 
     @given(st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=4))
     def test_what_is_damaged_is_refused_or_was_not_damaged_where_it_counts(self, changes):
@@ -880,39 +880,39 @@ class TestEvidence:
         for place, value in changes:
             damaged[int(place * len(damaged))] = value
         try:
-            loaded = Evidence.load(bytes(damaged), 4)
+            loaded = LearnedStatistics.load(bytes(damaged), 4)
         except GalleryError:
             return
-        assert (loaded.scatter == Evidence.load(whole, 4).scatter).all()
+        assert (loaded.scatter == LearnedStatistics.load(whole, 4).scatter).all()
 
     @given(st.floats(0, 0.99))
     def test_what_is_cut_off_is_refused(self, share):
         whole = evidence(4).dump()
         with pytest.raises(GalleryError, match="can't be read"):
-            Evidence.load(whole[: int(share * len(whole))], 4)
+            LearnedStatistics.load(whole[: int(share * len(whole))], 4)
 
     @pytest.mark.parametrize("wrong", [{"scatter": np.full((4, 4), np.nan, np.float32)}, {"crops": 0}])
     def test_numbers_that_can_not_be_are_refused(self, wrong):
         good = evidence(4)
         parts = {"scatter": good.scatter, "crops": 9, "genuine": good.genuine, "impostor": good.impostor}
         with pytest.raises(GalleryError, match="out of range"):
-            Evidence.load(Evidence(**{**parts, "means": good.means, **wrong}).dump(), 4)
+            LearnedStatistics.load(LearnedStatistics(**{**parts, "means": good.means, **wrong}).dump(), 4)
 
     def test_before_anything_was_learned_there_is_none(self):
         metric = Metric()
-        assert Evidence.of(metric, ScoreModel(metric.project), np.zeros((0, DIM), np.float32)) is None
+        assert LearnedStatistics.of(metric, ScoreModel(metric.project), np.zeros((0, DIM), np.float32)) is None
 
     @pytest.mark.parametrize("camera", ["a", "10.0.0.1:554/live/one", "门口" * 80, "x" * 160])
     def test_a_camera_starts_with_what_it_has_learned_before(self, connect, store, camera):
         one, _ = connect()
-        line = one.open_line(camera, START)
+        line = one.open_channel(camera, START)
         for n in range(3):
-            one.send(line, Learned(evidence(scale=float(n + 1))))
+            one.send(line, EvidenceUpdate(evidence(scale=float(n + 1))))
             answers(one, line)
-        assert len(store.blobs(EVIDENCE)) == 1
+        assert len(store.blobs(MIN_CLEAN_CROPS)) == 1
         assert one.failed is None
         other, _ = connect()
-        again, elsewhere = other.open_line(camera, START), other.open_line("somewhere else", START)
+        again, elsewhere = other.open_channel(camera, START), other.open_channel("somewhere else", START)
         answers(other, elsewhere)
         assert elsewhere.known_before is None
         assert again.known_before.scatter == pytest.approx(evidence(scale=3.0).scatter, abs=0.01)
@@ -921,7 +921,7 @@ class TestEvidence:
         store.put_blob(evidence_key("a", 1), b"junk")
         link, _ = connect()
         assert link.wait_until_ready(PATIENCE)
-        line = link.open_line("b", START)
+        line = link.open_channel("b", START)
         show(link, line, link.next_id(), 1)
         assert [answer.known for answer in answers(link, line) if isinstance(answer, Answer)] == [None]
         assert link.failed is None
@@ -935,18 +935,18 @@ class TestConflicts:
     def rivals(self, path, store, connect):
         """Two registrars, each about to answer who somebody is; both look like who was on camera 0 before."""
         link, _ = connect()
-        line = link.open_line("0", START)
+        line = link.open_channel("0", START)
         show(link, line, 5, 1)
         answers(link, line)
         made = []
         for n, noise in ((1, 0.25), (2, 0.0)):
             moody = Moody(open_store(path))
-            registrar = Registrar(moody, Topology(), SETTINGS)
-            registrar.runs.append(run := Run(str(n), START + 100))
+            registrar = Linker(moody, Topology(), SETTINGS)
+            registrar.runs.append(run := CameraSession(str(n), START + 100))
             identity = registrar._store.reserve(1)
-            run.take(Seen(0.5, (glimpse(identity),)))
-            run.take(Lesson(identity, look(1, noise), 5, 4.0, 0))
-            run.take(Ask(identity, look(1, noise), 20, 0, 0.0, 5.0, frozenset()))
+            run.take(Observations(0.5, (glimpse(identity),)))
+            run.take(PrototypeUpdate(identity, look(1, noise), 5, 4.0, 0))
+            run.take(Query(identity, look(1, noise), 20, 0, 0.0, 5.0, frozenset()))
             made.append((registrar, moody))
         yield made
         for _, moody in made:
@@ -988,11 +988,11 @@ class TestConflicts:
 
 class TestDrafts:
     def test_who_stays_for_long_fills_neither_disk_nor_memory(self):
-        draft = Draft("a", 1, START, START)
+        draft = OpenVisit("a", 1, START, START)
         for n in range(4 * 3600):
             draft.see(START + n, glimpse(1))
             if n % 2 == 0:
-                draft.learn(START + n, Lesson(1, look(1), 5, 0.0, 0))
+                draft.learn(START + n, PrototypeUpdate(1, look(1), 5, 0.0, 0))
         visit = draft.visit()
         assert 100 < len(visit.path) <= 257
         assert np.all(np.diff(visit.path[:, 0]) > 0)
@@ -1000,13 +1000,13 @@ class TestDrafts:
         assert 20 < len(draft.pending) < 100
 
     def test_the_class_is_the_one_it_had_most_often(self):
-        draft = Draft("a", 1, START, START)
+        draft = OpenVisit("a", 1, START, START)
         for n, cls in enumerate([0, 2, 2, 0, 2]):
             draft.see(START + n, glimpse(1, cls))
         assert draft.visit().cls == 2
 
     def test_the_best_crop_is_kept(self):
-        draft = Draft("a", 1, START, START)
+        draft = OpenVisit("a", 1, START, START)
         for sharpness, value in ((1.0, 10), (3.0, 200), (2.0, 90)):
             crop = np.full((40, 20, 3), value, np.uint8)
             draft.see(START, glimpse(1, crop=crop, sharpness=sharpness))
@@ -1014,6 +1014,6 @@ class TestDrafts:
         assert picture.mean() == pytest.approx(200, abs=2)
 
     def test_a_box_outside_of_the_picture_has_no_crop(self):
-        draft = Draft("a", 1, START, START)
+        draft = OpenVisit("a", 1, START, START)
         draft.see(START, glimpse(1, crop=np.zeros((0, 20, 3), np.uint8), sharpness=5.0))
         assert draft.visit().crop == b""

@@ -337,7 +337,7 @@ def test_answers_that_would_be_too_large_are_fetched_in_parts(store, monkeypatch
     store.upsert(records)
     queries = np.random.default_rng(0).normal(size=(5, DIM)).astype(np.float32)
     expected = [(h.records.ids.tolist(), h.similarities.tolist()) for h in store.search(queries, 50)]
-    monkeypatch.setattr("ultralytics_reid.gallery.stores.milvus._MOST_ANSWERED", 10_000)
+    monkeypatch.setattr("ultralytics_reid.gallery.stores.milvus._MAX_ANSWERED", 10_000)
     assert [(h.records.ids.tolist(), h.similarities.tolist()) for h in store.search(queries, 50)] == expected
     assert [len(b) for b in store.scan()][:2] == [18, 18]
     assert store.get(records.ids).ids.tolist() == records.ids.tolist()
@@ -390,7 +390,7 @@ def large_visit(id, seed=0, points=3000, crop=200_000):
     return Visit(id, 1, CAMERAS[-1], 0, 1.0, 2.0, path, 0.5, rng.bytes(crop))
 
 
-def test_large_paths_and_crops_come_back_also_after_relabelling(store):
+def test_large_paths_and_crops_come_back_also_after_relabeling(store):
     visits = [large_visit(n, n) for n in range(5)]
     store.upsert(rows(3), visits)
     store.relabel(Filter(), 9)
@@ -506,7 +506,7 @@ def test_trying_again_completes_what_was_cut_off(engine, act, monkeypatch):
     store.upsert(rows(60), [a_visit(n, identity=1 + n % 3) for n in range(9)])
     matching = store.count(where)
     # In pages of a few, so that it is cut off in the middle.
-    monkeypatch.setattr("ultralytics_reid.gallery.stores.milvus.MOST_ROWS", 5)
+    monkeypatch.setattr("ultralytics_reid.gallery.stores.milvus.MAX_ROWS", 5)
     mortal = opened_with(engine, **{"upsert" if act == "relabel" else "delete": dying})
     with pytest.raises(DeadError):
         mortal.relabel(where, 9) if act == "relabel" else mortal.delete(where)
@@ -668,7 +668,7 @@ def test_a_run_in_a_crowded_lap_takes_few_questions():
 
 
 def test_identities_of_many_sightings_are_all_seen_as_used(store, monkeypatch):
-    monkeypatch.setattr("ultralytics_reid.gallery.stores.milvus.MOST_ROWS", 7)
+    monkeypatch.setattr("ultralytics_reid.gallery.stores.milvus.MAX_ROWS", 7)
     store.upsert(rows(60, identities=np.repeat([1, 2, 4, 5, 9, 30], 10)))
     assert store._used(1, 20) == {1, 2, 4, 5, 9}
     assert store.reserve(3) == 6

@@ -69,7 +69,7 @@ def standing(*stops, camera="shop", identity=1):
     return Visit(1, identity, camera, 0, MORNING, MORNING + stops[-1][0], np.array(path, np.float32))
 
 
-def centre(cells):
+def center(cells):
     rows, columns = (n.ravel() for n in np.mgrid[: cells.shape[0], : cells.shape[1]])
     share = cells.ravel() / cells.sum()
     return (columns + 0.5) @ share / cells.shape[1], (rows + 0.5) @ share / cells.shape[0]
@@ -88,12 +88,12 @@ class TestHeat:
         assert heat([visit], (3, 4)).mean() * 100 == pytest.approx(visit.last - visit.first, abs=1e-6)
 
     def test_it_is_where_the_feet_are(self):
-        assert centre(heat([standing((0, 0.5, 0.6), (10, 0.5, 0.6))])) == pytest.approx((0.5, 0.6), abs=0.01)
+        assert center(heat([standing((0, 0.5, 0.6), (10, 0.5, 0.6))])) == pytest.approx((0.5, 0.6), abs=0.01)
 
     def test_time_counts_not_points(self):
         brief = [(n / 100, 0.2, 0.5) for n in range(100)]
         cells = heat([standing(*brief, (1.0, 0.2, 0.5), (1.0, 0.8, 0.5), (10.0, 0.8, 0.5))])
-        assert centre(cells)[0] == pytest.approx(0.1 * 0.2 + 0.9 * 0.8, abs=0.01)
+        assert center(cells)[0] == pytest.approx(0.1 * 0.2 + 0.9 * 0.8, abs=0.01)
 
     def test_who_walks_spends_the_same_time_all_along(self):
         cells = heat([standing((0, 0.1, 0.5), (10, 0.9, 0.5))])
@@ -133,7 +133,7 @@ class TestDrawing:
         assert (tmp_path / "a.png").exists()
 
     @pytest.mark.parametrize("draw", DRAWN)
-    def test_a_background_shows_in_grey(self, draw, tmp_path):
+    def test_a_background_shows_in_gray(self, draw, tmp_path):
         ground = np.zeros((90, 160, 3), np.uint8)
         ground[:45] = 255, 0, 0
         cv2.imwrite(str(tmp_path / "ground.png"), ground)
@@ -157,7 +157,7 @@ class TestDrawing:
         draw_paths(tmp_path / "a.png", visits, camera="shop", names={1: "Ada"})
         assert written[3:10] == ["Ada", *(f"id {n}" for n in range(2, 8))]
         column = pixels(tmp_path / "a.png")[124:799, 628]
-        shown = {tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in pictures.COLOURS}
+        shown = {tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in pictures.COLORS}
         assert shown <= {tuple(pixel) for pixel in column.tolist()}
 
     def test_a_crowd_says_that_lines_are_used_again(self, tmp_path, written):
@@ -233,15 +233,15 @@ def hits(count, crop=b""):
     return [Hit(n, n, "", "shop", MORNING, 0.9 / n, 0.8, crop) for n in range(1, count + 1)]
 
 
-def jpeg(colour, size=(60, 120)):
-    return cv2.imencode(".jpg", np.full((size[1], size[0], 3), colour, np.uint8))[1].tobytes()
+def jpeg(color, size=(60, 120)):
+    return cv2.imencode(".jpg", np.full((size[1], size[0], 3), color, np.uint8))[1].tobytes()
 
 
 class TestSheet:
     def test_it_shows_the_query_and_the_crops(self, tmp_path):
         save_results(tmp_path / "s.png", np.full((200, 80, 3), (255, 0, 0), np.uint8), hits(3, jpeg((0, 0, 255))))
         picture = pixels(tmp_path / "s.png")
-        blue, red = ((picture - colour) ** 2 < 200 for colour in ((0, 0, 255), (254, 0, 0)))
+        blue, red = ((picture - color) ** 2 < 200 for color in ((0, 0, 255), (254, 0, 0)))
         assert blue.all(axis=2).sum() > 10_000
         assert red.all(axis=2).sum() > 3 * 10_000
 
@@ -265,8 +265,8 @@ class TestSheet:
         for name, crop in (("none", b""), ("broken", b"no jpeg"), ("cut", jpeg((0, 0, 255))[:300])):
             save_results(tmp_path / f"{name}.png", None, hits(1, crop))
         none, broken, cut = (pixels(tmp_path / f"{name}.png") for name in ("none", "broken", "cut"))
-        grey = (none == (240, 241, 243)).all(axis=2).sum()
-        assert grey > 40_000
+        gray = (none == (240, 241, 243)).all(axis=2).sum()
+        assert gray > 40_000
         assert (none != broken).any()
         np.testing.assert_array_equal(broken, cut)
 

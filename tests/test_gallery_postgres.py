@@ -434,8 +434,8 @@ def crowd(count=5000, people=100):
     """Sightings of people, each close to how they look, on two cameras."""
     rng = np.random.default_rng(0)
     who = rng.integers(0, people, count)
-    centres = rng.normal(size=(people, DIM))
-    embeddings = centres[who] + 0.3 * rng.normal(size=(count, DIM))
+    centers = rng.normal(size=(people, DIM))
+    embeddings = centers[who] + 0.3 * rng.normal(size=(count, DIM))
     cameras = np.array(["one", "two"])[rng.integers(0, 2, count)].tolist()
     return rows(count, dim=DIM, embeddings=embeddings.astype(np.float32), identities=who + 1, cameras=cameras)
 

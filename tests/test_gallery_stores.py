@@ -420,7 +420,7 @@ def test_visits_can_be_had_without_their_details(store):
 
 @few
 @given(seed=some, where=filters)
-def test_relabelling_changes_the_identity_of_what_matches(store, seed, where):
+def test_relabeling_changes_the_identity_of_what_matches(store, seed, where):
     records, visits = rows(40, seed), some_visits(12, seed)
     refill(store, records, visits)
     store.search(records.embeddings[:1], 1)

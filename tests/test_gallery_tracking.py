@@ -27,7 +27,7 @@ from ultralytics_reid import (
     GalleryError,
     Linked,
     Revival,
-    TakenBack,
+    RevivalReverted,
     identities,
     links,
     tracker_yaml,
@@ -35,7 +35,7 @@ from ultralytics_reid import (
 from ultralytics_reid.demo import DETECTOR, DETECTOR_SIZE
 from ultralytics_reid.gallery.linking import connection as connection_module
 from ultralytics_reid.gallery.linking import worker as link_module
-from ultralytics_reid.gallery.linking.messages import Joined, Parted
+from ultralytics_reid.gallery.linking.messages import Merge, Split
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, Visit
 from ultralytics_reid.gallery.stores import open_store
 from ultralytics_reid.scenes import Scene as Film
@@ -410,9 +410,9 @@ class TestWhatTheCameraFindsOut:
         a.events.emit(Revival(3, 9, 20, 2.0, 5.0, 0.8))
         a.events.emit(Revival(3, None, 20, 2.0, 5.0, 0.8))
         a.events.emit(Revival(3, 9, 20, 2.0, 5.0, 0.8, corrected=True))
-        a.events.emit(TakenBack(11, 3, 30, 3.0, 1.5))
-        a.events.emit(TakenBack(None, 3, 30, 3.0, 1.5))
-        assert told == [Joined(9, 3), Parted(3, 1.5, 11)]
+        a.events.emit(RevivalReverted(11, 3, 30, 3.0, 1.5))
+        a.events.emit(RevivalReverted(None, 3, 30, 3.0, 1.5))
+        assert told == [Merge(9, 3), Split(3, 1.5, 11)]
 
     def test_a_swap_is_undone_and_nobodys_visits_are_mixed_up(self, camera, path):
         left, right = Person([(0, 240)], (100, 120), look=0), Person([(0, 240)], (400, 120), look=1)
@@ -551,7 +551,7 @@ class TestRuns:
             found = []
             for boxes, feats, _ in Scene(people(), 12, seed=3).frames():
                 tracker.update(boxes, image(), feats=feats)
-                found.append(tracker.recogniser.metric.version)
+                found.append(tracker.recognizer.metric.version)
             return found
 
         a = camera("a")
@@ -566,7 +566,7 @@ class TestRuns:
         a.finish(wait=True)
         again = camera("a", learn_metric=False, calibrate=False)
         stay(again, length=30)
-        assert again.recogniser.metric.version == 0
+        assert again.recognizer.metric.version == 0
 
 
 class TestWhatIsKept:

@@ -258,7 +258,7 @@ def test_look_alikes_differ_in_something_small():
         differ = {key for key in one if one[key] != other[key]}
         assert "shoes" in differ
         assert differ <= small_things
-    tops = {(scene.looks(i).top, scene.looks(i).top_colour) for i in range(1, 21)}
+    tops = {(scene.looks(i).top, scene.looks(i).top_color) for i in range(1, 21)}
     assert len(tops) == 20
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_metric import people, taught
 
-from ultralytics_reid.appearance.crop_score import LEARN_EVERY, Looks
+from ultralytics_reid.appearance.crop_score import LEARN_EVERY, CropScoreModel
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.appearance.metric import Metric
 from ultralytics_reid.appearance.tracklet import Tracklet
@@ -14,8 +14,11 @@ SOMEWHERE = LastSeen(0.0, 0, np.zeros(2), np.zeros(2), 1.0, 100.0)
 
 
 def experienced(metric, crops):
-    """Looks that have seen people, `(P, N, D)` crops, one of each a frame."""
-    looks, tracklets = Looks(metric), [Tracklet(0.0, n, SOMEWHERE, SOMEWHERE, clean=True) for n in range(len(crops))]
+    """CropScoreModel that have seen people, `(P, N, D)` crops, one of each a frame."""
+    looks, tracklets = (
+        CropScoreModel(metric),
+        [Tracklet(0.0, n, SOMEWHERE, SOMEWHERE, clean=True) for n in range(len(crops))],
+    )
     for turn, frame in enumerate(crops.transpose(1, 0, 2)):
         for tracklet, crop in zip(tracklets, frame, strict=True):
             tracklet.embedding = crop
@@ -44,15 +47,17 @@ class Mistaken(Metric):
 
 def test_embeddings_that_tell_people_apart_do_not_need_the_metric():
     crops = distinct(np.random.default_rng(0), 10, 40)
-    agreement = experienced(Mistaken(crops), crops).agreement(crops[:, 0], crops[:, 1])
-    assert np.diagonal(agreement).min() > 0.5
-    assert agreement[0, 1] < -0.5
-    assert agreement == pytest.approx(experienced(Metric(), crops).agreement(crops[:, 0], crops[:, 1]))
+    affinity = experienced(Mistaken(crops), crops).appearance_affinity(crops[:, 0], crops[:, 1])
+    assert np.diagonal(affinity).min() > 0.5
+    assert affinity[0, 1] < -0.5
+    assert affinity == pytest.approx(experienced(Metric(), crops).appearance_affinity(crops[:, 0], crops[:, 1]))
 
 
 def test_embeddings_that_do_not_are_compared_under_the_metric():
     crops = people(np.random.default_rng(0), 12, 60)
-    plain, learned = (experienced(m, crops).agreement(crops[:, 0], crops[:, 1]) for m in (Metric(), taught(crops)))
+    plain, learned = (
+        experienced(m, crops).appearance_affinity(crops[:, 0], crops[:, 1]) for m in (Metric(), taught(crops))
+    )
     assert np.diagonal(learned).mean() > np.diagonal(plain).mean() + 0.3
     strangers = ~np.eye(12, dtype=bool)
     assert learned[strangers].mean() < plain[strangers].mean() - 0.3
@@ -70,7 +75,7 @@ def test_everybody_s_turn_comes_at_any_frame_rate(count):
     people = [Tracklet(0.0, n, SOMEWHERE, SOMEWHERE, clean=True) for n in range(count)]
     for tracklet, crop in zip(people, np.eye(count, dtype=np.float32), strict=True):
         tracklet.embedding = tracklet.appearance = crop
-    looks = Looks(Seen())
+    looks = CropScoreModel(Seen())
     for frame in range(100):
         looks.learn(people, frame / 25)
     assert set(rows) == set(range(count))
@@ -78,10 +83,10 @@ def test_everybody_s_turn_comes_at_any_frame_rate(count):
 
 def test_crops_of_one_moment_are_learned_from_once():
     crops = distinct(np.random.default_rng(0), 10, 40)
-    looks, tracklet = Looks(Metric()), Tracklet(0.0, 1, SOMEWHERE, SOMEWHERE, clean=True)
+    looks, tracklet = CropScoreModel(Metric()), Tracklet(0.0, 1, SOMEWHERE, SOMEWHERE, clean=True)
     tracklet.embedding = tracklet.appearance = crops[0, 0]
     other = Tracklet(0.0, 2, SOMEWHERE, SOMEWHERE, clean=True)
     other.embedding = other.appearance = crops[1, 0]
     for _ in range(100):
         looks.learn([tracklet, other], 0.0)
-    assert not looks.agreement(crops[:1, 0], crops[:1, 0]).any()
+    assert not looks.appearance_affinity(crops[:1, 0], crops[:1, 0]).any()

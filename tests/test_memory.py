@@ -402,8 +402,8 @@ class TestSightings:
         assert bank.slots_of([6, 5]).tolist() == [bank.slot_of(6), bank.slot_of(5)] == [1, 0]
         assert bank.first.tolist() == [0, 3]
         row = bank.last[1]
-        assert (row["time"], row["cls"], row["spread"], row["height"]) == (3, 2, 1.5, 50)
-        assert row["centre"].tolist() == bank.last_seen(6).centre.tolist() == [7, 8]
+        assert (row["time"], row["cls"], row["position_std"], row["height"]) == (3, 2, 1.5, 50)
+        assert row["center"].tolist() == bank.last_seen(6).center.tolist() == [7, 8]
         assert row["velocity"].tolist() == bank.last_seen(6).velocity.tolist() == [-3, 4]
         assert bank.last_seen(6).cls == 2
         assert bank.last_seen(5).time == 4
@@ -643,8 +643,13 @@ class TestSaving:
         assert same_state(copy.state(), bank.state())
         for i in bank.ids:
             old, new = bank.last_seen(i), copy.last_seen(i)
-            assert (new.time, new.cls, new.spread, new.height) == (old.time, old.cls, old.spread, old.height)
-            assert new.centre.tolist() == old.centre.tolist()
+            assert (new.time, new.cls, new.position_std, new.height) == (
+                old.time,
+                old.cls,
+                old.position_std,
+                old.height,
+            )
+            assert new.center.tolist() == old.center.tolist()
             assert new.velocity.tolist() == old.velocity.tolist()
 
     @settings(max_examples=30)

@@ -117,9 +117,9 @@ SCORES = np.linspace(-1, 1, 21, dtype=np.float32)
 
 def test_without_evidence_scores_say_nothing():
     model = ScoreModel(unit)
-    assert model.trust == 0
+    assert model.evidence_weight == 0
     assert not model.llr(SCORES).any()
-    assert not model.agreement(SCORES).any()
+    assert not model.appearance_affinity(SCORES).any()
     assert (model.impostor_bound(np.array([0.5])) > 1).all()
 
 
@@ -130,14 +130,14 @@ def test_ratios_grow_with_the_score_and_change_sign_between_the_kinds():
 
 
 def test_agreement_is_full_where_a_kind_is_typical():
-    low, high = calibrated().agreement(np.array([0.1, 0.8], np.float32))
+    low, high = calibrated().appearance_affinity(np.array([0.1, 0.8], np.float32))
     assert low == pytest.approx(-1, abs=0.15)
     assert high == pytest.approx(1, abs=0.15)
 
 
 def test_kinds_that_score_alike_say_next_to_nothing():
     model = calibrated(genuine=0.3, impostor=0.3)
-    assert abs(model.agreement(SCORES)).max() < 0.1
+    assert abs(model.appearance_affinity(SCORES)).max() < 0.1
 
 
 def test_the_bound_is_exceeded_by_as_many_impostors_as_asked():
@@ -169,7 +169,7 @@ def test_only_the_last_pairs_count():
     model = calibrated(genuine=0.2)
     rng = np.random.default_rng(3)
     model.observe(*pairs(rng, 1000, 0.9), np.ones(1000, bool))
-    assert model.agreement(np.array([0.9], np.float32))[0] == pytest.approx(1, abs=0.15)
+    assert model.appearance_affinity(np.array([0.9], np.float32))[0] == pytest.approx(1, abs=0.15)
 
 
 class TestPriors:
@@ -178,23 +178,23 @@ class TestPriors:
     def test_they_count_from_the_first_frame_and_go_when_the_metric_is_learned(self):
         model = ScoreModel(unit)
         model.assume(self.REID)
-        assert model.trust == 1
+        assert model.evidence_weight == 1
         alike, strange = model.llr(np.array([self.REID.genuine, self.REID.impostor], np.float32))
         assert alike > 1 > -1 > strange
         assert self.REID.impostor < model.impostor_bound(np.array([0.05]))[0] < self.REID.genuine
         model.rescore()
-        assert model.trust == 0
+        assert model.evidence_weight == 0
 
     def test_the_learned_metrics_counts_for_what_evidence_of_strangers_is_short_of(self):
         model, rng = ScoreModel(unit), np.random.default_rng(0)
         model.rescore()
         one = rng.normal(size=(40, 64)).astype(np.float32)
         model.observe(one, one, np.ones(40, bool))
-        assert model.trust == 1
+        assert model.evidence_weight == 1
         assert model.separation > 3
         a, b = one[:30], one[:30] + 0.1 * rng.normal(size=(30, 64)).astype(np.float32)  # different, and just as alike
         model.observe(a, b, np.zeros(30, bool))
-        assert not model.tells
+        assert not model.is_discriminative
 
     def test_evidence_outweighs_them(self):
         model, rng = ScoreModel(unit), np.random.default_rng(0)
@@ -206,7 +206,7 @@ class TestPriors:
     def test_without_calibration_they_are_all_there_is(self):
         model, rng = ScoreModel(unit, learns=False), np.random.default_rng(0)
         model.observe(*rng.normal(size=(2, 400, 256)).astype(np.float32), np.arange(400) % 2 == 0)
-        assert model.trust == 0
+        assert model.evidence_weight == 0
         model.rescore()
         assert model.llr(np.array([LEARNED.genuine], np.float32))[0] > 1
 
@@ -221,4 +221,4 @@ class TestPriors:
     )
     def test_the_family_follows_from_the_yaml(self, model, family):
         assert family_of(model) == family
-        assert make_tracker(model=model).recogniser.tracklets.trust == (family == "reid")
+        assert make_tracker(model=model).recognizer.tracklet_scores.evidence_weight == (family == "reid")

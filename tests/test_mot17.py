@@ -336,7 +336,7 @@ def test_a_hole_in_the_pictures_is_named(tmp_path):
 # What is known
 
 
-def test_the_whole_validation_half_is_recognised():
+def test_the_whole_validation_half_is_recognized():
     rest = {"09": Counted(30, 3000), "10": Counted(36, 5000), "13": Counted(36, 3958)}
     parts = {f"MOT17-{n}-SDP": c for n, c in (known._COUNTED_HALVES | rest).items()}
     assert check_halves(parts) == ["MOT17's validation half is complete: 339 individuals and 53,890 boxes, as known."]

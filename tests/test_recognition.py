@@ -7,7 +7,7 @@ import pytest
 from scenes import Person, Scene, boxes, crowd, ids_of, image, make_tracker, run, stock_args
 from ultralytics.trackers.bot_sort import BOTSORT
 
-from ultralytics_reid import Revival, TakenBack, revivals
+from ultralytics_reid import Revival, RevivalReverted, revivals
 from ultralytics_reid.tracking.results import attach
 
 LEFT, BACK = 60, 120
@@ -44,12 +44,12 @@ def mixed(share):
 
 
 def taken_back(tracker):
-    return [e for e in tracker.events if isinstance(e, TakenBack)]
+    return [e for e in tracker.events if isinstance(e, RevivalReverted)]
 
 
 def remembered(tracker, identity):
     """Prototypes of an identity, their weights, and where it was last seen."""
-    state = tracker.recogniser.bank.state()
+    state = tracker.recognizer.bank.state()
     (row,) = np.flatnonzero(state["ids"] == identity)
     return state["raw"][row], state["weight"][row], state["last"][row]
 
@@ -61,7 +61,7 @@ class TestProbation:
         impostor = newcomer(220, look=until(BACK + 5, 0, 99))
         return scene_of(owner((240, 300)), impostor, length=length)
 
-    @pytest.mark.parametrize("keys", [{}, {"doubt": False}, {"learn_metric": False}])
+    @pytest.mark.parametrize("keys", [{}, {"reverify": False}, {"learn_metric": False}])
     def test_a_revival_that_turns_out_wrong_is_taken_back(self, keys):
         tracker = make_tracker(**keys)
         out = run(tracker, self.scene(240))
@@ -99,12 +99,12 @@ class TestProbation:
         assert len(taken_back(tracker)) == 1
 
     def test_without_probation_nothing_is_taken_back(self):
-        tracker = make_tracker(probation_seconds=0.0, doubt=False)
+        tracker = make_tracker(probation_seconds=0.0, reverify=False)
         out = run(tracker, self.scene(240))
         assert not taken_back(tracker)
         assert ids_of(out, 1) == [1]
 
-    @pytest.mark.parametrize("keys", [{}, {"doubt": False}])
+    @pytest.mark.parametrize("keys", [{}, {"reverify": False}])
     def test_who_was_right_stays_and_teaches_once_it_is_sure(self, keys):
         tracker = make_tracker(probation_seconds=3.0, **keys)
         out = run(tracker, scene_of(owner(), newcomer(220), length=220))
@@ -126,7 +126,7 @@ class TestProbation:
         run(tracker, scene)
         common = np.random.default_rng(0).normal(size=64)
         impostor = np.array(common + scene.looks[99], np.float32)[None]
-        assert tracker.recogniser.bank.search(impostor, [1])[0, 0] < 0.35
+        assert tracker.recognizer.bank.search(impostor, [1])[0, 0] < 0.35
 
     def test_listeners_hear_of_it_and_a_frames_revivals_do_not_hold_it(self):
         tracker, heard, frames = make_tracker(), [], []
@@ -136,7 +136,7 @@ class TestProbation:
             result = SimpleNamespace(boxes=SimpleNamespace(id=ids), obb=None)
             attach(result, tracker.identities())
             frames.append(revivals(result))
-        assert [type(e) for e in heard] == [Revival, TakenBack]
+        assert [type(e) for e in heard] == [Revival, RevivalReverted]
         assert [(n + 1, r) for n, found in enumerate(frames) for r in found] == [(heard[0].frame, heard[0])]
         assert frames[heard[1].frame - 1] == []
 
@@ -145,7 +145,7 @@ class TestLateMerge:
     """Somebody comes back looking different for five seconds. Doubt, which may find out too, is off."""
 
     def tracker(self, **keys):
-        return make_tracker(doubt=False, **keys)
+        return make_tracker(reverify=False, **keys)
 
     def scene(self, turn=50, length=260, **kinds):
         return scene_of(owner(), newcomer(length, look=until(BACK + turn, 98, 0)), length=length, **kinds)
@@ -159,12 +159,12 @@ class TestLateMerge:
         assert (event.previous_id, event.identity_id) == (young, old)
         assert event.gap == pytest.approx((BACK - LEFT) / 10, abs=0.3)
         assert (out[event.frame - 2][1], out[event.frame - 1][1]) == (young, old)
-        assert young not in tracker.recogniser.bank
+        assert young not in tracker.recognizer.bank
 
     def test_crops_cut_off_by_the_border_do_not_count_until_there_are_whole_ones(self):
         """At first nothing but a part of them is seen at the border, which may say anything."""
         back = Person([(BACK, 250)], (20 - 0.1 * BACK, 120), (0.1, 0), look=until(BACK + 30, 98, 0))
-        tracker = self.tracker(recognise_seconds=1.0)
+        tracker = self.tracker(recognize_seconds=1.0)
         out = run(tracker, scene_of(owner(), back, length=250))
         young, old = ids_of(out, 1)
         assert young != old == ids_of(out, 0)[0]
@@ -256,7 +256,7 @@ class TestStrictness:
         first, second = self.ids(0.9)
         assert first == second
 
-    @pytest.mark.parametrize("keys", [{}, {"shortlist": 0}, {"most_speed": 0.0, "match_class": False}])
+    @pytest.mark.parametrize("keys", [{}, {"shortlist": 0}, {"max_speed": 0.0, "match_class": False}])
     def test_strangers_with_random_embeddings_are_tracked_as_stock_does_and_never_revived(self, keys):
         rng = np.random.default_rng(7)
         people = [Person([(s, s + 40)], (60 + 100 * (n % 6), 120 + 150 * (n // 6)), look=n)
@@ -285,19 +285,19 @@ class TestKeys:
     def test_the_metric_is_learned_or_not(self, learns):
         tracker = make_tracker(learn_metric=learns)
         run(tracker, Scene(crowd(), 80))
-        assert (tracker.recogniser.metric.version > 0) is learns
+        assert (tracker.recognizer.metric.version > 0) is learns
 
     @pytest.mark.parametrize("clean", [True, False])
     def test_covered_crops_teach_only_if_all_may(self, clean):
         behind, front = Person([(0, 60)], (300, 190), look=0), Person([(0, 60)], (310, 230), look=1)
         tracker = make_tracker(clean_crops=clean)
         out = run(tracker, Scene([behind, front], 60))
-        known = [tracker.recogniser.bank.knows(out[-1][n]) for n in (0, 1)]
+        known = [tracker.recognizer.bank.knows(out[-1][n]) for n in (0, 1)]
         assert known == [not clean, True]
 
     def test_without_doubt_a_swap_stays(self):
         left, right = Person([(0, 200)], NEAR, look=until(100, 0, 1)), Person([(0, 200)], FAR, look=until(100, 1, 0))
-        tracker = make_tracker(doubt=False)
+        tracker = make_tracker(reverify=False)
         out = run(tracker, scene_of(left, right, length=200))
         assert len(ids_of(out, 0)) == len(ids_of(out, 1)) == 1
         assert not list(tracker.events)
@@ -305,7 +305,7 @@ class TestKeys:
     @pytest.mark.parametrize(("speed", "same"), [(10.0, False), (0.0, True)])
     def test_nobody_gets_from_one_end_of_the_picture_to_the_other_at_once(self, speed, same):
         gone, there = Person([(0, LEFT)], (60, 100), look=0), Person([(LEFT + 3, 110)], (600, 300), look=0)
-        out = run(make_tracker(most_speed=speed), scene_of(gone, there, length=75))
+        out = run(make_tracker(max_speed=speed), scene_of(gone, there, length=75))
         assert (ids_of(out, 1)[-1] == ids_of(out, 0)[0]) is same
 
     def test_a_late_merge_is_not_faster_than_a_body_either(self):
@@ -336,7 +336,7 @@ class TestClaims:
     def test_even_if_too_little_is_seen_of_them_to_say_who_they_are(self):
         """They walk out of the picture while a double walks in."""
         lost, double = Person([(0, LEFT), (70, 150)], (34, 120), (-0.2, 0), look=0), Person([(70, 150)], FAR, look=0)
-        out = run(make_tracker(recognise_seconds=2.0), scene_of(lost, double, length=150))
+        out = run(make_tracker(recognize_seconds=2.0), scene_of(lost, double, length=150))
         assert ids_of(out, 0) == [out[5][0]]
         assert ids_of(out, 1)[-1] not in ids_of(out, 0)
 

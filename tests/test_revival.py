@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.harness.revival import BINS, Tally, bin_of, observe, summarise
+from benchmarks.harness.revival import BINS, Tally, bin_of, observe, summarize
 from benchmarks.harness.sequences import Frame
 
 FPS, UNSEEN, UNMATCHED = 10.0, ".", "-"
@@ -77,7 +77,7 @@ def test_one_return(back, verdict):
 )
 def test_gaps_by_frames(gap, bins):
     found = watch(f"1x20 .x{gap} 1x20")
-    summary = summarise(found.appearances(), found.ids)
+    summary = summarize(found.appearances(), found.ids)
     assert {name: tally.total for name, tally in summary.bins.items()} == bins
 
 
@@ -111,7 +111,7 @@ def test_an_id_of_less_than_half_a_second_belongs_to_nobody():
     assert verdicts("1x10 2x5 1x10", ".x15 2x10")[1] == (1, "newcomer", "wrong")
 
 
-def test_an_id_that_swallowed_two_recognises_only_whom_it_was_on_most():
+def test_an_id_that_swallowed_two_recognizes_only_whom_it_was_on_most():
     both = ("1x20 .x60 1x20", ".x20 1x30 .x50 1x20")
     assert verdicts(*both) == [
         (0, "newcomer", "new"),
@@ -159,20 +159,20 @@ def test_time_to_commit(back, shown, commit):
     assert (last.shown, last.commit) == (pytest.approx(shown), pytest.approx(commit))
 
 
-def test_time_to_commit_is_of_those_who_were_recognised():
-    # 0.1, 0.2 … 1.0 s until recognised, and one who never is.
+def test_time_to_commit_is_of_those_who_were_recognized():
+    # 0.1, 0.2 … 1.0 s until recognized, and one who never is.
     back = " ".join(f".x20 2x{n} 1x30" for n in range(1, 11))
     found = watch(f"1x30 2x1 1x30 {back} .x20 4x30")
-    commit = summarise(found.appearances(), found.ids).commit
+    commit = summarize(found.appearances(), found.ids).commit
     assert commit == pytest.approx((0.55, 0.91))
-    assert all(math.isnan(s) for s in summarise(appearances("1x20"), 1).commit)
+    assert all(math.isnan(s) for s in summarize(appearances("1x20"), 1).commit)
 
 
 def test_ids_and_changes_are_counted_within_appearances():
     found = watch("1x10 2x5 -x3 2x5 1x10 .x20 3x10", "4x12 5x1")
     each = found.appearances()
     assert [(a.person, a.ids, a.changes) for a in each] == [(0, 2, 2), (1, 2, 1), (0, 1, 0)]
-    summary = summarise(each, found.ids)
+    summary = summarize(each, found.ids)
     assert (summary.ids, summary.changes, summary.shown) == (5, 3, pytest.approx(5 / 3))
 
 
@@ -187,12 +187,12 @@ def test_where_an_id_was_before_is_told():
 def test_precision_counts_returns_and_newcomers_that_were_given_an_old_id():
     # Right, wrong and new returns, and one newcomer of three with an old id; who is missed doesn't count.
     found = watch("1x20 .x30 1x20", "2x20 .x35 4x20", ".x20 4x20", ".x90 2x20", ".x90 -x20")
-    summary = summarise(found.appearances(), found.ids)
+    summary = summarize(found.appearances(), found.ids)
     assert summary.every == Tally(right=1, wrong=1)
     assert (summary.newcomers, summary.false) == (4, 1)
     assert summary.precision == pytest.approx(1 / 3)
-    assert math.isnan(summarise(appearances("1x20"), 1).precision)
-    assert math.isnan(summarise(appearances("1x20"), 1).every.recall)
+    assert math.isnan(summarize(appearances("1x20"), 1).precision)
+    assert math.isnan(summarize(appearances("1x20"), 1).every.recall)
 
 
 def test_a_box_beside_the_person_is_no_match():
@@ -228,18 +228,18 @@ def lives(drawn, name):
 def test_other_names_for_ids_change_nothing(drawn):
     before = watch(*lives(drawn, lambda p, n, c: c))
     after = watch(*lives(drawn, lambda p, n, c: "zbqra"[int(c) - 1]))
-    assert summarise_text(before) == summarise_text(after)
+    assert summarize_text(before) == summarize_text(after)
 
 
-def summarise_text(found):
-    return repr(summarise(found.appearances(), found.ids))  # nan is nan here
+def summarize_text(found):
+    return repr(summarize(found.appearances(), found.ids))  # nan is nan here
 
 
 @settings(max_examples=25, deadline=None)
 @given(LIVES)
 def test_a_perfect_tracker_makes_no_mistake(drawn):
     found = watch(*lives(drawn, lambda p, n, c: "abcd"[p]))
-    summary = summarise(found.appearances(), found.ids)
+    summary = summarize(found.appearances(), found.ids)
     assert summary.every == Tally(right=summary.every.total)
     assert (summary.false, summary.changes, summary.ids) == (0, 0, len(drawn))
     if summary.every.total:
@@ -248,9 +248,9 @@ def test_a_perfect_tracker_makes_no_mistake(drawn):
 
 @settings(max_examples=25, deadline=None)
 @given(LIVES)
-def test_a_tracker_that_forgets_recognises_nobody_and_takes_nobody_for_another(drawn):
+def test_a_tracker_that_forgets_recognizes_nobody_and_takes_nobody_for_another(drawn):
     found = watch(*lives(drawn, lambda p, n, c: chr(200 + 10 * p + n)))
-    summary = summarise(found.appearances(), found.ids)
+    summary = summarize(found.appearances(), found.ids)
     assert summary.every == Tally(new=summary.every.total)
     assert summary.false == 0
     assert math.isnan(summary.precision)
@@ -258,7 +258,7 @@ def test_a_tracker_that_forgets_recognises_nobody_and_takes_nobody_for_another(d
 
 @settings(max_examples=25, deadline=None)
 @given(LIVES)
-def test_one_id_for_all_recognises_only_one_person_at_a_time(drawn):
+def test_one_id_for_all_recognizes_only_one_person_at_a_time(drawn):
     found = watch(*lives(drawn, lambda p, n, c: "a"))
     each = found.appearances()
     assert {a.verdict for a in each if not a.newcomer} <= {"right", "wrong"}
@@ -270,7 +270,7 @@ def test_one_id_for_all_recognises_only_one_person_at_a_time(drawn):
 @given(LIVES)
 def test_verdicts_by_bin_add_up(drawn):
     found = watch(*lives(drawn, lambda p, n, c: c))
-    summary = summarise(found.appearances(), found.ids)
+    summary = summarize(found.appearances(), found.ids)
     assert sum(t.total for t in summary.bins.values()) == summary.every.total
     assert sum(t.right for t in summary.bins.values()) == summary.every.right
     assert 0 <= summary.false <= summary.newcomers
@@ -279,4 +279,4 @@ def test_verdicts_by_bin_add_up(drawn):
 def test_a_newcomer_may_own_the_id_already():
     """Too short before to count as known; the id is theirs all the same."""
     (found,) = (a for a in appearances("1x4 .x20 1x30", ".x10 1x2") if a.newcomer and a.verdict == "right")
-    assert summarise([found], ids=1).false == 0
+    assert summarize([found], ids=1).false == 0

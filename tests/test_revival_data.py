@@ -23,7 +23,7 @@ from benchmarks.harness.mot.errors import ChoiceError
 from benchmarks.harness.mot.layout import find_clips
 from benchmarks.harness.mot.recipe import SIMULATED, Recipe
 from benchmarks.harness.rendered import TAUGHT, rendered
-from benchmarks.harness.revival import VISIBLE, summarise
+from benchmarks.harness.revival import VISIBLE, summarize
 from benchmarks.harness.scores import matches
 from benchmarks.harness.sequences import Detections, Frame
 from benchmarks.harness.simulate import Simulation
@@ -133,7 +133,7 @@ def test_dark_spells(length, seconds, spells):
 
 def outcome(take, tracker="botsort:gmc_method=none"):
     (done,) = watch(choose([tracker], {}, SIMULATED), take).values()
-    return summarise(done.appearances, done.ids)
+    return summarize(done.appearances, done.ids)
 
 
 def test_a_tracker_is_watched_through_holes_and_darkness():

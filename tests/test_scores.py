@@ -53,41 +53,41 @@ def test_iou_of_boxes_without_area_is_zero():
     assert iou(*[np.zeros((1, 4), np.float32)] * 2) == 0
 
 
-def test_recognised_under_the_old_id():
+def test_recognized_under_the_old_id():
     found = returns(AWAY, away([(6, frame(a=4, b=5))]))
-    assert (found.total, found.recognised, found.false) == (1, 1, 0)
+    assert (found.total, found.recognized, found.false) == (1, 1, 0)
     assert [(r.person, r.track, r.frame) for r in found.each] == [(1, 3, 14)]
 
 
 def test_missed_under_a_new_id():
     found = returns(AWAY, away([(6, frame(a=6, b=5))]))
-    assert (found.total, found.recognised, found.false) == (1, 0, 0)
+    assert (found.total, found.recognized, found.false) == (1, 0, 0)
 
 
 def test_missed_when_nothing_was_tracked():
     found = returns(AWAY, clip((20, frame())))
-    assert (found.total, found.recognised, found.false) == (1, 0, 0)
+    assert (found.total, found.recognized, found.false) == (1, 0, 0)
 
 
 def test_a_first_visit_without_any_box_is_still_followed_by_a_return():
     found = returns(AWAY, clip((14, frame(b=5)), (6, frame(a=6, b=5))))
-    assert (found.total, found.recognised) == (1, 0)
+    assert (found.total, found.recognized) == (1, 0)
 
 
-@pytest.mark.parametrize(("frames", "recognised"), [(2, 1), (4, 0)])
-def test_the_id_on_most_of_the_return_counts(frames, recognised):
+@pytest.mark.parametrize(("frames", "recognized"), [(2, 1), (4, 0)])
+def test_the_id_on_most_of_the_return_counts(frames, recognized):
     found = returns(AWAY, away([(frames, frame(a=6, b=5)), (6 - frames, frame(a=4, b=5))]))
-    assert found.recognised == recognised
+    assert found.recognized == recognized
 
 
-def test_an_id_that_was_more_often_on_somebody_else_recognises_nobody():
+def test_an_id_that_was_more_often_on_somebody_else_recognizes_nobody():
     swapped = away([(6, frame(a=4, b=5))], meanwhile=4)
-    assert returns(AWAY, swapped).recognised == 0
+    assert returns(AWAY, swapped).recognized == 0
 
 
 def test_an_id_that_was_less_often_on_somebody_else_still_does():
     lent = clip((6, frame(a=4, b=5)), (2, frame(b=4)), (6, frame(b=5)), (6, frame(a=4, b=5)))
-    assert returns(AWAY, lent).recognised == 1
+    assert returns(AWAY, lent).recognized == 1
 
 
 def test_two_returns_of_one_person_may_go_by_different_visits():
@@ -95,7 +95,7 @@ def test_two_returns_of_one_person_may_go_by_different_visits():
         *((4, frame(a=1)), (4, frame()), (4, frame(a=3)), (4, frame()), (4, frame(a=7))), person={1: 1, 3: 1, 7: 1}
     )
     output = clip((4, frame(a=10)), (4, frame()), (4, frame(a=11)), (4, frame()), (4, frame(a=10)))
-    assert [r.recognised for r in returns(truth, output).each] == [False, True]
+    assert [r.recognized for r in returns(truth, output).each] == [False, True]
 
 
 def test_an_old_id_on_a_newcomer_is_a_false_revival():

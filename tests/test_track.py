@@ -72,11 +72,11 @@ class TestSources:
         assert sum(map(len, ids(out))) > 80
         assert tracker_of(model).fps == pytest.approx(5)
         assert tracker_of(model).clock.now == pytest.approx(8)
-        assert tracker_of(model).recogniser.bank.fingerprint.startswith("detector:")
+        assert tracker_of(model).recognizer.bank.fingerprint.startswith("detector:")
 
     def test_features_reach_the_tracker_for_every_detection_on_every_frame(self, model, video):
         track(model, video)
-        assert len(tracker_of(model).recogniser.bank.state()["raw"]) >= 3
+        assert len(tracker_of(model).recognizer.bank.state()["raw"]) >= 3
 
     def test_a_stride_skips_frames_and_not_time(self, model, video):
         assert len(track(model, video, vid_stride=2)) == 20
@@ -124,7 +124,7 @@ class TestSources:
         (tmp_path / "list.streams").write_text(f"{video}\n{video}\n")
         out = track(model, tmp_path / "list.streams", stream_buffer=True)
         assert len(model.predictor.trackers) == 2
-        assert tracker_of(model, 0).recogniser is not tracker_of(model, 1).recogniser
+        assert tracker_of(model, 0).recognizer is not tracker_of(model, 1).recognizer
         assert any(map(len, ids(out)))
         assert all(tracker_of(model, n).clock.fps == pytest.approx(5) for n in range(2))
 
@@ -279,7 +279,7 @@ def test_those_who_walk_out_of_pets_and_come_back_have_the_id_they_had(shared):
         rows = tracker.update(detections, picture, feats=feats).reshape(-1, 8)
         out.append(Frame(rows[:, 4].astype(np.int64), rows[:, :4]))
     found = returns(sequence, out)
-    assert (found.total, found.recognised >= 6, found.false <= 1) == (9, True, True)
+    assert (found.total, found.recognized >= 6, found.false <= 1) == (9, True, True)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: Ultralytics has no half precision on the CPU")

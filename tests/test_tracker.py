@@ -222,7 +222,7 @@ class TestReset:
         assert not len(tracker.events)
         assert run(tracker, returning(60)) == first
 
-    def test_nobody_of_the_video_before_is_recognised(self):
+    def test_nobody_of_the_video_before_is_recognized(self):
         tracker = make_tracker()
         run(tracker, Scene([Person([(0, 60)], (60, 120), look=0), *crowd()], 100))
         tracker.reset()
@@ -400,12 +400,12 @@ def test_removed_tracks_keep_no_crops():
     tracker = make_tracker(track_buffer=3)
     run(tracker, Scene([Person([(0, 30)], (200, 200)), *crowd(length=60)], 60))
     (gone,) = {id(t): t for t in tracker.removed_stracks}.values()
-    assert not gone.tracklet._untaught
+    assert not gone.tracklet._pending
 
 
 def test_memory_is_bounded_however_many_pass():
     tracker = make_tracker(memory_identities=5, memory_prototypes=2)
     people = [Person([(n * 12, n * 12 + 30)], (100 + 90 * (n % 5), 120), look=n) for n in range(40)]
     run(tracker, Scene(people, 500))
-    assert len(tracker.recogniser.bank) <= 5
-    assert len(tracker.recogniser.bank.state()["raw"]) <= 5
+    assert len(tracker.recognizer.bank) <= 5
+    assert len(tracker.recognizer.bank.state()["raw"]) <= 5

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         HostError,
         ReIDError,
     )
-    from .events import GalleryAway, GalleryBack, Linked, Revival, TakenBack
+    from .events import GalleryAway, GalleryBack, Linked, Revival, RevivalReverted
     from .gallery.gallery import Gallery
     from .gallery.records import Filter
     from .registration import register, tracker_yaml
@@ -45,7 +45,7 @@ __all__ = [
     "ReIDBOTSORT",
     "ReIDError",
     "Revival",
-    "TakenBack",
+    "RevivalReverted",
     "identities",
     "links",
     "register",
@@ -72,7 +72,7 @@ _HOMES = {
     "ReIDBOTSORT": "tracking.tracker",
     "ReIDError": "errors",
     "Revival": "events",
-    "TakenBack": "events",
+    "RevivalReverted": "events",
     "identities": "tracking.results",
     "links": "tracking.results",
     "register": "registration",

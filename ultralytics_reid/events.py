@@ -16,7 +16,7 @@ class Revival:
     Attributes:
         identity_id: The id that it has again.
         previous_id: The id under which its boxes were shown until now; None if none were.
-        frame: Number of the frame in which it was recognised, counted from 1 as the host does.
+        frame: Number of the frame in which it was recognized, counted from 1 as the host does.
         time: The same in seconds of the tracker's clock.
         gap: Seconds between its last appearance and the first box of its new one.
         similarity: Cosine under the learned metric, in [-1, 1], to the closest of what is remembered of it.
@@ -36,7 +36,7 @@ class Revival:
 
 
 @dataclass(frozen=True)
-class TakenBack:
+class RevivalReverted:
     """A revival turned out to be wrong: the boxes that were shown under an identity's id aren't its.
 
     Attributes:
@@ -114,7 +114,7 @@ class GalleryBack:
     time: float
 
 
-Event = Revival | TakenBack | Linked | GalleryAway | GalleryBack
+Event = Revival | RevivalReverted | Linked | GalleryAway | GalleryBack
 
 
 class Events:

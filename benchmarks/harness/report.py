@@ -24,12 +24,12 @@ def figures(sequence: Sequence, run: Run, *, by_person: bool = True) -> dict[str
             which they are a new track, and there are no returns.
 
     Returns:
-        What `track_eval` gives, `ms`, and, where there are returns, `returns`, `recognised` and `false`.
+        What `track_eval` gives, `ms`, and, where there are returns, `returns`, `recognized` and `false`.
     """
     if not by_person:
         return track_eval(sequence.frames, run.frames) | {"ms": run.milliseconds}
     found = returns(sequence, run.frames)
-    back = {"returns": found.total, "recognised": found.recognised, "false": found.false} if found.total else {}
+    back = {"returns": found.total, "recognized": found.recognized, "false": found.false} if found.total else {}
     return track_eval(sequence.by_person(), run.frames) | {"ms": run.milliseconds} | back
 
 
@@ -38,14 +38,14 @@ def cells(values: dict[str, float], columns: list[str]) -> list[str]:
 
     Args:
         values: What `figures` gave.
-        columns: The columns' heads: "returns recognised", "false revivals", "ms a frame", or the name of a figure.
+        columns: The columns' heads: "returns recognized", "false revivals", "ms a frame", or the name of a figure.
     """
     return [_cell(values, column) for column in columns]
 
 
 def _cell(values: dict[str, float], column: str) -> str:
-    if column == "returns recognised":
-        return f"{values['recognised']:.0f} of {values['returns']:.0f}" if "returns" in values else "-"
+    if column == "returns recognized":
+        return f"{values['recognized']:.0f} of {values['returns']:.0f}" if "returns" in values else "-"
     if column == "false revivals":
         return f"{values['false']:.0f}" if "false" in values else "-"
     if column == "ms a frame":

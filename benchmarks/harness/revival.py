@@ -257,7 +257,7 @@ class Tally:
 
     @property
     def recall(self) -> float:
-        """Share recognised; nan without returns."""
+        """Share recognized; nan without returns."""
         return self.right / self.total if self.total else math.nan
 
     def __add__(self, other: Tally) -> Tally:
@@ -313,7 +313,7 @@ def observe(seen: Iterable[Frame], output: Iterable[Frame], fps: float) -> Obser
     return observer
 
 
-def summarise(appearances: Rows[Appearance], ids: int) -> Summary:
+def summarize(appearances: Rows[Appearance], ids: int) -> Summary:
     """Count what became of appearances, of one clip or of several together.
 
     Args:

@@ -10,7 +10,7 @@ from .revival import BINS, Summary, Tally
 INK, FAINT = "#1f2933", "#9aa5b1"
 # Ours stands out; then Paul Tol's "bright".
 OURS = "#cc3311"
-COLOURS = ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#aa3377", "#bbbbbb")
+COLORS = ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#aa3377", "#bbbbbb")
 _MARKS = "osD^vP"
 
 
@@ -42,7 +42,7 @@ def draw(path: Path, summaries: Mapping[tuple[str, str, str], Summary]) -> None:
         panel.tick_params(length=0, colors=INK)
         panel.spines[:].set_visible(False)
     axes[0][0].set_ylim(-3, 103)
-    axes[0][0].set_ylabel("returns recognised, %", color=INK)
+    axes[0][0].set_ylabel("returns recognized, %", color=INK)
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.supxlabel("how long they weren't seen", fontsize=10, color=INK, y=0.19)
     title = "tracker; of all ids given that were somebody's before, those that were right"
@@ -72,11 +72,11 @@ def _label(summaries: Mapping[tuple[str, str, str], Summary], tracker: str) -> s
 def _line(panel: object, by_bin: Mapping[str, Tally], bins: list[str], label: str, n: int) -> None:
     own = "**" in label
     points = [(x, 100 * by_bin[b].recall) for x, b in enumerate(bins) if b in by_bin]
-    colour, mark = (OURS, "o") if own else (COLOURS[n % len(COLOURS)], _MARKS[n % len(_MARKS)])
+    color, mark = (OURS, "o") if own else (COLORS[n % len(COLORS)], _MARKS[n % len(_MARKS)])
     panel.plot(  # type: ignore[attr-defined]
         *zip(*points, strict=True),
         marker=mark,
-        color=colour,
+        color=color,
         label=label.replace("*", ""),
         linewidth=2.6 if own else 1.5,
         zorder=3 + own,

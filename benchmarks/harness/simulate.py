@@ -33,8 +33,8 @@ _CLEAR_HEIGHT = 80.0
 # What is no person looks like the place it is at, a square of so many pixels.
 _PLACE = 64.0
 
-_LEAST_SECONDS = 5.0
-_MOST_COMPARED = 2000
+_MIN_SECONDS = 5.0
+_MAX_COMPARED = 2000
 
 
 def simulate(scene: Sequence, cache: list[Detections], seed: int = 0) -> list[Detections]:
@@ -262,7 +262,7 @@ def likeness(scene: Sequence, cache: list[Detections]) -> Likeness:
     people = np.array([scene.person_of(track) for track in seen[:, 1]])
     second, minute = (_apart(rows, seen[:, 0], people, round(s * scene.fps)) for s in (1, 60))
     # All pairs of frames would be too many.
-    few = slice(None, None, max(1, len(rows) // _MOST_COMPARED))
+    few = slice(None, None, max(1, len(rows) // _MAX_COMPARED))
     strangers, _ = _pairs(rows[few], people[few])
     others, own = _pairs(*_means(scene, rows, seen[:, 1]))
     return Likeness(second, minute, _percentile(strangers, 99), _percentile(own, 50), _percentile(others, 100))
@@ -294,7 +294,7 @@ def _means(scene: Sequence, rows: Doubles, tracks: npt.NDArray[np.int64]) -> tup
 
 
 def _long(scene: Sequence, count: int) -> bool:
-    return count >= _LEAST_SECONDS * scene.fps
+    return count >= _MIN_SECONDS * scene.fps
 
 
 def _pairs(rows: Doubles, people: npt.NDArray[np.int64]) -> tuple[Doubles, Doubles]:

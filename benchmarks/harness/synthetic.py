@@ -131,9 +131,9 @@ def _jittered(xyxy: Array, share: float, rng: np.random.Generator) -> Array:
 
 
 def _ghosts(count: int, size: tuple[int, int], rng: np.random.Generator) -> Array:
-    centre, height = rng.random((count, 2)) * size, rng.uniform(0.1, 0.4, (count, 1)) * size[1]
+    center, height = rng.random((count, 2)) * size, rng.uniform(0.1, 0.4, (count, 1)) * size[1]
     half = np.concatenate([0.2 * height, 0.5 * height], axis=1)
-    return np.asarray(np.concatenate([centre - half, centre + half], axis=1), np.float32).reshape(-1, 4)
+    return np.asarray(np.concatenate([center - half, center + half], axis=1), np.float32).reshape(-1, 4)
 
 
 def _inside(xyxy: Array, size: tuple[int, int]) -> Array:

@@ -143,57 +143,57 @@ class ScoreModel:
         self._impostor.rescore(self._project)
 
     @property
-    def trust(self) -> float:
+    def evidence_weight(self) -> float:
         """How far the model may be believed, from 0 (no evidence) to 1."""
         n = min(len(pairs) + self._assumed(pairs) for pairs in (self._genuine, self._impostor))
         return float(np.clip((n - _TRUSTED) / (_BELIEVED - _TRUSTED), 0, 1))
 
     @property
-    def tells(self) -> bool:
+    def is_discriminative(self) -> bool:
         """Whether it is believed, and the two kinds can be told apart at all."""
         return self.separation > _TOLD_APART
 
     @property
     def separation(self) -> float:
         """Standard deviations between the means of the two kinds, 0 as long as there is too little evidence."""
-        if not self.trust:
+        if not self.evidence_weight:
             return 0.0
         g, i = self._means()
         return (g - i) / self._spread()
 
     def llr(self, scores: Floats) -> Floats:
         """Log-likelihood ratios, same over different individual, of an array of scores; 0 says nothing."""
-        if not self.trust:
+        if not self.evidence_weight:
             return np.zeros_like(scores)
         g, i = self._means()
         slope = max(0.0, g - i) / self._spread() ** 2
-        return np.asarray(self.trust * slope * (scores - (g + i) / 2), dtype=np.float32)
+        return np.asarray(self.evidence_weight * slope * (scores - (g + i) / 2), dtype=np.float32)
 
-    def agreement(self, scores: Floats) -> Floats:
+    def appearance_affinity(self, scores: Floats) -> Floats:
         """Scores on a scale from -1, typical of different individuals, to 1, typical of the same; 0 says nothing.
 
-        Where the two kinds overlap, or there is too little evidence, everything is drawn towards 0.
+        Where the two kinds overlap, or there is too little evidence, everything is drawn toward 0.
         """
-        if not self.trust:
+        if not self.evidence_weight:
             return np.zeros_like(scores)
         g, i = self._means()
         sharpness = np.clip(self.separation / _SEPARATE, 0, 1)
         scale = np.clip((scores - (g + i) / 2) / max((g - i) / 2, _MIN_SPREAD), -1, 1)
-        return np.asarray(self.trust * sharpness * scale, dtype=np.float32)
+        return np.asarray(self.evidence_weight * sharpness * scale, dtype=np.float32)
 
     @property
-    def acquainted(self) -> float:
+    def population_weight(self) -> float:
         """How far it can be believed that others will be as those it has met are, from 0 to 1."""
         return 1.0 if self.people is None else self.people / (self.people + _PRIOR_PEOPLE)
 
     def cautious_llr(self, scores: Floats) -> Floats:
         """As `llr`, but those who weren't met yet may be as different from these as those of other videos are."""
-        if not self.trust:
+        if not self.evidence_weight:
             return np.zeros_like(scores)
         g, i = self._means()
-        known = self.acquainted
+        known = self.population_weight
         variance = known * self._spread() ** 2 + (1 - known) * LEARNED.spread**2
-        return np.asarray(self.trust * max(0.0, g - i) / variance * (scores - (g + i) / 2), dtype=np.float32)
+        return np.asarray(self.evidence_weight * max(0.0, g - i) / variance * (scores - (g + i) / 2), dtype=np.float32)
 
     def impostor_bound(self, rate: Doubles) -> Doubles:
         """The scores that a different individual exceeds with the given probabilities.
@@ -204,9 +204,9 @@ class ScoreModel:
         Returns:
             Scores of the same shape; above 1, which is never reached, as long as no impostor was seen.
         """
-        if not self.trust:
+        if not self.evidence_weight:
             return np.full_like(rate, 2.0)
-        known = self.acquainted
+        known = self.population_weight
         mean = known * self._means()[1] + (1 - known) * LEARNED.impostor
         variance = known * self._variances()[1] + (1 - known) * LEARNED.spread**2
         return np.asarray(mean - ndtri(rate) * max(np.sqrt(variance), _MIN_SPREAD))

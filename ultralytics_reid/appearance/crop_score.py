@@ -21,7 +21,7 @@ _ENOUGH = 3.5
 LEARN_EVERY = 0.1
 
 
-class Looks:
+class CropScoreModel:
     """Compares under the learned metric and as embeddings are, and learns what either is worth.
 
     The metric helps weak embedders much; strong ones need it less, and as it was learned from the few who are there it
@@ -73,7 +73,7 @@ class Looks:
         for model in (self._learned, self._plain):
             model.observe(looks, crops, same)
 
-    def agreement(self, looks: Floats, crops: Floats) -> Floats:
+    def appearance_affinity(self, looks: Floats, crops: Floats) -> Floats:
         """How well single crops fit tracks' appearances: under the learned metric or as they are, what is clearer.
 
         Args:
@@ -83,10 +83,10 @@ class Looks:
         Returns:
             `(T, N)` float32 in [-1, 1]: -1 speaks against a match, 1 for it, 0 says nothing.
         """
-        plain = self._plain.agreement(cosine(unit(looks), unit(crops)))
+        plain = self._plain.appearance_affinity(cosine(unit(looks), unit(crops)))
         doubt = float(np.clip(_ENOUGH - self._plain.separation, 0, 1))
         if not doubt:
             return plain
         project = self._metric.project
-        learned = doubt * self._learned.agreement(cosine(project(looks), project(crops)))
+        learned = doubt * self._learned.appearance_affinity(cosine(project(looks), project(crops)))
         return np.where(np.abs(learned) > np.abs(plain), learned, plain)

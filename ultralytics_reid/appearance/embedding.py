@@ -1,4 +1,4 @@
-"""Embeddings as arrays: checks, normalising, cosine. NumPy only."""
+"""Embeddings as arrays: checks, normalizing, cosine. NumPy only."""
 
 from __future__ import annotations
 

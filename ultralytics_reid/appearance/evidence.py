@@ -18,7 +18,7 @@ from .metric import Metric
 _PAIRS, _MEANS = 128, 128
 # Crops beyond which more of the same says nothing; what is handed on counts as no more, so that light and season of
 # long ago don't outweigh today's.
-_MOST_CROPS = 8192
+_MAX_CROPS = 8192
 _ARRAYS = ("scatter", "genuine", "impostor", "means")
 # What NumPy and zipfile raise for bytes that are no archive, a damaged one, or one of other things.
 _UNREADABLE = (
@@ -28,7 +28,7 @@ _UNREADABLE = (
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class LearnedStatistics:
     """What one camera has seen of one individual's looks, and of different individuals'.
 
     Attributes:
@@ -46,7 +46,7 @@ class Evidence:
     means: Floats
 
     @classmethod
-    def of(cls, metric: Metric, model: ScoreModel, means: Floats) -> Evidence | None:
+    def of(cls, metric: Metric, model: ScoreModel, means: Floats) -> LearnedStatistics | None:
         """What a tracker's metric and score model have learned; None before there is anything.
 
         Args:
@@ -57,7 +57,7 @@ class Evidence:
         if metric.scatter is None:
             return None
         scatter, crops = metric.scatter
-        share = min(1.0, _MOST_CROPS / crops)
+        share = min(1.0, _MAX_CROPS / crops)
         none = np.zeros((0, 2, len(scatter)), np.float32)
         genuine, impostor = (none if p is None else p[-_PAIRS:].copy() for p in model.pairs)
         kept = np.asarray(means[-_MEANS:], np.float32).reshape(-1, len(scatter))
@@ -74,7 +74,7 @@ class Evidence:
             return file.getvalue()
 
     @classmethod
-    def load(cls, data: bytes, dim: int) -> Evidence:
+    def load(cls, data: bytes, dim: int) -> LearnedStatistics:
         """What `dump` gave.
 
         Raises:

@@ -2,7 +2,7 @@
 
 A tracklet is a free label: all its crops show one individual. What varies along it (pose, light, box jitter) is
 noise, so whitening by the within-tracklet scatter keeps what tells individuals apart. This is linear discriminant
-analysis with tracklets for classes (Fisher 1936; WCCN, Hatch et al. 2006), shrunk towards a multiple of the identity
+analysis with tracklets for classes (Fisher 1936; WCCN, Hatch et al. 2006), shrunk toward a multiple of the identity
 (Ledoit & Wolf 2004). Raw vectors are what is stored; they are projected when they are compared, so that a better
 metric never makes memory stale.
 """
@@ -30,7 +30,7 @@ _SAMPLED = 8
 _FEWEST = 2
 _PRIOR_TRACKLETS = 0.5
 # Dimensions that are kept: those in which individuals differ most. More cost time and bring nothing.
-_MOST_DIMS = 512
+_MAX_DIMS = 512
 # What share of the scatter between individuals is taken to be alike in all directions, for those not met yet.
 _UNMET = 0.2
 _TINY = 1e-9
@@ -49,7 +49,7 @@ class Metric:
     def __init__(self, *, learns: bool = True) -> None:
         self.version = 0
         self._learns = learns
-        self._centre: Floats | None = None
+        self._center: Floats | None = None
         self._map: Floats | None = None
         self._scatter: npt.NDArray[np.float32] | None = None
         self._crops = 0
@@ -101,9 +101,9 @@ class Metric:
         if self._scatter is None or len(means) < _FEWEST:
             return
         trust = len(means) / (len(means) + _PRIOR_TRACKLETS)
-        self._centre = np.asarray(trust * means.mean(axis=0), dtype=np.float32)
+        self._center = np.asarray(trust * means.mean(axis=0), dtype=np.float32)
         whitener = _inverse_root(self._scatter / np.float32(self._crops), self._crops)
-        self._map = _informative(means - self._centre, whitener)
+        self._map = _informative(means - self._center, whitener)
         self._refreshed_at = self._crops
         self.version += 1
 
@@ -142,19 +142,19 @@ class Metric:
         Returns:
             `(N, D)` float32 unit vectors.
         """
-        if self._map is None or self._centre is None:
+        if self._map is None or self._center is None:
             return unit(vectors)
-        return unit((vectors - self._centre) @ self._map @ self._map.T)
+        return unit((vectors - self._center) @ self._map @ self._map.T)
 
     def _onto(self, axes: Floats, vectors: Floats) -> Floats:
         rows = vectors.reshape(-1, vectors.shape[-1])  # NumPy would multiply a stack of matrices one by one
-        mapped = (rows if self._centre is None else rows - self._centre) @ axes
+        mapped = (rows if self._center is None else rows - self._center) @ axes
         mapped[~np.any(rows, axis=1)] = 0
         return np.asarray(mapped, np.float32).reshape(*vectors.shape[:-1], axes.shape[1])
 
 
 def _inverse_root(scatter: Floats, crops: int) -> Floats:
-    """`W` with `W @ W.T` the inverse of the scatter, shrunk towards its mean eigenvalue; the fewer crops, the more."""
+    """`W` with `W @ W.T` the inverse of the scatter, shrunk toward its mean eigenvalue; the fewer crops, the more."""
     dim = len(scatter)
     level = float(np.trace(scatter)) / dim
     blend = dim / (dim + crops)  # with fewer crops than dimensions, most directions were never seen
@@ -169,13 +169,13 @@ def _informative(means: Floats, whitener: Floats) -> Floats:
     """The whitener, narrowed to the directions in which individuals differ most, `(D, d)`.
 
     Args:
-        means: `(K, D)` individuals' means, centred.
+        means: `(K, D)` individuals' means, centerd.
         whitener: `(D, D)`.
     """
-    if len(whitener) <= _MOST_DIMS:
+    if len(whitener) <= _MAX_DIMS:
         return whitener
     white, level = means @ whitener, max(float((means**2).mean()), _TINY)
     known = np.float32((1 - _UNMET) / len(white)) * (white.T @ white)
     unmet = np.float32(_UNMET * level) * (whitener.T @ whitener)
     _, directions = eigh(known + unmet, driver="evd", overwrite_a=True, check_finite=False)
-    return np.asarray(whitener @ directions[:, -_MOST_DIMS:])
+    return np.asarray(whitener @ directions[:, -_MAX_DIMS:])

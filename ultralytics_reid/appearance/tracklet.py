@@ -24,7 +24,7 @@ class Tracklet:
         identity: The id that it shows; negative while it shows none.
         last: Where and how it was last seen.
         origin: Where and how it was seen first, to which motion led; None where it began in the midst of a track.
-        claim: The identity that motion says it is, where a lost track was found again or a track is in doubt.
+        reactivated_id: The identity that motion says it is, where a lost track was found again or a track is in doubt.
         settled: Whether it has been decided who this is.
         revival: How it got its identity back, if it did.
         probation: What is held against its being who it was taken for, until that is sure; None where nothing can be.
@@ -34,20 +34,20 @@ class Tracklet:
         looked_at: Seconds, when a crop of it was last embedded.
         appearance: `(D,)` raw running mean of its clean crops, None before the first crop.
         count: Clean crops so far.
-        doubts: Checks in a row in which it didn't look like its own identity.
-        favourite: The identity that it was found to be in the last frame, None for nobody.
-        votes: Frames in a row in which that was the finding.
+        contradictions: Checks in a row in which it didn't look like its own identity.
+        best_match: The identity that it was found to be in the last frame, None for nobody.
+        streak: Frames in a row in which that was the finding.
         contradicted: Whether its looks speak against its claim.
         classes: How often it was seen as what.
-        lessons: Raw means of stretches of crops that wait to be taught, and how many crops each is the mean of.
-        open: Whether somebody who isn't visible may be coming back in it.
+        prototype_updates: Raw means of stretches of crops to be learned, and how many crops each is the mean of.
+        may_be_returning: Whether somebody who isn't visible may be coming back in it.
     """
 
     born: float
     identity: int
     last: LastSeen
     origin: LastSeen | None
-    claim: int | None = None
+    reactivated_id: int | None = None
     settled: bool = False
     revival: Revival | None = None
     probation: Probation | None = None
@@ -57,16 +57,16 @@ class Tracklet:
     looked_at: float = float("-inf")
     appearance: Floats | None = None
     count: int = 0
-    doubts: int = 0
-    favourite: int | None = None
-    votes: int = 0
-    open: bool = False
+    contradictions: int = 0
+    best_match: int | None = None
+    streak: int = 0
+    may_be_returning: bool = False
     contradicted: bool = False
     classes: Counter[int] = field(default_factory=Counter)
-    lessons: list[tuple[Floats, int]] = field(default_factory=list)
+    prototype_updates: list[tuple[Floats, int]] = field(default_factory=list)
     _first: float | None = None
     _sum: Floats | None = None
-    _untaught: deque[tuple[float, Floats]] = field(default_factory=deque)
+    _pending: deque[tuple[float, Floats]] = field(default_factory=deque)
 
     @property
     def unsure(self) -> bool:
@@ -80,8 +80,8 @@ class Tracklet:
 
     def resumed(self, now: float, last: LastSeen) -> Tracklet:
         """The tracklet with which its track goes on after it was lost: motion says that it shows the same."""
-        claim = self.identity if self.settled else self.claim
-        new = Tracklet(now, self.identity, last, last, claim, revival=self.revival, classes=self.classes)
+        reactivated_id = self.identity if self.settled else self.reactivated_id
+        new = Tracklet(now, self.identity, last, last, reactivated_id, revival=self.revival, classes=self.classes)
         new.appearance = self.appearance
         return new
 
@@ -116,7 +116,7 @@ class Tracklet:
             self.appearance = np.asarray(_FADE * self.appearance + (1 - _FADE) * self.embedding, dtype=np.float32)
 
     def _add(self, time: float, embedding: Floats) -> None:
-        self._untaught.append((time, embedding))
+        self._pending.append((time, embedding))
         self._sum = embedding if self._sum is None else self._sum + embedding
         self.count += 1
         self._first = time if self._first is None else self._first
@@ -132,45 +132,51 @@ class Tracklet:
 
     def recent(self, since: float, least: int) -> list[tuple[float, Floats]]:
         """Times and raw embeddings of clean crops not taught yet: those since a time, but at least `least` of them."""
-        crops = list(self._untaught)
+        crops = list(self._pending)
         start = next((n for n, (t, _) in enumerate(crops) if t >= since), len(crops))
         return crops[max(0, min(start, len(crops) - least)) :]
 
-    def ripe(self, before: float, least: int, spared: int) -> list[Floats]:
+    def pop_mature(self, before: float, least: int, spared: int) -> list[Floats]:
         """Take out the clean crops older than a time in seconds but the last `spared`, if there are `least` or more."""
-        if len(self._untaught) < least + spared or self._untaught[least - 1][0] >= before:
+        if len(self._pending) < least + spared or self._pending[least - 1][0] >= before:
             return []
-        count = min(sum(t < before for t, _ in self._untaught), len(self._untaught) - spared)
-        return [self._untaught.popleft()[1] for _ in range(count)]
+        count = min(sum(t < before for t, _ in self._pending), len(self._pending) - spared)
+        return [self._pending.popleft()[1] for _ in range(count)]
 
     @property
     def waits_since(self) -> float:
         """Seconds, of the oldest crop that is not taught yet; infinity if there is none."""
-        return self._untaught[0][0] if self._untaught else float("inf")
+        return self._pending[0][0] if self._pending else float("inf")
 
     def drop_crops(self) -> None:
         """Drop the crops that are not taught yet."""
-        self._untaught.clear()
+        self._pending.clear()
 
     def vote(self, identity: int | None) -> None:
         """Note which identity this frame's evidence speaks for, None for nobody."""
-        agrees = self.votes > 0 and identity == self.favourite
-        self.favourite, self.votes = identity, self.votes + 1 if agrees else 1
+        agrees = self.streak > 0 and identity == self.best_match
+        self.best_match, self.streak = identity, self.streak + 1 if agrees else 1
 
     def reopen(self, identity: int) -> None:
         """Open the question again who this is, with all the evidence there is, under another id for the meantime."""
-        self.identity, self.claim, self.settled, self.revival, self.probation = identity, None, False, None, None
-        self.doubts, self.votes, self.favourite = 0, 0, None
+        self.identity, self.reactivated_id, self.settled, self.revival, self.probation = (
+            identity,
+            None,
+            False,
+            None,
+            None,
+        )
+        self.contradictions, self.streak, self.best_match = 0, 0, None
 
     def restart(self, since: float) -> None:
         """Open the question again who this is, with the clean crops since a time in seconds for evidence."""
-        crops = [(t, e) for t, e in self._untaught if t >= since]
-        self.born, self.claim, self.settled, self.revival = since, self.identity, False, None
+        crops = [(t, e) for t, e in self._pending if t >= since]
+        self.born, self.reactivated_id, self.settled, self.revival = since, self.identity, False, None
         self.origin = None
-        self.count, self.doubts, self.votes, self.favourite = 0, 0, 0, None
+        self.count, self.contradictions, self.streak, self.best_match = 0, 0, 0, None
         self.contradicted = True
         self._first, self._sum = None, None
-        self._untaught.clear()
+        self._pending.clear()
         for time, embedding in crops:
             self._add(time, embedding)
 

@@ -6,29 +6,29 @@ import numpy as np
 
 from .._typing import Bools, Floats
 
-# How far full agreement lowers, and full disagreement raises, a cost of 1 - IoU · score. Agreement can't make up for
+# How far full affinity lowers, and full disagreement raises, a cost of 1 - IoU · score. Agreement can't make up for
 # boxes that don't meet; disagreement can undo a good overlap.
-_MOST_BONUS = 0.2
-_MOST_PENALTY = 0.3
+_MAX_BONUS = 0.2
+_MAX_PENALTY = 0.3
 
 
-def fuse_appearance(cost: Floats, agreement: Floats) -> Floats:
+def fuse_appearance(cost: Floats, affinity: Floats) -> Floats:
     """Add appearance to a motion cost.
 
     Stock BoT-SORT takes the lesser of both costs, which lets appearance agree but never object; here it does both.
 
     Args:
         cost: `(T, N)` motion cost in [0, 1].
-        agreement: `(T, N)` in [-1, 1]: 1 as alike as the same individual, -1 as different ones, 0 says nothing.
+        affinity: `(T, N)` in [-1, 1]: 1 as alike as the same individual, -1 as different ones, 0 says nothing.
 
     Returns:
         `(T, N)` float32 fused cost.
     """
-    weight = np.where(agreement > 0, _MOST_BONUS, _MOST_PENALTY)
-    return np.asarray(cost - weight * agreement, dtype=np.float32)
+    weight = np.where(affinity > 0, _MAX_BONUS, _MAX_PENALTY)
+    return np.asarray(cost - weight * affinity, dtype=np.float32)
 
 
-def contested(cost: Floats, limit: float) -> Bools:
+def ambiguous_pairs(cost: Floats, limit: float) -> Bools:
     """Where appearance can change the assignment: not where two fit each other so well that looks couldn't part them.
 
     Two are parted if it is cheaper to let both go with others, at best with a full bonus for each, than to keep them
@@ -41,13 +41,13 @@ def contested(cost: Floats, limit: float) -> Bools:
     Returns:
         `(T, N)`; what `fuse_appearance` is told elsewhere makes no difference.
     """
-    near = cost < limit + _MOST_BONUS
+    near = cost < limit + _MAX_BONUS
     if not near.any():
         return np.asarray(near)
     rows, columns = (np.arange(n) for n in cost.shape)
     mutual = (cost.argmin(axis=1)[:, None] == columns) & (cost.argmin(axis=0) == rows[:, None])
     rest = np.where(mutual, np.inf, cost)
     others = np.minimum(rest.min(axis=1, keepdims=True), rest.min(axis=0, keepdims=True))
-    parted = (cost + _MOST_PENALTY + limit) / 2 + _MOST_BONUS
-    sure = mutual & (cost < limit - _MOST_PENALTY) & (others >= parted)
+    parted = (cost + _MAX_PENALTY + limit) / 2 + _MAX_BONUS
+    sure = mutual & (cost < limit - _MAX_PENALTY) & (others >= parted)
     return np.asarray(near & ~sure.any(axis=1, keepdims=True) & ~sure.any(axis=0, keepdims=True))

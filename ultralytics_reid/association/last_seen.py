@@ -17,9 +17,9 @@ SIGHTING = np.dtype(
     [
         ("time", np.float64),
         ("cls", np.float64),
-        ("centre", np.float64, 2),
+        ("center", np.float64, 2),
         ("velocity", np.float64, 2),
-        ("spread", np.float64),
+        ("position_std", np.float64),
         ("height", np.float64),
     ]
 )
@@ -33,17 +33,17 @@ class LastSeen:
     Attributes:
         time: Seconds.
         cls: Class index.
-        centre: `(2,)` pixels.
+        center: `(2,)` pixels.
         velocity: `(2,)` pixels a second.
-        spread: Standard deviation of the centre, pixels.
+        position_std: Standard deviation of the center, pixels.
         height: Box height, pixels.
     """
 
     time: float
     cls: int
-    centre: Doubles
+    center: Doubles
     velocity: Doubles
-    spread: float
+    position_std: float
     height: float
 
 
@@ -54,13 +54,13 @@ def sightings(seen: Iterable[LastSeen]) -> Sightings:
 
 def pack(last: LastSeen) -> list[float]:
     """A sighting's eight numbers, in the order of `SIGHTING`."""
-    return [last.time, last.cls, *last.centre, *last.velocity, last.spread, last.height]
+    return [last.time, last.cls, *last.center, *last.velocity, last.position_std, last.height]
 
 
 def unpack(row: Doubles) -> LastSeen:
     """The sighting that eight numbers say."""
-    time, cls, x, y, vx, vy, spread, height = row.tolist()
-    return LastSeen(time, int(cls), np.array([x, y]), np.array([vx, vy]), spread, height)
+    time, cls, x, y, vx, vy, position_std, height = row.tolist()
+    return LastSeen(time, int(cls), np.array([x, y]), np.array([vx, vy]), position_std, height)
 
 
 def as_sightings(rows: Doubles) -> Sightings:

@@ -8,7 +8,7 @@ from .._typing import Bools, Doubles
 from .last_seen import Sightings
 
 # Body heights a second that people turn aside from where they were heading.
-_WANDER = 0.7
+DIFFUSION_HEIGHTS_PER_S = 0.7
 # Body heights that a box may be off at once, and the logarithm of how much it may grow or shrink at once and a second:
 # who steps out from behind something is seen in part at first.
 _NEAR = 1.0
@@ -22,20 +22,22 @@ def motion_llr(last: Sightings, gap: Doubles, points: Doubles, area: float) -> D
     Args:
         last: `(I,)` where identities were when they were last seen.
         gap: `(T, I)` seconds since then.
-        points: `(T, 1, 2)` centres of the tracklets' first boxes, pixels.
+        points: `(T, 1, 2)` centers of the tracklets' first boxes, pixels.
         area: The picture's area, square pixels.
 
     Returns:
         `(T, I)` log-likelihood ratios; as the gap grows they go to 0 or below.
     """
     # A velocity is believed less and less: people stop.
-    means = last["centre"] + last["velocity"] * (1 - np.exp(-gap))[..., None]
-    spread = last["spread"] + _WANDER * last["height"] * gap
-    z = (points - means) / np.maximum(spread, _TINY)[..., None]
-    return np.asarray(np.log(area) - 0.5 * (z**2).sum(axis=-1) - np.log(2 * np.pi * np.maximum(spread, _TINY) ** 2))
+    means = last["center"] + last["velocity"] * (1 - np.exp(-gap))[..., None]
+    position_std = last["position_std"] + DIFFUSION_HEIGHTS_PER_S * last["height"] * gap
+    z = (points - means) / np.maximum(position_std, _TINY)[..., None]
+    return np.asarray(
+        np.log(area) - 0.5 * (z**2).sum(axis=-1) - np.log(2 * np.pi * np.maximum(position_std, _TINY) ** 2)
+    )
 
 
-def fades(gap: Doubles, after: float) -> Doubles:
+def linear_decay(gap: Doubles, after: float) -> Doubles:
     """Weight in [0, 1] of what was true `gap` seconds ago, 0 from `after` on."""
     return np.asarray(np.clip(1 - gap / after, 0, 1))
 
@@ -54,6 +56,6 @@ def reachable(last: Sightings, origin: Sightings, born: Doubles, speed: float) -
     """
     gap = np.maximum(0, born - last["time"])
     height = np.maximum(last["height"], origin["height"][:, None])
-    way = np.linalg.norm(origin["centre"][:, None] - last["centre"], axis=-1)
+    way = np.linalg.norm(origin["center"][:, None] - last["center"], axis=-1)
     growth = np.abs(np.log(np.maximum(origin["height"][:, None], 1)) - np.log(np.maximum(last["height"], 1)))
     return np.asarray((way <= height * (_NEAR + speed * gap)) & (growth <= _GROWTH * (1 + gap)))

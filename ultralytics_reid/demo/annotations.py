@@ -14,13 +14,13 @@ from ..evaluation.returns import Returns
 from ..events import Revival
 from ..tracking.results import identities
 from .drawing import Tag, Timeline
-from .ground_truth import Judge, SceneTruth
+from .ground_truth import ReturnScorer, SceneTruth
 
 # News of a return stays on the box for as long.
 _TOLD_SECONDS = 3.0
 # A shorter gap is a doubt that was settled, or a lamp post.
 _AWAY_SECONDS = 1.0
-# A return counts in the heading once the tracker has had as long to recognise it.
+# A return counts in the heading once the tracker has had as long to recognize it.
 _SETTLED_SECONDS = 1.0
 # Who isn't found for less is drawn as if.
 _BRIDGED_SECONDS = 1.0
@@ -53,7 +53,7 @@ class ByTruth:
     """
 
     def __init__(self, truth: SceneTruth, width: int) -> None:
-        self._truth, self._judge = truth, Judge(truth)
+        self._truth, self._judge = truth, ReturnScorer(truth)
         self._timeline = Timeline(width, truth.people, len(truth.frames), round(_BRIDGED_SECONDS * truth.fps))
         self._ids: set[int] = set()
         self._people: set[int] = set()
@@ -78,19 +78,19 @@ class ByTruth:
             return Tag(identity, xyxy)
         if identity in back.known:
             return Tag(identity, xyxy, f"back after {self._truth.away[back.track]:.0f} s", good=True)
-        return Tag(identity, xyxy, f"was {max(back.known)}" if back.known else "not recognised", good=False)
+        return Tag(identity, xyxy, f"was {max(back.known)}" if back.known else "not recognized", good=False)
 
     def summary(self) -> str:
         """See `Comment`."""
         found = self._settled()
         ids = f"{_count(len(self._ids), 'id')} for {_count(len(self._people), 'person', 'people')}"
         false = f", {_count(found.false, 'false revival')}" if found.false else ""
-        back = f"{found.recognised} of {_count(found.total, 'return')} recognised" if found.total else "nobody back yet"
+        back = f"{found.recognized} of {_count(found.total, 'return')} recognized" if found.total else "nobody back yet"
         return f"{ids}   ·   {back}{false}"
 
     def strip(self) -> ImageArray | None:
         """See `Comment`."""
-        return self._timeline.picture(self._frame, ((r.frame, r.person, r.recognised) for r in self._settled().each))
+        return self._timeline.picture(self._frame, ((r.frame, r.person, r.recognized) for r in self._settled().each))
 
 
 class ByHearsay:
@@ -112,7 +112,7 @@ class ByHearsay:
             return [Tag(i, box) for i, box in _rows(frames[-1])]
         known = {who.identity_id: who for who in identities(result) if who is not None}
         self._back += sum(who.revived_now and _was_away(who.revival) for who in known.values())
-        return [_told(known.get(i), i, box, seconds) for i, box in _rows(frames[-1])]
+        return [_warned(known.get(i), i, box, seconds) for i, box in _rows(frames[-1])]
 
     def summary(self) -> str:
         """See `Comment`."""
@@ -132,7 +132,7 @@ def _was_away(revival: Revival | None) -> bool:
     return revival is not None and not revival.corrected and revival.gap >= _AWAY_SECONDS
 
 
-def _told(who: Any, identity: int, xyxy: Box, seconds: float) -> Tag:
+def _warned(who: Any, identity: int, xyxy: Box, seconds: float) -> Tag:
     if who is None or not _was_away(who.revival) or seconds - who.revival.time > _TOLD_SECONDS:
         return Tag(identity, xyxy)
     return Tag(identity, xyxy, f"back after {who.revival.gap:.0f} s", good=True)

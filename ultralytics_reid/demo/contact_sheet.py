@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..drawing.colors import FAINT, GOOD, INK, LINE, PAPER, colour_of
+from ..drawing.colors import FAINT, GOOD, INK, LINE, PAPER, color_of
 from ..drawing.text import fitted, font
 from ..evaluation.frames import Frame, iou
 
@@ -40,7 +40,7 @@ class Shot:
 
 @dataclass
 class Album:
-    """One identity's shots; when there are too many, every two neighbours become one."""
+    """One identity's shots; when there are too many, every two neighbors become one."""
 
     step: float = 0.5
     frames: int = 0
@@ -94,7 +94,7 @@ def _spread(shots: Sequence[Shot], count: int) -> list[Shot]:
     return [shots[i] for i in np.linspace(0, len(shots) - 1, count).astype(int)] if count else []
 
 
-class Gallery:
+class Albums:
     """Albums of all identities that one tracker made of a video, in bounded memory an identity."""
 
     def __init__(self) -> None:
@@ -116,7 +116,7 @@ class Gallery:
         return [item for item in albums if item[1].frames >= _GLIMPSE] or albums
 
 
-def save_sheet(path: Path, galleries: dict[str, Gallery]) -> None:
+def save_sheet(path: Path, galleries: dict[str, Albums]) -> None:
     """Draw all identities, each tracker's in a column.
 
     Args:
@@ -131,7 +131,7 @@ def save_sheet(path: Path, galleries: dict[str, Gallery]) -> None:
     sheet.save(path)
 
 
-def _draw_column(sheet: Image.Image, left: int, title: str, gallery: Gallery) -> None:
+def _draw_column(sheet: Image.Image, left: int, title: str, gallery: Albums) -> None:
     pen, albums = ImageDraw.Draw(sheet), gallery.most_seen()
     pen.text((left, _MARGIN), title, fill=INK, font=font(24, bold=True))
     text = f"{len(gallery.albums)} ids, by when they first appear"
@@ -145,10 +145,10 @@ def _draw_column(sheet: Image.Image, left: int, title: str, gallery: Gallery) ->
 
 def _draw_row(pen: ImageDraw.ImageDraw, sheet: Image.Image, at: tuple[int, int], who: int, album: Album) -> None:
     left, top = at
-    colour = colour_of(who)
+    color = color_of(who)
     pen.line((left, top - 10, left + _COLUMN, top - 10), fill=LINE)
-    pen.rectangle((left, top, left + 6, top + _CROP[1]), fill=colour)
-    pen.text((left + 18, top), f"id {who}", fill=colour, font=font(22, bold=True))
+    pen.rectangle((left, top, left + 6, top + _CROP[1]), fill=color)
+    pen.text((left + 18, top), f"id {who}", fill=color, font=font(22, bold=True))
     times = len(album.absences)
     seen = [f"{album.frames} frames", f"back {times} time{'s' * (times > 1)}" if times else "never back"]
     pen.multiline_text((left + 18, top + 36), "\n".join(seen), fill=FAINT, font=font(13), spacing=5)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._typing import ImageArray
-from ..drawing.colors import BAD, FAINT, GOOD, INK, LINE, PAPER, bgr, colour_of
+from ..drawing.colors import BAD, FAINT, GOOD, INK, LINE, PAPER, bgr, color_of
 from ..drawing.text import put, words
 
 _TITLE, _LETTERS, _LABEL = 26, 19, 17
@@ -39,7 +39,7 @@ def draw_boxes(picture: ImageArray, tags: Sequence[Tag]) -> None:
     """Draw boxes, and labels that keep out of each other's way, those with news first."""
     for tag in tags:
         (left, top), (right, bottom) = tag.xyxy[:2].astype(int).tolist(), tag.xyxy[2:].astype(int).tolist()
-        cv2.rectangle(picture, (left, top), (right, bottom), bgr(colour_of(tag.identity)), 2)
+        cv2.rectangle(picture, (left, top), (right, bottom), bgr(color_of(tag.identity)), 2)
         if tag.good is not None:
             _corners(picture, (left, top, right, bottom), bgr(GOOD if tag.good else BAD))
     taken: list[tuple[int, int, int, int]] = []
@@ -50,17 +50,17 @@ def draw_boxes(picture: ImageArray, tags: Sequence[Tag]) -> None:
         put(picture, patch, left, top)
 
 
-def _corners(picture: ImageArray, box: tuple[int, int, int, int], colour: tuple[int, int, int]) -> None:
+def _corners(picture: ImageArray, box: tuple[int, int, int, int], color: tuple[int, int, int]) -> None:
     left, top, right, bottom = box
     reach = max(6, min(right - left, bottom - top) // 4)
     for x, dx in ((left, reach), (right, -reach)):
         for y, dy in ((top, reach), (bottom, -reach)):
-            cv2.line(picture, (x, y), (x + dx, y), colour, 5)
-            cv2.line(picture, (x, y), (x, y + dy), colour, 5)
+            cv2.line(picture, (x, y), (x + dx, y), color, 5)
+            cv2.line(picture, (x, y), (x, y + dy), color, 5)
 
 
 def _label(tag: Tag) -> ImageArray:
-    chip = words(str(tag.identity), _LABEL, PAPER, colour_of(tag.identity), bold=True, pad=5)
+    chip = words(str(tag.identity), _LABEL, PAPER, color_of(tag.identity), bold=True, pad=5)
     if not tag.note:
         return chip
     sign = "✓" if tag.good else "✗"
@@ -101,7 +101,7 @@ def heading(width: int, title: str, text: str, right: str) -> ImageArray:
 
 
 class Timeline:
-    """Who had which id when: a row a person, a colour an id.
+    """Who had which id when: a row a person, a color an id.
 
     Args:
         width: Pixels.
@@ -116,7 +116,7 @@ class Timeline:
         self._scale = (width - _SIDE - _EDGE) / max(1, frames)
         self._last: dict[int, tuple[int, int]] = {}
         self._canvas = np.full((_CAPTION + _ROW * len(people) + _GAP, width, 3), 255, np.uint8)
-        put(self._canvas, words("a row a person, a colour an id, a gap out of view", 15, FAINT, PAPER), _SIDE, 6)
+        put(self._canvas, words("a row a person, a color an id, a gap out of view", 15, FAINT, PAPER), _SIDE, 6)
         for n in range(len(people)):
             middle = _CAPTION + n * _ROW + _BAR // 2
             put(self._canvas, words(letter(n), 12, FAINT, PAPER, bold=True), _EDGE, middle - 8)
@@ -128,7 +128,7 @@ class Timeline:
             before, at = self._last.get(person, (None, frame))
             start = at + 1 if before == identity and frame - at <= self._bridged else frame
             top, left = _CAPTION + self._row[person] * _ROW, self._x(start)
-            self._canvas[top : top + _BAR, left : max(left + 1, self._x(frame + 1))] = bgr(colour_of(identity))
+            self._canvas[top : top + _BAR, left : max(left + 1, self._x(frame + 1))] = bgr(color_of(identity))
             self._last[person] = identity, frame
 
     def picture(self, frame: int, marks: Iterable[tuple[int, int, bool]]) -> ImageArray:

@@ -19,7 +19,7 @@ SHOWN = 0.3
 AWAY_SECONDS, STAY_SECONDS = 2.0, 1.0
 
 
-class Seen(Protocol):
+class TruthFrame(Protocol):
     """What a generated scene says of a frame; see `ultralytics_reid.scenes.View`."""
 
     @property
@@ -55,7 +55,7 @@ class SceneTruth:
     away: dict[int, float]
 
     @classmethod
-    def of(cls, views: Iterable[Seen], fps: float) -> SceneTruth:
+    def of(cls, views: Iterable[TruthFrame], fps: float) -> SceneTruth:
         """Gather the visits of everybody from a scene's views, one a frame."""
         kept = [(v.ids[v.visible >= SHOWN], v.xyxy[v.visible >= SHOWN]) for v in views]
         shown: dict[int, list[int]] = {}
@@ -105,7 +105,7 @@ def _away(visits: list[Visit], fps: float) -> dict[int, float]:
     return away
 
 
-class Judge:
+class ReturnScorer:
     """Follows one tracker's output of a scene, frame by frame.
 
     Args:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..evaluation.markdown import facts, table
 from ..evaluation.returns import Returns
-from ..events import Event, Revival, TakenBack
+from ..events import Event, Revival, RevivalReverted
 from .drawing import letter
 from .ground_truth import SceneTruth
 
@@ -65,9 +65,9 @@ class Report:
             return table(head, rows)
         people = len({self.truth.person_of(int(t)) for frame in self.truth.frames for t in frame.ids})
         found = [o.returns for o in self.outcomes if o.returns is not None]
-        cells = [[str(people), f"{r.recognised} of {r.total}", str(r.false)] for r in found]
+        cells = [[str(people), f"{r.recognized} of {r.total}", str(r.false)] for r in found]
         rows = [[*row[:3], *more, row[3]] for row, more in zip(rows, cells, strict=True)]
-        return table([*head[:3], "people", "returns recognised", "false revivals", head[3]], rows)
+        return table([*head[:3], "people", "returns recognized", "false revivals", head[3]], rows)
 
     def _returns(self) -> list[str]:
         """Each return, and the id that each tracker gave then."""
@@ -92,7 +92,7 @@ class Report:
         long = [e for e in told if e.gap >= _GAP_SECONDS]
         if not told:
             return f"{self.outcomes[-1].label} says that nobody came back."
-        rows = [_told(e, self.events) for e in long]
+        rows = [_warned(e, self.events) for e in long]
         text = f"What {self.outcomes[-1].label} itself tells of it:\n\n"
         text += table(["at", "id", "after", "similarity", "what"], rows)
         return text + (f"\n\nand {len(told) - len(long)} after less than a second" if len(told) > len(long) else "")
@@ -107,7 +107,7 @@ def _given(given: int | None, known: frozenset[int]) -> str:
     return f"{given} (was {was})" if was else str(given)
 
 
-def _told(event: Revival, events: tuple[Event, ...]) -> list[str]:
+def _warned(event: Revival, events: tuple[Event, ...]) -> list[str]:
     what = "a mix-up put right" if event.corrected else "taken back later" if _undone(event, events) else "back"
     return [f"{event.time:.1f} s", str(event.identity_id), f"{event.gap:.0f} s", f"{event.similarity:.2f}", what]
 
@@ -116,9 +116,9 @@ def _undone(event: Revival, events: tuple[Event, ...]) -> bool:
     """Whether the next that is told of an identity is that it wasn't them."""
     later = events[events.index(event) + 1 :]
     about = (
-        isinstance(e, TakenBack)
+        isinstance(e, RevivalReverted)
         for e in later
-        if isinstance(e, Revival | TakenBack)
-        and event.identity_id == (e.previous_id if isinstance(e, TakenBack) else e.identity_id)
+        if isinstance(e, Revival | RevivalReverted)
+        and event.identity_id == (e.previous_id if isinstance(e, RevivalReverted) else e.identity_id)
     )
     return next(about, False)

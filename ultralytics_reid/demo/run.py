@@ -12,7 +12,7 @@ from ..errors import ConfigError, ReIDError
 from ..evaluation.returns import returns
 from ..events import Event
 from .annotations import ByHearsay, ByTruth
-from .contact_sheet import Gallery, save_sheet
+from .contact_sheet import Albums, save_sheet
 from .ground_truth import SceneTruth
 from .options import STOCK, DemoOptions
 from .report import Outcome, Report
@@ -95,7 +95,7 @@ class _Demo:
         ]
         self._events: list[Event] = []
         self._stopped = False
-        self.galleries = {_title(runner): Gallery() for runner in self._runners}
+        self.galleries = {_title(runner): Albums() for runner in self._runners}
 
     def run(self, path: Path) -> None:
         """Track and draw, until the end or an interrupt."""

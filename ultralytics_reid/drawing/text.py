@@ -40,12 +40,12 @@ def cut(text: str, size: int, width: float, *, bold: bool = False) -> str:
 
 @lru_cache(maxsize=4096)
 def words(text: str, size: int, ink: str, paper: str, *, bold: bool = False, pad: int = 0) -> ImageArray:
-    """A line of text on a ground of one colour.
+    """A line of text on a ground of one color.
 
     Args:
         text: What to write.
         size: Height of the letters, pixels.
-        ink: Their colour, as `#1f2933`.
+        ink: Their color, as `#1f2933`.
         paper: The ground's.
         bold: Whether they are heavy.
         pad: Pixels of ground on either side.

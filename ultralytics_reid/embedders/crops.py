@@ -15,18 +15,18 @@ import numpy.typing as npt
 from .._typing import Bools, Doubles, Floats, ImageArray
 from ..errors import EmbeddingError
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
 # Mean and standard deviation of red, green and blue, by the names that a tracker YAML may say.
-NORMALISATIONS: dict[str, tuple[Colour, Colour]] = {
+NORMALIZATIONS: dict[str, tuple[Color, Color]] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
 
 _CHANNELS = 3
-_GREY_DIMS, _COLOUR_DIMS = 2, 3
+_GRAY_DIMS, _COLOR_DIMS = 2, 3
 _POLYGON = 3  # corners at least
-_MOST_SHRINK = 8
+_MAX_SHRINK = 8
 
 
 @dataclass(frozen=True)
@@ -68,24 +68,24 @@ class Preprocessing:
 
     height: int
     width: int
-    mean: Colour = NORMALISATIONS["imagenet"][0]
-    std: Colour = NORMALISATIONS["imagenet"][1]
+    mean: Color = NORMALIZATIONS["imagenet"][0]
+    std: Color = NORMALIZATIONS["imagenet"][1]
 
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
             object.__setattr__(self, name, tuple(getattr(self, name)))  # lists would do, but for the comparison
 
     def __str__(self) -> str:
-        named = {values: name for name, values in NORMALISATIONS.items()}
+        named = {values: name for name, values in NORMALIZATIONS.items()}
         other = ",".join(f"{v:g}" for v in (*self.mean, *self.std))
         return f"{self.height}x{self.width}-{named.get((self.mean, self.std), other)}"
 
     @property
     def fill(self) -> ImageArray:
-        """`(3,)` BGR: the colour that becomes 0, or nearly."""
+        """`(3,)` BGR: the color that becomes 0, or nearly."""
         return np.asarray(np.rint(np.array(self.mean[::-1]) * 255), np.uint8)
 
-    def normalise(self, crops: ImageArray) -> Floats:
+    def normalize(self, crops: ImageArray) -> Floats:
         """Make a network's input of crops.
 
         Args:
@@ -103,8 +103,8 @@ class Preprocessing:
         planes = np.empty(batch.shape[1:], np.uint8)
         for crop, out in zip(crops, batch, strict=True):
             cv2.split(crop, [planes[2], planes[1], planes[0]])
-            for plane, table, normalised in zip(planes, tables, out, strict=True):
-                cv2.LUT(plane, table, dst=normalised)
+            for plane, table, normalized in zip(planes, tables, out, strict=True):
+                cv2.LUT(plane, table, dst=normalized)
         return batch
 
 
@@ -115,18 +115,18 @@ class CropOptions:
     Attributes:
         height: ImageArray; 0 = as the model says.
         width: ImageArray; 0 = as the model says.
-        normalise: A name of `NORMALISATIONS`, or "auto" = as the model says.
+        normalize: A name of `NORMALIZATIONS`, or "auto" = as the model says.
         flip: Whether to average with the mirrored crop.
     """
 
     height: int = 0
     width: int = 0
-    normalise: str = "auto"
+    normalize: str = "auto"
     flip: bool = False
 
     def over(self, given: Preprocessing) -> Preprocessing:
         """What a model says, but for what is said here."""
-        mean, std = NORMALISATIONS.get(self.normalise, (given.mean, given.std))
+        mean, std = NORMALIZATIONS.get(self.normalize, (given.mean, given.std))
         return Preprocessing(height=self.height or given.height, width=self.width or given.width, mean=mean, std=std)
 
 
@@ -134,7 +134,7 @@ NOTHING_ELSE = CropOptions()
 
 
 def as_bgr(image: npt.NDArray[Any]) -> ImageArray:
-    """A frame as 8-bit BGR: grey is repeated, of 16 bits the upper 8 are kept.
+    """A frame as 8-bit BGR: gray is repeated, of 16 bits the upper 8 are kept.
 
     Args:
         image: `(H, W)`, `(H, W, 1)` or `(H, W, 3)`, uint8 or uint16; 16 bits are taken as full range, so whoever has
@@ -146,13 +146,13 @@ def as_bgr(image: npt.NDArray[Any]) -> ImageArray:
     Raises:
         EmbeddingError: If it is none of these.
     """
-    known = image.ndim == _GREY_DIMS or (image.ndim == _COLOUR_DIMS and image.shape[2] in (1, _CHANNELS))
+    known = image.ndim == _GRAY_DIMS or (image.ndim == _COLOR_DIMS and image.shape[2] in (1, _CHANNELS))
     if not known or image.dtype not in (np.uint8, np.uint16):
         raise EmbeddingError(
-            f"frames must be (H, W, 3) BGR or (H, W) grey, of 8 or 16 bits, got {image.shape} {image.dtype}"
+            f"frames must be (H, W, 3) BGR or (H, W) gray, of 8 or 16 bits, got {image.shape} {image.dtype}"
         )
     eight = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
-    if eight.ndim == _GREY_DIMS:
+    if eight.ndim == _GRAY_DIMS:
         eight = eight[..., None]
     return np.asarray(eight if eight.shape[2] == _CHANNELS else np.repeat(eight, _CHANNELS, axis=2), np.uint8)
 
@@ -164,7 +164,7 @@ def crop(image: npt.NDArray[Any], regions: Regions, preprocessing: Preprocessing
     upright: the long side goes along the crop's long side, or its height where it is square, so that `(w, h, r)` and
     `(h, w, r + 90°)` give the same crop; of the two ways to do that, head up or down, the one that keeps up what is up
     in the picture, and left what is left where the crop is wide. What lies beyond the picture there, and what a mask
-    leaves out, has the colour of the normalisation's mean.
+    leaves out, has the color of the normalization's mean.
 
     Args:
         image: What `as_bgr` takes.
@@ -211,11 +211,11 @@ def _enclosing(regions: Regions) -> Doubles:
         return regions.xyxy.astype(np.float64)
     known = np.isfinite(regions.xywhr).all(axis=1) & (regions.xywhr[:, 2:4] > 0).all(axis=1)
     xywhr = np.where(np.c_[known], regions.xywhr, 0).astype(np.float64)
-    centre, size, angle = np.split(xywhr, [2, 4], axis=1)
+    center, size, angle = np.split(xywhr, [2, 4], axis=1)
     cos, sin = np.abs(np.cos(angle)), np.abs(np.sin(angle))
     half = np.concatenate([cos * size[:, :1] + sin * size[:, 1:], sin * size[:, :1] + cos * size[:, 1:]], axis=1) / 2
     half[~known] = np.nan
-    return np.concatenate([centre - half, centre + half], axis=1)
+    return np.concatenate([center - half, center + half], axis=1)
 
 
 def clipped(xyxy: npt.NDArray[Any], size: tuple[int, int]) -> tuple[npt.NDArray[np.int64], Bools]:
@@ -236,7 +236,7 @@ def _upright(boxes: npt.NDArray[np.int64], preprocessing: Preprocessing) -> Doub
 
 def _turned(xywhr: Floats, preprocessing: Preprocessing) -> Doubles:
     """`(N, 2, 3)` from crops' pixels to the picture's, by rotated boxes; see `crop` for which side goes where."""
-    centre, size, angle = np.split(xywhr.astype(np.float64), [2, 4], axis=1)
+    center, size, angle = np.split(xywhr.astype(np.float64), [2, 4], axis=1)
     first = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
     second = np.stack([-first[:, 1], first[:, 0]], axis=1)
     swap = size[:, :1] < size[:, 1:]
@@ -247,7 +247,7 @@ def _turned(xywhr: Floats, preprocessing: Preprocessing) -> Doubles:
     # To the right of what points down, and below what points to the right: a turn, never a mirror.
     right_of = np.stack([along[:, 1], -along[:, 0]], axis=1) if tall else np.stack([-along[:, 1], along[:, 0]], axis=1)
     aside = short * np.where((short * right_of).sum(axis=1, keepdims=True) < 0, -1, 1)
-    return _affine(centre, aside if tall else along, along if tall else aside, preprocessing)
+    return _affine(center, aside if tall else along, along if tall else aside, preprocessing)
 
 
 def _ahead(sides: Doubles, axis: int) -> Doubles:
@@ -257,10 +257,10 @@ def _ahead(sides: Doubles, axis: int) -> Doubles:
     return np.where(np.where(level, sides[:, 1 - axis], sides[:, axis]) < 0, -1.0, 1.0)[:, None]
 
 
-def _affine(centre: Doubles, across: Doubles, down: Doubles, preprocessing: Preprocessing) -> Doubles:
-    """`(N, 2, 3)`: a crop's pixel centres to the picture's, a crop spanning `across` and `down` about `centre`."""
+def _affine(center: Doubles, across: Doubles, down: Doubles, preprocessing: Preprocessing) -> Doubles:
+    """`(N, 2, 3)`: a crop's pixel centers to the picture's, a crop spanning `across` and `down` about `center`."""
     x, y = across / preprocessing.width, down / preprocessing.height
-    origin = centre - (across + down) / 2 + (x + y) / 2 - 0.5
+    origin = center - (across + down) / 2 + (x + y) / 2 - 0.5
     return np.stack([x, y, origin], axis=2)
 
 
@@ -283,7 +283,7 @@ def _warp(picture: ImageArray, affine: Doubles, crops: ImageArray, preprocessing
     way = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     # Warps don't average: what is made smaller is warped to a multiple of the crop's size first.
     steps = np.linalg.norm(affine[:, :, :2], axis=1).min(axis=1)
-    for matrix, out, step in zip(affine, crops, np.clip(steps, 1, _MOST_SHRINK).astype(int).tolist(), strict=True):
+    for matrix, out, step in zip(affine, crops, np.clip(steps, 1, _MAX_SHRINK).astype(int).tolist(), strict=True):
         if step == 1:
             cv2.warpAffine(picture, matrix, size, dst=out, flags=way, **border)
         else:

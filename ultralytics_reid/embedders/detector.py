@@ -1,9 +1,9 @@
 """Embeddings for free: the detector's own early layers and the pixels it was shown, pooled over the final boxes.
 
 The inputs of the Detect layer, which the host uses, tell classes apart and hardly individuals. The early layers of
-the same backbone still see colour and texture. What helps most is how they are pooled: by horizontal stripe, with the
+the same backbone still see color and texture. What helps most is how they are pooled: by horizontal stripe, with the
 box's sides, where the background is, counting less than its middle, and with the spread of what a channel sees beside
-its mean. Histograms of the input's colours tell even more per dimension. Compared under the metric that the video
+its mean. Histograms of the input's colors tell even more per dimension. Compared under the metric that the video
 teaches, that re-identifies people. It works whatever the head, with NMS or end to end.
 `benchmarks/detector_features.py` has the figures.
 """
@@ -42,15 +42,15 @@ class _Level:
 _LEVELS = {4: _Level(3, 64), 8: _Level(2, 128)}
 _GRID = (12, 6)  # cells of a box, in rows and columns
 
-_COLOUR_GRID = (24, 8)
-_COLOUR_STRIPES = 6
+_COLOR_GRID = (24, 8)
+_COLOR_STRIPES = 6
 _BINS = 12
 # Brightness, red against blue, green against both: from RGB in [0, 1], the range that is binned, a third axis each.
 # What is decorrelated needs no joint histogram. Clothes are seldom saturated, so chroma is binned in a narrow range.
 _OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (0.5, 0.0, -0.5), (-0.25, 0.5, -0.25))
 _RANGE = ((0.0, 1.0), (-0.25, 0.25), (-0.15, 0.15))
-# What colour weighs beside each level's means and deviations, which weigh 1: lamps change it more than texture.
-_COLOUR = 0.5
+# What color weighs beside each level's means and deviations, which weigh 1: lamps change it more than texture.
+_COLOR = 0.5
 
 
 class DetectorFeatures:
@@ -120,7 +120,7 @@ class DetectorFeatures:
         rois = [self._to_input(b, s, self._size) for b, s in zip(boxes, shapes, strict=True)]
         placed = Boxes(rois, self._input.device)
         parts = [part for stride in sorted(self._maps) for part in _moments(self._maps[stride], placed, stride)]
-        parts += [_COLOUR * part for part in colours(self._input, placed)]
+        parts += [_COLOR * part for part in colors(self._input, placed)]
         rows = unit(torch.cat(parts, dim=1).cpu().numpy())
         return np.split(rows, np.cumsum([len(b) for b in boxes])[:-1])
 
@@ -143,17 +143,17 @@ def _moments(plane: Any, boxes: Boxes, stride: int) -> list[Any]:
     return [_unit(mean), _unit(deviation)]
 
 
-def colours(pixels: Any, boxes: Boxes) -> list[Any]:
-    """Soft histograms of opponent colours by stripe: three `(N, stripes · bins)` of unit rows.
+def colors(pixels: Any, boxes: Boxes) -> list[Any]:
+    """Soft histograms of opponent colors by stripe: three `(N, stripes · bins)` of unit rows.
 
     Roots of shares make the dot product Bhattacharyya's coefficient (as in RootSIFT, Arandjelovic & Zisserman 2012).
     """
     import torch
 
-    cells = boxes.cells(pixels, 1, _COLOUR_GRID)
+    cells = boxes.cells(pixels, 1, _COLOR_GRID)
     low, high = torch.tensor(_RANGE, device=cells.device).T
     opponent = cells @ torch.tensor(_OPPONENT, device=cells.device).T
-    place = _striped(((opponent - low) / (high - low)).clamp(0, 1) * (_BINS - 1), _COLOUR_STRIPES)[..., None]
+    place = _striped(((opponent - low) / (high - low)).clamp(0, 1) * (_BINS - 1), _COLOR_STRIPES)[..., None]
     bins = torch.arange(_BINS, device=cells.device)
     share = ((1 - (place - bins).abs()).clamp(min=0) * _across(place[..., 0])[..., None]).sum(dim=(2, 3))
     return [_unit(channel) for channel in share.sqrt().unbind(dim=2)]

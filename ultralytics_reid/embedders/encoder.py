@@ -1,4 +1,4 @@
-"""What all encoders of crops share: cutting, normalising, batches, checks of what comes out, the fingerprint."""
+"""What all encoders of crops share: cutting, normalizing, batches, checks of what comes out, the fingerprint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..appearance.embedding import as_features
 from ..errors import ConfigError, EmbeddingError
 from .crops import Preprocessing, Regions, crop
 
-# Crops at a time: 32 of 256 x 128 are 13 MB when they are normalised.
+# Crops at a time: 32 of 256 x 128 are 13 MB when they are normalized.
 _MOST = 32
 _MATRIX = 2
 _PROBES = 2
@@ -34,13 +34,13 @@ class CropEmbedder:
         tracker.embedder = CropEmbedder(lambda batch: net(torch.from_numpy(batch)), crops, name="dinov2-small")
 
     Args:
-        encode: `(N, 3, height, width)` float32, RGB, normalised, to `(N, D)`, any real dtype and norm; arrays, or torch
+        encode: `(N, 3, height, width)` float32, RGB, normalized, to `(N, D)`, any real dtype and norm; arrays, or torch
             tensors on any device. Where `raw`, of the crops as they are: `(N, height, width, 3)` uint8 BGR.
         preprocessing: What `encode` expects.
         name: Goes into the fingerprint: all that tells these vectors from another model's, such as architecture and
             weights.
         flip: Whether to average with the mirrored crop, for twice the time.
-        raw: Whether `encode` normalises by itself, as it should where it can do so faster.
+        raw: Whether `encode` normalizes by itself, as it should where it can do so faster.
         dim: `D` where it is known; another one is an error.
 
     Raises:
@@ -72,7 +72,7 @@ class CropEmbedder:
         self.fingerprint = f"{name}/{preprocessing}{'-flip' if flip else ''}/{self.dim}"
 
     def __call__(self, image: npt.NDArray[Any], xyxy: Floats) -> Floats:
-        """See `Embedder`; the picture may be grey, or of 16 bits: see `as_bgr`."""
+        """See `Embedder`; the picture may be gray, or of 16 bits: see `as_bgr`."""
         return self.embed(image, Regions(xyxy))
 
     def embed(self, image: npt.NDArray[Any], regions: Regions) -> Floats:
@@ -103,7 +103,7 @@ class CropEmbedder:
         return np.asarray((rows + self._rows(crops[:, :, ::-1])) / 2, np.float32) if self._flip else rows
 
     def _rows(self, crops: ImageArray) -> Floats:
-        batch = np.ascontiguousarray(crops) if self._raw else self.preprocessing.normalise(crops)
+        batch = np.ascontiguousarray(crops) if self._raw else self.preprocessing.normalize(crops)
         rows = as_features(_matrix(self._encode(batch), self.name), len(crops))
         if self.dim not in (None, rows.shape[1]):
             raise EmbeddingError(f"{self.name} should give {self.dim} numbers a crop, gave {rows.shape[1]}")

@@ -3,7 +3,7 @@
 At full precision, or with 16-bit weights, which OpenVINO then also computes in where the processor can: half as fast
 again on AVX512-BF16. There is no INT8: measured with nncf 3.4 on OSNet x0.25 and 400 crops of PETS, some crops fall to
 a cosine of 0.86 to PyTorch (median 0.987), 0.89 with the first, the last and the depthwise layers left out, and it is
-no faster than 16 bits. ONNX Runtime's dynamic quantisation is for matrix products, and such a network has hardly any.
+no faster than 16 bits. ONNX Runtime's dynamic quantization is for matrix products, and such a network has hardly any.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .torchreid import TorchReID
 
 FORMATS = ("onnx", "openvino")
 # The lowest cosine of any crop's embedding to PyTorch's.
-LEAST_COSINE = {FULL_PRECISION: 0.999, "fp16": 0.98}
+MIN_COSINE = {FULL_PRECISION: 0.999, "fp16": 0.98}
 
 _OPSET = 17
 _CROPS, _MADE_UP = 256, 32
@@ -70,7 +70,7 @@ def export(
 ) -> Export:
     """Export a torchreid model, for any number of crops at a time.
 
-    Its name, weights' hash, crops' size and normalisation and its dimension go into the file. Nothing is left behind
+    Its name, weights' hash, crops' size and normalization and its dimension go into the file. Nothing is left behind
     where it fails; what was there under the same name is replaced only by what has been checked.
 
     Args:
@@ -95,7 +95,7 @@ def export(
     precision = "fp16" if half else FULL_PRECISION
     with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as folder:
         path = _write(original, Path(folder) / name, kind, precision)
-        cosines = _compared(original, path, seen, LEAST_COSINE[precision])
+        cosines = _compared(original, path, seen, MIN_COSINE[precision])
         final = _move(path, out / path.name)
     return Export(final, float(cosines.min()), float(np.median(cosines)), len(seen), crops is not None)
 
@@ -177,7 +177,7 @@ def _example(original: TorchReID) -> Any:
 
 
 def _made_up(preprocessing: Preprocessing) -> ImageArray:
-    """Crops of coloured patches, `(N, height, width, 3)`: unlike people, but like pictures."""
+    """Crops of colored patches, `(N, height, width, 3)`: unlike people, but like pictures."""
     import cv2
 
     patches = np.random.default_rng(0).integers(0, 256, (_MADE_UP, 8, 4, 3), np.uint8)

@@ -18,7 +18,7 @@ import numpy as np
 
 from .._typing import Floats, ImageArray
 from ..errors import ConfigError, EmbeddingError
-from .crops import NORMALISATIONS, CropOptions, Preprocessing
+from .crops import NORMALIZATIONS, CropOptions, Preprocessing
 from .encoder import CropEmbedder, digest, need
 
 _Crops = TypeVar("_Crops", Floats, ImageArray)
@@ -38,7 +38,7 @@ class _Model:
 
     Attributes:
         network: Makes of what crops are like what takes any number of them.
-        raw: Whether that normalises by itself.
+        raw: Whether that normalizes by itself.
         height: Of its input, pixels; 0 where it takes any.
         width: Of its input, pixels; 0 where it takes any.
         metadata: What the file says of itself, by key.
@@ -121,10 +121,10 @@ def _preprocessing(model: str, loaded: _Model, ours: dict[str, Any], options: Cr
     height, width = loaded.height or height, loaded.width or width
     if not ((height or options.height) and (width or options.width)):
         raise ConfigError(f"model: {model} doesn't say how large its crops are; set crop_height and crop_width")
-    if options.normalise == "auto" and not of_ultralytics:
-        choices = " or ".join(NORMALISATIONS)
-        raise ConfigError(f"model: {model} doesn't say how its input is normalised; set normalise to {choices}")
-    mean, std = NORMALISATIONS["unit"]
+    if options.normalize == "auto" and not of_ultralytics:
+        choices = " or ".join(NORMALIZATIONS)
+        raise ConfigError(f"model: {model} doesn't say how its input is normalized; set normalize to {choices}")
+    mean, std = NORMALIZATIONS["unit"]
     return Preprocessing(height=height, width=width, mean=mean, std=std)
 
 
@@ -197,7 +197,7 @@ def _openvino(path: Path) -> _Model:
     settings = _openvino_settings(openvino, metadata)
 
     def network(preprocessing: Preprocessing) -> Callable[[ImageArray], Floats]:
-        whole = _normalising(model, preprocessing)
+        whole = _normalizing(model, preprocessing)
 
         def compiled(size: int) -> Any:
             whole.reshape((size, preprocessing.height, preprocessing.width, 3))
@@ -214,8 +214,8 @@ def _openvino(path: Path) -> _Model:
     return _Model(network, True, height, width, metadata)
 
 
-def _normalising(model: Any, preprocessing: Preprocessing) -> Any:
-    """A model with the crops' normalisation in it, where OpenVINO does it while it reads them."""
+def _normalizing(model: Any, preprocessing: Preprocessing) -> Any:
+    """A model with the crops' normalization in it, where OpenVINO does it while it reads them."""
     from openvino import Layout, Type
     from openvino.preprocess import ColorFormat, PrePostProcessor
 

@@ -60,8 +60,8 @@ class HostReID:
         boxes = xyxy[good]
         if not len(boxes):
             return np.zeros((len(xyxy), 1), np.float32)
-        centres, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
-        found = self._encode(picture, np.concatenate([centres, sizes], axis=1))
+        centers, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+        found = self._encode(picture, np.concatenate([centers, sizes], axis=1))
         known = next((self._vector(r) for r in found if r is not None), np.zeros(1, np.float32))
         rows = np.zeros((len(xyxy), len(known)), np.float32)
         rows[good] = as_features([np.zeros_like(known) if r is None else self._vector(r) for r in found], len(boxes))

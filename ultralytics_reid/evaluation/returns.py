@@ -1,4 +1,4 @@
-"""What a tracker made of those who came back, by ground truth: returns recognised, and false revivals."""
+"""What a tracker made of those who came back, by ground truth: returns recognized, and false revivals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MATCH_IOU = 0.5
 
 DEFINITIONS = """\
 a return            a person shows up again under a new ground-truth track. It is
-                    recognised if the id on most of that track's matched boxes is the
+                    recognized if the id on most of that track's matched boxes is the
                     one that was on most of an earlier track of that person, and that
                     was, until then, on this person more often than on anybody else.
 a false revival     an id that was in no frame for a second or more comes back on
@@ -52,7 +52,7 @@ class Return:
     known: frozenset[int]
 
     @property
-    def recognised(self) -> bool:
+    def recognized(self) -> bool:
         """Whether the tracker knew; see `DEFINITIONS`."""
         return self.given in self.known
 
@@ -75,9 +75,9 @@ class Returns:
         return len(self.each)
 
     @property
-    def recognised(self) -> int:
-        """Those recognised."""
-        return sum(r.recognised for r in self.each)
+    def recognized(self) -> int:
+        """Those recognized."""
+        return sum(r.recognized for r in self.each)
 
 
 def returns(truth: Truth, output: Rows[Frame], seen: list[Sighting] | None = None) -> Returns:

@@ -22,7 +22,7 @@ from .image_io import as_picture
 from .journeys import JOIN_SECONDS, Journey, journeys
 from .linking.linker import RECIPE
 from .linking.open_visits import as_jpeg
-from .linking.shared_evidence import SharedLearning
+from .linking.shared_evidence import SharedEvidence
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids
 from .retention import forget_evidence, forget_names, merged_key, prune, purge
 from .scorer import Scorer
@@ -32,8 +32,8 @@ Likeness = Literal["learned", "cosine", "euclidean"]
 
 # Sightings that are looked at closely for each that is asked for, and at least; identities have several each.
 _WIDER, _LEAST = 16, 256
-_MOST_LOOKED_AT = 10_000
-_MOST_FOUND = 1000
+_MAX_LOOKED_AT = 10_000
+_MAX_FOUND = 1000
 # Pictures in memory at a time while somebody is enrolled.
 _AT_ONCE = 16
 
@@ -158,7 +158,7 @@ class Gallery:
         self._recipe = {key: value for key, value in given.items() if value}
         self._embedder = embedder
         self._opened: Store | None = None
-        self._learning: SharedLearning | None = None
+        self._learning: SharedEvidence | None = None
         self._missing = ""
         try:
             self._opened = open_store(uri)
@@ -343,8 +343,8 @@ class Gallery:
         Raises:
             GalleryError: If the query or `k` is out of range, or the identity isn't there.
         """
-        if not 1 <= k <= _MOST_FOUND:
-            raise GalleryError(f"k must be in [1, {_MOST_FOUND}], got {k!r}")
+        if not 1 <= k <= _MAX_FOUND:
+            raise GalleryError(f"k must be in [1, {_MAX_FOUND}], got {k!r}")
         if isinstance(query, int | np.integer):
             self._check_known(int(query))
             return self._search_identity(int(query), k, where, by)
@@ -368,7 +368,7 @@ class Gallery:
     def _ranked(self, queries: Floats, k: int, where: Filter, by: Likeness, cameras: tuple[str, ...]) -> list[Match]:
         scorer = self.scorer() if by == "learned" else Scorer(self.store.dim, "", {})
         asked = np.array([scorer.query(q, c) for q, c in zip(queries, cameras, strict=True)], np.float32)
-        wide = min(max(_LEAST, _WIDER * k), _MOST_LOOKED_AT)
+        wide = min(max(_LEAST, _WIDER * k), _MAX_LOOKED_AT)
         parts = [hits.records for hits in self.store.search(asked, wide, where)]
         found = Records.joined(parts, self.store.dim)
         found = found.take(np.unique(found.ids, return_index=True)[1])
@@ -408,7 +408,7 @@ class Gallery:
     def scorer(self) -> Scorer:
         """Judges likeness by what all cameras have learned so far."""
         if self._learning is None:
-            self._learning = SharedLearning(self.store, family_of(self.recipe.get("model", "auto")))
+            self._learning = SharedEvidence(self.store, family_of(self.recipe.get("model", "auto")))
         self._learning.reread()
         return self._learning.scorer
 

@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger("ultralytics")
 
 _CHANNELS, _SMALL = 3, 64
 # What the host fills its own margins with.
-_GREY = 114
+_GRAY = 114
 # Confidence from which on a box counts as something found.
 _FOUND = 0.25
 
@@ -153,7 +153,7 @@ def best_box(result: Any, picture: ImageArray) -> Floats:
 
 
 def _not_enlarged(picture: ImageArray, side: int) -> ImageArray:
-    """A picture in the corner of a grey one that is as large as a detector's input, unless it is as large itself.
+    """A picture in the corner of a gray one that is as large as a detector's input, unless it is as large itself.
 
     Cameras show people small. A crop of one, blown up until it fills the input, has other features: of 19 visits, 10
     were found by their own crop, and 18 so.
@@ -161,7 +161,7 @@ def _not_enlarged(picture: ImageArray, side: int) -> ImageArray:
     height, width = picture.shape[:2]
     if max(height, width) >= side:
         return picture
-    ground = np.full((side, side, _CHANNELS), _GREY, np.uint8)
+    ground = np.full((side, side, _CHANNELS), _GRAY, np.uint8)
     ground[:height, :width] = picture
     return ground
 

@@ -9,18 +9,18 @@ import numpy as np
 from .records import ENROLLED, Filter, Visit, new_ids, nothing
 from .stores import Deleted, Store
 
-EVIDENCE, MERGED = "evidence/", "merged/"
+EVIDENCE_PREFIX, MERGED = "evidence/", "merged/"
 _DAY = 86_400.0
 
 
 def evidence_key(camera: str, nanoseconds: int) -> str:
     """Where what a camera has learned is kept, and since when (1970, UTC)."""
-    return f"{EVIDENCE}{camera}/{nanoseconds}"
+    return f"{EVIDENCE_PREFIX}{camera}/{nanoseconds}"
 
 
 def camera_of(key: str) -> str:
     """The camera of whose evidence a blob is."""
-    return key[len(EVIDENCE) :].rpartition("/")[0]
+    return key[len(EVIDENCE_PREFIX) :].rpartition("/")[0]
 
 
 def age_of(key: str) -> int:
@@ -48,7 +48,7 @@ def prune(store: Store, keep_days: float, now: float) -> Deleted:
         now: Seconds since 1970.
     """
     until = now - keep_days * _DAY
-    for key in [*store.blobs(EVIDENCE), *store.blobs(MERGED)]:
+    for key in [*store.blobs(EVIDENCE_PREFIX), *store.blobs(MERGED)]:
         if age_of(key) < until * 1e9:
             store.put_blob(key, b"")
     cameras = {v.camera for v in store.visits(Filter(until=until), details=False)} - {ENROLLED}
@@ -79,7 +79,7 @@ def forget_names(store: Store) -> None:
 
 def forget_evidence(store: Store, cameras: frozenset[str] | None) -> None:
     """Delete what cameras, None for all, have learned: it holds vectors of those they saw."""
-    for key in store.blobs(EVIDENCE):
+    for key in store.blobs(EVIDENCE_PREFIX):
         if cameras is None or camera_of(key) in cameras:
             store.put_blob(key, b"")
 

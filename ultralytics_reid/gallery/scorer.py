@@ -9,7 +9,7 @@ import numpy as np
 from .._typing import Bools, Doubles, Floats
 from ..appearance.calibration import PRIORS, ScoreModel
 from ..appearance.embedding import unit
-from ..appearance.evidence import Evidence
+from ..appearance.evidence import LearnedStatistics
 from ..appearance.metric import Metric
 
 # Individuals of a camera without whom nothing can be said of its light.
@@ -17,8 +17,8 @@ _FEWEST = 2
 _TINY = 1e-12
 # Pairs of each kind that a score model keeps.
 _PAIRS = 256
-_TINY_RATE, _MOST_RATE = 1e-12, 0.2
-_MOST_NATS = 30.0
+_TINY_RATE, _MAX_RATE = 1e-12, 0.2
+_MAX_NATS = 30.0
 
 
 class Scorer:
@@ -30,7 +30,7 @@ class Scorer:
         evidence: What each camera has learned, by its name.
     """
 
-    def __init__(self, dim: int, family: str, evidence: Mapping[str, Evidence]) -> None:
+    def __init__(self, dim: int, family: str, evidence: Mapping[str, LearnedStatistics]) -> None:
         self.metric = Metric()
         self.model = ScoreModel(self.metric.project)
         self._shift = {name: np.zeros(dim, np.float32) for name in evidence}
@@ -39,7 +39,7 @@ class Scorer:
         if evidence:
             self._learn(evidence)
 
-    def _learn(self, evidence: Mapping[str, Evidence]) -> None:
+    def _learn(self, evidence: Mapping[str, LearnedStatistics]) -> None:
         for camera in evidence.values():
             self.metric.add_scatter(camera.scatter, camera.crops)
         means = {name: camera.means for name, camera in evidence.items() if len(camera.means)}
@@ -57,9 +57,9 @@ class Scorer:
             self.model.people = sum(map(len, means.values()))
 
     @property
-    def tells(self) -> bool:
+    def is_discriminative(self) -> bool:
         """Whether likeness can be judged at all yet."""
-        return self.model.tells
+        return self.model.is_discriminative
 
     def neutral(self, embeddings: Floats, cameras: tuple[str, ...]) -> Floats:
         """Embeddings without what their camera's light and angle add to everybody's, `(N, D)`."""
@@ -100,9 +100,9 @@ class Scorer:
             rate: How often somebody new may be taken for one of them.
             crowd: How many individuals they are the best of.
         """
-        if not self.model.trust:
+        if not self.model.evidence_weight:
             return np.zeros(len(scores), bool)
-        each = np.array([np.clip(rate / max(1, crowd), _TINY_RATE, _MOST_RATE)])
+        each = np.array([np.clip(rate / max(1, crowd), _TINY_RATE, _MAX_RATE)])
         return np.asarray(scores >= self.model.impostor_bound(each))
 
     def worth(self, scores: Floats, allowed: Bools, crowd: int) -> Doubles:
@@ -116,7 +116,7 @@ class Scorer:
             allowed: `(N,)`, whether they can have been there.
             crowd: How many individuals were in question, `N` or more.
         """
-        nats = np.clip(self.model.cautious_llr(scores).astype(np.float64), -_MOST_NATS, _MOST_NATS)
+        nats = np.clip(self.model.cautious_llr(scores).astype(np.float64), -_MAX_NATS, _MAX_NATS)
         return np.asarray(nats - np.log(max(crowd, 1) + np.exp(nats[~allowed]).sum()))
 
     def least_worth(self, rate: float) -> float:
@@ -125,7 +125,7 @@ class Scorer:
         Args:
             rate: How often somebody new may be taken for somebody known.
         """
-        return float(-np.log(rate) * (1 - self.model.acquainted))
+        return float(-np.log(rate) * (1 - self.model.population_weight))
 
     def probabilities(self, scores: Floats, crowd: int) -> Doubles:
         """How likely each of some individuals is who was seen; they and "none of them" add up to 1.
@@ -139,9 +139,9 @@ class Scorer:
         Returns:
             `(N,)` in [0, 1]; NaN as long as likeness can't be judged.
         """
-        if not self.model.trust:
+        if not self.model.evidence_weight:
             return np.full(len(scores), np.nan)
-        odds = np.exp(np.clip(self.model.cautious_llr(scores).astype(np.float64), -_MOST_NATS, _MOST_NATS))
+        odds = np.exp(np.clip(self.model.cautious_llr(scores).astype(np.float64), -_MAX_NATS, _MAX_NATS))
         return np.asarray(odds / (odds.sum() + max(crowd, len(scores), 1)))
 
 

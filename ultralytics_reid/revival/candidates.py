@@ -11,15 +11,15 @@ from .._typing import Bools, Doubles, Floats, Ints
 from ..appearance.calibration import ScoreModel
 from ..appearance.tracklet import Tracklet
 from ..association.last_seen import Sightings, sightings
-from ..association.motion import fades, motion_llr, reachable
+from ..association.motion import linear_decay, motion_llr, reachable
 from ..config import Config
 from ..memory.bank import MemoryBank
 
 # Nats: the most that appearance may say beyond what it takes to single somebody out of many, the most that motion may,
 # and what the host's own match is worth.
-MOST_APPEARANCE = 6.0
-_MOST_MOTION = 3.0
-CLAIM = 4.0
+MAX_APPEARANCE = 6.0
+_MAX_MOTION = 3.0
+REACTIVATION_LOG_ODDS = 4.0
 # Body heights within which everything in a picture lies.
 _ANYWHERE = 150.0
 # What the identity that a tracklet shows has over others, nats: changing one's mind takes more than making it up.
@@ -34,39 +34,39 @@ class Candidates:
         ids: `(C,)` identities.
         last: `(C,)` when each was last seen, seconds.
         scores: `(T, C)` cosines in [-1, 1].
-        value: `(T, C)` nats, the log-likelihood ratio of "this one" to "somebody else" from looks and motion.
+        log_odds: `(T, C)` nats, the log-likelihood ratio of "this one" to "somebody else" from looks and motion.
         motion: `(T, C)` motion's part of it.
         gate: `(T, C)`, True where nothing rules the pair out.
-        held: `(T, C)`, True where the tracklet shows that identity already, or motion claims that it does.
-        crowd: `(T,)` how many identities the tracklet may show.
+        incumbent: `(T, C)`, True where the tracklet shows that identity already, or motion claims that it does.
+        n_candidates: `(T,)` how many identities the tracklet may show.
     """
 
     ids: Ints
     last: Doubles
     scores: Floats
-    value: Doubles
+    log_odds: Doubles
     motion: Doubles
     gate: Bools
-    held: Bools
-    crowd: Ints
+    incumbent: Bools
+    n_candidates: Ints
 
-    def match(self, row: int, column: int | None) -> Match | None:
+    def match(self, row: int, column: int | None) -> IdentityMatch | None:
         """A pair of a tracklet and an identity; None if there is none."""
         if column is None:
             return None
-        return Match(int(self.ids[column]), float(self.scores[row, column]), float(self.last[column]))
+        return IdentityMatch(int(self.ids[column]), float(self.scores[row, column]), float(self.last[column]))
 
-    def values_of_others(self, row: int) -> Doubles:
+    def log_odds_of_others(self, row: int) -> Doubles:
         """What the identities are worth that a tracklet may show, but for the one it shows or claims to."""
-        return np.asarray(self.value[row][self.gate[row] & ~self.held[row]])
+        return np.asarray(self.log_odds[row][self.gate[row] & ~self.incumbent[row]])
 
     def contradicts(self, row: int) -> bool:
         """Whether looks speak against what a tracklet claims."""
-        return bool((self.value[row][self.held[row]] < CLAIM).any())
+        return bool((self.log_odds[row][self.incumbent[row]] < REACTIVATION_LOG_ODDS).any())
 
 
 @dataclass(frozen=True)
-class Match:
+class IdentityMatch:
     """An identity that a tracklet may show.
 
     Attributes:
@@ -80,7 +80,7 @@ class Match:
     last: float
 
 
-class Search:
+class CandidateSearch:
     """Finds candidates in a memory bank.
 
     Args:
@@ -98,29 +98,29 @@ class Search:
         self._bank = bank
         self._model = model
 
-    def possible(self, asking: Sequence[Tracklet], shown: Collection[int], claimed: Collection[int]) -> Bools:
+    def possible(self, asking: Sequence[Tracklet], shown: Collection[int], reactivated: Collection[int]) -> Bools:
         """Nobody is in two places, arrives before they left or faster than a body can, or turns into a car.
 
         Args:
             asking: `T` tracklets.
             shown: Identities that are visible, and not in question.
-            claimed: Identities that only those may show who claim to.
+            reactivated: Identities that only those may show who claim to.
 
         Returns:
             `(T, S)` by slot of the bank.
         """
-        return self._possible(asking, shown, claimed, self._last(asking))
+        return self._possible(asking, shown, reactivated, self._last(asking))
 
     def _possible(
-        self, asking: Sequence[Tracklet], shown: Collection[int], claimed: Collection[int], last: Sightings
+        self, asking: Sequence[Tracklet], shown: Collection[int], reactivated: Collection[int], last: Sightings
     ) -> Bools:
         born = np.array([t.born for t in asking])[:, None]
         absent = self._bank.others(shown)
         time, cls = np.ascontiguousarray(last["time"]), np.ascontiguousarray(last["cls"])  # or each row reads them all
-        gate = absent & self._bank.others(claimed) & (time < born)
+        gate = absent & self._bank.others(reactivated) & (time < born)
         if self._config.match_class:
             gate &= cls == np.array([t.cls for t in asking])[:, None]
-        if self._config.most_speed:
+        if self._config.max_speed:
             self._bar_unreachable(gate, asking, last)
         for row, tracklet in zip(gate, asking, strict=True):
             row[self._own(tracklet, absent)] = True
@@ -129,16 +129,16 @@ class Search:
     def _bar_unreachable(self, gate: Bools, asking: Sequence[Tracklet], last: Sightings) -> None:
         """Take out of a gate who would have had to be too fast; only who was there lately can be."""
         born = np.array([t.born for t in asking])[:, None]
-        lately = last["time"] > born.min() - _ANYWHERE / self._config.most_speed
+        lately = last["time"] > born.min() - _ANYWHERE / self._config.max_speed
         recent = np.flatnonzero(lately & gate.any(axis=0))
         if not recent.size:
             return
         began, origin = origins(asking)
-        gate[:, recent] &= reachable(last[recent], origin, born, self._config.most_speed) | ~began[:, None]
+        gate[:, recent] &= reachable(last[recent], origin, born, self._config.max_speed) | ~began[:, None]
 
     def _own(self, tracklet: Tracklet, absent: Bools) -> list[int]:
         """Slots of what a tracklet shows on probation and of what motion claims it shows."""
-        names = [tracklet.claim, tracklet.identity if tracklet.probation else None]
+        names = [tracklet.reactivated_id, tracklet.identity if tracklet.probation else None]
         slots = [self._bank.slot_of(i) for i in names if i is not None and i in self._bank]
         return [s for s in slots if absent[s]]
 
@@ -153,26 +153,26 @@ class Search:
         )
         return last
 
-    def find(self, asking: Sequence[Tracklet], shown: Collection[int], claimed: Collection[int]) -> Candidates:
+    def find(self, asking: Sequence[Tracklet], shown: Collection[int], reactivated: Collection[int]) -> Candidates:
         """Find who some tracklets may show.
 
         Args:
             asking: `T` tracklets that have clean crops, each with its `mean`.
             shown: Identities that are visible, and not in question.
-            claimed: Identities that only those may show who claim to.
+            reactivated: Identities that only those may show who claim to.
         """
         queries = np.array([t.mean for t in asking], np.float32)
         last = self._last(asking)
-        possible = self._possible(asking, shown, claimed, last)
+        possible = self._possible(asking, shown, reactivated, last)
         own = [s for row, t in zip(possible, asking, strict=True) for s in self._own(t, row)]
         slots, scores = self._bank.find(queries, possible, self._most, np.array(own, np.int64))
         last, ids = last[slots], self._bank.ids_by_slot[slots]
-        held = (ids == _column(t.identity for t in asking)) | (ids == _column(t.claim for t in asking))
+        held = (ids == _column(t.identity for t in asking)) | (ids == _column(t.reactivated_id for t in asking))
         on_probation = np.array([t.probation is not None for t in asking])[:, None]
         crowd = np.array([np.count_nonzero(row) for row in possible])
         motion, doubt = self._motion(asking, last), np.log(np.maximum(1, crowd))[:, None]
-        looks = np.where(scores > -1, np.clip(self._model.llr(scores), -MOST_APPEARANCE, MOST_APPEARANCE + doubt), 0)
-        value = looks + np.where(held, np.where(on_probation, _INCUMBENT, CLAIM), motion - doubt)
+        looks = np.where(scores > -1, np.clip(self._model.llr(scores), -MAX_APPEARANCE, MAX_APPEARANCE + doubt), 0)
+        value = looks + np.where(held, np.where(on_probation, _INCUMBENT, REACTIVATION_LOG_ODDS), motion - doubt)
         gate = possible[:, slots] & ((scores > -1) | held)
         return Candidates(ids, last["time"].copy(), scores, value, motion, gate, held, crowd)
 
@@ -201,9 +201,9 @@ class Search:
             return llr
         gap = np.maximum(0, born - last["time"][recent])
         began, origin = origins(asking)
-        walked = motion_llr(last[recent], gap, origin["centre"][:, None], self.area)
-        faded = fades(gap, self._config.motion_seconds) * began[:, None]
-        llr[:, recent] = np.clip(walked, -_MOST_MOTION, _MOST_MOTION) * faded
+        walked = motion_llr(last[recent], gap, origin["center"][:, None], self.area)
+        faded = linear_decay(gap, self._config.motion_seconds) * began[:, None]
+        llr[:, recent] = np.clip(walked, -_MAX_MOTION, _MAX_MOTION) * faded
         return llr
 
 

@@ -1,4 +1,4 @@
-"""Young identities that turn out to be older ones: recognised late, once there is more to see of them."""
+"""Young identities that turn out to be older ones: recognized late, once there is more to see of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VOTES = 2
 _AT_ONCE = 8
 # By how much, in cosine, the likeness to the older identity must exceed that to anybody visible.
 _MARGIN = 0.1
-_MOST_RATE = 0.5
+_MAX_RATE = 0.5
 _NOBODY = -1
 
 
@@ -51,7 +51,7 @@ class LateMerges:
         Returns:
             For each: the tracklet, the older identity, their cosine, and the seconds that it was away.
         """
-        young = [t for t in seen if self._is_young(t, now)] if self._model.trust else []
+        young = [t for t in seen if self._is_young(t, now)] if self._model.evidence_weight else []
         looked_at = self._next(young)
         pairs = list(self._pairs(looked_at, {t.identity for t in seen})) if looked_at else []
         found = {t.identity: identity for t, identity, _, _ in pairs}
@@ -95,16 +95,16 @@ class LateMerges:
         gate = self._bank.others(shown) & (last["time"] < first)
         if self._config.match_class:
             gate &= last["cls"] == np.array([t.cls for t in young])[:, None]
-        if self._config.most_speed:
+        if self._config.max_speed:
             began, origin = origins(young)
             began &= origin["time"] <= first[:, 0]  # or it is not where the identity began
-            gate &= reachable(last, origin, first, self._config.most_speed) | ~began[:, None]
+            gate &= reachable(last, origin, first, self._config.max_speed) | ~began[:, None]
         return np.asarray(gate)
 
     def _bound(self, possible: Bools) -> Doubles:
         """The score that one of so many strangers hardly reaches."""
         rate = self._config.false_revival_rate / np.maximum(1, np.count_nonzero(possible, axis=1))
-        return self._model.impostor_bound(np.minimum(rate, _MOST_RATE))
+        return self._model.impostor_bound(np.minimum(rate, _MAX_RATE))
 
     def _rivals(self, queries: Floats, mine: Ints, shown: set[int]) -> Floats:
         """The best score of anybody else who is visible."""

@@ -15,18 +15,18 @@ from ..memory.bank import MemoryBank
 CHECK_EVERY = 0.5
 CHECK_SPAN = 1.0
 # Clean crops without which nobody is called a newcomer or a stranger to their own identity.
-EVIDENCE = 5
+MIN_CLEAN_CROPS = 5
 # Checks in a row that must agree before an identity is doubted or given up.
-DOUBTS = 2
+CONTRADICTIONS_TO_REVERT = 2
 # Seconds that crops wait before they are taught, long enough to doubt them: what goes wrong never gets there.
-_LAG = CHECK_SPAN + DOUBTS * CHECK_EVERY
+_LAG = CHECK_SPAN + CONTRADICTIONS_TO_REVERT * CHECK_EVERY
 # Clean crops that are averaged into one prototype, at least. Of whom there are many, they span some seconds too.
 _STRETCH = 5
 _STRETCH_SECONDS = 1.0
 _MANY = 128
 
 
-class Teacher:
+class MemoryUpdater:
     """Hands on what tracklets show.
 
     Args:
@@ -48,11 +48,15 @@ class Teacher:
         known = self._bank.knows(tracklet.identity)
         if tracklet.count > _MANY and tracklet.waits_since >= now - _LAG - _STRETCH_SECONDS:
             return
-        crops = tracklet.ripe(now - _LAG, _STRETCH, EVIDENCE) if known else tracklet.ripe(now, _STRETCH, 0)
+        crops = (
+            tracklet.pop_mature(now - _LAG, _STRETCH, MIN_CLEAN_CROPS)
+            if known
+            else tracklet.pop_mature(now, _STRETCH, 0)
+        )
         mean = tracklet.mean
         if not crops or mean is None:
             return
-        tracklet.lessons.append((np.asarray(np.mean(crops, axis=0), np.float32), len(crops)))
+        tracklet.prototype_updates.append((np.asarray(np.mean(crops, axis=0), np.float32), len(crops)))
         if not tracklet.unsure:
             self._metric.observe(np.asarray(crops, np.float32) - mean)
         if tracklet.probation is None:
@@ -81,12 +85,12 @@ class Teacher:
     def tell_rest(self) -> None:
         """Tell the listener what tracklets on probation have shown: nothing more will come of them."""
         for tracklet in self._waiting:
-            for vector, weight in tracklet.lessons:
+            for vector, weight in tracklet.prototype_updates:
                 if self.listener is not None and not tracklet.forced and vector.any():
                     self.listener(tracklet, vector, weight)
 
     def _learn(self, tracklet: Tracklet) -> None:
-        lessons, tracklet.lessons = tracklet.lessons, []
+        lessons, tracklet.prototype_updates = tracklet.prototype_updates, []
         if tracklet.forced:
             return  # it most likely shows somebody else
         for vector, weight in lessons:

@@ -10,21 +10,21 @@ import numpy as np
 
 from .._typing import Bools, Floats
 from ..appearance.calibration import PRIORS, ScoreModel
-from ..appearance.crop_score import Looks
+from ..appearance.crop_score import CropScoreModel
 from ..appearance.metric import Metric
 from ..appearance.tracklet import Probation, Tracklet
 from ..association.assignment import assign
 from ..association.last_seen import sightings
 from ..config import Config
-from ..events import Events, Revival, TakenBack
+from ..events import Events, Revival, RevivalReverted
 from ..memory.bank import MemoryBank
-from .candidates import CLAIM, Candidates, Match, Search
+from .candidates import REACTIVATION_LOG_ODDS, Candidates, CandidateSearch, IdentityMatch
 from .id_pool import Ids
 from .late_merge import LateMerges
-from .memory_update import CHECK_EVERY, CHECK_SPAN, DOUBTS, EVIDENCE, Teacher
+from .memory_update import CHECK_EVERY, CHECK_SPAN, CONTRADICTIONS_TO_REVERT, MIN_CLEAN_CROPS, MemoryUpdater
 
 if TYPE_CHECKING:
-    from ..appearance.evidence import Evidence
+    from ..appearance.evidence import LearnedStatistics
 
 # Tracklets a check whose likeness to each other is learned from: more would only push out older pairs.
 _COMPARED = 12
@@ -35,7 +35,7 @@ _HARDLY = -2.0
 # and who is gone before would teach nothing.
 _BLIND_SECONDS = 2.0
 # However well motion fits, appearance must be better than that of this share of strangers.
-_MOST_RATE = 0.2
+_MAX_RATE = 0.2
 _TINY_RATE = 1e-12
 # As many crops a look counts that was seen on another camera or in another run.
 _ELSEWHERE = 5.0
@@ -50,7 +50,7 @@ When = tuple[int, float]
 Taken = tuple[set[int], set[int]]
 
 
-class Recogniser:
+class Recognizer:
     """One camera's memory of who was there.
 
     Args:
@@ -63,17 +63,17 @@ class Recogniser:
         metric: Where embeddings are compared.
         looks: What a crop's similarity to a track is worth.
         tracklets: What a tracklet's similarity to an identity is worth.
-        search: Finds who a tracklet may show.
+        candidate_search: Finds who a tracklet may show.
     """
 
     def __init__(self, config: Config, ids: Ids, events: Events) -> None:
         self.metric = Metric(learns=config.learn_metric)
         self.bank = MemoryBank(config.memory_identities, config.memory_prototypes, self.metric)
-        self.looks = Looks(self.metric, learns=config.calibrate)
-        self.tracklets = ScoreModel(self.metric.project, learns=config.calibrate)
-        self.search = Search(config, self.bank, self.tracklets)
-        self._teacher = Teacher(self.bank, self.metric)
-        self._late = LateMerges(config, self.bank, self.tracklets)
+        self.crop_scores = CropScoreModel(self.metric, learns=config.calibrate)
+        self.tracklet_scores = ScoreModel(self.metric.project, learns=config.calibrate)
+        self.candidate_search = CandidateSearch(config, self.bank, self.tracklet_scores)
+        self._teacher = MemoryUpdater(self.bank, self.metric)
+        self._late = LateMerges(config, self.bank, self.tracklet_scores)
         self._config = config
         self._ids = ids
         self._events = events
@@ -101,7 +101,7 @@ class Recogniser:
         if due:
             self._checked = now
             self._check(settled, now)
-        self._recognise(seen, (frame, now), review=due)
+        self._recognize(seen, (frame, now), review=due)
         if due:
             self._merge(seen, (frame, now))
         if not self._ids.closed:
@@ -111,8 +111,8 @@ class Recogniser:
         """Start from what similarities of a family of embedders are usually worth, if that is known."""
         prior = PRIORS.get(family)
         if prior is not None and not self.metric.version:
-            self.tracklets.assume(prior)
-            self.looks.assume(prior)
+            self.tracklet_scores.assume(prior)
+            self.crop_scores.assume(prior)
 
     def announce(self, tracklet: Tracklet) -> None:
         """Give a tracklet an id to show, if it has none; in a closed set, where none may be wasted, it has to wait."""
@@ -132,13 +132,13 @@ class Recogniser:
         means = self.bank.means()
         return means if self._earlier is None or not len(self._earlier) else _stacked(self._earlier, means)
 
-    def remember_evidence(self, evidence: Evidence) -> None:
+    def remember_evidence(self, evidence: LearnedStatistics) -> None:
         """Start from what this camera has learned in earlier runs, as far as the config lets it learn."""
         if self._config.learn_metric:
             self._earlier = evidence.means
             self.metric.add_scatter(evidence.scatter, evidence.crops)
         for pairs, same in ((evidence.genuine, True), (evidence.impostor, False)):
-            self.tracklets.observe(pairs[:, 0], pairs[:, 1], np.full(len(pairs), same))
+            self.tracklet_scores.observe(pairs[:, 0], pairs[:, 1], np.full(len(pairs), same))
 
     def remember_looks(self, identity: int, looks: Floats) -> None:
         """Teach memory what an identity looked like elsewhere, as far as there is room beside what was seen here.
@@ -153,7 +153,7 @@ class Recogniser:
 
     def has(self, identity: int, everybody: Iterable[Tracklet]) -> bool:
         """Whether an identity is in memory, or one of some tracklets shows or claims it."""
-        return identity in self.bank or any(identity in (t.identity, t.claim) for t in everybody)
+        return identity in self.bank or any(identity in (t.identity, t.reactivated_id) for t in everybody)
 
     def rename(self, old: int, new: int, everybody: Iterable[Tracklet]) -> bool:
         """An identity turns out to be another, which may be in memory too.
@@ -161,7 +161,7 @@ class Recogniser:
         Args:
             old: The id that is no more.
             new: The one that they have.
-            everybody: All tracklets that may show or claim one of them.
+            everybody: All tracklets that may show or reactivated_id one of them.
 
         Returns:
             Whether it was done: not where both are visible, so that they can't be the same.
@@ -174,7 +174,7 @@ class Recogniser:
             self.bank.rename(old, new)
         for tracklet in everybody:
             tracklet.identity = new if tracklet.identity == old else tracklet.identity
-            tracklet.claim = new if tracklet.claim == old else tracklet.claim
+            tracklet.reactivated_id = new if tracklet.reactivated_id == old else tracklet.reactivated_id
         return True
 
     def _learn_metric(self) -> None:
@@ -183,51 +183,51 @@ class Recogniser:
         means, version = self.individuals(), self.metric.version
         self.metric.refresh(means)
         if self.metric.version > version:  # of one individual alone there is nothing to learn, and cosines stay plain
-            self.looks.rescore()
-            self.tracklets.rescore()
-            self.tracklets.people = len(means)
+            self.crop_scores.rescore()
+            self.tracklet_scores.rescore()
+            self.tracklet_scores.people = len(means)
 
     def _check(self, settled: Sequence[Tracklet], now: float) -> None:
         """Compare those who are visible with what is remembered of them: calibrate, and doubt who looks changed."""
         sure = [t for t in settled if not t.unsure and self.bank.knows(t.identity)]
-        crops = [(t, t.recent(now - CHECK_SPAN, EVIDENCE)) for t in sure]
-        able = [(t, c) for t, c in crops if len(c) >= EVIDENCE]
+        crops = [(t, t.recent(now - CHECK_SPAN, MIN_CLEAN_CROPS)) for t in sure]
+        able = [(t, c) for t, c in crops if len(c) >= MIN_CLEAN_CROPS]
         if not able:
             return
         queries = np.array([np.mean([e for _, e in c], axis=0) for _, c in able], np.float32)
-        if self._config.doubt:
-            self._doubt([t for t, _ in able], queries, [c[0][0] for _, c in able])
+        if self._config.reverify:
+            self._reverify([t for t, _ in able], queries, [c[0][0] for _, c in able])
         self._checks += 1
         chosen = (self._checks * _COMPARED + np.arange(min(len(able), _COMPARED))) % len(able)
         queries, tracklets = queries[chosen], [able[n][0] for n in chosen]
         rows, columns = np.indices((len(queries), len(queries))).reshape(2, -1)
         remembered = self.bank.closest(queries, [t.identity for t in tracklets])
-        self.tracklets.observe(queries[rows], remembered[rows, columns], rows == columns)
+        self.tracklet_scores.observe(queries[rows], remembered[rows, columns], rows == columns)
 
-    def _doubt(self, tracklets: Sequence[Tracklet], queries: Floats, since: Sequence[float]) -> None:
+    def _reverify(self, tracklets: Sequence[Tracklet], queries: Floats, since: Sequence[float]) -> None:
         own = np.diagonal(self.bank.compare(queries, self.bank.slots_of(t.identity for t in tracklets)))
-        strange = self.tracklets.llr(own) < -CLAIM
+        strange = self.tracklet_scores.llr(own) < -REACTIVATION_LOG_ODDS
         for tracklet, changed, start in zip(tracklets, strange, since, strict=True):
             if tracklet.probation is not None:
                 continue  # looked at elsewhere
-            tracklet.doubts = tracklet.doubts + 1 if changed else 0
-            if tracklet.doubts >= DOUBTS:
+            tracklet.contradictions = tracklet.contradictions + 1 if changed else 0
+            if tracklet.contradictions >= CONTRADICTIONS_TO_REVERT:
                 tracklet.restart(start)
-                # Its identity was last seen before the doubtful crops, so that whoever has it now may claim it.
+                # Its identity was last seen before the doubtful crops, so that whoever has it now may take it.
                 before = float(np.nextafter(tracklet.born, -np.inf))
                 self.bank.see(tracklet.identity, replace(tracklet.last, time=before))
 
-    def _recognise(self, seen: Sequence[Tracklet], when: When, *, review: bool) -> None:
+    def _recognize(self, seen: Sequence[Tracklet], when: When, *, review: bool) -> None:
         young = [t for t in seen if not t.settled]
-        tested = [t for t in seen if review and t.probation is not None and t.count >= EVIDENCE]
+        tested = [t for t in seen if review and t.probation is not None and t.count >= MIN_CLEAN_CROPS]
         if not young and not tested:
             return
         shown = {t.identity for t in seen if t.settled} - {t.identity for t in tested}
         young = [t for t in young if not self._goes_undisputed(t, shown)]
-        claimed = {t.claim for t in young if t.claim is not None and not t.contradicted}
-        likely = self._judge(young, tested, (shown, claimed), when)
+        reactivated = {t.reactivated_id for t in young if t.reactivated_id is not None and not t.contradicted}
+        likely = self._judge(young, tested, (shown, reactivated), when)
         self._release(seen)
-        self._wait(young, (shown, claimed), likely)
+        self._wait(young, (shown, reactivated), likely)
         for tracklet in young:
             if not tracklet.settled and tracklet.seen_for(when[1]) >= self._patience:
                 self._give_up(tracklet, when)
@@ -235,8 +235,8 @@ class Recogniser:
     @property
     def _patience(self) -> float:
         """Seconds for which a tracklet may be undecided."""
-        most = self._config.recognise_seconds
-        return most if self.tracklets.trust else min(most, _BLIND_SECONDS)
+        most = self._config.recognize_seconds
+        return most if self.tracklet_scores.evidence_weight else min(most, _BLIND_SECONDS)
 
     def _judge(
         self, young: Sequence[Tracklet], tested: Sequence[Tracklet], taken: Taken, when: When
@@ -245,88 +245,90 @@ class Recogniser:
         asking = [*(t for t in young if t.mean is not None), *tested]
         if not asking:
             return {}
-        found = self.search.find(asking, *taken)
-        chosen = dict(assign(found.value, found.gate & self._credible(found)))
+        found = self.candidate_search.find(asking, *taken)
+        chosen = dict(assign(found.log_odds, found.gate & self._credible(found)))
         contested = {t.identity for t in tested}
         newcomers = self._newcomers(asking, found, chosen)
         for n, tracklet in enumerate(asking):
             match = found.match(n, chosen.get(n))
             if tracklet.settled:
-                self._confirm(tracklet, match, when)
+                self._recheck_probation(tracklet, match, when)
             elif match is None or match.identity not in contested:
                 self._decide(tracklet, match, when, is_new=n in newcomers)
-            tracklet.contradicted = tracklet.count >= EVIDENCE and found.contradicts(n)
-        pairs = zip(asking, found.value, found.gate, strict=True)
+            tracklet.contradicted = tracklet.count >= MIN_CLEAN_CROPS and found.contradicts(n)
+        pairs = zip(asking, found.log_odds, found.gate, strict=True)
         return {id(t): bool((value[gate] > _HARDLY).any()) for t, value, gate in pairs}
 
     def _goes_undisputed(self, tracklet: Tracklet, shown: set[int]) -> bool:
         """Settle whom the host says it is, where nothing is remembered that could contradict it."""
-        claim = tracklet.claim
-        if claim is None or claim in shown or claim in self.bank:
+        reactivated_id = tracklet.reactivated_id
+        if reactivated_id is None or reactivated_id in shown or reactivated_id in self.bank:
             return False
-        self._settle(tracklet, claim)
+        self._settle(tracklet, reactivated_id)
         return True
 
-    def _decide(self, tracklet: Tracklet, match: Match | None, when: When, *, is_new: bool) -> None:
+    def _decide(self, tracklet: Tracklet, match: IdentityMatch | None, when: When, *, is_new: bool) -> None:
         tracklet.vote(None if match is None else match.identity)
         if is_new:
             self._settle_new(tracklet, when)
-        elif match is not None and tracklet.votes >= self._config.confirm_frames:
-            self._take_back(tracklet, match, when)
+        elif match is not None and tracklet.streak >= self._config.confirm_frames:
+            self._accept_match(tracklet, match, when)
 
-    def _confirm(self, tracklet: Tracklet, match: Match | None, when: When) -> None:
+    def _recheck_probation(self, tracklet: Tracklet, match: IdentityMatch | None, when: When) -> None:
         """Look again at somebody on probation; who is found to be somebody else twice in a row gives the id back."""
         right = tracklet.forced if match is None else match.identity == tracklet.identity
-        tracklet.doubts = 0 if right else tracklet.doubts + 1
-        if tracklet.doubts >= DOUBTS and tracklet.probation is not None:
+        tracklet.contradictions = 0 if right else tracklet.contradictions + 1
+        if tracklet.contradictions >= CONTRADICTIONS_TO_REVERT and tracklet.probation is not None:
             previous = tracklet.identity
             self.bank.see(previous, tracklet.probation.before)
             tracklet.reopen(self._ids.provisional())
-            self._events.emit(TakenBack(max(tracklet.identity, 0) or None, previous, *when, tracklet.born))
+            self._events.emit(RevivalReverted(max(tracklet.identity, 0) or None, previous, *when, tracklet.born))
 
     def _credible(self, found: Candidates) -> Bools:
-        """Scores that a stranger hardly reaches, the less so the likelier motion makes the pair; a claim needs none."""
-        if not self.tracklets.trust:
-            return found.held
+        """Scores strangers hardly reach, the less so the likelier motion makes the pair; the incumbent needs none."""
+        if not self.tracklet_scores.evidence_weight:
+            return found.incumbent
         if self._config.false_revival_rate >= 1:
             return found.gate
-        rate = self._config.false_revival_rate / np.maximum(1, found.crowd)[:, None] * np.exp(found.motion)
-        credible = found.scores >= self.tracklets.impostor_bound(np.clip(rate, _TINY_RATE, _MOST_RATE))
+        rate = self._config.false_revival_rate / np.maximum(1, found.n_candidates)[:, None] * np.exp(found.motion)
+        credible = found.scores >= self.tracklet_scores.impostor_bound(np.clip(rate, _TINY_RATE, _MAX_RATE))
         best = np.max(np.where(found.gate, found.scores, -1), axis=1, keepdims=True, initial=-1)
-        rival = np.max(np.where(found.gate & ~found.held & credible, found.scores, -1), axis=0, initial=-1)
-        kept = found.held & (found.scores >= rival - _MARGIN)
-        return np.asarray(kept | (~found.held & credible & (found.scores >= best)))
+        rival = np.max(np.where(found.gate & ~found.incumbent & credible, found.scores, -1), axis=0, initial=-1)
+        kept = found.incumbent & (found.scores >= rival - _MARGIN)
+        return np.asarray(kept | (~found.incumbent & credible & (found.scores >= best)))
 
     def _newcomers(self, asking: Sequence[Tracklet], found: Candidates, chosen: dict[int, int]) -> set[int]:
         """Rows of those who resemble nobody: no absent identity, nor a visible one that may be on a wrong box."""
         rows = [n for n, t in enumerate(asking) if n not in chosen and not t.settled]
-        if not self.tracklets.trust:
-            return {n for n in rows if asking[n].claim is None and not found.values_of_others(n).size}
-        rows = [n for n in rows if asking[n].count >= EVIDENCE and (found.values_of_others(n) < _NOBODY).all()]
+        if not self.tracklet_scores.evidence_weight:
+            return {n for n in rows if asking[n].reactivated_id is None and not found.log_odds_of_others(n).size}
+        rows = [n for n in rows if asking[n].count >= MIN_CLEAN_CROPS and (found.log_odds_of_others(n) < _NOBODY).all()]
         if not rows:
             return set()
-        strange = self.search.anyone([asking[n] for n in rows]) < _NOBODY
+        strange = self.candidate_search.anyone([asking[n] for n in rows]) < _NOBODY
         return {n for n, alone in zip(rows, strange, strict=True) if alone}
 
     def _wait(self, young: Sequence[Tracklet], taken: Taken, likely: dict[int, bool]) -> None:
         """Note in whom somebody may be coming back: an id is worth waiting for only where looks can tell."""
         blind = [t for t in young if id(t) not in likely]
-        if blind and self.tracklets.trust:
-            likely |= {id(t): bool(p.any()) for t, p in zip(blind, self.search.possible(blind, *taken), strict=True)}
-        tells = self.tracklets.tells
+        if blind and self.tracklet_scores.evidence_weight:
+            likely |= {
+                id(t): bool(p.any()) for t, p in zip(blind, self.candidate_search.possible(blind, *taken), strict=True)
+            }
+        tells = self.tracklet_scores.is_discriminative
         for tracklet in young:
-            tracklet.open = not tracklet.settled and tells and likely.get(id(tracklet), False)
+            tracklet.may_be_returning = not tracklet.settled and tells and likely.get(id(tracklet), False)
 
-    def _take_back(self, tracklet: Tracklet, match: Match, when: When) -> None:
-        if match.identity not in (tracklet.claim, tracklet.identity):
+    def _accept_match(self, tracklet: Tracklet, match: IdentityMatch, when: When) -> None:
+        if match.identity not in (tracklet.reactivated_id, tracklet.identity):
             self._revive(tracklet, match, when)
         else:
             self._settle_again(tracklet, match.identity, when, by_looks=False)
 
-    def _revive(self, tracklet: Tracklet, match: Match, when: When, *, forced: bool = False) -> None:
+    def _revive(self, tracklet: Tracklet, match: IdentityMatch, when: When, *, forced: bool = False) -> None:
         gap = max(0.0, tracklet.born - match.last)
         previous = tracklet.identity if tracklet.identity > 0 else None
-        corrected = tracklet.claim is not None
+        corrected = tracklet.reactivated_id is not None
         tracklet.revival = Revival(match.identity, previous, *when, gap, match.score, corrected, forced)
         self._settle_again(tracklet, match.identity, when, by_looks=True)
         self._events.emit(tracklet.revival)
@@ -352,10 +354,10 @@ class Recogniser:
         taken = {t.identity for t in seen if t.settled}
         for tracklet in seen:
             if not tracklet.settled and tracklet.identity in taken:
-                tracklet.identity, tracklet.claim = self._ids.provisional(), None
+                tracklet.identity, tracklet.reactivated_id = self._ids.provisional(), None
 
     def _settle_new(self, tracklet: Tracklet, when: When) -> None:
-        unused = tracklet.identity > 0 and tracklet.claim is None
+        unused = tracklet.identity > 0 and tracklet.reactivated_id is None
         identity = tracklet.identity if unused else self._ids.new()
         if identity is None:
             self._force(tracklet, when)
@@ -364,24 +366,29 @@ class Recogniser:
 
     def _force(self, tracklet: Tracklet, when: When) -> None:
         """In a closed set whose ids are all given, take the likeliest of those who aren't there, however unlikely."""
-        taken = {t.identity for t in self._seen if t.settled} | {t.claim for t in self._seen}
+        taken = {t.identity for t in self._seen if t.settled} | {t.reactivated_id for t in self._seen}
         absent = [i for i in self.bank.ids if i not in taken]
         if not absent:
             return
         mean = tracklet.mean
         scores = np.full(len(absent), -1.0) if mean is None else self.bank.search(mean[None], absent)[0]
         best = int(np.argmax(scores))
-        match = Match(absent[best], float(scores[best]), self.bank.last_seen(absent[best]).time)
+        match = IdentityMatch(absent[best], float(scores[best]), self.bank.last_seen(absent[best]).time)
         self._revive(tracklet, match, when, forced=True)
 
     def _give_up(self, tracklet: Tracklet, when: When) -> None:
-        if tracklet.claim is None:
+        if tracklet.reactivated_id is None:
             self._settle_new(tracklet, when)
         else:
-            self._settle(tracklet, tracklet.claim)
+            self._settle(tracklet, tracklet.reactivated_id)
 
     def _settle(self, tracklet: Tracklet, identity: int) -> None:
-        tracklet.identity, tracklet.settled, tracklet.claim, tracklet.open = identity, True, None, False
+        tracklet.identity, tracklet.settled, tracklet.reactivated_id, tracklet.may_be_returning = (
+            identity,
+            True,
+            None,
+            False,
+        )
         if identity not in self.bank:
             # It has been there since then: nobody who was seen later is the same.
             self.bank.see(identity, tracklet.origin or tracklet.last)

@@ -1,7 +1,7 @@
 """Generated scenes: people-like figures who walk, hide, leave and come back, with ground truth of who they are."""
 
-from .clothing import Looks
+from .clothing import Clothing
 from .options import SceneOptions
 from .scene import Scene, View
 
-__all__ = ["Looks", "Scene", "SceneOptions", "View"]
+__all__ = ["Clothing", "Scene", "SceneOptions", "View"]

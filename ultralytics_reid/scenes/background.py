@@ -11,12 +11,12 @@ import numpy.typing as npt
 from .._typing import ImageArray
 from .cameras import Camera, Pillar
 
-_Grey = npt.NDArray[np.floating]
+_Gray = npt.NDArray[np.floating]
 
 _PAVEMENTS = ((150, 155, 160), (120, 125, 128), (140, 160, 175), (105, 105, 108), (165, 165, 160))
 _FACADES = ((165, 180, 195), (110, 125, 165), (190, 190, 185), (130, 150, 140), (95, 110, 130), (175, 160, 140))
 _PILLARS = ((175, 178, 180), (95, 100, 110), (130, 150, 170), (70, 75, 80))
-_STOREY, _WINDOW = 3.1, 2.4  # metres
+_STOREY, _WINDOW = 3.1, 2.4  # meters
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def make_backdrop(camera: Camera, seed: int) -> Backdrop:
     return Backdrop(np.clip(picture, 0, 255).astype(np.uint8), tinted)
 
 
-def _rough(rng: np.random.Generator, height: int, width: int, finest: int) -> _Grey:
+def _rough(rng: np.random.Generator, height: int, width: int, finest: int) -> _Gray:
     """Cloudy texture around 0 with a deviation of about 1: noise of several sizes."""
     total = np.zeros((height, width), np.float32)
     for octave in range(4):
@@ -59,11 +59,11 @@ def _rough(rng: np.random.Generator, height: int, width: int, finest: int) -> _G
     return np.asarray(total / 2)
 
 
-def _pick(rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...]) -> _Grey:
+def _pick(rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...]) -> _Gray:
     return np.array(palette[int(rng.integers(len(palette)))], np.float64) * rng.uniform(0.85, 1.1)
 
 
-def _ground(camera: Camera, rng: np.random.Generator, top: int) -> _Grey:
+def _ground(camera: Camera, rng: np.random.Generator, top: int) -> _Gray:
     """Paving stones in perspective."""
     rows = np.arange(top, camera.height, dtype=np.float64) + 0.5
     depth = camera.focal * camera.stands / np.maximum(rows - camera.horizon, 1)
@@ -78,11 +78,11 @@ def _ground(camera: Camera, rng: np.random.Generator, top: int) -> _Grey:
     joint = (np.abs(x / (stone * long) - across - 0.5) > 0.5 - wide / stone) | (
         np.abs(depth[:, None] / stone - along - 0.5) > 0.5 - 2 * wide / stone
     )
-    grey = shade - 22 * joint + 6 * _rough(rng, len(rows), camera.width, 2)
-    return np.asarray(_pick(rng, _PAVEMENTS) + grey[..., None])
+    gray = shade - 22 * joint + 6 * _rough(rng, len(rows), camera.width, 2)
+    return np.asarray(_pick(rng, _PAVEMENTS) + gray[..., None])
 
 
-def _facade(camera: Camera, rng: np.random.Generator, bottom: int) -> _Grey:
+def _facade(camera: Camera, rng: np.random.Generator, bottom: int) -> _Gray:
     """A wall of bricks or plaster with windows, doors and posters."""
     scale = camera.focal / camera.wall
     up = (bottom - np.arange(bottom) - 0.5) / scale
@@ -97,7 +97,7 @@ def _facade(camera: Camera, rng: np.random.Generator, bottom: int) -> _Grey:
     return np.asarray(wall)
 
 
-def _openings(rng: np.random.Generator, wall: _Grey, up: _Grey, along: _Grey) -> None:
+def _openings(rng: np.random.Generator, wall: _Gray, up: _Gray, along: _Gray) -> None:
     """Windows in rows, some of them doors, some posters."""
     first = int(np.floor(along[0] / _WINDOW))
     for column in range(first, int(along[-1] / _WINDOW) + 1):
@@ -106,14 +106,14 @@ def _openings(rng: np.random.Generator, wall: _Grey, up: _Grey, along: _Grey) ->
             low, high = (0.0, 2.2) if storey == 0 and kind < 0.25 else (0.9, 2.4)  # noqa: PLR2004
             rows = (up > storey * _STOREY + low) & (up < storey * _STOREY + high)
             columns = np.abs(along - (column + 0.5 + offset) * _WINDOW) < rng.uniform(0.4, 0.75)
-            colour = rng.uniform(30, 90) * np.array([1.15, 1.05, 0.95])
+            color = rng.uniform(30, 90) * np.array([1.15, 1.05, 0.95])
             if kind > 0.8:  # noqa: PLR2004
-                colour = rng.uniform(60, 215, 3)
-            _pane(wall, rows, columns, colour, rng)
+                color = rng.uniform(60, 215, 3)
+            _pane(wall, rows, columns, color, rng)
 
 
 def _pane(
-    wall: _Grey, rows: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_], colour: _Grey, rng: np.random.Generator
+    wall: _Gray, rows: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_], color: _Gray, rng: np.random.Generator
 ) -> None:
     """A pane with a frame and a gleam."""
     r, c = np.flatnonzero(rows), np.flatnonzero(columns)
@@ -123,12 +123,12 @@ def _pane(
     block[:] = rng.uniform(60, 220)
     edge = max(1, len(c) // 16)
     inner = block[edge:-edge, edge:-edge]
-    inner[:] = colour
+    inner[:] = color
     slant = np.add.outer(np.arange(inner.shape[0]), np.arange(inner.shape[1])) / len(c) * rng.uniform(2, 4)
     inner += (14 * (np.sin(slant * 3) > rng.uniform(0, 0.8)))[..., None]
 
 
-def _stand(camera: Camera, picture: _Grey, edge: int) -> None:
+def _stand(camera: Camera, picture: _Gray, edge: int) -> None:
     """The facade's foot throws a shadow, and the corners are darker."""
     reach = max(1, round(0.05 * camera.height))
     fade = 1 - 0.25 * np.exp(-np.arange(camera.height - edge) / reach)

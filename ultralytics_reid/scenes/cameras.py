@@ -10,8 +10,8 @@ from .._typing import Doubles
 from .hashed_random import between
 from .options import SceneOptions
 
-PERSON = 1.72  # metres, of whom `near` and `far` are said
-_PILLAR_GAP = 0.75  # metres between a pillar and those who pass
+PERSON = 1.72  # meters, of whom `near` and `far` are said
+_PILLAR_GAP = 0.75  # meters between a pillar and those who pass
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Pillar:
         left: Left edge, pixels.
         right: Right edge, pixels.
         foot: Row where it stands on the ground, pixels.
-        depth: Metres from the camera.
+        depth: Meters from the camera.
     """
 
     left: int
@@ -35,19 +35,19 @@ class Pillar:
 class Camera:
     """A pinhole camera that looks along the ground; verticals stay vertical.
 
-    The ground has two axes, in metres: `x` to the right of the camera's axis, and depth away from the camera.
+    The ground has two axes, in meters: `x` to the right of the camera's axis, and depth away from the camera.
 
     Attributes:
         number: Which one.
         width: Of the picture, pixels.
         height: Of the picture, pixels.
         focal: Focal length, pixels.
-        stands: Its height above the ground, metres.
+        stands: Its height above the ground, meters.
         horizon: Row of the horizon, pixels; may lie above the picture.
-        near: Smallest depth at which people walk, metres.
-        far: Largest depth at which people walk, metres.
+        near: Smallest depth at which people walk, meters.
+        far: Largest depth at which people walk, meters.
         lengthwise: Share of the people who walk along the view, seen from the front or the back.
-        gain: Brightness, 1 is neutral; `(3,)` BGR with the colour cast.
+        gain: Brightness, 1 is neutral; `(3,)` BGR with the color cast.
         gamma: Exponent of the tone curve, 1 is neutral.
         pillars: Near ones last.
     """
@@ -66,11 +66,11 @@ class Camera:
     pillars: tuple[Pillar, ...]
 
     def scale(self, depth: Doubles) -> Doubles:
-        """Pixels a metre at a depth."""
+        """Pixels a meter at a depth."""
         return self.focal / depth
 
     def half_width(self, depth: Doubles) -> Doubles:
-        """Metres from the axis to the picture's edge at a depth."""
+        """Meters from the axis to the picture's edge at a depth."""
         return self.width / 2 / self.focal * depth
 
     def foot(self, depth: float) -> float:
@@ -84,7 +84,7 @@ class Camera:
 
     @property
     def wall(self) -> float:
-        """Depth of the facade, metres."""
+        """Depth of the facade, meters."""
         return self.far + 0.8
 
 
@@ -123,7 +123,7 @@ _Key = tuple[int | str, ...]
 
 
 def _gain(number: int, key: _Key) -> tuple[float, float, float]:
-    """Brightness and colour cast."""
+    """Brightness and color cast."""
     bright = between(*((0.92, 1.08) if number == 0 else (0.65, 1.2)), *key, "gain")
     cast = between(-1, 1, *key, "cast", np.arange(3)) * (0.04 if number == 0 else 0.14)
     blue, green, red = (bright * (1 + cast - cast.mean())).tolist()

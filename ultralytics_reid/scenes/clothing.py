@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .._typing import Doubles, Ints
 from .hashed_random import between, uniform
 
-Colour = tuple[int, int, int]  # BGR
+Color = tuple[int, int, int]  # BGR
 Hair = Literal["short", "long", "bald"]
 Top = Literal["plain", "striped", "two-tone", "jacket", "print", "coat"]
 Bottom = Literal["trousers", "jeans", "shorts", "skirt"]
@@ -26,19 +26,19 @@ _BOTTOMS: tuple[Bottom, ...] = ("trousers", "jeans", "jeans", "trousers", "short
 _HATS: tuple[Hat, ...] = ("none", "none", "none", "cap", "beanie")
 BAGS: tuple[Bag, ...] = ("none", "backpack", "none", "shoulder", "hand")
 
-_CLOTHES: tuple[Colour, ...] = (
+_CLOTHES: tuple[Color, ...] = (
     *((40, 38, 36), (60, 45, 190), (140, 75, 30), (225, 225, 222), (55, 110, 45), (40, 150, 225)),
     *((110, 40, 95), (120, 118, 112), (185, 150, 60), (95, 100, 55), (60, 205, 230), (70, 35, 30)),
     *((150, 120, 215), (95, 130, 120), (35, 80, 200), (200, 190, 150), (45, 30, 110), (90, 160, 90)),
     *((170, 165, 200), (95, 75, 60)),
 )
-_LEGWEAR: tuple[Colour, ...] = (
+_LEGWEAR: tuple[Color, ...] = (
     *((35, 33, 32), (120, 80, 50), (90, 105, 125), (85, 82, 80), (70, 45, 35), (150, 175, 190), (55, 75, 65)),
 )
-_JEANS: tuple[Colour, ...] = ((125, 85, 55), (85, 55, 38), (165, 130, 100), (60, 42, 32))
-_SHOES: tuple[Colour, ...] = ((25, 25, 28), (230, 230, 230), (40, 70, 120), (50, 40, 170), (130, 90, 60), (90, 180, 80))
-_SKINS: tuple[Colour, ...] = ((170, 195, 235), (140, 172, 220), (110, 145, 195), (75, 105, 150), (50, 70, 105))
-_HAIR_COLOURS: tuple[Colour, ...] = (
+_JEANS: tuple[Color, ...] = ((125, 85, 55), (85, 55, 38), (165, 130, 100), (60, 42, 32))
+_SHOES: tuple[Color, ...] = ((25, 25, 28), (230, 230, 230), (40, 70, 120), (50, 40, 170), (130, 90, 60), (90, 180, 80))
+_SKINS: tuple[Color, ...] = ((170, 195, 235), (140, 172, 220), (110, 145, 195), (75, 105, 150), (50, 70, 105))
+_HAIR_COLORS: tuple[Color, ...] = (
     *((25, 25, 28), (35, 50, 75), (60, 95, 140), (120, 175, 215), (150, 150, 152), (35, 60, 130)),
 )
 
@@ -48,7 +48,7 @@ class Bodies:
     """What of people's looks has a shape, a row each.
 
     Attributes:
-        height: Metres, without hat and shoes.
+        height: Meters, without hat and shoes.
         build: Breadth, 1 is usual.
         bag: int64, index into `BAGS`.
         hat: bool, whether there is one.
@@ -63,46 +63,46 @@ class Bodies:
 
 
 @dataclass(frozen=True)
-class Looks:
-    """What one individual looks like. Colours are BGR, in neutral light.
+class Clothing:
+    """What one individual looks like. Colors are BGR, in neutral light.
 
     Attributes:
         outfit: Those of one number wear the same, but for something small.
-        height: Metres.
+        height: Meters.
         build: Breadth, 1 is usual.
-        skin: Colour.
+        skin: Color.
         hair: How it is worn.
-        hair_colour: Colour.
+        hair_color: Color.
         top: What is worn above; a jacket is open over a shirt, a print is on the back only.
-        top_colour: Colour.
-        top_second: Colour of the stripes, the lower half, the shirt or the print.
+        top_color: Color.
+        top_second: Color of the stripes, the lower half, the shirt or the print.
         sleeves: Whether they are long.
         bottom: What is worn below.
-        bottom_colour: Colour.
-        shoes: Colour.
+        bottom_color: Color.
+        shoes: Color.
         hat: Which one.
-        hat_colour: Colour.
+        hat_color: Color.
         bag: Which one.
-        bag_colour: Colour.
+        bag_color: Color.
     """
 
     outfit: int
     height: float
     build: float
-    skin: Colour
+    skin: Color
     hair: Hair
-    hair_colour: Colour
+    hair_color: Color
     top: Top
-    top_colour: Colour
-    top_second: Colour
+    top_color: Color
+    top_second: Color
     sleeves: bool
     bottom: Bottom
-    bottom_colour: Colour
-    shoes: Colour
+    bottom_color: Color
+    shoes: Color
     hat: Hat
-    hat_colour: Colour
+    hat_color: Color
     bag: Bag
-    bag_colour: Colour
+    bag_color: Color
 
 
 class Wardrobe:
@@ -117,13 +117,13 @@ class Wardrobe:
     def __init__(self, people: int, look_alikes: float, seed: int) -> None:
         self._people, self._seed = people, seed
         self._outfits = max(1, people - round(look_alikes * people))
-        self._made: dict[int, Looks] = {}
+        self._made: dict[int, Clothing] = {}
 
     def alike(self, a: int, b: int) -> bool:
         """Whether two ids wear the same, but for something small."""
         return (self._known(a) - 1) % self._outfits == (self._known(b) - 1) % self._outfits
 
-    def looks(self, who: int) -> Looks:
+    def looks(self, who: int) -> Clothing:
         """The looks of an id.
 
         Raises:
@@ -167,39 +167,39 @@ class Wardrobe:
     def _bottoms(self, outfit: Ints) -> Ints:
         return self._pick(len(_BOTTOMS), "bottom", outfit)
 
-    def _make(self, who: int) -> Looks:
+    def _make(self, who: int) -> Clothing:
         outfit = np.array([(who - 1) % self._outfits])
         body = self.bodies(np.array([who]))
         bottom = _BOTTOMS[int(self._bottoms(outfit)[0])]
         shoes = int(self._pick(len(_SHOES), "shoes", outfit)[0]) + (who - 1) // self._outfits
         first = int(self._dealt(len(_CLOTHES), "cloth", outfit)[0])
         second = (first + 1 + int(self._pick(len(_CLOTHES) - 1, "cloth 2", outfit)[0])) % len(_CLOTHES)
-        return Looks(
+        return Clothing(
             outfit=int(outfit[0]),
             height=float(body.height[0]),
             build=float(body.build[0]),
-            skin=self._colour(_SKINS, "skin", outfit),
+            skin=self._color(_SKINS, "skin", outfit),
             hair=_HAIRS[int(self._pick(len(_HAIRS), "hair", outfit)[0])],
-            hair_colour=self._colour(_HAIR_COLOURS, "hair colour", outfit),
+            hair_color=self._color(_HAIR_COLORS, "hair color", outfit),
             top=_TOPS[int(self._tops(outfit)[0])],
-            top_colour=self._dyed(_CLOTHES[first], "dye", outfit),
+            top_color=self._dyed(_CLOTHES[first], "dye", outfit),
             top_second=self._dyed(_CLOTHES[second], "dye 2", outfit),
             sleeves=bool(uniform(self._seed, "looks", outfit, "sleeves")[0] < 0.6),  # noqa: PLR2004
             bottom=bottom,
-            bottom_colour=self._colour(_JEANS if bottom == "jeans" else _LEGWEAR, "bottom colour", outfit),
+            bottom_color=self._color(_JEANS if bottom == "jeans" else _LEGWEAR, "bottom color", outfit),
             shoes=_SHOES[shoes % len(_SHOES)],
             hat=_HATS[int(self._pick(len(_HATS), "hat", outfit)[0])],
-            hat_colour=self._colour(_CLOTHES, "hat colour", outfit),
+            hat_color=self._color(_CLOTHES, "hat color", outfit),
             bag=BAGS[int(body.bag[0])],
-            bag_colour=self._colour(_CLOTHES, "bag colour", outfit),
+            bag_color=self._color(_CLOTHES, "bag color", outfit),
         )
 
-    def _colour(self, palette: tuple[Colour, ...], what: str, outfit: Ints) -> Colour:
+    def _color(self, palette: tuple[Color, ...], what: str, outfit: Ints) -> Color:
         return self._dyed(palette[int(self._pick(len(palette), what, outfit)[0])], what, outfit)
 
-    def _dyed(self, colour: Colour, what: str, outfit: Ints) -> Colour:
+    def _dyed(self, color: Color, what: str, outfit: Ints) -> Color:
         """A little lighter or darker, and off its tone."""
         tone = 1 + between(-0.12, 0.12, self._seed, "dye", what, int(outfit[0]))
         off = between(-8, 8, self._seed, "tone", what, int(outfit[0]), np.arange(3))
-        blue, green, red = np.clip(np.array(colour) * tone + off, 8, 245).astype(int).tolist()
+        blue, green, red = np.clip(np.array(color) * tone + off, 8, 245).astype(int).tolist()
         return blue, green, red

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._typing import Doubles, ImageArray
-from .clothing import Colour, Looks
+from .clothing import Clothing, Color
 from .pose import HEAD_TALL, HEAD_WIDE, HEM, HIPS, LEGS, SIDES, Figures, J
 
 _SHIFT = 4  # bits of a pixel's fraction
@@ -21,7 +21,7 @@ _ROUND = np.linspace(-np.pi, np.pi, 33)
 _TORSO = ((-0.12, 0.045, 0.045), (0.0, 0.118, 0.06), (0.3, 0.112, 0.072), (0.7, 0.09, 0.062), (1.0, *HIPS))
 _SKIRT, _COAT = 1.75, 1.85
 _LEG_WIDE, _ARM_WIDE = (0.052, 0.036, 0.024), (0.034, 0.027, 0.02)
-_BIG = 60.0  # pixels a metre, from which eyes are drawn
+_BIG = 60.0  # pixels a meter, from which eyes are drawn
 
 
 @dataclass(frozen=True)
@@ -39,49 +39,49 @@ class Brush:
     picture: ImageArray
     at: Doubles
     unit: float
-    looks: Looks
+    looks: Clothing
     facing: float
 
-    def polygon(self, points: npt.ArrayLike, colour: Colour) -> None:
+    def polygon(self, points: npt.ArrayLike, color: Color) -> None:
         """Fill a convex polygon, `(P, 2)` pixels."""
         fixed = np.round(np.asarray(points) * _PART).astype(np.int32)
-        cv2.fillConvexPoly(self.picture, fixed, colour, cv2.LINE_AA, _SHIFT)
+        cv2.fillConvexPoly(self.picture, fixed, color, cv2.LINE_AA, _SHIFT)
 
-    def disc(self, centre: npt.ArrayLike, radii: tuple[float, float], colour: Colour, angle: float = 0.0) -> None:
+    def disc(self, center: npt.ArrayLike, radii: tuple[float, float], color: Color, angle: float = 0.0) -> None:
         """Fill an ellipse."""
-        x, y = np.round(np.asarray(centre) * _PART).astype(int).tolist()
+        x, y = np.round(np.asarray(center) * _PART).astype(int).tolist()
         wide, tall = (max(1, round(r * _PART)) for r in radii)
-        cv2.ellipse(self.picture, (x, y), (wide, tall), angle, 0, 360, colour, -1, cv2.LINE_AA, _SHIFT)
+        cv2.ellipse(self.picture, (x, y), (wide, tall), angle, 0, 360, color, -1, cv2.LINE_AA, _SHIFT)
 
-    def limb(self, joints: Sequence[Doubles], radii: Sequence[float], colour: Colour) -> None:
+    def limb(self, joints: Sequence[Doubles], radii: Sequence[float], color: Color) -> None:
         """Fill a chain of rounded, tapering pieces; `radii` in heights."""
         thick = [r * self.unit * self.looks.build for r in radii]
         for (a, b), (ra, rb) in zip(pairwise(joints), pairwise(thick), strict=True):
             along = b - a
             normal = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-6)
-            self.polygon([a + ra * normal, a - ra * normal, b - rb * normal, b + rb * normal], colour)
+            self.polygon([a + ra * normal, a - ra * normal, b - rb * normal, b + rb * normal], color)
         for joint, radius in zip(joints, thick, strict=True):
-            self.disc(joint, (radius, radius), colour)
+            self.disc(joint, (radius, radius), color)
 
     def around(self, level: tuple[Doubles, float, float], begin: float, end: float) -> tuple[float, float] | None:
         """Left and right edge of what is seen of a part of the body's round.
 
         Args:
-            level: Centre, half width and half depth, pixels.
+            level: Center, half width and half depth, pixels.
             begin: Radians from the front, to the person's right.
             end: Radians, where the part ends.
         """
-        centre, wide, deep = level
+        center, wide, deep = level
         angle = np.linspace(begin, end, 9)
         sine, cosine = np.sin(self.facing), np.cos(self.facing)
         seen = deep * -np.sin(angle) * cosine + wide * np.cos(angle) * sine < 0
         if not seen.any():
             return None
-        x = centre[0] + wide * np.sin(angle[seen]) * sine + deep * np.cos(angle[seen]) * cosine
+        x = center[0] + wide * np.sin(angle[seen]) * sine + deep * np.cos(angle[seen]) * cosine
         return float(x.min()), float(x.max())
 
 
-def draw_figure(picture: ImageArray, figures: Figures, row: int, looks: Looks) -> None:
+def draw_figure(picture: ImageArray, figures: Figures, row: int, looks: Clothing) -> None:
     """Draw a figure.
 
     Args:
@@ -108,15 +108,15 @@ def draw_figure(picture: ImageArray, figures: Figures, row: int, looks: Looks) -
         _bag(brush)
 
 
-def _shade(colour: Colour, light: float) -> Colour:
-    blue, green, red = (max(0, min(255, round(c * light))) for c in colour)
+def _shade(color: Color, light: float) -> Color:
+    blue, green, red = (max(0, min(255, round(c * light))) for c in color)
     return blue, green, red
 
 
 def _leg(brush: Brush, side: int, light: float) -> None:
     looks = brush.looks
     hip, knee, ankle, toe = (brush.at[j] for j in LEGS[side])
-    cloth, skin = _shade(looks.bottom_colour, light), _shade(looks.skin, light)
+    cloth, skin = _shade(looks.bottom_color, light), _shade(looks.skin, light)
     bare = looks.bottom in ("shorts", "skirt")
     brush.limb([knee, ankle], _LEG_WIDE[1:], skin if bare else cloth)
     # Shorts end above the knee, trousers at the shoe.
@@ -130,7 +130,7 @@ def _leg(brush: Brush, side: int, light: float) -> None:
 def _arm(brush: Brush, side: int, light: float) -> None:
     looks = brush.looks
     joints = [brush.at[j] for j in SIDES[side]]
-    cloth, skin = _shade(looks.top_colour, light), _shade(looks.skin, light)
+    cloth, skin = _shade(looks.top_color, light), _shade(looks.skin, light)
     long = looks.sleeves or looks.top in ("jacket", "coat")
     # A rim, or an arm couldn't be told from the body of the same cloth.
     rim = _shade(cloth if long else skin, 0.7)
@@ -141,7 +141,7 @@ def _arm(brush: Brush, side: int, light: float) -> None:
 
 
 def _levels(brush: Brush) -> list[tuple[Doubles, float, float]]:
-    """The torso from the neck to the hips, or lower for what is long: centre, half width and half depth in pixels."""
+    """The torso from the neck to the hips, or lower for what is long: center, half width and half depth in pixels."""
     top = (brush.at[J.SHOULDER_L] + brush.at[J.SHOULDER_R]) / 2
     low = (brush.at[J.HIP_L] + brush.at[J.HIP_R]) / 2
     size = brush.unit * brush.looks.build
@@ -151,19 +151,19 @@ def _levels(brush: Brush) -> list[tuple[Doubles, float, float]]:
     return [(top + (low - top) * down, wide * size, deep * size) for down, wide, deep in rows]
 
 
-def _outline(brush: Brush, levels: list[tuple[Doubles, float, float]], colour: Colour) -> None:
+def _outline(brush: Brush, levels: list[tuple[Doubles, float, float]], color: Color) -> None:
     """Fill between levels; each piece is convex."""
     half = [float(np.hypot(w * np.sin(brush.facing), d * np.cos(brush.facing))) for _, w, d in levels]
     for (a, *_), (b, *_), ha, hb in zip(levels, levels[1:], half, half[1:], strict=False):
-        brush.polygon([[a[0] - ha, a[1]], [a[0] + ha, a[1]], [b[0] + hb, b[1]], [b[0] - hb, b[1]]], colour)
+        brush.polygon([[a[0] - ha, a[1]], [a[0] + ha, a[1]], [b[0] + hb, b[1]], [b[0] - hb, b[1]]], color)
 
 
-def _band(brush: Brush, levels: list[tuple[Doubles, float, float]], begin: float, end: float, colour: Colour) -> None:
+def _band(brush: Brush, levels: list[tuple[Doubles, float, float]], begin: float, end: float, color: Color) -> None:
     """Fill what is seen of a part of the round, between levels."""
     edges = [(level[0][1], brush.around(level, begin, end)) for level in levels]
     for (ya, a), (yb, b) in pairwise(edges):
         if a and b:
-            brush.polygon([[a[0], ya], [a[1], ya], [b[1], yb], [b[0], yb]], colour)
+            brush.polygon([[a[0], ya], [a[1], ya], [b[1], yb], [b[0], yb]], color)
 
 
 def _between(levels: list[tuple[Doubles, float, float]], share: float) -> tuple[Doubles, float, float]:
@@ -182,8 +182,8 @@ def _torso(brush: Brush) -> None:
         hips = (brush.at[J.HIP_L] + brush.at[J.HIP_R]) / 2
         down = (hips - levels[1][0]) * (_SKIRT - 1)
         size = brush.unit * looks.build
-        _outline(brush, [levels[4], (hips + down, HEM[0] * size, HEM[1] * size)], looks.bottom_colour)
-    _outline(brush, levels, looks.top_colour)
+        _outline(brush, [levels[4], (hips + down, HEM[0] * size, HEM[1] * size)], looks.bottom_color)
+    _outline(brush, levels, looks.top_color)
     _pattern(brush, levels)
     # The side away from the light, and the belt or hem.
     for level in range(1, len(levels) - 1):
@@ -193,11 +193,11 @@ def _torso(brush: Brush) -> None:
 
 
 def _edge(brush: Brush, a: tuple[Doubles, float, float], b: tuple[Doubles, float, float]) -> None:
-    colour = _shade(brush.looks.top_colour, 0.72)
+    color = _shade(brush.looks.top_color, 0.72)
     half = [float(np.hypot(w * np.sin(brush.facing), d * np.cos(brush.facing))) for _, w, d in (a, b)]
     (xa, ya), (xb, yb) = a[0], b[0]
     points = [[xa + 0.8 * half[0], ya], [xa + half[0], ya], [xb + half[1], yb], [xb + 0.8 * half[1], yb]]
-    brush.polygon(points, colour)
+    brush.polygon(points, color)
 
 
 def _pattern(brush: Brush, levels: list[tuple[Doubles, float, float]]) -> None:
@@ -214,47 +214,47 @@ def _pattern(brush: Brush, levels: list[tuple[Doubles, float, float]]) -> None:
 
 
 def _head(brush: Brush) -> None:
-    looks, centre = brush.looks, brush.at[J.HEAD]
+    looks, center = brush.looks, brush.at[J.HEAD]
     wide, tall = HEAD_WIDE * brush.unit, HEAD_TALL * brush.unit
     sideways, away = np.cos(brush.facing), np.sin(brush.facing)
     wide *= 1 + 0.15 * abs(sideways)  # a head is deeper than it is wide
-    mane = centre + np.array([-0.35 * sideways * wide, 0.55 * tall])
+    mane = center + np.array([-0.35 * sideways * wide, 0.55 * tall])
     if looks.hair == "long" and away < 0:
-        brush.disc(mane, (1.15 * wide, 1.2 * tall), _shade(looks.hair_colour, 0.85))
-    brush.disc(centre, (wide, tall), looks.skin if looks.hair == "bald" else looks.hair_colour)
-    _face(brush, centre, wide, tall)
+        brush.disc(mane, (1.15 * wide, 1.2 * tall), _shade(looks.hair_color, 0.85))
+    brush.disc(center, (wide, tall), looks.skin if looks.hair == "bald" else looks.hair_color)
+    _face(brush, center, wide, tall)
     if looks.hair == "long" and away >= 0:
-        brush.disc(mane, (1.15 * wide, 1.2 * tall), looks.hair_colour)
-    _hat(brush, centre, wide, tall)
+        brush.disc(mane, (1.15 * wide, 1.2 * tall), looks.hair_color)
+    _hat(brush, center, wide, tall)
 
 
-def _face(brush: Brush, centre: Doubles, wide: float, tall: float) -> None:
-    seen = brush.around((centre, wide, wide), -1.25, 1.25)
+def _face(brush: Brush, center: Doubles, wide: float, tall: float) -> None:
+    seen = brush.around((center, wide, wide), -1.25, 1.25)
     if seen is None:
         return
-    left, right = max(seen[0], centre[0] - 0.97 * wide), min(seen[1], centre[0] + 0.97 * wide)
+    left, right = max(seen[0], center[0] - 0.97 * wide), min(seen[1], center[0] + 0.97 * wide)
     x = np.linspace(left, right, 7)
-    drop = tall * np.sqrt(np.maximum(1 - ((x - centre[0]) / wide) ** 2, 0))
-    brow = np.maximum(centre[1] - 0.35 * tall, centre[1] - drop)
-    points = np.concatenate([np.stack([x, brow], axis=1), np.stack([x, centre[1] + drop], axis=1)[::-1]])
+    drop = tall * np.sqrt(np.maximum(1 - ((x - center[0]) / wide) ** 2, 0))
+    brow = np.maximum(center[1] - 0.35 * tall, center[1] - drop)
+    points = np.concatenate([np.stack([x, brow], axis=1), np.stack([x, center[1] + drop], axis=1)[::-1]])
     brush.polygon(points, brush.looks.skin)
     if brush.unit > _BIG * brush.looks.height:
         for angle in (-0.4, 0.4):
-            eye = brush.around((centre, 0.97 * wide, 0.97 * wide), angle - 0.08, angle + 0.08)
+            eye = brush.around((center, 0.97 * wide, 0.97 * wide), angle - 0.08, angle + 0.08)
             if eye:
-                brush.disc(((eye[0] + eye[1]) / 2, centre[1] - 0.08 * tall), (0.1 * wide, 0.07 * tall), (40, 40, 45))
+                brush.disc(((eye[0] + eye[1]) / 2, center[1] - 0.08 * tall), (0.1 * wide, 0.07 * tall), (40, 40, 45))
 
 
-def _hat(brush: Brush, centre: Doubles, wide: float, tall: float) -> None:
+def _hat(brush: Brush, center: Doubles, wide: float, tall: float) -> None:
     looks = brush.looks
     if looks.hat == "none":
         return
     crown = np.stack([1.08 * wide * np.cos(_ROUND), 1.06 * tall * np.sin(_ROUND)], axis=1)
-    brush.polygon(centre + crown[crown[:, 1] < -0.3 * tall], looks.hat_colour)
+    brush.polygon(center + crown[crown[:, 1] < -0.3 * tall], looks.hat_color)
     if looks.hat == "cap" and np.sin(brush.facing) < 0.5:  # noqa: PLR2004
         tip = brush.at[J.BRIM]
-        root = centre + np.array([0, -0.42 * tall])
-        brush.limb([root, np.array([tip[0], root[1] + 0.08 * tall])], (0.03, 0.01), _shade(looks.hat_colour, 0.8))
+        root = center + np.array([0, -0.42 * tall])
+        brush.limb([root, np.array([tip[0], root[1] + 0.08 * tall])], (0.03, 0.01), _shade(looks.hat_color, 0.8))
 
 
 def _bag_is_behind(brush: Brush) -> bool:
@@ -265,26 +265,26 @@ def _bag_is_behind(brush: Brush) -> bool:
 
 
 def _bag(brush: Brush) -> None:
-    looks, centre, size = brush.looks, brush.at[J.BAG], brush.unit / brush.looks.height
-    flap = _shade(looks.bag_colour, 0.8)
+    looks, center, size = brush.looks, brush.at[J.BAG], brush.unit / brush.looks.height
+    flap = _shade(looks.bag_color, 0.8)
     if looks.bag == "backpack":
         wide = float(np.hypot(0.15 * np.sin(brush.facing), 0.09 * np.cos(brush.facing)))
-        _box(brush, centre, wide * size, 0.2 * size * 0.82, looks.bag_colour)
-        _box(brush, centre + np.array([0, 0.06 * size]), wide * size * 0.75, 0.06 * size, flap)
+        _box(brush, center, wide * size, 0.2 * size * 0.82, looks.bag_color)
+        _box(brush, center + np.array([0, 0.06 * size]), wide * size * 0.75, 0.06 * size, flap)
     elif looks.bag != "none":
         if looks.bag == "shoulder":
-            _strap(brush, centre, flap)
+            _strap(brush, center, flap)
         wide = float(np.hypot(0.05 * np.sin(brush.facing), 0.14 * np.cos(brush.facing)))
-        _box(brush, centre, wide * size, 0.1 * size, looks.bag_colour)
-        _box(brush, centre - np.array([0, 0.06 * size]), wide * size, 0.04 * size, flap)
+        _box(brush, center, wide * size, 0.1 * size, looks.bag_color)
+        _box(brush, center - np.array([0, 0.06 * size]), wide * size, 0.04 * size, flap)
 
 
-def _strap(brush: Brush, end: Doubles, colour: Colour) -> None:
-    brush.limb([brush.at[J.SHOULDER_L], end], (0.007, 0.007), colour)
+def _strap(brush: Brush, end: Doubles, color: Color) -> None:
+    brush.limb([brush.at[J.SHOULDER_L], end], (0.007, 0.007), color)
 
 
-def _box(brush: Brush, centre: Doubles, wide: float, tall: float, colour: Colour) -> None:
+def _box(brush: Brush, center: Doubles, wide: float, tall: float, color: Color) -> None:
     """A box with cut corners."""
     cut = 0.25 * min(wide, tall)
     corner = np.array([[wide - cut, tall], [wide, tall - cut], [wide, cut - tall], [wide - cut, -tall]])
-    brush.polygon(centre + np.concatenate([corner, -corner]), colour)
+    brush.polygon(center + np.concatenate([corner, -corner]), color)

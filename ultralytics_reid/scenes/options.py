@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from ..errors import ConfigError
 
-_MOST_PEOPLE = 10_000_000
+_MAX_PEOPLE = 10_000_000
 _RANGES: dict[str, tuple[type, float, float]] = {
-    "people": (int, 1, _MOST_PEOPLE),
+    "people": (int, 1, _MAX_PEOPLE),
     "seconds": (float, 0.1, 1e7),
     "fps": (float, 0.1, 1000),
     "seed": (int, 0, 2**63 - 1),
@@ -18,7 +18,7 @@ _RANGES: dict[str, tuple[type, float, float]] = {
     "visits": (int, 1, 1_000_000),
     "stops": (float, 0, 1),
     "noise": (float, 0, 64),
-    "crowd": (int, 1, _MOST_PEOPLE),
+    "crowd": (int, 1, _MAX_PEOPLE),
 }
 _MAY_BE_NONE = frozenset({"visits", "crowd"})
 _PAIRS: dict[str, tuple[type, float, float]] = {"size": (int, 64, 8192), "away": (float, 0.2, 1e6)}
@@ -41,7 +41,7 @@ class SceneOptions:
         pillars: Pillars in front of most of the people, a camera.
         visits: How often each comes; None: again and again until the end.
         stops: Share of the places on somebody's way where they stand for a while, in [0, 1].
-        noise: Standard deviation of the sensor's noise, grey levels of 0 to 255.
+        noise: Standard deviation of the sensor's noise, gray levels of 0 to 255.
         crowd: Most people in one camera's picture at once: those who come for the first time wait. None: any number.
 
     Raises:

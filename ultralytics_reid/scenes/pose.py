@@ -54,7 +54,7 @@ _KNEE_BEND, _ELBOW_BEND = 0.95, 0.35
 HIPS, HEM = (0.097, 0.07), (0.125, 0.11)
 # Radius around each joint, share of the height; the hips' depends on the side they are seen from.
 _RADII = np.repeat([0.07, 0.05, 0.055, 0.037, 0.03, 0.0, 0.046, 0.043, 0.031], [1, 1, 2, 2, 2, 2, 2, 2, 2])
-BAG_RADIUS = {"none": 0.0, "backpack": 0.17, "shoulder": 0.15, "hand": 0.15}  # metres
+BAG_RADIUS = {"none": 0.0, "backpack": 0.17, "shoulder": 0.15, "hand": 0.15}  # meters
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Figures:
     Attributes:
         joints: `(R, 19, 2)` pixels, by `Joint`.
         radii: `(R, 19)` pixels around each joint.
-        scale: `(R,)` pixels a metre.
-        depth: `(R,)` metres from the camera.
+        scale: `(R,)` pixels a meter.
+        depth: `(R,)` meters from the camera.
         facing: `(R,)` radians as seen by the camera: 0 faces right, pi/2 away from it.
         foot: `(R, 2)` pixels, the ground between the feet.
         slope: `(R,)` how much of a step into the depth shows as a step upwards.
@@ -112,7 +112,7 @@ def make_figures(camera: Camera, poses: Poses, bodies: Bodies) -> Figures:
 
 
 def _joints(poses: Poses, bodies: Bodies) -> tuple[Doubles, Doubles, Doubles]:
-    """`(R, 19)` metres to the right of, above and ahead of the ground between the feet."""
+    """`(R, 19)` meters to the right of, above and ahead of the ground between the feet."""
     tall = bodies.height
     swing = _SWING * poses.stride * np.sin(poses.phase)
     rising = poses.stride * np.cos(poses.phase)
@@ -137,7 +137,7 @@ def _joints(poses: Poses, bodies: Bodies) -> tuple[Doubles, Doubles, Doubles]:
 
 
 def _leg(tall: Doubles, swing: Doubles, rising: Doubles) -> tuple[Doubles, Doubles]:
-    """`(R, 4)` metres below and ahead of the hip: hip, knee, ankle, toe."""
+    """`(R, 4)` meters below and ahead of the hip: hip, knee, ankle, toe."""
     shank = swing - _KNEE_BEND * np.maximum(rising, 0)
     zero = np.zeros_like(swing)
     down = np.stack([zero, _THIGH * np.cos(swing), _SHANK * np.cos(shank)], axis=1)
@@ -150,7 +150,7 @@ def _leg(tall: Doubles, swing: Doubles, rising: Doubles) -> tuple[Doubles, Doubl
 
 
 def _arm(tall: Doubles, swing: Doubles) -> tuple[Doubles, Doubles]:
-    """`(R, 3)` metres below and ahead of the shoulder: shoulder, elbow, hand."""
+    """`(R, 3)` meters below and ahead of the shoulder: shoulder, elbow, hand."""
     bent, zero = swing + _ELBOW_BEND, np.zeros_like(swing)
     down = np.stack([zero, _UPPER_ARM * np.cos(swing), _FOREARM * np.cos(bent)], axis=1)
     ahead = np.stack([zero, _UPPER_ARM * np.sin(swing), _FOREARM * np.sin(bent)], axis=1)
@@ -175,7 +175,7 @@ def _put_bag(out: Doubles, up: Doubles, ahead: Doubles, bodies: Bodies) -> None:
 
 
 def _radii(bodies: Bodies, facing: Doubles) -> Doubles:
-    """`(R, 19)` metres."""
+    """`(R, 19)` meters."""
     radii = np.zeros((len(facing), len(J)))
     radii[:, : len(_RADII)] = _RADII
     half = np.array([HIPS, HEM])[bodies.wide.astype(int)]

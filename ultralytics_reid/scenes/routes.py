@@ -10,13 +10,13 @@ from .._typing import Doubles, Ints
 from .cameras import Camera
 from .hashed_random import between, uniform
 
-# Somebody this far outside the picture's edge, legs together, is out of it. Metres.
+# Somebody this far outside the picture's edge, legs together, is out of it. Meters.
 _OUTSIDE = 0.3
-_STEP = 0.72  # metres
+_STEP = 0.72  # meters
 _TURN_SECONDS = 0.3  # half of what a change of direction takes
 _FRONT_SHARE = 0.2  # of those who walk across pass in front of the pillars
 _BACK_SHARE = 0.2  # turn back to where they came from
-_CENTRE = 0.55  # of the half width, in which those who walk along the view do so
+_CENTER = 0.55  # of the half width, in which those who walk along the view do so
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Poses:
     """Where people are on their ways, a row each.
 
     Attributes:
-        x: Metres to the right of the camera's axis.
-        depth: Metres from the camera.
+        x: Meters to the right of the camera's axis.
+        depth: Meters from the camera.
         heading: Where they face, radians: 0 is to the right, pi/2 away from the camera.
         phase: Of walking, radians; pi a step.
         stride: How much they walk, 0 (standing) to 1.
@@ -44,8 +44,8 @@ class Ways:
 
     Attributes:
         times: `(V, 6)` seconds since the visit's start, at the ends of the parts.
-        x: `(V, 6)` metres, there.
-        depth: `(V, 6)` metres, there.
+        x: `(V, 6)` meters, there.
+        depth: `(V, 6)` meters, there.
         walked: `(V, 6)` radians of walking, there.
         turns: `(V, 10)` seconds, begin and end of facing one way.
         heading: `(V, 10)` radians, there.
@@ -143,7 +143,7 @@ def _midway(first: Doubles, last: Doubles, low: Doubles, high: Doubles, key: _Ke
 
 
 def _along(camera: Camera, key: _Key) -> _Points:
-    """`(V, 4)` x and depth of the places of those who come towards the camera, or go away from it."""
+    """`(V, 4)` x and depth of the places of those who come toward the camera, or go away from it."""
     reach = camera.far - camera.lane
     ends = [camera.lane + reach * between(0, 0.2, *key, f"end{n}") for n in range(2)]
     ends += [camera.far - reach * between(0, 0.2, *key, f"end{n}") for n in range(2, 4)]
@@ -151,7 +151,7 @@ def _along(camera: Camera, key: _Key) -> _Points:
     comes = uniform(*key, "comes") < 0.5  # noqa: PLR2004
     depth = np.where(comes[:, None], depth[:, ::-1], depth)
     sides = [np.sign(uniform(*key, f"side{n}") - 0.5) for n in range(2)]
-    middle = [camera.half_width(depth[:, n]) * _CENTRE * between(-1, 1, *key, f"centre{n}") for n in (1, 2)]
+    middle = [camera.half_width(depth[:, n]) * _CENTER * between(-1, 1, *key, f"center{n}") for n in (1, 2)]
     edges = [s * (camera.half_width(depth[:, n]) + _OUTSIDE) for s, n in zip(sides, (0, 3), strict=True)]
     return np.stack([edges[0], *middle, edges[1]], axis=1), depth
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from .._typing import ImageArray, Ints
 from .background import Backdrop, make_backdrop
 from .cameras import Camera, Pillar, make_camera
-from .clothing import Looks, Wardrobe
+from .clothing import Clothing, Wardrobe
 from .drawing import draw_figure
 from .hashed_random import uniform
 from .occlusion import visible_shares
@@ -80,7 +80,7 @@ class Scene:
     def __len__(self) -> int:
         return self.options.frames
 
-    def looks(self, who: int) -> Looks:
+    def looks(self, who: int) -> Clothing:
         """What an id looks like.
 
         Raises:

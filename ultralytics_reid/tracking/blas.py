@@ -8,7 +8,7 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 
-class OneThread:
+class SingleThreadedBlas:
     """Holds OpenBLAS to one thread for a while.
 
     The matrices of a frame are small, and OpenBLAS's other threads go on spinning for milliseconds after each product:

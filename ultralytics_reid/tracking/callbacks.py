@@ -19,7 +19,7 @@ from .results import BoxIdentity, attach
 from .stream_names import camera_names
 
 _AFTER, _END = "on_predict_postprocess_end", "on_predict_end"
-_MOST_FPS = 1000.0
+_MAX_FPS = 1000.0
 
 
 def setup(predictor: Any) -> None:
@@ -103,7 +103,7 @@ def _tap_detector(predictor: Any) -> None:
         # the net may outlive this predictor.
         weakref.finalize(predictor, taps.remove)
         return
-    predictor.trackers[0].tell_no_features("an exported model shows nothing of its inside")
+    predictor.trackers[0].warn_no_features("an exported model shows nothing of its inside")
     for tracker in predictor.trackers[1:]:
         tracker.mute()
 
@@ -180,7 +180,7 @@ def _fed(predictor: Any) -> list[Any]:
 
 def _plausible(fps: float) -> float:
     """The host's own rule for streams: containers may say 0, NaN or a clock rate."""
-    return fps if 0 < fps < _MOST_FPS else DEFAULT_FPS
+    return fps if 0 < fps < _MAX_FPS else DEFAULT_FPS
 
 
 def _join_folder(predictor: Any) -> None:

@@ -19,7 +19,7 @@ _ACQUAINTED = 16
 
 
 @dataclass
-class Attention:
+class CropSelector:
     """Picks the detections whose crops are embedded.
 
     Those are the ones that no track or more than one may claim, those of whom it isn't known yet who they are, and, now
@@ -27,13 +27,13 @@ class Attention:
 
     Attributes:
         interval: Seconds between two crops of somebody who is clear; 0 embeds every detection.
-        recognises: Whether anybody decides who tracklets show; if not, they are all as good as decided.
+        recognizes: Whether anybody decides who tracklets show; if not, they are all as good as decided.
         embedded: Crops that were picked so far.
         seen: Detections that were looked at so far.
     """
 
     interval: float
-    recognises: bool = True
+    recognizes: bool = True
     embedded: int = 0
     seen: int = 0
 
@@ -64,7 +64,7 @@ class Attention:
         self.embedded += embedded
 
     def _due(self, tracklet: Tracklet | None, detection: ReIDTrack, now: float) -> bool:
-        if tracklet is None or (self.recognises and not tracklet.settled):
+        if tracklet is None or (self.recognizes and not tracklet.settled):
             return True
         stale = now - tracklet.looked_at >= self.interval
         return detection.clean and (stale or tracklet.blended < _ACQUAINTED)

@@ -18,7 +18,7 @@ class BoxIdentity:
     Attributes:
         identity_id: The id, as in `boxes.id`.
         provisional: Whether the id may still change, since it isn't decided yet who this is.
-        revival: How the individual was recognised, if its id came back from memory; None for a first appearance.
+        revival: How the individual was recognized, if its id came back from memory; None for a first appearance.
         revived_now: Whether that happened in this very frame.
         link: How the gallery knew the individual, if it did.
         linked_now: Whether that happened in this very frame.

@@ -17,7 +17,7 @@ from .._typing import Bools, Floats, Ints
 from ..appearance.crop_quality import clean_crops
 from ..appearance.embedding import as_features, unit
 from ..appearance.tracklet import Tracklet
-from ..association.fusion import contested, fuse_appearance
+from ..association.fusion import ambiguous_pairs, fuse_appearance
 from ..association.last_seen import LastSeen
 from ..config import Config
 from ..embedders import AUTO, CropOptions, Embedder, Regions, build_embedder, embed, family_of
@@ -25,14 +25,14 @@ from ..errors import EmbeddingError
 from ..events import Events
 from ..gallery.linking.client import GalleryCamera, shares
 from ..gallery.linking.connection import Connection
-from ..gallery.linking.messages import Glimpse
-from ..gallery.linking.worker import Line
+from ..gallery.linking.messages import Observation
+from ..gallery.linking.worker import Channel
 from ..revival.id_pool import Ids
-from ..revival.recognizer import Recogniser
+from ..revival.recognizer import Recognizer
 from . import callbacks as wiring
-from .blas import OneThread
+from .blas import SingleThreadedBlas
 from .clock import DEFAULT_FPS, Clock
-from .crop_selection import Attention
+from .crop_selection import CropSelector
 from .results import BoxIdentity
 from .track import ReIDTrack
 
@@ -56,7 +56,7 @@ class ReIDBOTSORT(BOTSORT):
         config: The validated keys.
         clock: The time in the video, seconds.
         events: What was revived; iterate over it, or `events.subscribe(function)`.
-        recogniser: The memory.
+        recognizer: The memory.
         attention: Which detections were worth an encoder's time.
         fps_known: Whether somebody has set `fps`.
         keep_through_reset: Whether the host's next resets are of images in one folder, which go on.
@@ -83,8 +83,8 @@ class ReIDBOTSORT(BOTSORT):
         self.features_by = ""
         self.masks: list[list[npt.NDArray[np.float32]] | None] = []
         self._embedder: Embedder | None = None
-        self._told = False
-        self._one_thread = OneThread()
+        self._warned = False
+        self._one_thread = SingleThreadedBlas()
         self._waiting: tuple[Any, Regions] | None = None
         self._picture: Any = None
         self.camera_id = (self.config.cameras or (_SOME_CAMERA,))[0]
@@ -92,20 +92,20 @@ class ReIDBOTSORT(BOTSORT):
         self.recipe = {"model": self.config.model, "weights": self.config.weights}
         self.connection = Connection(self.config, family_of(self.config.model)) if self.config.gallery else None
         self._gallery: GalleryCamera | None = None
-        self._line: Line | None = None
+        self._channel: Channel | None = None
         if isinstance(self.config.fps, float | int):
             self.fps = float(self.config.fps)
         self._forget()
 
     def _forget(self) -> None:
-        self.attention = Attention(self.config.reid_interval, self.config.remembers)
+        self.attention = CropSelector(self.config.reid_interval, self.config.remembers)
         self.finish()
-        self._line = None
+        self._channel = None
         self._identity_ids = Ids(self._next_id, self.config.max_identities)
         self._dim: int | None = None
         self._clean: Bools = np.zeros(0, bool)
-        self.recogniser = Recogniser(self.config, self._identity_ids, self.events)
-        self.recogniser.assume(family_of(self.config.model))
+        self.recognizer = Recognizer(self.config, self._identity_ids, self.events)
+        self.recognizer.assume(family_of(self.config.model))
 
     def _next_id(self) -> int:
         return int(next(self._ids)) if self.connection is None else self.connection.next_id()
@@ -123,7 +123,7 @@ class ReIDBOTSORT(BOTSORT):
             return ""
         gallery, self._gallery = self._gallery, None
         gallery.close()
-        self._line = gallery.line
+        self._channel = gallery.line
         if wait:
             self.connection.settle()
             gallery.answer(self._tracklets(), (self.frame_id, self.clock.now))
@@ -159,7 +159,7 @@ class ReIDBOTSORT(BOTSORT):
         """What embeds crops, loaded when first asked for; None where embeddings come with the detections."""
         if self._embedder is None and self.config.with_reid:
             config = self.config
-            options = CropOptions(config.crop_height, config.crop_width, config.normalise, config.flip_crops)
+            options = CropOptions(config.crop_height, config.crop_width, config.normalize, config.flip_crops)
             device = getattr(self.args, "device", None)
             self._embedder = build_embedder(config.model, config.weights, device, options)
         return self._embedder
@@ -214,7 +214,7 @@ class ReIDBOTSORT(BOTSORT):
     def _clean_crops(self, results: Any, xyxy: Floats, img: Any) -> Bools:
         conf = np.asarray(results.conf)
         shape = getattr(results, "orig_shape", None) if img is None else img.shape[:2]
-        self.recogniser.search.area = None if shape is None else float(shape[0] * shape[1])
+        self.recognizer.candidate_search.area = None if shape is None else float(shape[0] * shape[1])
         if not self.config.clean_crops:
             return np.ones(len(xyxy), bool)
         high, low = self.args.track_high_thresh, self.config.min_crop_height
@@ -224,14 +224,14 @@ class ReIDBOTSORT(BOTSORT):
         if not self.config.with_reid:
             return None
         if feats is not None and (len(feats) or len(results)):
-            self.recogniser.bank.embedded_by(self.features_by)
+            self.recognizer.bank.embedded_by(self.features_by)
             return self._checked(feats, len(results))
         return self._encoded(results, xyxy, img) if len(results) else None
 
     def _encoded(self, results: Any, xyxy: Floats, img: Any) -> Floats | None:
         """Embeddings by the YAML's model, zeros where nobody asks; None where they can't be had, or come later."""
         if self.embedder is None or img is None:
-            self.tell_no_features("the detector gives none" if self.embedder is None else "no picture was given")
+            self.warn_no_features("the detector gives none" if self.embedder is None else "no picture was given")
             return None
         regions = self._regions(results, xyxy)
         if self.config.fuses:
@@ -261,7 +261,7 @@ class ReIDBOTSORT(BOTSORT):
         if not len(asked):
             return None
         assert self.embedder is not None
-        self.recogniser.bank.embedded_by(getattr(self.embedder, "fingerprint", ""))
+        self.recognizer.bank.embedded_by(getattr(self.embedder, "fingerprint", ""))
         return self._checked(embed(self.embedder, img, regions.take(asked)), len(asked))
 
     def _regions(self, results: Any, xyxy: Floats) -> Regions:
@@ -270,18 +270,18 @@ class ReIDBOTSORT(BOTSORT):
         xywhr = None if turned is None else np.asarray(turned, np.float32)
         return Regions(xyxy, xywhr, self.masks[len(self.batch)] if self.batch is not None and self.masks else None)
 
-    def tell_no_features(self, why: str) -> None:
-        """Warn, once, that there is nothing to recognise anybody by."""
-        if not self._told:
+    def warn_no_features(self, why: str) -> None:
+        """Warn, once, that there is nothing to recognize anybody by."""
+        if not self._warned:
             LOGGER.warning(
-                f"reid_botsort has no embeddings ({why}), so nobody will be recognised; for model: auto use a PyTorch "
+                f"reid_botsort has no embeddings ({why}), so nobody will be recognized; for model: auto use a PyTorch "
                 "detector (.pt), or set model to a ReID model (osnet_x0_25, a .onnx file), or pass feats to update()"
             )
-        self._told = True
+        self._warned = True
 
     def mute(self) -> None:
         """Don't tell that there are no features: another stream's tracker has."""
-        self._told = True
+        self._warned = True
 
     def _input_for(self, img: Any, feats: Any, mask: Bools) -> Floats | None:  # noqa: ARG002
         """Host hook: the embeddings of those detections that are made tracks of next; never the picture."""
@@ -328,15 +328,15 @@ class ReIDBOTSORT(BOTSORT):
 
     def _agreement(self, tracks: Sequence[ReIDTrack], detections: Sequence[ReIDTrack], cost: Floats) -> Floats:
         """What looks say, `(T, N)`, wherever it can matter; 0 elsewhere."""
-        agreement = np.zeros_like(cost)
-        matters = contested(cost, self.args.match_thresh)
+        affinity = np.zeros_like(cost)
+        matters = ambiguous_pairs(cost, self.args.match_thresh)
         rows = [n for n in np.flatnonzero(matters.any(axis=1)).tolist() if tracks[n].appearance is not None]
         columns = [n for n in np.flatnonzero(matters.any(axis=0)).tolist() if detections[n].embedding is not None]
         if rows and columns:
             looks = np.array([tracks[n].appearance for n in rows], np.float32)
             crops = np.array([detections[n].embedding for n in columns], np.float32)
-            agreement[np.ix_(rows, columns)] = self.recogniser.looks.agreement(looks, crops)
-        return agreement
+            affinity[np.ix_(rows, columns)] = self.recognizer.crop_scores.appearance_affinity(looks, crops)
+        return affinity
 
     def _init_new_tracks(self, u_detection: Any, detections: Any, activated: Any, refind: Any = None) -> None:
         if self.config.remembers:
@@ -346,15 +346,15 @@ class ReIDBOTSORT(BOTSORT):
 
     def _format_output(self) -> npt.NDArray[np.float32]:
         if self.config.fuses or self.config.remembers:
-            self._recognise()
+            self._recognize()
         rows = np.asarray(super()._format_output())
         return rows[rows[:, -4] > 0] if len(rows) else rows  # ids below 0 are not shown yet
 
-    def _recognise(self) -> None:
+    def _recognize(self) -> None:
         now = self.clock.now
         seen = [t for t in self.tracked_stracks if t.frame_id == self.frame_id]
         tracklets = [self._tracklet(t, now) for t in seen]
-        self.recogniser.looks.learn(tracklets, now)
+        self.recognizer.crop_scores.learn(tracklets, now)
         for tracklet in tracklets:
             tracklet.blend(now)
         if self.config.remembers:
@@ -362,7 +362,7 @@ class ReIDBOTSORT(BOTSORT):
                 tracklet.take(now)
             self._hear_from_gallery(now)
             confirmed = [t for t in seen if t.is_activated]
-            self.recogniser.step([t.tracklet for t in confirmed], self.frame_id, now)
+            self.recognizer.step([t.tracklet for t in confirmed], self.frame_id, now)
             for track in confirmed:
                 self._show(track, now)
             self._tell_gallery(confirmed, now)
@@ -371,13 +371,13 @@ class ReIDBOTSORT(BOTSORT):
         """Take the gallery's answers; it is opened when it is known what embeddings there will be."""
         if self.connection is None or self._dim is None:
             return
-        link = self.connection.link(self._dim, self.recogniser.bank.fingerprint, self.recipe)
+        link = self.connection.link(self._dim, self.recognizer.bank.fingerprint, self.recipe)
         if self._gallery is not None and self._gallery.line.camera != self.camera_id:
             self.finish()
         if self._gallery is None:
-            line = link.open_line(self.camera_id, self.starts_at, self._line)
-            since = now if self._line is not None else -np.inf
-            self._gallery = GalleryCamera(link, line, self.recogniser, self.events, since)
+            line = link.open_channel(self.camera_id, self.starts_at, self._channel)
+            since = now if self._channel is not None else -np.inf
+            self._gallery = GalleryCamera(link, line, self.recognizer, self.events, since)
         if self.config.gallery_wait:
             link.settle(self.config.gallery_wait, until_back=False)
         self._gallery.answer(self._tracklets(), (self.frame_id, now))
@@ -389,22 +389,22 @@ class ReIDBOTSORT(BOTSORT):
         seen = [t.tracklet for t in confirmed if t.tracklet is not None]
         self._gallery.tell(seen, now, lambda t: self._glimpse(tracks[id(t)], t))
 
-    def _glimpse(self, track: ReIDTrack, tracklet: Tracklet) -> Glimpse:
+    def _glimpse(self, track: ReIDTrack, tracklet: Tracklet) -> Observation:
         """Where somebody is, for the gallery, and what they look like, if that is to be stored."""
         img, shape = self._picture
         box, score = np.asarray(track.xyxy, np.float32), float(track.score)
         where = (0.0, 0.0, 0.0, 0.0) if shape is None else shares(box, shape)
         if not self.config.store_crops or img is None or not tracklet.clean:
-            return Glimpse(tracklet.identity, tracklet.cls, score, where)
+            return Observation(tracklet.identity, tracklet.cls, score, where)
         left, top, right, bottom = np.maximum(box, 0).astype(int)
         crop = img[top:bottom, left:right].copy()
-        return Glimpse(tracklet.identity, tracklet.cls, score, where, crop, score * float(bottom - top))
+        return Observation(tracklet.identity, tracklet.cls, score, where, crop, score * float(bottom - top))
 
     def _tracklet(self, track: ReIDTrack, now: float) -> Tracklet:
         """The track's tracklet, brought up to this frame; a track that was lost starts another."""
-        spread = float(max(track.covariance[0, 0], track.covariance[1, 1])) ** 0.5
-        centre, velocity = track.mean[:2].copy(), track.mean[4:6] * self.fps
-        last = LastSeen(now, int(track.cls), centre, velocity, spread, float(track.mean[3]))
+        position_std = float(max(track.covariance[0, 0], track.covariance[1, 1])) ** 0.5
+        center, velocity = track.mean[:2].copy(), track.mean[4:6] * self.fps
+        last = LastSeen(now, int(track.cls), center, velocity, position_std, float(track.mean[3]))
         old = track.tracklet
         if old is None:
             track.tracklet = Tracklet(now, track.track_id, last, last)
@@ -419,9 +419,9 @@ class ReIDBOTSORT(BOTSORT):
     def _show(self, track: ReIDTrack, now: float) -> None:
         tracklet = track.tracklet
         assert tracklet is not None
-        waits = self.config.provisional == "hide" and tracklet.open and now - tracklet.born < self._hold
+        waits = self.config.provisional == "hide" and tracklet.may_be_returning and now - tracklet.born < self._hold
         if not waits:
-            self.recogniser.announce(tracklet)
+            self.recognizer.announce(tracklet)
         if track.track_id != tracklet.identity:
             track.track_id = tracklet.identity
             # The host drops whoever shares an id with a lost or removed track: the old ones are gone for good.

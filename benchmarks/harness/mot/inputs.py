@@ -68,11 +68,11 @@ def prepare(clip: Clip, recipe: Recipe, seed: int = 0) -> Inputs:
     stages = {"detect": found, **({"embed": embeds} if embeds else {})}
     stages |= {f"motion {method}": arrays for method, arrays in motions.items()}
     times = {name: float(a["ms"]) for name, a in stages.items() if "ms" in a}
-    whole = digest([of_arrays(found[k] for k in ("frame", "xyxy", "conf", "cls")), key, _told(warps)])
+    whole = digest([of_arrays(found[k] for k in ("frame", "xyxy", "conf", "cls")), key, _warned(warps)])
     return Inputs(boxes, warps, times, _notes(found, *motions.values()), whole)
 
 
-def _told(warps: dict[str, Doubles]) -> dict[str, str]:
+def _warned(warps: dict[str, Doubles]) -> dict[str, str]:
     return {method: of_arrays([w]) for method, w in warps.items()}
 
 

@@ -94,20 +94,22 @@ def check_halves(found: Mapping[str, Counted]) -> list[str]:
     ours = {key: c for name, c in found.items() if name.startswith("MOT17") and (key := number(name)) in HALVES}
     for key, c in ours.items():
         if c != _COUNTED_HALVES.get(key, c):
-            raise DataError(f"MOT17-{key}, validation half: {_told(_COUNTED_HALVES[key])} are known, {_told(c)} found")
+            raise DataError(
+                f"MOT17-{key}, validation half: {_warned(_COUNTED_HALVES[key])} are known, {_warned(c)} found"
+            )
     total = Counted(sum(c.ids for c in ours.values()), sum(c.boxes for c in ours.values()))
     missing = [f"MOT17-{key}" for key in HALVES if key not in ours]
     if not missing and total != _WHOLE_HALF:
-        raise DataError(f"MOT17's validation half has {_told(_WHOLE_HALF)}, but {_told(total)} were found")
+        raise DataError(f"MOT17's validation half has {_warned(_WHOLE_HALF)}, but {_warned(total)} were found")
     return [_sentence(total, len(ours), missing)] if ours else []
 
 
 def _sentence(total: Counted, sequences: int, missing: Sequence[str]) -> str:
     if not missing:
-        return f"MOT17's validation half is complete: {_told(total)}, as known."
-    there = f"{sequences} of the 7 sequences of MOT17's validation half: {_told(total)} of {_told(_WHOLE_HALF)}"
+        return f"MOT17's validation half is complete: {_warned(total)}, as known."
+    there = f"{sequences} of the 7 sequences of MOT17's validation half: {_warned(total)} of {_warned(_WHOLE_HALF)}"
     return f"{there}; missing: {', '.join(missing)}, so figures can't be those of the whole."
 
 
-def _told(c: Counted) -> str:
+def _warned(c: Counted) -> str:
     return f"{c.ids} individuals and {c.boxes:,} boxes"

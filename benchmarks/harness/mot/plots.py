@@ -1,4 +1,4 @@
-"""Two pictures of a part: HOTA over localisation thresholds, and the trackers beside each other."""
+"""Two pictures of a part: HOTA over localization thresholds, and the trackers beside each other."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _CURVES = ("HOTA", "DetA", "AssA")
 _BARS = ("HOTA", "IDF1", "MOTA", "AssA")
 _DPI = 120
 _STYLES = ("-", "--", "-.", ":")
-# Matplotlib has so many colours before it begins again.
-_COLOURS = 10
+# Matplotlib has so many colors before it begins again.
+_COLORS = 10
 _HATCHES = ("", "//", "..", "xx")
 
 
@@ -53,7 +53,7 @@ def _curves(part: Part) -> Any:
             # Trackers that differ little lie on each other: what is below shows through the gaps.
             label, style = f"{_short(choice.label)}: {_mean(part, choice)}", _STYLES[n % len(_STYLES)]
             axes.plot(thresholds(), curve, label=label, linestyle=style, linewidth=1.4)
-        axes.set(title=name, xlabel="localisation threshold α (IoU)", ylim=(0, None))
+        axes.set(title=name, xlabel="localization threshold α (IoU)", ylim=(0, None))
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("%")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
@@ -75,7 +75,7 @@ def _bars(part: Part) -> Any:
     for n, choice in enumerate(part.choices):
         row = mean_figures([{k: run[COMBINED][k] for k in _BARS} for run in values(part, choice)])
         places = np.arange(len(_BARS)) + (n - (len(part.choices) - 1) / 2) * width
-        hatch = _HATCHES[n // _COLOURS % len(_HATCHES)]
+        hatch = _HATCHES[n // _COLORS % len(_HATCHES)]
         bars = axes.bar(places, list(row.values()), width, label=_short(choice.label), hatch=hatch)
         axes.bar_label(bars, fmt="%.1f", fontsize=6, rotation=90, padding=2)
     axes.set_xticks(np.arange(len(_BARS)), _BARS)

@@ -116,7 +116,7 @@ def figures(score: Score) -> dict[str, float]:
 
 
 def thresholds() -> npt.NDArray[np.float64]:
-    """The localisation thresholds of HOTA."""
+    """The localization thresholds of HOTA."""
     return np.asarray(_metrics()["HOTA"].array_labels, np.float64)
 
 

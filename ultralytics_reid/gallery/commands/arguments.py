@@ -31,10 +31,10 @@ _INSTANT = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 # Of 1973: what is less, as 2026 or 20261126, was hardly meant as seconds.
-_LEAST_EPOCH = 1e8
+_MIN_EPOCH = 1e8
 _MICROSECOND = 1e-6
 _LAST_CLASS = 2**31 - 1
-_MOST_SHOWN = 20
+_MAX_SHOWN = 20
 
 
 def parse_time(text: str, option: str, *, end: bool = False, now: float | None = None) -> float:
@@ -66,7 +66,7 @@ def _seconds(text: str, end: bool, now: float) -> float | None:
     if ago := _AGO.fullmatch(text):
         return now - float(ago[1]) * _UNITS[ago[2]]
     if _EPOCH.fullmatch(text):
-        return float(text) if float(text) >= _LEAST_EPOCH else None
+        return float(text) if float(text) >= _MIN_EPOCH else None
     if _DAY.fullmatch(text):
         return _day(date.fromisoformat(text), end)
     if found := _INSTANT.fullmatch(text):
@@ -211,5 +211,5 @@ def all_cameras(gallery: Gallery, where: Filter | None = None) -> list[str]:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_SHOWN
-    return f"there are: {', '.join(names[:_MOST_SHOWN])}" + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MAX_SHOWN
+    return f"there are: {', '.join(names[:_MAX_SHOWN])}" + (f" and {more} more" if more > 0 else "")

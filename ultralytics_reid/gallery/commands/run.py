@@ -39,7 +39,7 @@ from .terminal import progress, unbroken
 
 # What OpenCV reads of what people have.
 _PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-_MOST_NAMED = 10
+_MAX_NAMED = 10
 _BATCH = 1000
 
 
@@ -216,7 +216,7 @@ def _what_goes(gallery: Gallery, where: Filter) -> str:
 
 def _called(gallery: Gallery, visits: Iterable[Visit]) -> str:
     names, everybody = gallery.store.names(), sorted({v.identity for v in visits})
-    told = [f"{identity} {names.get(identity, '')}".rstrip() for identity in everybody[:_MOST_NAMED]]
+    told = [f"{identity} {names.get(identity, '')}".rstrip() for identity in everybody[:_MAX_NAMED]]
     more = len(everybody) - len(told)
     return ", ".join(told) + (f" and {more} more" if more else "")
 

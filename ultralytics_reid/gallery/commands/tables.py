@@ -101,26 +101,26 @@ def _made_by(fingerprint: str, recipe: Mapping[str, str]) -> str:
 
 def match_rows(matches: Iterable[Match]) -> list[dict[str, Any]]:
     """What a search found, for JSON."""
-    return [{"rank": rank, **_told(asdict(m), "time")} for rank, m in enumerate(matches, 1)]
+    return [{"rank": rank, **_warned(asdict(m), "time")} for rank, m in enumerate(matches, 1)]
 
 
 def individual_rows(individuals: Iterable[Individual]) -> list[dict[str, Any]]:
     """Who is in a gallery, for JSON."""
-    return [_told(asdict(one), "first", "last") for one in individuals]
+    return [_warned(asdict(one), "first", "last") for one in individuals]
 
 
 def visit_rows(visits: Iterable[Visit], names: Mapping[int, str]) -> list[dict[str, Any]]:
     """Visits without their paths and crops, for JSON."""
     keys = ("id", "identity", "camera", "cls", "first", "last", "probability")
     return [
-        {**_told({key: getattr(v, key) for key in keys}, "first", "last"), "name": names.get(v.identity, "")}
+        {**_warned({key: getattr(v, key) for key in keys}, "first", "last"), "name": names.get(v.identity, "")}
         for v in visits
     ]
 
 
 def stats_row(stats: Stats, recipe: Mapping[str, str]) -> dict[str, Any]:
     """What is in a gallery, for JSON."""
-    return {**_told(asdict(stats), "since", "until"), "recipe": dict(recipe)}
+    return {**_warned(asdict(stats), "since", "until"), "recipe": dict(recipe)}
 
 
 def as_json(value: Any) -> str:
@@ -128,7 +128,7 @@ def as_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _told(row: dict[str, Any], *times: str) -> dict[str, Any]:
+def _warned(row: dict[str, Any], *times: str) -> dict[str, Any]:
     """A row with its times as ISO 8601, local with offset, and null for what isn't known."""
     row |= {key: None if row[key] is None else _iso(row[key]) for key in times}
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}

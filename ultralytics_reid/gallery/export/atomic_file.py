@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...errors import GalleryError
 
-# What comes out of a gallery shows people, or can be recognised by.
+# What comes out of a gallery shows people, or can be recognized by.
 _OWNERS_ONLY = 0o600
 
 

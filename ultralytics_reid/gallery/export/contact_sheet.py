@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from ..._typing import ImageArray
-from ...drawing.colors import FAINT, INK, LINE, PAPER, colour_of
+from ...drawing.colors import FAINT, INK, LINE, PAPER, color_of
 from ...drawing.text import cut, fitted, font
 from ...errors import GalleryError
 from ..image_io import as_picture, decoded
@@ -118,7 +118,7 @@ def _draw_hit(sheet: Image.Image, pen: ImageDraw.ImageDraw, at: tuple[int, int],
     _draw_crop(sheet, pen, at, hit.crop)
     top, width = top + _CROP[1] + 6, _CROP[0] + _GAP - 4
     _write(pen, (left, top), f"{hit.rank}.  {per_cent(hit.probability)}", 17, width, bold=True)
-    _write(pen, (left, top + 24), _called(hit), 14, width, ink=colour_of(hit.identity), bold=True)
+    _write(pen, (left, top + 24), _called(hit), 14, width, ink=color_of(hit.identity), bold=True)
     lines = hit.camera if hit.camera != ENROLLED else "enrolled", *date_and_time(hit.time)
     for n, line in enumerate((*lines, f"similarity {hit.similarity:.2f}")):
         _write(pen, (left, top + 43 + 17 * n), line, 13, width, ink=FAINT if n else INK)

@@ -1,4 +1,4 @@
-"""A picture of a camera on a page: a heading above, what a colour means at its right."""
+"""A picture of a camera on a page: a heading above, what a color means at its right."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DPI = 100
 # Pixels.
 _LARGEST, _MARGIN, _HEAD, _LEAST = (1200, 900), 28, 124, 560
-_GREY = (0.114, 0.587, 0.299)
+_GRAY = (0.114, 0.587, 0.299)
 
 
 class Page:
@@ -64,7 +64,7 @@ class Page:
         return self._figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
 
     def show(self, picture: npt.NDArray[np.float64]) -> None:
-        """Fill the axes with a picture, `(H, W)` greys or `(H, W, 4)` colours with opacity, in [0, 1]."""
+        """Fill the axes with a picture, `(H, W)` grays or `(H, W, 4)` colors with opacity, in [0, 1]."""
         place: dict[str, Any] = {"extent": (0, 1, 1, 0), "aspect": "auto", "interpolation": "bilinear"}
         self.axes.imshow(picture, cmap="gray", vmin=0, vmax=1, **place)
 
@@ -78,7 +78,7 @@ class Page:
             text: What to write.
             size: Of the letters, pixels.
             width: What it may take, pixels.
-            ink: Their colour.
+            ink: Their color.
             bold: Whether they are heavy.
         """
         place = at[0] / self._size[0], 1 - at[1] / self._size[1]
@@ -87,8 +87,8 @@ class Page:
         style: dict[str, Any] = {"fontweight": "bold" if bold else "normal", "fontfamily": "DejaVu Sans"}
         self._figure.text(*place, shown, fontsize=size * 72 / _DPI, color=ink, va="top", ha="left", **style)
 
-    def colour_bar(self, scale: Any, label: str, ticks: list[float]) -> None:
-        """Say what colours mean, at the right of the picture.
+    def color_bar(self, scale: Any, label: str, ticks: list[float]) -> None:
+        """Say what colors mean, at the right of the picture.
 
         Args:
             scale: Matplotlib's, as `ScalarMappable`.
@@ -121,7 +121,7 @@ def _scaled(size: tuple[float, float]) -> tuple[int, int]:
 
 
 def faded(picture: ImageArray, darkest: float, brightest: float) -> npt.NDArray[np.float64]:
-    """A picture in greys between two, so that colours on it stand out.
+    """A picture in grays between two, so that colors on it stand out.
 
     Args:
         picture: `(H, W, 3)` uint8 BGR.
@@ -131,5 +131,5 @@ def faded(picture: ImageArray, darkest: float, brightest: float) -> npt.NDArray[
     Returns:
         `(H, W)` float64 in [`darkest`, `brightest`].
     """
-    grey = picture @ np.array(_GREY) / 255
-    return np.asarray(darkest + (brightest - darkest) * grey, np.float64)
+    gray = picture @ np.array(_GRAY) / 255
+    return np.asarray(darkest + (brightest - darkest) * gray, np.float64)

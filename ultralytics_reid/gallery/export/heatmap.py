@@ -21,18 +21,18 @@ from ..times import duration, period
 from .figure import Page, faded
 
 SIZE = (16, 9)
-# Okabe and Ito's, which the colour-blind tell apart, but for the yellow, which hardly shows.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2933")
+# Okabe and Ito's, which the color-blind tell apart, but for the yellow, which hardly shows.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2933")
 
 _DASHES: tuple[Any, ...] = ((0, ()), (0, (5, 1.6)), (0, (1.4, 1.1)))
 # Of the picture's longer side: the cells time is counted in, the steps of somebody who walks, and the smoothing.
 _CELLS, _STEP, _SMOOTH = 192, 1 / 768, 0.018
-# From this share of the scale on a colour covers what is below it.
+# From this share of the scale on a color covers what is below it.
 _COVERS = 0.25
 _PER_CENT = 100
 _MANY_VISITS = 60
 _APART = 0.07
-# Pixels at the right of the picture: for the colour bar, for the key, for one of its lines, for the words in it.
+# Pixels at the right of the picture: for the color bar, for the key, for one of its lines, for the words in it.
 _BAR, _KEY, _LINE, _WORDS = 110, 220, 23, 174
 
 
@@ -48,7 +48,7 @@ def draw_heatmap(
 ) -> None:
     """Draw where on a camera's picture time was spent.
 
-    Colours say how much, in person-seconds (seconds for one identity) per hundredth of the picture's area. Visits are
+    Colors say how much, in person-seconds (seconds for one identity) per hundredth of the picture's area. Visits are
     gone through once, and not kept.
 
     Args:
@@ -82,14 +82,14 @@ def _draw_heat(page: Page, spent: Doubles, below: ImageArray | None, label: str)
     from matplotlib.colors import PowerNorm
 
     # Those who walk show beside those who stand for an hour.
-    norm, colour_map = PowerNorm(0.5, 0, spent.max() or 1), mpl.colormaps["inferno"]
-    colours = colour_map(norm(spent))
-    page.axes.set_facecolor(colour_map(0))
+    norm, color_map = PowerNorm(0.5, 0, spent.max() or 1), mpl.colormaps["inferno"]
+    colors = color_map(norm(spent))
+    page.axes.set_facecolor(color_map(0))
     if below is not None:
         page.show(faded(below, 0, 0.6))
-        colours[..., 3] = 0.9 * np.clip(norm(spent) / _COVERS, 0, 1)
-    page.show(colours)
-    page.colour_bar(ScalarMappable(norm, colour_map), label, _ticks(spent.max() or 1))
+        colors[..., 3] = 0.9 * np.clip(norm(spent) / _COVERS, 0, 1)
+    page.show(colors)
+    page.color_bar(ScalarMappable(norm, color_map), label, _ticks(spent.max() or 1))
 
 
 def _ticks(most: float) -> list[float]:
@@ -172,7 +172,7 @@ def draw_paths(
     size: tuple[float, float] = SIZE,
     names: Mapping[int, str] | None = None,
 ) -> None:
-    """Draw the ways that identities took over a camera's picture, each in a colour of its own.
+    """Draw the ways that identities took over a camera's picture, each in a color of its own.
 
     A ring is where a visit began, a disc where it ended. There are 21 kinds of lines; with more identities they are
     used again.
@@ -204,7 +204,7 @@ def draw_paths(
 
 
 def _style(n: int) -> tuple[str, Any]:
-    return COLOURS[n % len(COLOURS)], _DASHES[n // len(COLOURS) % len(_DASHES)]
+    return COLORS[n % len(COLORS)], _DASHES[n // len(COLORS) % len(_DASHES)]
 
 
 def _draw_ways(page: Page, ways: list[tuple[int, Doubles]], styles: Mapping[int, tuple[str, Any]]) -> None:
@@ -212,25 +212,25 @@ def _draw_ways(page: Page, ways: list[tuple[int, Doubles]], styles: Mapping[int,
 
     few = len(ways) <= _MANY_VISITS
     lines, width = [feet for _, feet in ways], 2.2 if few else 1.2
-    colours, dashes = [styles[who][0] for who, _ in ways], [styles[who][1] for who, _ in ways]
+    colors, dashes = [styles[who][0] for who, _ in ways], [styles[who][1] for who, _ in ways]
     page.axes.add_collection(LineCollection(lines, colors="white", linewidths=width + 1.8, alpha=0.75))
-    page.axes.add_collection(LineCollection(lines, colors=colours, linestyles=dashes, linewidths=width))
+    page.axes.add_collection(LineCollection(lines, colors=colors, linestyles=dashes, linewidths=width))
     starts, ends = np.array([feet[0] for feet in lines]), np.array([feet[-1] for feet in lines])
     area = 52 if few else 18
     marks: dict[str, Any] = {"s": area, "linewidths": 0.035 * area, "zorder": 3, "clip_on": False}
-    page.axes.scatter(*starts.T, facecolors="white", edgecolors=colours, **marks)
-    page.axes.scatter(*ends.T, facecolors=colours, edgecolors="white", **marks | {"linewidths": 0.02 * area})
+    page.axes.scatter(*starts.T, facecolors="white", edgecolors=colors, **marks)
+    page.axes.scatter(*ends.T, facecolors=colors, edgecolors="white", **marks | {"linewidths": 0.02 * area})
 
 
 def _draw_key(page: Page, entries: list[tuple[str, tuple[str, Any]]]) -> None:
     """Whose line is which, as many as there is room for, and what the marks mean."""
-    room = min(page.height // _LINE - 3, len(COLOURS) * len(_DASHES) + 1)
+    room = min(page.height // _LINE - 3, len(COLORS) * len(_DASHES) + 1)
     shown = entries if len(entries) < room else entries[: room - 1]
     key = page.frame(page.side, page.top, 30, page.height)
     key.set(xlim=(0, 30), ylim=(page.height, 0))
     key.axis("off")
-    for n, (text, (colour, dashes)) in enumerate(shown):
-        key.plot((0, 30), (_LINE * n + 9,) * 2, color=colour, linestyle=dashes, linewidth=2.2)
+    for n, (text, (color, dashes)) in enumerate(shown):
+        key.plot((0, 30), (_LINE * n + 9,) * 2, color=color, linestyle=dashes, linewidth=2.2)
         page.write((page.side + 38, page.top + _LINE * n + 1), text, 14, _WORDS)
     if more := len(entries) - len(shown):
         page.write(

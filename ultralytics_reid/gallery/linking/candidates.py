@@ -12,8 +12,8 @@ from ...association.assignment import assign
 from ..records import ENROLLED, Filter, Records, Visit
 from ..scorer import Scorer
 from ..stores import Store
-from .messages import Ask, Settings
-from .session import Run
+from .messages import Query, Settings
+from .session import CameraSession
 from .topology import Topology
 
 # Sightings that a search leaves to a closer look.
@@ -21,7 +21,7 @@ _LOOKED_AT = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class GalleryCandidates:
     """Who somebody may be.
 
     Attributes:
@@ -49,7 +49,7 @@ class Candidates:
         return float(scorer.probabilities(self.scores[self.allowed], crowd)[allowed.index(identity)])
 
 
-class Judge:
+class CandidateRanker:
     """Compares newcomers with everybody in a gallery.
 
     Args:
@@ -59,13 +59,13 @@ class Judge:
         runs: The cameras of this process, which know more of visits than is written; the list may grow.
     """
 
-    def __init__(self, store: Store, topology: Topology, settings: Settings, runs: list[Run]) -> None:
+    def __init__(self, store: Store, topology: Topology, settings: Settings, runs: list[CameraSession]) -> None:
         self._store = store
         self._topology = topology
         self._settings = settings
         self._runs = runs
 
-    def candidates(self, run: Run, ask: Ask, scorer: Scorer, crowd: int) -> Candidates:
+    def candidates(self, run: CameraSession, ask: Query, scorer: Scorer, crowd: int) -> GalleryCandidates:
         """Find who somebody may be.
 
         Args:
@@ -85,9 +85,9 @@ class Judge:
         best = scores >= scores[allowed].max(initial=-1)
         rate = self._settings.false_rate
         credible = allowed & best & scorer.credible(scores, rate, crowd) & (worth > scorer.least_worth(rate))
-        return Candidates(identities, scores, allowed, np.where(credible, worth, -np.inf), found)
+        return GalleryCandidates(identities, scores, allowed, np.where(credible, worth, -np.inf), found)
 
-    def _spans(self, run: Run, ask: Ask) -> list[tuple[float, float]]:
+    def _spans(self, run: CameraSession, ask: Query) -> list[tuple[float, float]]:
         """When those who are asked about were on the camera: now, and in earlier visits that would be linked too."""
         mine = run.known(ask.identity)
         spans = {(v.first, v.last) for v in self._visits([mine], 0.0)[mine]}
@@ -136,7 +136,7 @@ def latest_of(visits: Iterable[Visit], before: float) -> Visit | None:
     return max((v for v in visits if v.first <= before and v.camera != ENROLLED), key=lambda v: v.last, default=None)
 
 
-def choose(found: Sequence[Candidates]) -> tuple[dict[int, int], set[int]]:
+def choose(found: Sequence[GalleryCandidates]) -> tuple[dict[int, int], set[int]]:
     """Who is who, one to one, for the greatest worth in all (Hungarian).
 
     Args:

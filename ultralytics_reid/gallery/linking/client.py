@@ -8,13 +8,24 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._typing import Floats
-from ...appearance.evidence import Evidence
+from ...appearance.evidence import LearnedStatistics
 from ...appearance.tracklet import Tracklet
-from ...events import Event, Events, GalleryAway, GalleryBack, Linked, Revival, TakenBack
-from ...revival.memory_update import EVIDENCE
-from ...revival.recognizer import Recogniser, When
-from .messages import Answer, Ask, Away, Glimpse, Joined, Learned, Lesson, Parted, Refused, Seen
-from .worker import GalleryLink, Line
+from ...events import Event, Events, GalleryAway, GalleryBack, Linked, Revival, RevivalReverted
+from ...revival.memory_update import MIN_CLEAN_CROPS
+from ...revival.recognizer import Recognizer, When
+from .messages import (
+    Answer,
+    EvidenceUpdate,
+    Merge,
+    Observation,
+    Observations,
+    Outage,
+    PrototypeUpdate,
+    Query,
+    Reject,
+    Split,
+)
+from .worker import Channel, GalleryWorker
 
 # Seconds between two messages on who is where.
 _EVERY = 1.0
@@ -32,7 +43,7 @@ class GalleryCamera:
     Args:
         link: The process's line.
         line: This camera's end of it.
-        recogniser: The camera's memory.
+        recognizer: The camera's memory.
         events: Is told of links, and of the gallery's coming and going.
         since: From when on it tells, seconds; what was before has been told on another line.
 
@@ -41,11 +52,11 @@ class GalleryCamera:
     """
 
     def __init__(
-        self, link: GalleryLink, line: Line, recogniser: Recogniser, events: Events, since: float = -np.inf
+        self, link: GalleryWorker, line: Channel, recognizer: Recognizer, events: Events, since: float = -np.inf
     ) -> None:
         self.link = link
-        self._line = line
-        self._recogniser = recogniser
+        self._channel = line
+        self._recognizer = recognizer
         self._events = events
         self._since = since
         self.links: dict[int, Linked] = {}
@@ -54,22 +65,22 @@ class GalleryCamera:
         self._settled: set[int] = set()
         self._joined: set[int] = set()
         self._waiting: dict[int, Tracklet] = {}
-        self._told = -np.inf
+        self._warned = -np.inf
         self._shown: frozenset[int] = frozenset()
         self._version = 0
-        recogniser.on_lesson(self._teach)
+        recognizer.on_lesson(self._teach)
         self._unsubscribe: Callable[[], None] = events.subscribe(self._hear)
 
     @property
     def summary(self) -> str:
         """What there is to say of it, for people."""
         known = sum(not link.new for link in self.links.values())
-        return f"{self._line.camera}: {known} of {len(self._asked)} individuals were known to the gallery"
+        return f"{self._channel.camera}: {known} of {len(self._asked)} individuals were known to the gallery"
 
     @property
-    def line(self) -> Line:
+    def line(self) -> Channel:
         """This camera's end of the line."""
-        return self._line
+        return self._channel
 
     def answer(self, everybody: Sequence[Tracklet], when: When) -> None:
         """Take the answers that have come, before a frame's decisions.
@@ -78,17 +89,17 @@ class GalleryCamera:
             everybody: All tracklets there are, of tracks that are lost too.
             when: The frame's number, and its time in seconds.
         """
-        if self._line.known_before is not None:
-            self._recogniser.remember_evidence(self._line.known_before)
-            self._line.known_before = None
-        while self._line.replies:
-            reply = self._line.replies.popleft()
-            if isinstance(reply, Away):
+        if self._channel.known_before is not None:
+            self._recognizer.remember_evidence(self._channel.known_before)
+            self._channel.known_before = None
+        while self._channel.replies:
+            reply = self._channel.replies.popleft()
+            if isinstance(reply, Outage):
                 self._events.emit(GalleryAway(reply.why, *when) if reply.why else GalleryBack(reply.lost, *when))
             else:
                 self._take(reply, everybody, when)
 
-    def tell(self, seen: Sequence[Tracklet], now: float, glimpse: Callable[[Tracklet], Glimpse]) -> None:
+    def tell(self, seen: Sequence[Tracklet], now: float, glimpse: Callable[[Tracklet], Observation]) -> None:
         """Ask who is new, and tell who is where, after a frame's decisions.
 
         Args:
@@ -98,13 +109,13 @@ class GalleryCamera:
         """
         known = [t for t in seen if t.settled and t.identity > 0]
         shown = frozenset(t.identity for t in known)
-        if now >= self._told + _EVERY or not shown <= self._shown:
-            self._told = now
-            self.link.send(self._line, Seen(now, tuple(glimpse(t) for t in known)))
+        if now >= self._warned + _EVERY or not shown <= self._shown:
+            self._warned = now
+            self.link.send(self._channel, Observations(now, tuple(glimpse(t) for t in known)))
         self._shown = shown
         self._ask(known, shown, now)
-        if self._recogniser.metric.version != self._version:
-            self._version = self._recogniser.metric.version
+        if self._recognizer.metric.version != self._version:
+            self._version = self._recognizer.metric.version
             self._hand_on()
 
     def finish(self) -> None:
@@ -112,31 +123,31 @@ class GalleryCamera:
         for tracklet in list(self._waiting.values()):
             self._ask_about(tracklet, tracklet.last.time, self._shown)
         self._waiting.clear()
-        self._recogniser.tell_rest()
+        self._recognizer.tell_rest()
         self._hand_on()
 
     def close(self) -> None:
         """This run is over."""
         self._unsubscribe()
         self.finish()
-        self.link.close_line(self._line)
+        self.link.close_channel(self._channel)
 
     def _hand_on(self) -> None:
-        recogniser = self._recogniser
-        evidence = Evidence.of(recogniser.metric, recogniser.tracklets, recogniser.individuals())
+        recognizer = self._recognizer
+        evidence = LearnedStatistics.of(recognizer.metric, recognizer.tracklet_scores, recognizer.individuals())
         if evidence is not None:
-            self.link.send(self._line, Learned(evidence))
+            self.link.send(self._channel, EvidenceUpdate(evidence))
 
     def _ask(self, known: Sequence[Tracklet], shown: frozenset[int], now: float) -> None:
         for tracklet in known:
             if tracklet.identity not in self._asked and tracklet.probation is None:
                 self._waiting[tracklet.identity] = tracklet
-        enough = _ENOUGH if self.link.tells else _PATIENCE
+        enough = _ENOUGH if self.link.is_discriminative else _PATIENCE
         for identity, tracklet in list(self._waiting.items()):
             if tracklet.identity != identity or tracklet.probation is not None or not tracklet.settled:
                 del self._waiting[identity]
             elif now - tracklet.last.time >= _GONE or (
-                tracklet.count >= EVIDENCE and tracklet.seen_for(now) >= enough and identity in shown
+                tracklet.count >= MIN_CLEAN_CROPS and tracklet.seen_for(now) >= enough and identity in shown
             ):
                 del self._waiting[identity]
                 self._ask_about(tracklet, now, shown)
@@ -149,13 +160,13 @@ class GalleryCamera:
 
     def _ask_about(self, tracklet: Tracklet, now: float, shown: Collection[int]) -> None:
         mean, identity = tracklet.mean, tracklet.identity
-        if mean is None or tracklet.count < EVIDENCE:
+        if mean is None or tracklet.count < MIN_CLEAN_CROPS:
             return
         self._asked.add(identity)
         beside = frozenset(shown) - {identity}
         first, last = max(tracklet.born, self._since), min(now, tracklet.last.time)
-        ask = Ask(identity, mean, tracklet.count, tracklet.cls, first, last, beside)
-        self.link.send(self._line, ask)
+        ask = Query(identity, mean, tracklet.count, tracklet.cls, first, last, beside)
+        self.link.send(self._channel, ask)
 
     def _take(self, answer: Answer, everybody: Sequence[Tracklet], when: When) -> None:
         if answer.known is None:
@@ -164,13 +175,13 @@ class GalleryCamera:
             return
         if answer.identity in self._joined:
             return  # the camera found out meanwhile who it was
-        if answer.identity not in self._asked and not self._recogniser.has(answer.identity, everybody):
+        if answer.identity not in self._asked and not self._recognizer.has(answer.identity, everybody):
             return  # merged by hand, and nobody whom this camera knows
-        if not self._recogniser.rename(answer.identity, answer.known, everybody):
-            self.link.send(self._line, Refused(answer.identity))
+        if not self._recognizer.rename(answer.identity, answer.known, everybody):
+            self.link.send(self._channel, Reject(answer.identity))
             return
         if answer.looks is not None:
-            self._recogniser.remember_looks(answer.known, answer.looks)
+            self._recognizer.remember_looks(answer.known, answer.looks)
         self._asked.add(answer.known)
         self._joined.discard(answer.known)
         if answer.identity in self._new and answer.new:
@@ -189,16 +200,16 @@ class GalleryCamera:
         self._events.emit(link)
 
     def _teach(self, tracklet: Tracklet, vector: Floats, weight: int) -> None:
-        lesson = Lesson(tracklet.identity, vector, weight, tracklet.last.time, tracklet.cls)
-        self.link.send(self._line, lesson)
+        lesson = PrototypeUpdate(tracklet.identity, vector, weight, tracklet.last.time, tracklet.cls)
+        self.link.send(self._channel, lesson)
 
     def _hear(self, event: Event) -> None:
         """What the camera finds out of its own holds for the gallery too."""
         if isinstance(event, Revival) and event.previous_id is not None and not event.corrected:
             self._joined.add(event.previous_id)
-            self.link.send(self._line, Joined(event.previous_id, event.identity_id))
-        elif isinstance(event, TakenBack) and event.identity_id is not None:
-            self.link.send(self._line, Parted(event.previous_id, event.since, event.identity_id))
+            self.link.send(self._channel, Merge(event.previous_id, event.identity_id))
+        elif isinstance(event, RevivalReverted) and event.identity_id is not None:
+            self.link.send(self._channel, Split(event.previous_id, event.since, event.identity_id))
 
 
 def shares(box: npt.NDArray[np.float32], shape: tuple[int, int]) -> tuple[float, float, float, float]:

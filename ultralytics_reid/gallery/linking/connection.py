@@ -12,7 +12,7 @@ from ...errors import GalleryError
 from ..stores import open_store
 from .messages import Settings
 from .topology import Topology
-from .worker import GalleryLink, local_ids
+from .worker import GalleryWorker, local_ids
 
 # Seconds that the first frame waits for the gallery to be there, and the end of a video for everything to be written.
 _START, _END = 2.0, 10.0
@@ -33,10 +33,10 @@ class Connection:
         self._config = config
         self._family = family
         self._topology = Topology.load(config.topology) if config.topology else Topology()
-        self._link: GalleryLink | None = None
+        self._link: GalleryWorker | None = None
         self._local = local_ids()
 
-    def link(self, dim: int, fingerprint: str, recipe: Mapping[str, str]) -> GalleryLink:
+    def link(self, dim: int, fingerprint: str, recipe: Mapping[str, str]) -> GalleryWorker:
         """The line; the first call waits for the gallery, for two seconds at most.
 
         Args:
@@ -50,7 +50,7 @@ class Connection:
         if self._link is None:
             config, uri = self._config, self._config.gallery
             settings = Settings(config.false_revival_rate, config.match_class, config.keep_days, self._family, recipe)
-            self._link = GalleryLink(lambda: open_store(uri, dim, fingerprint), self._topology, settings, self._local)
+            self._link = GalleryWorker(lambda: open_store(uri, dim, fingerprint), self._topology, settings, self._local)
             # The line lives as long as somebody may use it; what was told is written then, at the latest.
             weakref.finalize(self, _close, self._link)
             self._link.wait_until_ready(_START)
@@ -68,7 +68,7 @@ class Connection:
             _warn()
 
 
-def _close(link: GalleryLink) -> None:
+def _close(link: GalleryWorker) -> None:
     if not link.close() and link.failed is None:
         _warn()
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import time
 
-from ...appearance.evidence import Evidence
+from ...appearance.evidence import LearnedStatistics
 from ..records import Filter, Visit
 from ..retention import MERGED, age_of, merged_of, prune
 from ..scorer import Scorer
 from ..stores import Store
-from .candidates import Candidates, Judge, choose
-from .messages import Answer, Ask, Settings
-from .open_visits import Draft, sightings_of
-from .session import Run
-from .shared_evidence import SharedLearning
+from .candidates import CandidateRanker, GalleryCandidates, choose
+from .messages import Answer, Query, Settings
+from .open_visits import OpenVisit, sightings_of
+from .session import CameraSession
+from .shared_evidence import SharedEvidence
 from .topology import Topology
 
 # Questions that are answered at once, of one camera, and how often in a row: who is asked about next is compared with
@@ -27,7 +27,7 @@ _REREAD, _RECOUNT, _CLEAN_UP = 30.0, 30.0, 3600.0
 RECIPE = "recipe"
 
 
-class Registrar:
+class Linker:
     """A gallery's side of all cameras of a process.
 
     Args:
@@ -43,12 +43,12 @@ class Registrar:
         self._store = store
         self._topology = topology
         self._settings = settings
-        self.runs: list[Run] = []
-        self._learning = SharedLearning(store, settings.family)
-        self._judge = Judge(store, topology, settings, self.runs)
+        self.runs: list[CameraSession] = []
+        self._learning = SharedEvidence(store, settings.family)
+        self._judge = CandidateRanker(store, topology, settings, self.runs)
         self._due = {"reread": 0.0, "recount": 0.0, "clean up": 0.0}
         self._crowd = 0
-        self._answers: list[tuple[Run, Answer]] = []
+        self._answers: list[tuple[CameraSession, Answer]] = []
         self._merged: list[tuple[int, int]] = []
         self._followed: frozenset[str] | None = None
         self._note_recipe()
@@ -71,16 +71,16 @@ class Registrar:
         later = self._store.visits(Filter(since=now), details=False)
         return max([now, *(v.last + 1 for v in later), *(d.last + 1 for run in self.runs for d in run.drafts)])
 
-    def learned_of(self, camera: str) -> Evidence | None:
+    def learned_of(self, camera: str) -> LearnedStatistics | None:
         """What was learned of a camera in earlier runs."""
         return self._learning.of(camera)
 
-    def forget(self, run: Run | None) -> None:
+    def forget(self, run: CameraSession | None) -> None:
         """A camera's run is over, if it ever began, and nothing is left of it to do."""
         if run in self.runs:
             self.runs.remove(run)
 
-    def work(self, now: float) -> list[tuple[Run, Answer]]:
+    def work(self, now: float) -> list[tuple[CameraSession, Answer]]:
         """Answer what is asked and write what was told.
 
         Whatever is left undone when it raises is done by the next call.
@@ -122,7 +122,7 @@ class Registrar:
         self._followed = keys
         self._merged += [merged_of(key) for key in sorted(new, key=age_of)]
 
-    def _merges(self) -> list[tuple[Run, Answer]]:
+    def _merges(self) -> list[tuple[CameraSession, Answer]]:
         """Tell the cameras of those, so that they write nobody anew who is no more."""
         merged, self._merged = self._merged, []
         for run in self.runs:
@@ -142,7 +142,7 @@ class Registrar:
         for run in self.runs:
             run.wrote()
 
-    def _correct(self, run: Run) -> None:
+    def _correct(self, run: CameraSession) -> None:
         while run.merged:
             gone, kept = run.merged[0]
             self._store.relabel(Filter(identities=frozenset({gone})), kept)
@@ -151,7 +151,7 @@ class Registrar:
             self._store.relabel(Filter(visits=frozenset({visit})), identity)
             del run.moved[visit]
 
-    def _answer(self, now: float) -> list[tuple[Run, Answer]]:
+    def _answer(self, now: float) -> list[tuple[CameraSession, Answer]]:
         """Answer one camera's questions; who is taken for the same as somebody else here has to wait for the next time.
 
         Whoever was new is written before another camera's questions are answered, and may be their answer.
@@ -171,7 +171,7 @@ class Registrar:
         if now >= self._due["recount"] or self._crowd < _FEW:
             self._crowd, self._due["recount"] = self._store.population(), now + _RECOUNT
 
-    def _decide(self, run: Run, ask: Ask, found: Candidates, known: int | None) -> Answer:
+    def _decide(self, run: CameraSession, ask: Query, found: GalleryCandidates, known: int | None) -> Answer:
         mine = run.known(ask.identity)
         if known is None:
             run.decide(ask, None, 1.0)
@@ -195,7 +195,7 @@ class Registrar:
                 self._answers[n] = run, Answer(answer.identity, None)
         self.write()
 
-    def _conflicts(self, run: Run, asked_as: int, known: int) -> bool:
+    def _conflicts(self, run: CameraSession, asked_as: int, known: int) -> bool:
         own = {d.id for r in self.runs for d in r.drafts}
         for draft in [d for d in run.drafts if d.identity == known and d.asked_as == asked_as]:
             others = self._store.visits(Filter(identities=frozenset({known}), since=draft.first), details=False)
@@ -203,5 +203,5 @@ class Registrar:
                 return True
         return False
 
-    def _gives_way(self, draft: Draft, other: Visit) -> bool:
+    def _gives_way(self, draft: OpenVisit, other: Visit) -> bool:
         return not self._topology.allows(other, draft.camera, draft.first, draft.last, latest=False)

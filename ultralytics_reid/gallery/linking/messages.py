@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._typing import Floats
-from ...appearance.evidence import Evidence
+from ...appearance.evidence import LearnedStatistics
 
 
 @dataclass(frozen=True, eq=False)
-class Ask:
+class Query:
     """Somebody is new to this camera: who is it?
 
     Attributes:
@@ -36,7 +36,7 @@ class Ask:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class PrototypeUpdate:
     """What an identity looked like for a stretch of time, as memory was taught it.
 
     Attributes:
@@ -55,7 +55,7 @@ class Lesson:
 
 
 @dataclass(frozen=True, eq=False)
-class Glimpse:
+class Observation:
     """One box of those who are visible.
 
     Attributes:
@@ -76,7 +76,7 @@ class Glimpse:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observations:
     """Who is visible.
 
     Attributes:
@@ -85,11 +85,11 @@ class Seen:
     """
 
     time: float
-    glimpses: tuple[Glimpse, ...]
+    glimpses: tuple[Observation, ...]
 
 
 @dataclass(frozen=True)
-class Joined:
+class Merge:
     """Two identities of this camera turned out to be one.
 
     Attributes:
@@ -102,7 +102,7 @@ class Joined:
 
 
 @dataclass(frozen=True)
-class Parted:
+class Split:
     """What was shown under an identity for a while was somebody else.
 
     Attributes:
@@ -117,7 +117,7 @@ class Parted:
 
 
 @dataclass(frozen=True)
-class Refused:
+class Reject:
     """An answer couldn't be used: that identity was visible on another box.
 
     Attributes:
@@ -128,17 +128,17 @@ class Refused:
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class EvidenceUpdate:
     """What the camera has learned of how embeddings differ.
 
     Attributes:
         evidence: All of it; it replaces what was told before.
     """
 
-    evidence: Evidence
+    evidence: LearnedStatistics
 
 
-Message = Ask | Lesson | Seen | Joined | Parted | Refused | Learned
+Message = Query | PrototypeUpdate | Observations | Merge | Split | Reject | EvidenceUpdate
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Away:
+class Outage:
     """The gallery can't be reached, or can again.
 
     Attributes:
@@ -181,7 +181,7 @@ class Away:
     lost: int = 0
 
 
-Reply = Answer | Away
+Reply = Answer | Outage
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..._typing import Floats
 from ...appearance.embedding import unit
 from ..records import Records, Visit, new_ids
-from .messages import Glimpse, Lesson
+from .messages import Observation, PrototypeUpdate
 
 # Seconds without a box after which a visit is over.
 JOIN = 10.0
@@ -21,12 +21,12 @@ _POINTS = 256
 _EVERY = 1.0
 # Sightings are kept ever more seldom, the longer a visit lasts: looks of the first seconds differ more than those of
 # the tenth minute, and somebody who sits there all day must not fill the disk.
-_SPACING, _MOST_SPACING = 1.0, 300.0
+_SPACING, _MAX_SPACING = 1.0, 300.0
 _JPEG_QUALITY = 85
 
 
 @dataclass(eq=False)
-class Draft:
+class OpenVisit:
     """One visit, while it goes on and until it is written.
 
     Attributes:
@@ -71,7 +71,7 @@ class Draft:
         """Somebody has been there since then, and there is enough to see of them."""
         self.first, self.sure = min(self.first, time), True
 
-    def see(self, time: float, glimpse: Glimpse) -> None:
+    def see(self, time: float, glimpse: Observation) -> None:
         """Note where somebody is."""
         self.last, self.dirty = max(self.last, time), True
         self._classes[glimpse.cls] += 1
@@ -83,14 +83,14 @@ class Draft:
         if glimpse.crop is not None and glimpse.sharpness > self._best:
             self._best, self._crop, self._jpeg = glimpse.sharpness, glimpse.crop, b""
 
-    def learn(self, time: float, lesson: Lesson) -> None:
+    def learn(self, time: float, lesson: PrototypeUpdate) -> None:
         """Keep what somebody looked like, unless that was done just before."""
         self.last, self.sure = max(self.last, time), True
         self._classes[lesson.cls] += 1
         if time < self._kept + self._spacing:
             return
         if self._kept > float("-inf"):
-            self._spacing = min(2 * self._spacing, _MOST_SPACING)
+            self._spacing = min(2 * self._spacing, _MAX_SPACING)
         self._kept, self.dirty = time, True
         row = (int(new_ids(1)[0]), unit(lesson.embedding), time, lesson.cls, self._confidence)
         self.pending.append(row)
@@ -136,7 +136,7 @@ def as_jpeg(crop: npt.NDArray[np.uint8]) -> bytes:
     return bytes(data) if done else b""
 
 
-def sightings_of(drafts: list[Draft], dim: int) -> Records:
+def sightings_of(drafts: list[OpenVisit], dim: int) -> Records:
     """All pending sightings of some drafts."""
     rows: list[Any] = [(d, *row) for d in drafts for row in d.pending]
     return Records(

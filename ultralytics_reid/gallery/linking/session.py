@@ -6,16 +6,16 @@ from collections import deque
 from collections.abc import Iterable
 
 from ..records import FIRST_LOCAL_ID, Visit
-from .messages import Ask, Joined, Learned, Lesson, Message, Parted, Refused, Seen
-from .open_visits import JOIN, Draft
+from .messages import EvidenceUpdate, Merge, Message, Observations, PrototypeUpdate, Query, Reject, Split
+from .open_visits import JOIN, OpenVisit
 
 # Visits that wait for a gallery that is away; beyond that the oldest are lost, which is told.
-MOST_WAITING = 5000
+MAX_WAITING = 5000
 # Seconds by which a box may be told before the tracklet it is of.
 _EARLIER = 1.0
 
 
-class Run:
+class CameraSession:
     """What one camera told since it was started.
 
     Args:
@@ -35,15 +35,15 @@ class Run:
     def __init__(self, camera: str, origin: float) -> None:
         self.camera = camera
         self.origin = origin
-        self.asks: list[Ask] = []
+        self.asks: list[Query] = []
         self.lost = 0
         self.moved: dict[int, int] = {}
         self.merged: list[tuple[int, int]] = []
-        self.learned: Learned | None = None
+        self.learned: EvidenceUpdate | None = None
         self.ids: deque[int] = deque()
         self.renamed: list[tuple[int, int]] = []
-        self._open: dict[int, Draft] = {}
-        self._closed: list[Draft] = []
+        self._open: dict[int, OpenVisit] = {}
+        self._closed: list[OpenVisit] = []
         self._known: dict[int, int] = {}
         self._decided: set[int] = set()
         self._new: set[int] = set()
@@ -51,21 +51,21 @@ class Run:
 
     def take(self, message: Message) -> None:
         """Note a message."""
-        if isinstance(message, Ask):
+        if isinstance(message, Query):
             self.asks.append(message)
             if _is_local(identity := self.known(message.identity)):
                 self._local.add(identity)
             self._draft(identity, self.origin + message.first).begin(self.origin + message.first)
-        elif isinstance(message, Lesson):
+        elif isinstance(message, PrototypeUpdate):
             time = self.origin + message.time
             self._draft(self.known(message.identity), time).learn(time, message)
-        elif isinstance(message, Seen):
+        elif isinstance(message, Observations):
             self._see(message)
-        elif isinstance(message, Joined):
+        elif isinstance(message, Merge):
             self._join(self.known(message.gone), self.known(message.kept))
-        elif isinstance(message, Refused):
+        elif isinstance(message, Reject):
             self.undo(message.identity)
-        elif isinstance(message, Parted):
+        elif isinstance(message, Split):
             self._part(message)
         else:
             self.learned = message
@@ -77,16 +77,16 @@ class Run:
         return identity
 
     @property
-    def drafts(self) -> list[Draft]:
+    def drafts(self) -> list[OpenVisit]:
         """All visits that are going on or wait to be written."""
         return [*self._closed, *self._open.values()]
 
     @property
-    def writable(self) -> list[Draft]:
+    def writable(self) -> list[OpenVisit]:
         """Visits that have something to be written, of those of whom it is known who they are."""
         return [d for d in self.drafts if d.dirty and d.sure and d.identity in self._decided]
 
-    def decide(self, ask: Ask, known: int | None, probability: float) -> None:
+    def decide(self, ask: Query, known: int | None, probability: float) -> None:
         """Take the answer to a question, None for somebody new."""
         self.asks.remove(ask)
         mine = self.known(ask.identity)
@@ -146,28 +146,28 @@ class Run:
         wanted = set(identities)
         return [d.visit() for d in self.drafts if d.identity in wanted and d.identity in self._decided]
 
-    def _see(self, seen: Seen) -> None:
+    def _see(self, seen: Observations) -> None:
         time = self.origin + seen.time
         for glimpse in seen.glimpses:
             self._draft(self.known(glimpse.identity), time).see(time, glimpse)
         for identity in [i for i, d in self._open.items() if time - d.last > JOIN]:
             self._close(self._open.pop(identity))
 
-    def _draft(self, identity: int, time: float) -> Draft:
+    def _draft(self, identity: int, time: float) -> OpenVisit:
         draft = self._open.get(identity)
         if draft is not None and time - draft.last <= JOIN:
             return draft
         if draft is not None:
             self._close(draft)
-        self._open[identity] = draft = Draft(self.camera, identity, time, time)
+        self._open[identity] = draft = OpenVisit(self.camera, identity, time, time)
         return draft
 
-    def _close(self, draft: Draft) -> None:
+    def _close(self, draft: OpenVisit) -> None:
         asked = any(self.known(a.identity) == draft.identity for a in self.asks)
         if not (draft.dirty and draft.sure and (asked or draft.identity in self._decided)):
             return
         self._closed.append(draft)
-        if len(self._closed) > MOST_WAITING:
+        if len(self._closed) > MAX_WAITING:
             gone = self._closed.pop(0)
             self.asks = [a for a in self.asks if self.known(a.identity) != gone.identity]
             self.lost += 1
@@ -184,7 +184,7 @@ class Run:
             self.merged.append((gone, kept))  # all there is of it anywhere is of this individual
         self._rename(gone, kept, None)
 
-    def _part(self, message: Parted) -> None:
+    def _part(self, message: Split) -> None:
         """A visit that began with the mistake is somebody else's; one that began before stays as it is."""
         draft = self._open.get(self.known(message.identity))
         if draft is not None and draft.first >= self.origin + message.since - _EARLIER:
@@ -198,7 +198,7 @@ class Run:
             if draft.identity == gone:
                 self._give(draft, kept, draft.probability if probability is None else probability)
 
-    def _give(self, draft: Draft, identity: int, probability: float) -> None:
+    def _give(self, draft: OpenVisit, identity: int, probability: float) -> None:
         """A visit turns out to be another identity's."""
         if draft.stored and not _is_local(identity):
             self.moved[draft.id] = identity

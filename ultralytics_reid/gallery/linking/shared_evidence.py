@@ -6,19 +6,19 @@ import logging
 import time
 from collections.abc import Iterable
 
-from ...appearance.evidence import Evidence
+from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError
-from ..retention import EVIDENCE, age_of, camera_of, evidence_key
+from ..retention import EVIDENCE_PREFIX, age_of, camera_of, evidence_key
 from ..scorer import Scorer
 from ..stores import Store
-from ..stores.checks import MOST_BLOB
-from .session import Run
+from ..stores.checks import MAX_BLOB
+from .session import CameraSession
 
 # The host's logger, by its name: importing the host to say something would be a high price.
 _LOGGER = logging.getLogger("ultralytics")
 
 
-class SharedLearning:
+class SharedEvidence:
     """All cameras' evidence, and the scorer that it makes.
 
     Args:
@@ -32,16 +32,16 @@ class SharedLearning:
     def __init__(self, store: Store, family: str) -> None:
         self._store = store
         self._family = family
-        self._evidence: dict[str, Evidence] = {}
+        self._evidence: dict[str, LearnedStatistics] = {}
         self._keys: frozenset[str] = frozenset()
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self.scorer = Scorer(store.dim, family, {})
 
-    def of(self, camera: str) -> Evidence | None:
+    def of(self, camera: str) -> LearnedStatistics | None:
         """What was learned of a camera in earlier runs."""
         return self._evidence.get(camera)
 
-    def hand_on(self, runs: Iterable[Run]) -> bool:
+    def hand_on(self, runs: Iterable[CameraSession]) -> bool:
         """Write what cameras of this process have learned; returns whether there was anything."""
         news = [run for run in runs if run.learned is not None]
         for run in news:
@@ -53,12 +53,12 @@ class SharedLearning:
             self._judge_anew()
         return bool(news)
 
-    def _write(self, camera: str, evidence: Evidence) -> None:
+    def _write(self, camera: str, evidence: LearnedStatistics) -> None:
         data = evidence.dump()
-        if len(data) > MOST_BLOB:
-            self._tell(camera, f"what {camera!r} learns is too much to be shared: {len(data)} bytes of {MOST_BLOB}")
+        if len(data) > MAX_BLOB:
+            self._tell(camera, f"what {camera!r} learns is too much to be shared: {len(data)} bytes of {MAX_BLOB}")
             return
-        old = [key for key in self._store.blobs(EVIDENCE) if camera_of(key) == camera]
+        old = [key for key in self._store.blobs(EVIDENCE_PREFIX) if camera_of(key) == camera]
         key = evidence_key(camera, time.time_ns())
         self._store.put_blob(key, data)
         for superseded in old:
@@ -67,7 +67,7 @@ class SharedLearning:
 
     def reread(self) -> None:
         """Take up what other cameras have learned since, and forget what was deleted."""
-        keys = frozenset(self._store.blobs(EVIDENCE))
+        keys = frozenset(self._store.blobs(EVIDENCE_PREFIX))
         if keys == self._keys:
             return
         there = {camera_of(key) for key in keys}
@@ -83,7 +83,7 @@ class SharedLearning:
         if not data:
             return
         try:
-            self._evidence[camera_of(key)] = Evidence.load(data, self._store.dim)
+            self._evidence[camera_of(key)] = LearnedStatistics.load(data, self._store.dim)
         except GalleryError as error:
             self._tell(key, f"{error}; {camera_of(key)!r} is judged by what the others have learned")
 
@@ -91,6 +91,6 @@ class SharedLearning:
         self.scorer = Scorer(self._store.dim, self._family, self._evidence)
 
     def _tell(self, about: str, what: str) -> None:
-        if about not in self._told:
+        if about not in self._warned:
             _LOGGER.warning(what)
-        self._told.add(about)
+        self._warned.add(about)

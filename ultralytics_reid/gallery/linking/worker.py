@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from ...appearance.evidence import Evidence
+from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError, GalleryUnavailable
 from ..records import FIRST_LOCAL_ID, LAST_ID
 from ..stores import Store
-from .linker import Registrar
-from .messages import Answer, Away, Message, Reply, Settings
-from .session import Run
+from .linker import Linker
+from .messages import Answer, Message, Outage, Reply, Settings
+from .session import CameraSession
 from .topology import Topology
 
 # Seconds between two looks at what there is to do, and between tries to reach a gallery that is away.
@@ -23,7 +23,7 @@ _FIRST_RETRY, _LAST_RETRY = 0.5, 15.0
 # Ids that are fetched ahead, and how many may be left before more are.
 _AHEAD, _FEW = 32, 16
 # Messages that wait for a gallery which was not there from the start; beyond that the oldest go.
-_MOST_HELD = 20_000
+_MAX_HELD = 20_000
 
 
 def local_ids() -> Iterator[int]:
@@ -32,7 +32,7 @@ def local_ids() -> Iterator[int]:
 
 
 @dataclass(eq=False)
-class Line:
+class Channel:
     """One camera's end of the line.
 
     Attributes:
@@ -46,14 +46,14 @@ class Line:
 
     camera: str
     start: float | None
-    before: Line | None = None
+    before: Channel | None = None
     replies: deque[Reply] = field(default_factory=deque)
-    known_before: Evidence | None = None
+    known_before: LearnedStatistics | None = None
     closed: bool = False
-    _run: Run | None = None
+    _run: CameraSession | None = None
 
 
-class GalleryLink:
+class GalleryWorker:
     """Talks to a gallery for all cameras of a process.
 
     Args:
@@ -79,9 +79,9 @@ class GalleryLink:
         self._topology = topology
         self._settings = settings
         self.failed: GalleryError | None = None
-        self.tells = self.opened = False
-        self._inbox: deque[tuple[Line, Message | None]] = deque()
-        self._lines: list[Line] = []
+        self.is_discriminative = self.opened = False
+        self._inbox: deque[tuple[Channel, Message | None]] = deque()
+        self._lines: list[Channel] = []
         self._ids: deque[int] = deque()
         self._local = local_ids() if local is None else local
         self._awake, self._done, self._ready = threading.Event(), threading.Event(), threading.Event()
@@ -89,16 +89,16 @@ class GalleryLink:
         self._telling = threading.Lock()
         self._asked, self._served = 0, 0
         self._served_up_to = threading.Condition()
-        self._registrar: Registrar | None = None
+        self._registrar: Linker | None = None
         self._store: Store | None = None
-        self._away: Away | None = None
+        self._away: Outage | None = None
         self._retry = _FIRST_RETRY
         self._common_start: float | None = None
         self._awake.set()
         self._thread = threading.Thread(target=self._serve, name="reid-gallery", daemon=True)
         self._thread.start()
 
-    def open_line(self, camera: str, start: float | None, before: Line | None = None) -> Line:
+    def open_channel(self, camera: str, start: float | None, before: Channel | None = None) -> Channel:
         """Make a camera known.
 
         Args:
@@ -106,7 +106,7 @@ class GalleryLink:
             start: When its clock was 0, seconds since 1970; None where nobody knows.
             before: The line, over by now, whose clock goes on; None for a clock that begins at 0.
         """
-        line = Line(camera, start, before)
+        line = Channel(camera, start, before)
         with self._telling:
             self._lines.append(line)
             if self._away is not None:
@@ -114,12 +114,12 @@ class GalleryLink:
         self.send(line, None)
         return line
 
-    def close_line(self, line: Line) -> None:
+    def close_channel(self, line: Channel) -> None:
         """A camera's run is over; what it told is still written."""
         line.closed = True
         self._awake.set()
 
-    def send(self, line: Line, message: Message | None) -> None:
+    def send(self, line: Channel, message: Message | None) -> None:
         """Tell the gallery something; returns at once."""
         if self.failed is not None:
             return  # nobody will ever listen
@@ -215,21 +215,21 @@ class GalleryLink:
             self._tell_ids(run)
         if not self._asked_still:
             self._find_again(registrar)
-        self.tells = registrar.scorer.tells
+        self.is_discriminative = registrar.scorer.is_discriminative
         self.opened = True
         self._ready.set()
 
     def _open(self) -> None:
         self._store = self._store or self._connect()
-        self._registrar = Registrar(self._store, self._topology, self._settings)
+        self._registrar = Linker(self._store, self._topology, self._settings)
         self._registrar.learn(time.monotonic())
 
-    def _listen(self, registrar: Registrar) -> None:
+    def _listen(self, registrar: Linker) -> None:
         """Take what the cameras told, in order."""
         while self._inbox:
             line, message = self._inbox[0]
             if line._run is None:
-                line._run = Run(line.camera, self._start_of(line, registrar))
+                line._run = CameraSession(line.camera, self._start_of(line, registrar))
                 line.before = None
                 line.known_before = registrar.learned_of(line.camera)
                 registrar.runs.append(line._run)
@@ -237,7 +237,7 @@ class GalleryLink:
                 line._run.take(message)
             self._inbox.popleft()
 
-    def _end(self, registrar: Registrar, over: Sequence[Line]) -> None:
+    def _end(self, registrar: Linker, over: Sequence[Channel]) -> None:
         """Drop the runs that are over, and of which nothing is left to do."""
         for line in over:
             run = line._run
@@ -252,7 +252,7 @@ class GalleryLink:
         """Whether there are questions left; more than can be answered at once have to wait."""
         return self._registrar is not None and any(run.asks for run in self._registrar.runs)
 
-    def _start_of(self, line: Line, registrar: Registrar) -> float:
+    def _start_of(self, line: Channel, registrar: Linker) -> float:
         """When a camera's clock was 0; recordings of which nobody knows are taken to have started together."""
         if line.start is not None:
             return line.start
@@ -264,7 +264,7 @@ class GalleryLink:
             self._common_start = registrar.origin(time.time())
         return self._common_start
 
-    def _fetch_ids(self, registrar: Registrar) -> None:
+    def _fetch_ids(self, registrar: Linker) -> None:
         assert self._store is not None
         if len(self._ids) < _FEW:
             first = self._store.reserve(_AHEAD)
@@ -274,13 +274,13 @@ class GalleryLink:
                 first = self._store.reserve(run.ids_missing)
                 run.ids.extend(range(first, first + run.ids_missing))
 
-    def _tell_ids(self, run: Run) -> None:
+    def _tell_ids(self, run: CameraSession) -> None:
         """Tell of those who had local ids, and have one of the gallery's now."""
         while run.renamed:
             local, identity = run.renamed.pop(0)
             self._reply(run, Answer(local, identity, similarity=1.0, camera=run.camera, new=True))
 
-    def _reply(self, run: Run, answer: Answer) -> None:
+    def _reply(self, run: CameraSession, answer: Answer) -> None:
         for line in self._lines:
             if line._run is run:
                 line.replies.append(replace(answer, late=self.away))
@@ -288,31 +288,31 @@ class GalleryLink:
     def _lose(self, error: GalleryUnavailable) -> None:
         """The gallery is away: say so once, and try again ever more seldom."""
         if self._away is None:
-            self._tell(Away(str(error)))
-        while self._registrar is None and len(self._inbox) > _MOST_HELD:
+            self._tell(Outage(str(error)))
+        while self._registrar is None and len(self._inbox) > _MAX_HELD:
             self._inbox.popleft()
         self._hurry.wait(self._retry)
         self._hurry.clear()
         self._retry = min(2 * self._retry, _LAST_RETRY)
 
-    def _find_again(self, registrar: Registrar) -> None:
+    def _find_again(self, registrar: Linker) -> None:
         lost = sum(run.lost for run in registrar.runs)
         for run in registrar.runs:
             run.lost = 0
         if self._away is not None or lost:
-            self._tell(Away(lost=lost))
+            self._tell(Outage(lost=lost))
         self._retry = _FIRST_RETRY
 
     def _fail(self, error: GalleryError) -> None:
         """The gallery can't be used, and waiting won't help."""
         self.failed = error
-        self._tell(Away(str(error)))
+        self._tell(Outage(str(error)))
         self._ready.set()
         self._done.set()
         with self._served_up_to:
             self._served_up_to.notify_all()
 
-    def _tell(self, news: Away) -> None:
+    def _tell(self, news: Outage) -> None:
         with self._telling:
             self._away = news if news.why else None
             for line in self._lines:

@@ -8,10 +8,10 @@ from ..._typing import Floats
 from ...errors import GalleryError, GalleryMissing
 from ..records import LAST_ID, check_name, checked_embeddings
 
-MOST_HITS = 10_000
-MOST_RESERVED = 10_000
-MOST_DIMS = 16_000
-MOST_BLOB = 16 * 2**20
+MAX_HITS = 10_000
+MAX_RESERVED = 10_000
+MAX_DIMS = 16_000
+MAX_BLOB = 16 * 2**20
 
 
 def check_queries(queries: Floats, dim: int, k: int) -> Floats:
@@ -20,8 +20,8 @@ def check_queries(queries: Floats, dim: int, k: int) -> Floats:
     Raises:
         GalleryError: If their shape or `k` is out of range, or one is zero or not finite.
     """
-    if not 1 <= k <= MOST_HITS:
-        raise GalleryError(f"k must be in [1, {MOST_HITS}], got {k!r}")
+    if not 1 <= k <= MAX_HITS:
+        raise GalleryError(f"k must be in [1, {MAX_HITS}], got {k!r}")
     return checked_embeddings(np.atleast_2d(queries), dim)
 
 
@@ -55,8 +55,8 @@ def check_new(uri: str, dim: int | None, fingerprint: str | None) -> tuple[int, 
     """
     if dim is None or fingerprint is None:
         raise GalleryMissing(f"there is no gallery at {uri}")
-    if not 1 <= dim <= MOST_DIMS:
-        raise GalleryError(f"a gallery's dimension must be in [1, {MOST_DIMS}], got {dim!r}")
+    if not 1 <= dim <= MAX_DIMS:
+        raise GalleryError(f"a gallery's dimension must be in [1, {MAX_DIMS}], got {dim!r}")
     return dim, fingerprint
 
 
@@ -66,8 +66,8 @@ def check_reserved(count: int) -> int:
     Raises:
         GalleryError: If it is out of range.
     """
-    if not 1 <= count <= MOST_RESERVED:
-        raise GalleryError(f"identities are reserved 1 to {MOST_RESERVED} at a time, got {count!r}")
+    if not 1 <= count <= MAX_RESERVED:
+        raise GalleryError(f"identities are reserved 1 to {MAX_RESERVED} at a time, got {count!r}")
     return int(count)
 
 
@@ -89,7 +89,7 @@ def check_blob(key: str, value: bytes) -> None:
         GalleryError: If the name isn't printable, or the file too large.
     """
     check_name("file", key)
-    if len(value) > MOST_BLOB:
+    if len(value) > MAX_BLOB:
         raise GalleryError(
-            f"a file of a gallery may have {MOST_BLOB} bytes (16 MiB) at most, and {key} has {len(value)}"
+            f"a file of a gallery may have {MAX_BLOB} bytes (16 MiB) at most, and {key} has {len(value)}"
         )

@@ -13,7 +13,7 @@ from ..records import ANY, Filter, Hits, Records, Visit, check_name, checked_rec
 from . import Deleted, Health
 from .checks import check_blob, check_identity, check_new, check_queries, check_reserved, check_same
 from .milvus_claims import Claims
-from .milvus_client import BOUNDED, MOST_ROWS, STRONG, Connect, Link, Row, parsed
+from .milvus_client import BOUNDED, MAX_ROWS, STRONG, Connect, Link, Row, parsed
 from .milvus_files import Files
 from .milvus_filters import EVERYTHING, of_ids, of_sightings, of_visits
 from .milvus_rows import (
@@ -40,7 +40,7 @@ _FINGERPRINT = "reid.fingerprint"
 _COLLECTIONS = (VISITS, NAMES, FILES, CLAIMS, SIGHTINGS)
 
 # An answer above 100 MB is refused by a server as it is shipped.
-_MOST_ANSWERED = 32 * 2**20
+_MAX_ANSWERED = 32 * 2**20
 _HIT_BYTES = 16
 # Visits with details that are read at once, of at most 1.4 MB each.
 _DETAILED = 64
@@ -139,9 +139,9 @@ class MilvusStore:
         while True:
             others = [of_ids(column, seen, never=True)] if seen else []
             where = " and ".join([f"{column} >= {first}", f"{column} <= {last}", *others])
-            rows = self._link.query(collection, where, [column], limit=MOST_ROWS)
+            rows = self._link.query(collection, where, [column], limit=MAX_ROWS)
             seen.update(int(row[column]) for row in rows)
-            if len(rows) < MOST_ROWS:
+            if len(rows) < MAX_ROWS:
                 return seen
 
     def upsert(self, records: Records, visits: Sequence[Visit] = ()) -> None:
@@ -160,7 +160,7 @@ class MilvusStore:
             return [self._hits(query, [], k) for query in asked]
         level = STRONG if exact else BOUNDED
         for _ in range(_TRIES):
-            found = self._nearest(asked, k, min(k + _SPARE, MOST_ROWS), matching, level)
+            found = self._nearest(asked, k, min(k + _SPARE, MAX_ROWS), matching, level)
             fewest = min(map(len, found), default=k)
             there = k if fewest == k else min(k, self._link.count(SIGHTINGS, matching))
             if fewest >= there:
@@ -172,18 +172,18 @@ class MilvusStore:
     def _nearest(self, queries: Floats, k: int, limit: int, where: str, level: str) -> list[Hits]:
         found = []
         for query, rows in zip(queries, self._rows_near(queries, limit, where, level), strict=True):
-            full = len(rows) == limit < MOST_ROWS
+            full = len(rows) == limit < MAX_ROWS
             if full and rows[k - 1]["distance"] - rows[-1]["distance"] <= _EQUAL:
-                found += self._nearest(query[None], k, min(limit * _MORE, MOST_ROWS), where, level)
+                found += self._nearest(query[None], k, min(limit * _MORE, MAX_ROWS), where, level)
             else:
                 found.append(self._hits(query, rows, k))
         return found
 
     def _rows_near(self, queries: Floats, limit: int, where: str, level: str) -> Iterator[list[Row]]:
         """The rows that Milvus holds for nearest, whole if they aren't too many for an answer, or else their ids."""
-        whole = limit * self._sighting_bytes <= _MOST_ANSWERED
+        whole = limit * self._sighting_bytes <= _MAX_ANSWERED
         fields = self._whole if whole else ["id"]
-        size = max(1, _MOST_ANSWERED // (limit * (self._sighting_bytes if whole else _HIT_BYTES)))
+        size = max(1, _MAX_ANSWERED // (limit * (self._sighting_bytes if whole else _HIT_BYTES)))
         for n in range(0, len(queries), size):
             part = queries[n : n + size]
             yield from self._link.search(SIGHTINGS, VECTOR, part, where, limit=limit, fields=fields, level=level)
@@ -200,7 +200,7 @@ class MilvusStore:
     def get(self, ids: Ints) -> Records:
         """See `Store`."""
         found: dict[int, Row] = {}
-        asked, size = np.asarray(ids, np.int64).tolist(), max(1, _MOST_ANSWERED // self._sighting_bytes)
+        asked, size = np.asarray(ids, np.int64).tolist(), max(1, _MAX_ANSWERED // self._sighting_bytes)
         for n in range(0, len(asked), size):
             where = of_ids("id", dict.fromkeys(asked[n : n + size]))
             found.update({row["id"]: row for row in self._link.query(SIGHTINGS, where, self._whole)})
@@ -216,7 +216,7 @@ class MilvusStore:
             yield records_of(page, self.dim)
 
     def _sightings(self, where: str | None, batch: int) -> Iterator[list[Row]]:
-        size = min(batch, max(1, _MOST_ANSWERED // self._sighting_bytes))
+        size = min(batch, max(1, _MAX_ANSWERED // self._sighting_bytes))
         return iter(()) if where is None else self._link.pages(SIGHTINGS, where, self._whole, size)
 
     def visits(self, where: Filter = ANY, *, details: bool = True, batch: int = 1000) -> Iterator[Visit]:
@@ -231,7 +231,7 @@ class MilvusStore:
     def relabel(self, where: Filter, identity: int) -> int:
         """See `Store`; sightings first, read and written again."""
         new, changed = {"identity": check_identity(identity)}, 0
-        for page in self._sightings(of_sightings(where), MOST_ROWS):
+        for page in self._sightings(of_sightings(where), MAX_ROWS):
             self._link.upsert(SIGHTINGS, [{**row, **new} for row in page], self._sighting_bytes)
             changed += len(page)
         for page in self._visits(of_visits(where), columns(VISITS), _DETAILED):
@@ -246,7 +246,7 @@ class MilvusStore:
 
     def _deleted(self, collection: str, where: str | None) -> int:
         deleted = 0
-        for page in () if where is None else self._link.pages(collection, where, ["id"], MOST_ROWS):
+        for page in () if where is None else self._link.pages(collection, where, ["id"], MAX_ROWS):
             self._link.delete(collection, [row["id"] for row in page])
             deleted += len(page)
         return deleted
@@ -258,12 +258,12 @@ class MilvusStore:
 
     def population(self) -> int:
         """See `Store`; reads the identity of every sighting, as Milvus can't count different values."""
-        pages = self._link.pages(SIGHTINGS, EVERYTHING, ["identity"], MOST_ROWS)
+        pages = self._link.pages(SIGHTINGS, EVERYTHING, ["identity"], MAX_ROWS)
         return len({row["identity"] for page in pages for row in page})
 
     def names(self) -> dict[int, str]:
         """See `Store`."""
-        pages = self._link.pages(NAMES, EVERYTHING, columns(NAMES), MOST_ROWS)
+        pages = self._link.pages(NAMES, EVERYTHING, columns(NAMES), MAX_ROWS)
         return {row["id"]: row["name"] for page in pages for row in page}
 
     def name(self, identity: int, name: str) -> None:

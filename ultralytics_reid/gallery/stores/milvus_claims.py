@@ -24,7 +24,7 @@ _PATIENCE = 30.0
 _ABANDONED = 25.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
 # Old claims may stay until there are so many; their number is all that they cost.
-_MOST_OLD = 16
+_MAX_OLD = 16
 _CLAIM_BYTES = 64
 # Windows grow over identities that are few and far between, to cross a whole lap in some steps.
 _FEW, _WIDER = 1000, 4
@@ -114,7 +114,7 @@ class Claims:
         self._link.upsert(self._collection, [{**asdict(claim), **NO_VECTOR}], _CLAIM_BYTES)
 
     def _forget(self, claims: Sequence[Claim]) -> None:
-        if len(claims) > _MOST_OLD or not all(c.kept for c in claims):
+        if len(claims) > _MAX_OLD or not all(c.kept for c in claims):
             self._link.delete(self._collection, [c.id for c in claims])
 
 

@@ -21,9 +21,9 @@ Connect = Callable[[], Any]
 STRONG, BOUNDED = "Strong", "Bounded"
 
 # Answers and requests above 64 MB are refused by a server as it is shipped, and it likes smaller ones.
-MOST_BYTES = 8 * 2**20
+MAX_BYTES = 8 * 2**20
 # Rows that a query or search answers with at most.
-MOST_ROWS = 16_384
+MAX_ROWS = 16_384
 
 _PORT = 19530
 _CONNECTING = 10.0
@@ -286,7 +286,7 @@ class Link:
         """
         # Milvus 2.3 doesn't wait for what was just written when it answers in order. Whoever has waited sees it.
         self.wait(collection)
-        size, last = min(size, MOST_ROWS), -1
+        size, last = min(size, MAX_ROWS), -1
         while page := self.query(collection, f"id > {last} and ({where})", fields, limit=size, **_BY_ID):
             yield page
             last = page[-1]["id"]
@@ -329,16 +329,16 @@ class Link:
 
     def upsert(self, collection: str, rows: Sequence[Row], row_bytes: int) -> None:
         """Write rows, as many at once as a request holds; all with an id that is there replace what was there."""
-        size = max(1, MOST_BYTES // row_bytes)
+        size = max(1, MAX_BYTES // row_bytes)
         for n in range(0, len(rows), size):
             with self._telling():
                 self._client().upsert(collection, list(rows[n : n + size]), timeout=_CALLING)
 
     def delete(self, collection: str, ids: Sequence[int]) -> None:
         """Delete rows by id."""
-        for n in range(0, len(ids), MOST_ROWS):
+        for n in range(0, len(ids), MAX_ROWS):
             with self._telling():
-                self._client().delete(collection, ids=list(ids[n : n + MOST_ROWS]), timeout=_CALLING)
+                self._client().delete(collection, ids=list(ids[n : n + MAX_ROWS]), timeout=_CALLING)
 
 
 def _passes(error: Exception) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...errors import GalleryError
 from ..records import new_ids
-from .milvus_client import MOST_BYTES, Link, Row
+from .milvus_client import MAX_BYTES, Link, Row
 from .milvus_filters import decoded, encoded, joined, pieces
 from .milvus_rows import FILES, NO_VECTOR
 
@@ -41,7 +41,7 @@ class Files:
             if newest is None:
                 return None
             where = f"{_named(key)} and version == {newest['version']}"
-            pages = self._link.pages(FILES, where, ["part", "data"], MOST_BYTES // _PIECE_BYTES)
+            pages = self._link.pages(FILES, where, ["part", "data"], MAX_BYTES // _PIECE_BYTES)
             texts = {row["part"]: row["data"] for page in pages for row in page}
             if len(texts) == newest["parts"]:
                 return joined(texts[n] for n in range(len(texts)))

@@ -20,7 +20,7 @@ VECTOR = "embedding"
 NO_VECTOR: Row = {VECTOR: [0.0, 0.0]}
 
 # A row must fit into one message of the log that Milvus writes.
-MOST_DETAILS = 2**20
+MAX_DETAILS = 2**20
 
 # Bytes of a row, at most, without what is long in it.
 ROW_BYTES = 512
@@ -120,9 +120,9 @@ def row_of(visit: Visit) -> Row:
     """
     path = np.asarray(visit.path, _NUMBERS).tobytes()
     size = len(path) + len(visit.crop)
-    if size > MOST_DETAILS:
+    if size > MAX_DETAILS:
         raise GalleryError(
-            f"the path and crop of a visit may have {MOST_DETAILS} bytes (1 MiB) together in Milvus, and those of "
+            f"the path and crop of a visit may have {MAX_DETAILS} bytes (1 MiB) together in Milvus, and those of "
             f"visit {visit.id} have {size}"
         )
     return {

@@ -40,7 +40,7 @@ from .postgres_schema import Index, check_pgvector, open_tables
 # 20 rows by themselves.
 _SPARE = 2
 _CANDIDATES = 4
-_LEAST_CANDIDATES, _MOST_CANDIDATES = 100, 1000
+_MIN_CANDIDATES, _MAX_CANDIDATES = 100, 1000
 _CANDIDATE_COST = 20
 
 _UPSERT = """
@@ -155,8 +155,8 @@ class PostgresStore:
 
     def _index_pays(self, k: int, where: Filter) -> bool:
         """Whether the index must look at so few that it is faster than to compare all that match."""
-        candidates = max(_LEAST_CANDIDATES, _CANDIDATES * k)
-        if candidates > _MOST_CANDIDATES or not self._index.usable():
+        candidates = max(_MIN_CANDIDATES, _CANDIDATES * k)
+        if candidates > _MAX_CANDIDATES or not self._index.usable():
             return False
         text, values = sightings_where(where)
         with self._connections.lent() as connection:
@@ -169,7 +169,7 @@ class PostgresStore:
             return self._searched(connection, _EXACT, queries, k, where)
 
     def _approximate(self, queries: Floats, k: int, where: Filter) -> list[Hits]:
-        candidates = str(max(_LEAST_CANDIDATES, _CANDIDATES * k))
+        candidates = str(max(_MIN_CANDIDATES, _CANDIDATES * k))
         with self._connections.transaction() as connection:
             connection.execute("SELECT set_config('hnsw.ef_search', %s, true)", (candidates,))
             return self._searched(connection, _APPROXIMATE, queries, k, where)

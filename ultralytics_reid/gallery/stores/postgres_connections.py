@@ -24,7 +24,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _SCHEMA = "schema="
 _SECRETS = ("password=", "sslpassword=")
 _LONGEST_SCHEMA = 63
-_MOST_IDLE = 4
+_MAX_IDLE = 4
 # None of these may hang for ever: a server that can't be reached, that went silent, that takes too long.
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": 5,
@@ -197,7 +197,7 @@ class Connections:
         if not sound:
             # Whatever broke it may have broken the others.
             self._drop_idle()
-        if sound and not self._closed and len(self._waiting()) < _MOST_IDLE:
+        if sound and not self._closed and len(self._waiting()) < _MAX_IDLE:
             self._waiting().append(connection)
         else:
             connection.close()

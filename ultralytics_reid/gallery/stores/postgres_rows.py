@@ -18,7 +18,7 @@ VISIT_COLUMNS = "id, identity, camera, class, began, ended, probability, path, c
 BARE_VISIT_COLUMNS = VISIT_COLUMNS.replace("path, crop", "''::bytea, ''::bytea")
 
 _PATH_COLUMNS = 5
-_MOST_ID = 2**63 - 1
+_MAX_ID = 2**63 - 1
 _REAL = 700
 
 _BOTH = {
@@ -85,7 +85,7 @@ def _values(where: Filter) -> dict[str, Any]:
 
 def _whole(numbers: Iterable[int]) -> list[int]:
     """Numbers that can be in a table; others match nothing there."""
-    return sorted(int(n) for n in numbers if -_MOST_ID <= n <= _MOST_ID)
+    return sorted(int(n) for n in numbers if -_MAX_ID <= n <= _MAX_ID)
 
 
 class Binary(NamedTuple):

@@ -16,7 +16,7 @@ from .postgres_connections import Address, Connection, Connections
 
 FORMAT = 1
 # pgvector indexes half-precision vectors up to here, and others only up to half of it.
-MOST_INDEXED_DIMS = 4000
+MAX_INDEXED_DIMS = 4000
 # From here an index pays: what it adds to each write, it saves in one or two searches.
 INDEXED_FROM = 50_000
 
@@ -24,12 +24,12 @@ INDEXED_FROM = 50_000
 # reads them in a row; a larger one is kept aside.
 _INLINE_DIMS = 1800
 _PAGE_TARGET = 8160
-_LEAST_PGVECTOR = (0, 8)
+_MIN_PGVECTOR = (0, 8)
 _OPENING, _INDEXING = 0x5265_4944, 0x5265_4945
 _LOOK_AGAIN = 60.0
 _BYTES_PER_NODE = 600
-_MOST_MEMORY_MB = 2048
-_LEAST_MEMORY_MB = 64
+_MAX_MEMORY_MB = 2048
+_MIN_MEMORY_MB = 64
 _INDEX = "sightings_embedding"
 _LOGGER = logging.getLogger("ultralytics")
 
@@ -161,7 +161,7 @@ def check_pgvector(connection: Connection, address: Address) -> str:
     """
     row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
     version = str(row[0]) if row else "none"
-    if row is None or tuple(int(n) for n in version.split(".")[:2]) < _LEAST_PGVECTOR:
+    if row is None or tuple(int(n) for n in version.split(".")[:2]) < _MIN_PGVECTOR:
         raise GalleryError(
             f"the gallery {address.uri} needs pgvector 0.8 or newer, and its database has {version}: "
             f"install it on the server and run ALTER EXTENSION vector UPDATE"
@@ -192,7 +192,7 @@ class Index:
     def usable(self) -> bool:
         """Whether there is one; if it would pay, and there is none, it is begun in the background."""
         due = time.monotonic() - self._looked >= _LOOK_AGAIN
-        if not self._there and due and self._dim <= MOST_INDEXED_DIMS:
+        if not self._there and due and self._dim <= MAX_INDEXED_DIMS:
             self._looked = time.monotonic()
             with self._connections.lent() as connection:
                 self._there = _is_valid(connection)
@@ -210,8 +210,8 @@ class Index:
         Raises:
             GalleryError: If embeddings have too many dimensions for one, or the server refuses.
         """
-        if self._dim > MOST_INDEXED_DIMS:
-            raise GalleryError(f"embeddings of {self._dim} dimensions can't be indexed, at most {MOST_INDEXED_DIMS}")
+        if self._dim > MAX_INDEXED_DIMS:
+            raise GalleryError(f"embeddings of {self._dim} dimensions can't be indexed, at most {MAX_INDEXED_DIMS}")
         with self._connections.lent() as connection:
             self._there = _is_valid(connection)
             if self._there:
@@ -234,7 +234,7 @@ class Index:
         connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {_INDEX}")
         rows = connection.execute("SELECT count(*) FROM sightings").fetchone() or (0,)
         needed = rows[0] * (2 * self._dim + _BYTES_PER_NODE) >> 20
-        memory = min(_MOST_MEMORY_MB, max(_LEAST_MEMORY_MB, needed))
+        memory = min(_MAX_MEMORY_MB, max(_MIN_MEMORY_MB, needed))
         connection.execute("SELECT set_config('maintenance_work_mem', %s, false)", (f"{memory}MB",))
         connection.execute(
             f"CREATE INDEX CONCURRENTLY {_INDEX} ON sightings "
@@ -250,8 +250,8 @@ class Index:
 
     def note(self, connection: Connection) -> str:
         """What an operator should know of it; empty if nothing."""
-        if self._dim > MOST_INDEXED_DIMS:
-            return f"every search is exact: pgvector indexes {MOST_INDEXED_DIMS} dimensions at most"
+        if self._dim > MAX_INDEXED_DIMS:
+            return f"every search is exact: pgvector indexes {MAX_INDEXED_DIMS} dimensions at most"
         if not _exists(connection) or _is_valid(connection):
             return ""
         return f"the index {_INDEX} is being made, or its making was cut short; until it is whole, searches are exact"
