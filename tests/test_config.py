@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 import pytest
-from scenes import our_args, stock_args
+from synthetic import our_args, stock_args
 from ultralytics.utils import YAML
 from ultralytics.utils.checks import check_yaml
 

@@ -53,7 +53,7 @@ def python(code, *folders, autoload="0"):
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path)), "ULTRALYTICS_REID_AUTOLOAD": autoload}
     command = [sys.executable, "-c", textwrap.dedent(code)]
     # Not from here, where a checkout would be the first thing that Python sees.
-    done = subprocess.run(command, cwd=PACKAGE, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=sys.prefix, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done
 

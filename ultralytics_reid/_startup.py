@@ -81,4 +81,4 @@ def _register() -> None:
 
         warnings.warn(f"ultralytics-reid is not available, reinstall it: {error!r}", RuntimeWarning, stacklevel=2)
     else:
-        register_quietly()
+        register_quietly(sys.modules[HOST])

@@ -5,14 +5,12 @@ from __future__ import annotations
 import functools
 import logging
 import re
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ._startup import HOST
 from .errors import HostError
 
 TRACKER_TYPE = "reid_botsort"
@@ -58,26 +56,32 @@ def register() -> None:
         HostError: If the installed Ultralytics lacks something that the tracker stands on.
     """
     try:
-        host = import_module(HOST)
+        host = _host()
     except ModuleNotFoundError as error:
         raise HostError(f"there is no module {error.name}; {_tested()}") from error
     _check(host)
     _add_to(host)
 
 
-def register_quietly() -> None:
+def register_quietly(host: ModuleType) -> None:
     """Register with the host just imported, for the start-up hook.
 
     Where the host lacks something it says so, leaves the host's own trackers usable, and lets the error come when
-    somebody asks for ours.
+    ours is asked for.
+
+    Args:
+        host: The host's module of trackers, `ultralytics.trackers.track`.
     """
-    host = sys.modules[HOST]
     try:
         _check(host)
     except HostError as error:
         _LOGGER.warning(f"{TRACKER_TYPE} is not available: {error}")
     if all(hasattr(host, name) for name in _CHANGED):
         _add_to(host)
+
+
+def _host() -> ModuleType:
+    return import_module("ultralytics.trackers.track")
 
 
 def _check(host: ModuleType) -> None:
@@ -126,7 +130,7 @@ class _Deferred:
 
 
 def _tracker_class() -> Any:
-    _check(sys.modules[HOST])
+    _check(_host())
     from .tracking.tracker import ReIDBOTSORT
 
     return ReIDBOTSORT

@@ -203,10 +203,8 @@ def after_update(predictor: Any) -> None:
     Args:
         predictor: The host's predictor; one whose trackers aren't this package's is left alone.
     """
-    from .tracker import ReIDBOTSORT
-
     trackers = getattr(predictor, "trackers", [])
-    if predictor.args.mode != "track" or not trackers or not isinstance(trackers[0], ReIDBOTSORT):
+    if predictor.args.mode != "track" or not trackers or not getattr(trackers[0], "attaches_identities", False):
         return
     stream = predictor.dataset.mode == "stream"
     trackers[0].keep_through_reset = False  # from here on a reset is meant

@@ -67,7 +67,10 @@ class ReIDBOTSORT(BOTSORT):
         starts_at: When its clock was 0, seconds since 1970; None where nobody knows.
         recipe: How its embeddings are made, for those who search the gallery later.
         connection: The way to the gallery, which all cameras of a process share; None where there is none.
+        attaches_identities: Marks trackers whose results `callbacks.after_update` completes.
     """
+
+    attaches_identities = True
 
     def __init__(self, args: Any) -> None:
         self.config = Config.from_args(args)

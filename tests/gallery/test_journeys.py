@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 import numpy as np
 import polars as pl
 import pytest
+from gallery_visits import MORNING, visitors
 from hypothesis import example, given
 from hypothesis import strategies as st
-from walks import MORNING, visitors
 
 from ultralytics_reid.errors import GalleryError
 from ultralytics_reid.gallery.export import tabular as tables

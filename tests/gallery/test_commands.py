@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 import polars as pl
 import pytest
+from gallery_visits import MORNING, walk
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from walks import MORNING, walk
 
 from ultralytics_reid import Gallery
 from ultralytics_reid.appearance.embedding import unit

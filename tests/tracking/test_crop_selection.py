@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scenes import Person, Scene, boxes, crowd, ids_of, image, make_tracker
+from synthetic import Person, Scene, boxes, crowd, ids_of, image, make_tracker
 
 from ultralytics_reid.tracking.crop_selection import unambiguous
 

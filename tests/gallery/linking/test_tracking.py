@@ -13,9 +13,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from scenes import Person, Scene, crowd, ids_of, image, make_tracker, run
-from test_gallery_link import Moody
-from test_tracker import returning
+from moody_store import Moody
+from synthetic import Person, Scene, crowd, ids_of, image, make_tracker, returning, run
 from ultralytics import YOLO
 
 from ultralytics_reid import (
@@ -508,10 +507,10 @@ class TestRuns:
             import sys
             sys.path[:0] = {sys.path!r}
             import atexit
-            from scenes import Scene, make_tracker, run
-            from test_gallery_link import Moody
-            from test_gallery_tracking import people
-            from ultralytics_reid.gallery import connection
+            from synthetic import Scene, make_tracker, run
+            from moody_store import Moody
+            from test_tracking import people
+            from ultralytics_reid.gallery.linking import connection
             from ultralytics_reid.gallery.stores import open_store
             stores = []
             connection.open_store = lambda *given: stores.append(Moody(open_store(*given))) or stores[-1]

@@ -83,9 +83,9 @@ class Scene:
             yield boxes(rows), np.array(feats, np.float32).reshape(-1, self.dim), [p for p, _ in seen]
 
     def _look(self, look):
-        if look not in self.crop_scores:
-            self.crop_scores[look] = np.random.default_rng(1000 + look).normal(size=self.dim)
-        return self.crop_scores[look]
+        if look not in self.looks:
+            self.looks[look] = np.random.default_rng(1000 + look).normal(size=self.dim)
+        return self.looks[look]
 
 
 def boxes(rows):
@@ -114,3 +114,26 @@ def ids_of(out, person, first=0, last=None):
 def crowd(*, others=3, length=200):
     """Some who stay, so that there is something to calibrate on."""
     return [Person([(0, length)], (80 + 120 * n, 380), look=10 + n) for n in range(others)]
+
+
+def crowded(seed, looks, miss):
+    rng = np.random.default_rng(seed)
+    people = []
+    for n in range(16):
+        spans = [(s := int(rng.integers(0, 180)), s + int(rng.integers(2, 60))) for _ in range(3)]
+        step = tuple(rng.normal(0, 3, 2))
+        start = rng.uniform(80, 400, 2) - np.multiply(step, 100)
+        people.append(Person(spans, tuple(start), step, look=n % looks, cls=int(n % 5 == 0)))
+    for detections, feats, _ in Scene(people, 200, noise=0.6, seed=seed).frames():
+        seen = rng.random(len(detections)) > miss
+        yield detections[seen], feats[seen]
+
+
+def returning(gap=60, *, look=0, cls=0, back_cls=None, elsewhere=None):
+    """Somebody who walks for 60 frames and comes back after a gap; and some others."""
+    first = Person([(0, 60)], (60, 120), (3, 0), look=look, cls=cls)
+    back = 61 + gap
+    start = elsewhere or (60, 120)
+    second = Person([(back, back + 60)], start, (3, 0), look=look, cls=cls if back_cls is None else back_cls)
+    second.start = (start[0] - 3 * back, start[1])
+    return Scene([first, second, *crowd(length=back + 60)], back + 60)

@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from moody_store import Moody
 
 from ultralytics_reid import Gallery, GalleryError
 from ultralytics_reid.appearance.calibration import ScoreModel
@@ -38,7 +38,7 @@ from ultralytics_reid.gallery.linking.session import CameraSession
 from ultralytics_reid.gallery.linking.topology import Topology
 from ultralytics_reid.gallery.linking.worker import GalleryWorker
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, LAST_ID, Filter
-from ultralytics_reid.gallery.retention import MIN_CLEAN_CROPS, evidence_key
+from ultralytics_reid.gallery.retention import EVIDENCE_PREFIX, evidence_key
 from ultralytics_reid.gallery.stores import open_store
 
 DIM = 64
@@ -52,47 +52,6 @@ def look(who, noise=0.0, seed=0):
     """`(DIM,)`, what somebody looks like; with noise, for a moment."""
     clean = np.random.default_rng(who).normal(size=DIM)
     return unit((clean + noise * np.random.default_rng(10_000 + seed).normal(size=DIM)).astype(np.float32))
-
-
-class Moody:
-    """A store that is away, breaks, or lets its callers wait, when it is told to.
-
-    Attributes:
-        away: Whether every call fails for now, or the names of those that do.
-        broken: What every call raises, if not None.
-        held: Names of calls that wait until `release`; `waits` is set while one does.
-        before: By name, what is done once before a call.
-        calls: How often what was called.
-    """
-
-    def __init__(self, store):
-        self._store = store
-        self.away, self.broken = False, None
-        self.held, self.waits, self._go = set(), threading.Event(), threading.Event()
-        self.before, self.calls = {}, Counter()
-
-    def __getattr__(self, name):
-        attribute = getattr(self._store, name)
-        if not callable(attribute) or name == "close":
-            return attribute
-
-        def call(*args, **kwargs):
-            self.calls[name] += 1
-            if name in self.held:
-                self.waits.set()
-                assert self._go.wait(PATIENCE)
-            if self.away is True or (self.away and name in self.away):
-                raise GalleryUnavailable("away on demand")
-            if self.broken is not None:
-                raise self.broken
-            self.before.pop(name, lambda: None)()
-            return attribute(*args, **kwargs)
-
-        return call
-
-    def release(self):
-        self.held = set()
-        self._go.set()
 
 
 @pytest.fixture(scope="module")
@@ -618,7 +577,7 @@ class TestAway:
         assert here["b"][0] == first
         assert first != here["b"][1] < FIRST_LOCAL_ID
         assert consistent(store)
-        assert len(store.blobs(MIN_CLEAN_CROPS)) == 1
+        assert len(store.blobs(EVIDENCE_PREFIX)) == 1
 
     @pytest.mark.parametrize("call", ["upsert", "visits"])
     def test_wherever_it_fails_the_camera_hears_who_it_was(self, connect, call):
@@ -909,7 +868,7 @@ class TestEvidence:
         for n in range(3):
             one.send(line, EvidenceUpdate(evidence(scale=float(n + 1))))
             answers(one, line)
-        assert len(store.blobs(MIN_CLEAN_CROPS)) == 1
+        assert len(store.blobs(EVIDENCE_PREFIX)) == 1
         assert one.failed is None
         other, _ = connect()
         again, elsewhere = other.open_channel(camera, START), other.open_channel("somewhere else", START)

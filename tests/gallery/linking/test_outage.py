@@ -1,7 +1,7 @@
 """A real database server that is killed while cameras are tracked: tracking goes on, and what it missed arrives."""
 
 import pytest
-from scenes import Person, Scene, boxes, crowd, image, make_tracker
+from synthetic import Person, Scene, boxes, crowd, image, make_tracker
 
 from ultralytics_reid import GalleryAway, GalleryBack, Linked
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, Filter

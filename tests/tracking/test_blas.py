@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scenes import boxes, image, make_tracker
+from synthetic import boxes, image, make_tracker
 from threadpoolctl import threadpool_info, threadpool_limits
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scenes import Person, Scene, boxes, crowd, ids_of, image, make_tracker, run, stock_args
+from synthetic import Person, Scene, boxes, crowd, ids_of, image, make_tracker, run, stock_args
 from ultralytics.trackers.bot_sort import BOTSORT
 
 from ultralytics_reid import Revival, RevivalReverted, revivals

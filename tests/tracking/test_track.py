@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from scenes import make_tracker, our_args
+from synthetic import make_tracker, our_args
 from test_tracker import cached
 from ultralytics import YOLO
 from ultralytics.utils import LOGGER

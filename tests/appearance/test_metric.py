@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scenes import make_tracker
+from synthetic import make_tracker
 
 from ultralytics_reid.appearance.calibration import LEARNED, PRIORS, ScoreModel
 from ultralytics_reid.appearance.embedding import unit

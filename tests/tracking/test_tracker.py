@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scenes import Person, Scene, boxes, crowd, ids_of, image, make_tracker, our_args, run, stock_args
+from synthetic import Person, Scene, boxes, crowd, ids_of, image, make_tracker, our_args, returning, run, stock_args
 from ultralytics.engine.results import OBB, Boxes
 from ultralytics.trackers.bot_sort import BOTSORT, BOTrack
 from ultralytics.utils import LOGGER
@@ -10,16 +10,6 @@ from ultralytics.utils import LOGGER
 from ultralytics_reid import EmbeddingError, ReIDBOTSORT
 
 OFF = {"memory_seconds": 0.0, "fuse_appearance": False}
-
-
-def returning(gap=60, *, look=0, cls=0, back_cls=None, elsewhere=None):
-    """Somebody who walks for 60 frames and comes back after a gap; and some others."""
-    first = Person([(0, 60)], (60, 120), (3, 0), look=look, cls=cls)
-    back = 61 + gap
-    start = elsewhere or (60, 120)
-    second = Person([(back, back + 60)], start, (3, 0), look=look, cls=cls if back_cls is None else back_cls)
-    second.start = (start[0] - 3 * back, start[1])
-    return Scene([first, second, *crowd(length=back + 60)], back + 60)
 
 
 class TestReturns:

@@ -1,4 +1,4 @@
-"""What is Milvus's own in a gallery in Milvus; what every store must do is in test_gallery_stores.py."""
+"""What is Milvus's own in a gallery in Milvus; what every store must do is in test_contract.py."""
 
 import socket
 import threading

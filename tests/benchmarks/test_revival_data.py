@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import benchmarks
+import benchmarks.harness
 from benchmarks.harness import rendered as rendering
 from benchmarks.harness.material import SceneSource, rendered_clips
 from benchmarks.harness.mot.cache import Cache
@@ -32,7 +32,7 @@ from benchmarks.harness.takes import Take, covered, dark_spells, holed, of_seque
 from benchmarks.harness.watch import watch
 from ultralytics_reid.scenes import Scene, SceneOptions
 
-BENCHMARKS = Path(benchmarks.__path__[0])
+BENCHMARKS = Path(benchmarks.harness.__file__).parents[1]
 FPS = 10.0
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scenes import our_args
+from synthetic import our_args
 from ultralytics import RTDETR, YOLO
 
 from ultralytics_reid import ConfigError, EmbeddingError, ReIDBOTSORT
@@ -179,7 +179,7 @@ class TestBuilding:
                 self.asked = len(xyxy)
                 return np.eye(len(xyxy), 8, dtype=np.float32)
 
-        from scenes import boxes, image
+        from synthetic import boxes, image
 
         tracker = ReIDBOTSORT(our_args())
         tracker.embedder = embedder = Counting()
@@ -194,7 +194,7 @@ class TestBuilding:
         assert "/64x32-unit-flip/6" in tracker.embedder.fingerprint
 
     def test_boxes_that_lean_and_outlines_reach_the_encoder(self):
-        from scenes import SHAPE, image
+        from synthetic import SHAPE, image
         from ultralytics.engine.results import OBB
 
         class Regions(Means):
@@ -212,7 +212,7 @@ class TestBuilding:
             assert embedder.regions.masks == [expected]
 
     def test_memory_of_one_embedder_is_not_compared_with_another_s_vectors(self):
-        from scenes import boxes, image
+        from synthetic import boxes, image
 
         tracker = ReIDBOTSORT(our_args())
         for name in ("first", "second"):

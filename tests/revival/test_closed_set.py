@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import Person, Scene, ids_of, image, make_tracker, our_args, run
-from test_crowds import crowded
+from synthetic import Person, Scene, crowded, ids_of, image, make_tracker, our_args, run
 
 from ultralytics_reid import Config, ConfigError, RevivalReverted
 

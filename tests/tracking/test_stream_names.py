@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scenes import args_of, make_tracker, our_args
+from synthetic import args_of, make_tracker, our_args
 from ultralytics.data.loaders import LoadStreams
 from ultralytics.utils import ops
 

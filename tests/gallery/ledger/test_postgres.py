@@ -231,7 +231,7 @@ def test_a_statement_that_takes_too_long_is_given_up(server, database, opened):
 
     store = opened(query="?options=-c%20statement_timeout%3D200ms")
     with psycopg.connect(server.uri(database)) as other:
-        other.execute("LOCK TABLE ultralytics_reid.association.last_seen")
+        other.execute("LOCK TABLE ultralytics_reid.sightings")
         with pytest.raises(GalleryUnavailable, match="statement timeout"):
             store.upsert(*visit_of_five(1))
     store.upsert(*visit_of_five(1))
@@ -459,7 +459,7 @@ def filled(server, database, opened):
     def fill(records, query=""):
         store = opened(query=query)
         store.upsert(records)
-        server.execute("ANALYZE ultralytics_reid.association.last_seen", database)
+        server.execute("ANALYZE ultralytics_reid.sightings", database)
         assert store.build_index()
         return store
 

@@ -1,10 +1,10 @@
 """Identities that somebody merges by hand while a camera that knows them is tracked."""
 
 import pytest
-from scenes import Person, Scene, crowd, image, make_tracker
+from synthetic import Person, Scene, crowd, image, make_tracker
 
 from ultralytics_reid import Gallery, Linked
-from ultralytics_reid.gallery.linking import linker as registrar
+from ultralytics_reid.gallery.linking import linker
 
 LENGTH = 200
 
@@ -12,7 +12,7 @@ LENGTH = 200
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     """Trackers look for merges whenever they can, not twice a minute."""
-    monkeypatch.setattr(registrar, "_REREAD", 0.0)
+    monkeypatch.setattr(linker, "_REREAD", 0.0)
 
 
 def test_a_running_tracker_follows(tmp_path):

@@ -1,23 +1,9 @@
 """Whatever happens in a crowd, no two boxes of a frame have the same id, and nothing breaks."""
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import Person, Scene, crowd, ids_of, image, make_tracker, run
-
-
-def crowded(seed, looks, miss):
-    rng = np.random.default_rng(seed)
-    people = []
-    for n in range(16):
-        spans = [(s := int(rng.integers(0, 180)), s + int(rng.integers(2, 60))) for _ in range(3)]
-        step = tuple(rng.normal(0, 3, 2))
-        start = rng.uniform(80, 400, 2) - np.multiply(step, 100)
-        people.append(Person(spans, tuple(start), step, look=n % looks, cls=int(n % 5 == 0)))
-    for detections, feats, _ in Scene(people, 200, noise=0.6, seed=seed).frames():
-        seen = rng.random(len(detections)) > miss
-        yield detections[seen], feats[seen]
+from synthetic import Person, Scene, crowd, crowded, ids_of, image, make_tracker, run
 
 
 @settings(max_examples=12, deadline=None)
@@ -61,4 +47,4 @@ def test_a_long_walk_takes_no_more_memory_than_a_short_one(memory):
     for detections, feats, _ in Scene([Person([(0, 600)], (200, 200))], 600).frames():
         tracker.update(detections, image(), feats=feats)
     (track,) = tracker.tracked_stracks
-    assert len(track.tracklet._untaught) < 60
+    assert len(track.tracklet._pending) < 60

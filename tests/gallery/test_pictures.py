@@ -8,10 +8,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from gallery_visits import MORNING, SIZES, visitors
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from walks import MORNING, SIZES, visitors
 
 from ultralytics_reid.errors import GalleryError
 from ultralytics_reid.gallery.export import contact_sheet as sheet
