@@ -112,7 +112,7 @@ class TestAskingForOurs:
 def test_registering_again_changes_nothing():
     before = dict(host.TRACKER_MAP), host.check_yaml
     register()
-    registration.register_quietly()
+    registration.register_quietly(host)
     assert (dict(host.TRACKER_MAP), host.check_yaml) == before
 
 
@@ -132,7 +132,7 @@ class TestHostThatDoesntFit:
 
     def test_the_hook_warns_and_asking_for_ours_says_why(self, monkeypatch, unregistered, warned):
         monkeypatch.delattr(byte_tracker.BYTETracker, "_first_association")
-        registration.register_quietly()
+        registration.register_quietly(host)
         assert "_first_association" in warned[0]
         with pytest.raises(HostError, match="_first_association"):
             host.TRACKER_MAP["reid_botsort"](args=None)
@@ -142,12 +142,12 @@ class TestHostThatDoesntFit:
         monkeypatch.delattr(host, name)
         with pytest.raises(HostError, match=name):
             register()
-        registration.register_quietly()
+        registration.register_quietly(host)
         assert name in warned[0]
 
     def test_lacking_the_module_is_an_error(self, monkeypatch):
-        monkeypatch.setattr(registration, "HOST", "ultralytics.trackers.gone")
-        with pytest.raises(HostError, match=r"no module ultralytics\.trackers\.gone"):
+        monkeypatch.setitem(sys.modules, "ultralytics.trackers.track", None)
+        with pytest.raises(HostError, match=r"no module ultralytics\.trackers\.track"):
             register()
 
     @pytest.mark.parametrize("version", ["8.4.174", "8.3.999", "8.4.191", "9.0.0rc1"])
