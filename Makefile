@@ -1,4 +1,4 @@
-.PHONY: test lint demo clean
+.PHONY: test lint demo clean docs reference animation
 
 # Everything that CI checks, in a temporary environment of its own: some 15 minutes, 8 GB.
 test:
@@ -19,5 +19,19 @@ demo: .venv-demo/ready
 	.venv-demo/bin/python -m pip install --editable .
 	touch $@
 
+# The documentation, in site/: strictly, and without the network. With pip install --group docs
+docs:
+	python -m tools.reference --check
+	zensical build --clean --strict
+	python -m tools.check_site site
+
+# Pages of docs/reference/ that come from the code.
+reference:
+	python -m tools.reference
+
+# The animation in README, of a generated scene: minutes.
+animation:
+	python -m tools.animation
+
 clean:
-	rm -rf .venv-demo demo-output dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf .venv-demo demo-output site .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
