@@ -1,4 +1,4 @@
-.PHONY: test lint demo clean docs reference animation
+.PHONY: test yaml lint demo clean docs reference animation build
 
 # Everything that CI checks, in a temporary environment of its own: some 15 minutes, 8 GB.
 test:
@@ -9,6 +9,11 @@ lint:
 	ruff check .
 	ruff format --check .
 	mypy
+
+# The shipped YAMLs, from the keys in ultralytics_reid/config.py.
+yaml:
+	python -m ultralytics_reid.config > trackers/reid_botsort.yaml
+	python -m ultralytics_reid.config gallery=gallery.db > trackers/reid_gallery.yaml
 
 demo: .venv-demo/ready
 	.venv-demo/bin/ultralytics-reid demo
@@ -32,6 +37,10 @@ reference:
 # The animation in README, of a generated scene: minutes.
 animation:
 	python -m tools.animation
+
+# The wheel and the source distribution, in dist/. With pip install build
+build:
+	python -m build --outdir dist .
 
 clean:
 	rm -rf .venv-demo demo-output site .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

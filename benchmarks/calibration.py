@@ -29,7 +29,7 @@ from ultralytics_reid import Revival
 from ultralytics_reid.appearance.tracklet import Tracklet
 from ultralytics_reid.drawing.colors import COLORS
 from ultralytics_reid.memory.bank import MemoryBank
-from ultralytics_reid.revival.candidates import MAX_APPEARANCE
+from ultralytics_reid.tuning import MAX_APPEARANCE
 
 TITLES = {PETS: "PETS by person", TUD: "TUD-Stadtmitte"}
 # Seconds that lie between a crop and what it is compared with: the one clip lasts two minutes, the other seven seconds.

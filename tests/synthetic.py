@@ -1,6 +1,6 @@
 """Generated people: boxes and embeddings of who walks where, when, and whose crop is how good."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from ultralytics.engine.results import Boxes
@@ -8,6 +8,7 @@ from ultralytics.utils import YAML, IterableSimpleNamespace
 from ultralytics.utils.checks import check_yaml
 
 from ultralytics_reid import ReIDBOTSORT, tracker_yaml
+from ultralytics_reid.tuning import Tuning
 
 SHAPE = (480, 640)
 
@@ -25,8 +26,13 @@ def our_args(**overrides):
     return args_of(tracker_yaml(), **overrides)
 
 
+_CONSTANTS = {f.name for f in fields(Tuning)}
+
+
 def make_tracker(*, fps=10, **overrides):
-    tracker = ReIDBOTSORT(our_args(**overrides))
+    """A tracker with other keys of the YAML, or other constants (`Tuning`), than the shipped ones."""
+    tuning = Tuning(**{k: v for k, v in overrides.items() if k in _CONSTANTS})
+    tracker = ReIDBOTSORT(our_args(**{k: v for k, v in overrides.items() if k not in _CONSTANTS}), tuning)
     tracker.fps = fps
     return tracker
 

@@ -1,6 +1,5 @@
 """What a tracker YAML may say, and what is said of it when it doesn't."""
 
-import dataclasses
 import re
 
 import pytest
@@ -9,6 +8,7 @@ from ultralytics.utils import YAML
 from ultralytics.utils.checks import check_yaml
 
 from ultralytics_reid import Config, ConfigError, tracker_yaml
+from ultralytics_reid.config import keys, render_yaml
 
 
 def load(**overrides):
@@ -25,13 +25,38 @@ def test_stocks_keys_keep_their_names_and_defaults_but_for_with_reid():
     assert differ == {"tracker_type", "with_reid"}
 
 
-def test_every_key_of_ours_is_in_the_yaml_with_a_comment_that_gives_its_type():
-    lines = tracker_yaml().read_text().splitlines()
-    keys = {f.name for f in dataclasses.fields(Config)}
+@pytest.mark.parametrize(
+    ("name", "changes"), [("reid_botsort.yaml", {}), ("reid_gallery.yaml", {"gallery": "gallery.db"})]
+)
+def test_the_shipped_yamls_are_rendered_from_the_config(name, changes):
+    assert tracker_yaml(name).read_text(encoding="utf-8") == render_yaml(**changes), "run `make yaml`"
+
+
+def test_every_key_has_a_comment_that_gives_its_type():
+    lines = tracker_yaml().read_text(encoding="utf-8").splitlines()
     commented = {
         m[1] for line in lines if (m := re.match(r"(\w+): .+ # \((str|float|int|bool|float \| str)\) \S", line))
     }
-    assert keys <= commented
+    assert {key.name for key in keys()} == commented
+
+
+def test_there_are_at_most_thirty_keys_of_ours():
+    assert sum(key.ours for key in keys()) <= 30
+
+
+@pytest.mark.parametrize(
+    ("old", "told"),
+    [
+        ("normalise", "'normalise' is called 'normalize' now"),
+        ("most_speed", "'most_speed' is no key any more but a constant, 10.0"),
+        ("doubt", "'doubt' is no key any more but a constant, True"),
+        ("recognise_seconds", "'recognise_seconds' is no key any more but a constant, 4.0"),
+        ("shortlist", "'shortlist' is no key any more but a constant, 32"),
+    ],
+)
+def test_a_key_of_an_earlier_version_is_told_what_became_of_it(old, told):
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        load(**{old: 1})
 
 
 def test_the_yaml_with_a_gallery_differs_in_nothing_else():
@@ -51,8 +76,8 @@ def test_stocks_own_yaml_is_enough():
         ("memory_seconds", "long", "got 'long' (str)"),
         ("memory_seconds", True, "got True (bool)"),
         ("memory_seconds", float("nan"), "got nan"),
-        ("memory_prototypes", 0, "int in [1, 64], got 0"),
-        ("memory_prototypes", 2.5, "int in [1, 64], got 2.5"),
+        ("memory_identities", 0, "int in [1, 1e+06], got 0"),
+        ("memory_identities", 2.5, "int in [1, 1e+06], got 2.5"),
         ("false_revival_rate", 1.1, "float in [1e-06, 1], got 1.1"),
         ("fuse_appearance", 1, "bool, got 1 (int)"),
         ("provisional", "sometimes", "show|hide, got 'sometimes'"),
@@ -114,19 +139,19 @@ def test_times_and_cameras_of_a_gallery():
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("given", "told"),
     [
-        ({"with_reid": False}, "'gallery' needs with_reid: True and memory_seconds above 0"),
-        ({"memory_seconds": 0}, "'gallery' needs with_reid: True and memory_seconds above 0"),
+        ({"with_reid": False}, "'gallery' requires with_reid: True and memory_seconds > 0"),
+        ({"memory_seconds": 0}, "'gallery' requires with_reid: True and memory_seconds > 0"),
         ({"max_identities": 5}, "'gallery' and 'max_identities' exclude each other"),
         ({"start_time": "2999-01-01"}, "'start_time' lies in the future, got '2999-01-01'"),
         ({"start_time": "2001-09-09"}, "'start_time' is more than 30 days ago: .* raise 'keep_days', or make it 0"),
     ],
 )
-def test_keys_that_a_gallery_excludes(keys, told):
+def test_keys_that_a_gallery_excludes(given, told):
     with pytest.raises(ConfigError, match=told):
-        load(gallery="site.db", **keys)
-    load(gallery="", **keys)
+        load(gallery="site.db", **given)
+    load(gallery="", **given)
 
 
 def test_old_recordings_are_taken_where_nothing_is_deleted():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import time
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any
 
 from .errors import ConfigError
+from .tuning import Tuning
 
 
 @dataclass(frozen=True)
@@ -44,100 +45,177 @@ class Rule:
         return False
 
 
-def _number(default: float, low: float, high: float, *words: str) -> Any:
-    return field(default=default, metadata={"rule": Rule((str, float) if words else (float,), low, high, words)})
+@dataclass(frozen=True)
+class Key:
+    """One key of a tracker YAML, as the YAML's comments and the reference page of the docs tell it.
 
+    Attributes:
+        name: The key.
+        default: Its value in the shipped YAML.
+        rule: What it may hold.
+        section: Heading that it stands under.
+        help: One line on what it does, with unit and range.
+        ours: Whether this package defines it; if not, it is stock BoT-SORT's.
+    """
 
-def _count(default: int, low: int, high: int) -> Any:
-    return field(default=default, metadata={"rule": Rule((int,), low, high)})
-
-
-def _switch(default: bool) -> Any:
-    return field(default=default, metadata={"rule": Rule((bool,))})
-
-
-def _word(default: str, *words: str) -> Any:
-    return field(default=default, metadata={"rule": Rule((str,), words=words)})
+    name: str
+    default: Any
+    rule: Rule
+    section: str
+    help: str
+    ours: bool = True
 
 
 _SHARE = Rule((float,), 0, 1)
 _A_DAY = 86_400.0
+_GMC = ("sparseOptFlow", "orb", "sift", "ecc", "none")
+_BASE, _BOTSORT, _REID = "", "BoT-SORT specifics", "ReID"
+_CROPS, _MEMORY, _SHOWN = "Crops, for models that see crops", "Memory and revival", "Output"
+_GALLERY, _SOURCE = "Gallery: identities shared by cameras and runs", "Source"
 
 # Stock BoT-SORT's own keys; the host reads them, this package only checks them.
-_HOST_RULES = {
-    "tracker_type": Rule((str,)),
-    "track_high_thresh": _SHARE,
-    "track_low_thresh": _SHARE,
-    "new_track_thresh": _SHARE,
-    "track_buffer": Rule((int,), 0, 10**9),
-    "match_thresh": _SHARE,
-    "fuse_score": Rule((bool,)),
-    "gmc_method": Rule((str,), words=("sparseOptFlow", "orb", "sift", "ecc", "none")),
-    "proximity_thresh": _SHARE,
-    "appearance_thresh": _SHARE,
-    "with_reid": Rule((bool,)),
-    "model": Rule((str,)),
-}
+_HOST_KEYS = tuple(
+    Key(name, default, rule, section, text, ours=False)
+    for section, name, default, rule, text in (
+        (_BASE, "tracker_type", "reid_botsort", Rule((str,)), "Tracker backend: reid_botsort"),
+        (_BASE, "track_high_thresh", 0.25, _SHARE, "First-stage match threshold"),
+        (_BASE, "track_low_thresh", 0.1, _SHARE, "Second-stage threshold for low-score matches"),
+        (_BASE, "new_track_thresh", 0.25, _SHARE, "Start a new track if no match ≥ this; higher reduces false tracks"),
+        (_BASE, "track_buffer", 30, Rule((int,), 0, 10**9), "Frames a lost track is matched by motion; memory goes on"),
+        (_BASE, "match_thresh", 0.8, _SHARE, "Largest fused cost of a match in the first association"),
+        (_BASE, "fuse_score", True, Rule((bool,)), "Fuse the detection score into the IoU cost"),
+        (_BOTSORT, "gmc_method", "sparseOptFlow", Rule((str,), words=_GMC), f"Camera motion: {'|'.join(_GMC)}"),
+        (_BOTSORT, "proximity_thresh", 0.5, _SHARE, "Min IoU for appearance; only with fuse_appearance: False"),
+        (_BOTSORT, "appearance_thresh", 0.8, _SHARE, "Min similarity; only with fuse_appearance: False"),
+        (_REID, "with_reid", True, Rule((bool,)), "Use appearance; the one default that differs from botsort.yaml"),
+        (
+            *(_REID, "model", "auto", Rule((str,))),
+            "Embeddings: auto = the detector's features | torchreid name, as osnet_x0_25 | path of a .pt, .onnx, "
+            "OpenVINO folder | package.module:factory",
+        ),
+    )
+)
+_HOST_RULES = {key.name: key.rule for key in _HOST_KEYS}
 # Put into the namespace by the host, not by a user.
 _HOST_EXTRAS = frozenset({"device"})
 # What the host does without.
 _HOST_OPTIONAL = frozenset({"model", "tracker_type"})
+# Keys of earlier versions, and what they are called now.
+_RENAMED = {
+    "normalise": "normalize",
+    "recognise_seconds": "recognize_seconds",
+    "most_speed": "max_speed",
+    "doubt": "reverify",
+}
+_CONSTANTS = frozenset(f.name for f in fields(Tuning))
+
+
+def _key(section: str, default: Any, rule: Rule, text: str) -> Any:
+    return field(default=default, metadata={"rule": rule, "section": section, "help": text})
+
+
+def _number(section: str, default: float, low: float, high: float, text: str) -> Any:
+    return _key(section, default, Rule((float,), low, high), text)
+
+
+def _count(section: str, default: int, low: int, high: int, text: str) -> Any:
+    return _key(section, default, Rule((int,), low, high), text)
+
+
+def _switch(section: str, default: bool, text: str) -> Any:
+    return _key(section, default, Rule((bool,)), text)
+
+
+def _word(section: str, default: str, words: tuple[str, ...], text: str) -> Any:
+    return _key(section, default, Rule((str,), words=words), text)
+
+
+def _text(section: str, default: str, text: str) -> Any:
+    return _key(section, default, Rule((str,), may_be_empty=not default), text)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """This package's own keys; `trackers/reid_botsort.yaml` says what each does.
+    """This package's own keys: defaults, rules, and one line on each; the shipped YAMLs are rendered from them.
 
     Build it with `Config.from_args`, which checks; the constructor doesn't.
     """
 
     with_reid: bool = True
     model: str = "auto"
-    weights: str = field(default="", metadata={"rule": Rule((str,), may_be_empty=True)})
-    crop_height: int = _count(0, 0, 4096)
-    crop_width: int = _count(0, 0, 4096)
-    normalize: str = _word("auto", "auto", "imagenet", "unit")
-    flip_crops: bool = _switch(False)
-    mask_crops: bool = _switch(False)
+    weights: str = _text(_REID, "", "Path of the torchreid model's weights; empty = torchreid's own, of ImageNet")
+    reid_interval: float = _number(
+        *(_REID, 0.5, 0, 60),
+        "0-60 s between two crops of a known and unambiguous track; 0 = every box; needs fuse_appearance",
+    )
+    fuse_appearance: bool = _switch(
+        _REID, True, "Fuse appearance into the first association as calibrated evidence; False = stock's min()"
+    )
+    crop_height: int = _count(_CROPS, 0, 0, 4096, "0-4096 px; 0 = as the model says")
+    crop_width: int = _count(_CROPS, 0, 0, 4096, "0-4096 px; 0 = as the model says")
+    normalize: str = _word(
+        *(_CROPS, "auto", ("auto", "imagenet", "unit")),
+        "Of the crops' colors: auto = as the model says | imagenet = its mean and deviation | unit = 0-1",
+    )
+    flip_crops: bool = _switch(_CROPS, False, "Average with the mirrored crop, for twice the time")
+    mask_crops: bool = _switch(_CROPS, False, "Only what a segmentation mask covers; False = the whole box")
+    min_crop_height: float = _number(
+        _CROPS, 24.0, 0, 1e5, "0-100000 px, least box height of a crop that updates memory"
+    )
 
-    reid_interval: float = _number(0.5, 0, 60)
+    memory_seconds: float = _number(
+        _MEMORY, 600.0, 0, 1e9, "0-1e9 s that an identity is remembered after it was last seen; 0 = no revival"
+    )
+    memory_identities: int = _count(
+        _MEMORY, 1000, 1, 1_000_000, "1-1000000 identities at most; the one unseen for longest goes first"
+    )
+    max_identities: int = _count(
+        _MEMORY, 0, 0, 1_000_000, "0-1000000, the number of individuals, if known: no further id is given; 0 = unknown"
+    )
+    false_revival_rate: float = _number(
+        *(_MEMORY, 0.05, 1e-6, 1),
+        "1e-6-1, share of new individuals that may be matched to a known identity; lower is stricter; 1 = best match",
+    )
+    match_class: bool = _switch(
+        _MEMORY, True, "Revive only as the same class; False where the detector confuses classes (car and truck)"
+    )
 
-    fuse_appearance: bool = _switch(True)
-    learn_metric: bool = _switch(True)
-    calibrate: bool = _switch(True)
+    provisional: str = _word(
+        *(_SHOWN, "hide", ("show", "hide")),
+        "Undecided boxes: hide = wait hold_seconds for their id | show = a new id at once, which may change",
+    )
+    hold_seconds: float = _number(
+        _SHOWN, 0.2, 0, 60, "0-60 s that an undecided box waits at most; it waits only where a return is possible"
+    )
 
-    memory_seconds: float = _number(600.0, 0, 1e9)
-    memory_identities: int = _count(1000, 1, 1_000_000)
-    max_identities: int = _count(0, 0, 1_000_000)
-    memory_prototypes: int = _count(8, 1, 64)
-    false_revival_rate: float = _number(0.05, 1e-6, 1)
-    recognize_seconds: float = _number(4.0, 0, 60)
-    motion_seconds: float = _number(2.0, 0, 60)
-    provisional: str = _word("hide", "show", "hide")
-    hold_seconds: float = _number(0.2, 0, 60)
-    confirm_frames: int = _count(2, 1, 100)
-    probation_seconds: float = _number(8.0, 0, 600)
-    merge_seconds: float = _number(30.0, 0, 3600)
-    reverify: bool = _switch(True)
-    max_speed: float = _number(10.0, 0, 1e6)
-    match_class: bool = _switch(True)
-    class_votes: bool = _switch(True)
-    shortlist: int = _count(32, 0, 100_000)
+    gallery: str = _text(
+        *(_GALLERY, ""),
+        "Shared identities: a file, as site.db | postgresql://... | milvus://...; empty = this camera and run only",
+    )
+    camera_id: str = _text(_GALLERY, "auto", "Names of the cameras, one a stream, with commas; auto = from the source")
+    start_time: float | str = _key(
+        *(_GALLERY, "auto", Rule((str, float), 0, 1e11)),
+        "When the video starts: a date and time, as 2026-11-26T08:30:00 | seconds since 1970 | auto = now, for "
+        "recordings after all that the gallery has seen",
+    )
+    topology: str = _text(
+        _GALLERY, "", "Path of a YAML file with travel times between cameras; empty = any time, no shared views"
+    )
+    keep_days: float = _number(_GALLERY, 30.0, 0, 1e6, "0-1000000 days after which the gallery forgets; 0 = never")
+    store_crops: bool = _switch(_GALLERY, False, "Keep an image of each visit in the gallery; False = numbers only")
+    gallery_wait: float = _number(
+        _GALLERY, 0.0, 0, 60, "0-60 s that a frame may wait for the gallery's answer, for repeatable runs; 0 = never"
+    )
 
-    clean_crops: bool = _switch(True)
-    max_covered: float = _number(0.4, 0, 1)
-    min_crop_height: float = _number(24.0, 0, 1e5)
+    fps: float | str = _key(
+        *(_SOURCE, "auto", Rule((str, float), 0.01, 1000, ("auto",))),
+        "0.01-1000 frames/s; auto = from the video, a clock for live streams, 30 for images",
+    )
+    folder_is_video: bool = _switch(
+        _SOURCE, True, "Images of one folder are frames of one video; False = a reset at every image, as the host does"
+    )
 
-    gallery: str = field(default="", metadata={"rule": Rule((str,), may_be_empty=True)})
-    camera_id: str = field(default="auto", metadata={"rule": Rule((str,))})
-    start_time: float | str = field(default="auto", metadata={"rule": Rule((str, float), 0, 1e11)})
-    topology: str = field(default="", metadata={"rule": Rule((str,), may_be_empty=True)})
-    keep_days: float = _number(30.0, 0, 1e6)
-    store_crops: bool = _switch(False)
-    gallery_wait: float = _number(0.0, 0, 60)
-
-    fps: float | str = _number("auto", 0.01, 1000, "auto")  # type: ignore[arg-type]
-    folder_is_video: bool = _switch(True)
+    tuning: Tuning = field(default_factory=Tuning)
 
     @property
     def remembers(self) -> bool:
@@ -150,11 +228,12 @@ class Config:
         return self.with_reid and self.fuse_appearance
 
     @classmethod
-    def from_args(cls, args: Any) -> Config:
+    def from_args(cls, args: Any, tuning: Tuning | None = None) -> Config:
         """Check a tracker namespace and take this package's keys from it.
 
         Args:
             args: The namespace that the host makes of a tracker YAML; keys of ours that are absent get defaults.
+            tuning: Constants in place of the shipped ones, for ablations and tests.
 
         Returns:
             The config.
@@ -173,23 +252,23 @@ class Config:
         if _HIGH in given and given.get(_LOW, 0) > given[_HIGH]:
             raise ConfigError(f"{_LOW} must be at most {_HIGH} ({given[_HIGH]}), got {given[_LOW]}")
         ours = {f.name for f in fields(cls)}
-        config = cls(**{k: v for k, v in given.items() if k in ours})
+        config = cls(**{k: v for k, v in given.items() if k in ours}, tuning=tuning or Tuning())
         config._check_closed_set()
         config._check_gallery()
         return config
 
     def _check_closed_set(self) -> None:
         if self.max_identities and not self.remembers:
-            raise ConfigError("'max_identities' needs with_reid: True and memory_seconds above 0, to know them again")
+            raise ConfigError("'max_identities' requires with_reid: True and memory_seconds > 0")
         if self.max_identities > self.memory_identities:
             most = self.memory_identities
             raise ConfigError(f"'max_identities' must be at most memory_identities ({most}), got {self.max_identities}")
 
     def _check_gallery(self) -> None:
         if self.gallery and not self.remembers:
-            raise ConfigError("'gallery' needs with_reid: True and memory_seconds above 0, to have somebody to tell of")
+            raise ConfigError("'gallery' requires with_reid: True and memory_seconds > 0")
         if self.gallery and self.max_identities:
-            raise ConfigError("'gallery' and 'max_identities' exclude each other: a gallery has everybody's ids")
+            raise ConfigError("'gallery' and 'max_identities' exclude each other: a gallery gives ids of its own")
         _, starts = self.cameras, self.starts
         oldest = time.time() - _A_DAY * self.keep_days if self.keep_days else float("-inf")
         if self.gallery and starts is not None and starts < oldest:
@@ -236,20 +315,61 @@ def _as_text(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
+def keys() -> tuple[Key, ...]:
+    """All keys of a tracker YAML in the order of the shipped one: stock BoT-SORT's and this package's."""
+    ours = (
+        Key(f.name, f.default, f.metadata["rule"], f.metadata["section"], f.metadata["help"])
+        for f in fields(Config)
+        if "rule" in f.metadata
+    )
+    return (*_HOST_KEYS, *ours)
+
+
+def render_yaml(**changes: Any) -> str:
+    """Render a tracker YAML with a comment on every key, as `trackers/*.yaml` are.
+
+    Args:
+        **changes: Values in place of defaults.
+    """
+    lines = [
+        "# ultralytics-reid, AGPL-3.0-or-later",
+        "",
+        '# BoT-SORT with a long-term appearance memory bank, for mode="track"',
+        "# Generated from ultralytics_reid/config.py by `make yaml`",
+    ]
+    section = None
+    for key in keys():
+        if key.section != section:
+            section = key.section
+            lines += ["", f"# {section}"] if section else [""]
+        kinds = " | ".join(kind.__name__ for kind in key.rule.kinds[::-1])
+        lines.append(f"{key.name}: {_as_yaml(changes.get(key.name, key.default))} # ({kinds}) {key.help}")
+    return "\n".join(lines) + "\n"
+
+
+def _as_yaml(value: Any) -> str:
+    return '""' if value == "" else str(value)
+
+
 def _rules() -> dict[str, Rule]:
-    return {**{f.name: _rule(f) for f in fields(Config) if "rule" in f.metadata}, **_HOST_RULES}
-
-
-def _rule(key: Field[Any]) -> Rule:
-    rule: Rule = key.metadata["rule"]
-    assert key.default is not MISSING
-    return rule
+    return {key.name: key.rule for key in keys()}
 
 
 def _check(key: str, value: object, rules: dict[str, Rule]) -> None:
+    if key in _RENAMED and _RENAMED[key] in rules:
+        raise ConfigError(f"'{key}' is called '{_RENAMED[key]}' now (value {value!r})")
+    if (now := _RENAMED.get(key, key)) in _CONSTANTS:
+        default = getattr(Tuning(), now)
+        raise ConfigError(f"'{key}' is no key any more but a constant, {default}; remove it (value {value!r})")
     if key not in rules:
         close = difflib.get_close_matches(key, rules, n=1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
         raise ConfigError(f"unknown key '{key}' in the tracker YAML (value {value!r}){hint}")
     if not rules[key].admits(value):
         raise ConfigError(f"'{key}' must be {rules[key]}, got {value!r} ({type(value).__name__})")
+
+
+if __name__ == "__main__":
+    import sys
+
+    print(render_yaml(**dict(change.split("=") for change in sys.argv[1:])), end="")

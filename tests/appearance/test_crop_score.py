@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from test_metric import people, taught
 
-from ultralytics_reid.appearance.crop_score import LEARN_EVERY, CropScoreModel
+from ultralytics_reid.appearance.crop_score import CropScoreModel
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.appearance.metric import Metric
 from ultralytics_reid.appearance.tracklet import Tracklet
 from ultralytics_reid.association.last_seen import LastSeen
+from ultralytics_reid.tuning import CROP_SCORES_EVERY as LEARN_EVERY
 
 SOMEWHERE = LastSeen(0.0, 0, np.zeros(2), np.zeros(2), 1.0, 100.0)
 

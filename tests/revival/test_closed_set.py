@@ -140,7 +140,7 @@ def test_a_set_starts_again_with_a_reset():
 
 @pytest.mark.parametrize("keys", [{"with_reid": False}, {"memory_seconds": 0.0}])
 def test_a_closed_set_needs_a_memory(keys):
-    with pytest.raises(ConfigError, match=r"max_identities.*memory_seconds above 0"):
+    with pytest.raises(ConfigError, match=r"max_identities.*memory_seconds > 0"):
         Config.from_args(our_args(max_identities=3, **keys))
 
 

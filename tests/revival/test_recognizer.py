@@ -71,7 +71,7 @@ class TestProbation:
         assert (event.previous_id, event.identity_id) == (first, second)
         assert out[event.frame - 2][1] == first
         assert out[event.frame - 1][1] == second
-        assert event.time - (BACK + 1) / 10 < tracker.config.probation_seconds
+        assert event.time - (BACK + 1) / 10 < tracker.config.tuning.probation_seconds
 
     def test_what_is_remembered_of_the_owner_is_as_it_was(self):
         before, after = make_tracker(), make_tracker()

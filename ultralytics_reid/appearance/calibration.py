@@ -9,18 +9,15 @@ import numpy as np
 from scipy.special import ndtri
 
 from .._typing import Bools, Doubles, Floats
-
-_KEPT = 256
-# As many individuals the prior for strangers counts: a handful of people says little of how alike people can be.
-_PRIOR_PEOPLE = 8
-# Below this many pairs of either kind a score says nothing; from so many on it is believed in full.
-_TRUSTED, _BELIEVED = 12, 24
-# Scores that look sharper than this have just not been seen under other light, pose and distance yet.
-_MIN_SPREAD = 0.1
-# Standard deviations between the two kinds from which on they count as told apart.
-_SEPARATE = 4.0
-# Standard deviations below which they don't.
-_TOLD_APART = 1.5
+from ..tuning import (
+    FULL_PAIRS,
+    FULL_SEPARATION,
+    MIN_PAIRS,
+    MIN_SCORE_STD,
+    MIN_SEPARATION,
+    PRIOR_INDIVIDUALS,
+    SCORE_PAIRS,
+)
 
 
 @dataclass(frozen=True)
@@ -51,14 +48,14 @@ class _Pairs:
     def __init__(self) -> None:
         self._pairs: Floats | None = None
         self._used = 0
-        self._scores = np.zeros(_KEPT, np.float32)
+        self._scores = np.zeros(SCORE_PAIRS, np.float32)
         self._moments: tuple[float, float] | None = None
 
     def add(self, a: Floats, b: Floats, project: Callable[[Floats], Floats]) -> None:
-        a, b = a[-_KEPT:], b[-_KEPT:]
+        a, b = a[-SCORE_PAIRS:], b[-SCORE_PAIRS:]
         if self._pairs is None:
-            self._pairs = np.zeros((_KEPT, 2, a.shape[1]), np.float32)
-        rows = (self._used + np.arange(len(a))) % _KEPT
+            self._pairs = np.zeros((SCORE_PAIRS, 2, a.shape[1]), np.float32)
+        rows = (self._used + np.arange(len(a))) % SCORE_PAIRS
         self._pairs[rows, 0], self._pairs[rows, 1] = a, b
         self._scores[rows] = _similarity(self._pairs[rows], project)
         self._used += len(a)
@@ -70,7 +67,7 @@ class _Pairs:
             self._moments = None
 
     def __len__(self) -> int:
-        return min(self._used, _KEPT)
+        return min(self._used, SCORE_PAIRS)
 
     @property
     def kept(self) -> Floats | None:
@@ -146,12 +143,12 @@ class ScoreModel:
     def evidence_weight(self) -> float:
         """How far the model may be believed, from 0 (no evidence) to 1."""
         n = min(len(pairs) + self._assumed(pairs) for pairs in (self._genuine, self._impostor))
-        return float(np.clip((n - _TRUSTED) / (_BELIEVED - _TRUSTED), 0, 1))
+        return float(np.clip((n - MIN_PAIRS) / (FULL_PAIRS - MIN_PAIRS), 0, 1))
 
     @property
     def is_discriminative(self) -> bool:
         """Whether it is believed, and the two kinds can be told apart at all."""
-        return self.separation > _TOLD_APART
+        return self.separation > MIN_SEPARATION
 
     @property
     def separation(self) -> float:
@@ -177,14 +174,14 @@ class ScoreModel:
         if not self.evidence_weight:
             return np.zeros_like(scores)
         g, i = self._means()
-        sharpness = np.clip(self.separation / _SEPARATE, 0, 1)
-        scale = np.clip((scores - (g + i) / 2) / max((g - i) / 2, _MIN_SPREAD), -1, 1)
+        sharpness = np.clip(self.separation / FULL_SEPARATION, 0, 1)
+        scale = np.clip((scores - (g + i) / 2) / max((g - i) / 2, MIN_SCORE_STD), -1, 1)
         return np.asarray(self.evidence_weight * sharpness * scale, dtype=np.float32)
 
     @property
     def population_weight(self) -> float:
         """How far it can be believed that others will be as those it has met are, from 0 to 1."""
-        return 1.0 if self.people is None else self.people / (self.people + _PRIOR_PEOPLE)
+        return 1.0 if self.people is None else self.people / (self.people + PRIOR_INDIVIDUALS)
 
     def cautious_llr(self, scores: Floats) -> Floats:
         """As `llr`, but those who weren't met yet may be as different from these as those of other videos are."""
@@ -209,7 +206,7 @@ class ScoreModel:
         known = self.population_weight
         mean = known * self._means()[1] + (1 - known) * LEARNED.impostor
         variance = known * self._variances()[1] + (1 - known) * LEARNED.spread**2
-        return np.asarray(mean - ndtri(rate) * max(np.sqrt(variance), _MIN_SPREAD))
+        return np.asarray(mean - ndtri(rate) * max(np.sqrt(variance), MIN_SCORE_STD))
 
     def _assumed(self, pairs: _Pairs) -> int:
         """As many pairs of a kind the prior counts; the learned metric's those that evidence of strangers is short of.
@@ -220,8 +217,8 @@ class ScoreModel:
         if self._prior is None:
             return 0
         if self._prior is not LEARNED:
-            return _BELIEVED
-        return max(0, _BELIEVED - len(pairs)) if pairs is self._impostor or not self._learns else 0
+            return FULL_PAIRS
+        return max(0, FULL_PAIRS - len(pairs)) if pairs is self._impostor or not self._learns else 0
 
     def _means(self) -> tuple[float, float]:
         prior = (0.0, 0.0) if self._prior is None else (self._prior.genuine, self._prior.impostor)
@@ -236,7 +233,7 @@ class ScoreModel:
         return g, i
 
     def _spread(self) -> float:
-        return max(_MIN_SPREAD, float(np.sqrt(sum(self._variances()) / 2)))
+        return max(MIN_SCORE_STD, float(np.sqrt(sum(self._variances()) / 2)))
 
 
 def _blend(total: float, count: int, prior: float, weight: int) -> float:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._typing import Bools, Floats
-
-_BORDER = 2.0
+from ..tuning import BORDER
 
 
 def clean_crops(
@@ -50,8 +49,8 @@ def cut_off(xyxy: Floats, shape: tuple[int, int]) -> Bools:
     """Which boxes touch the left, right or upper border, or the lower one, of a picture of `(height, width)`."""
     height, width = shape
     return np.asarray(
-        (xyxy[:, 0] <= _BORDER)
-        | (xyxy[:, 1] <= _BORDER)
-        | (xyxy[:, 2] >= width - _BORDER)
-        | (xyxy[:, 3] >= height - _BORDER)
+        (xyxy[:, 0] <= BORDER)
+        | (xyxy[:, 1] <= BORDER)
+        | (xyxy[:, 2] >= width - BORDER)
+        | (xyxy[:, 3] >= height - BORDER)
     )

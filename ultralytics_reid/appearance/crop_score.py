@@ -7,18 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._typing import Bools, Floats
+from ..tuning import CROP_SCORES_EVERY, CROP_SCORES_TRACKLETS, ENOUGH_SEPARATION
 from .calibration import Prior, ScoreModel
 from .embedding import cosine, unit
 from .metric import Metric
 from .tracklet import Tracklet
-
-# Tracklets a frame that are learned from: more would only push out older pairs.
-_LEARNED = 8
-# Standard deviations between crops of one and of different individuals, as embeddings are, from which on the metric
-# isn't asked; from one below that on it has less to say.
-_ENOUGH = 3.5
-# Seconds between two times that it learns: crops a frame apart tell the same twice.
-LEARN_EVERY = 0.1
 
 
 class CropScoreModel:
@@ -56,13 +49,13 @@ class CropScoreModel:
         """
         if now < self._due:
             return
-        self._due = now + LEARN_EVERY
+        self._due = now + CROP_SCORES_EVERY
         self._turn += 1
         able = [t for t in seen if t.clean and t.appearance is not None and t.embedding is not None]
         if not able:
             return
-        start = self._turn * _LEARNED % len(able)
-        able = (able[start:] + able[:start])[: _LEARNED + 1]
+        start = self._turn * CROP_SCORES_TRACKLETS % len(able)
+        able = (able[start:] + able[:start])[: CROP_SCORES_TRACKLETS + 1]
         looks = np.array([t.appearance for t in able], np.float32)
         crops = np.array([t.embedding for t in able], np.float32)
         self._observe(looks, crops, np.ones(len(able), bool))
@@ -84,7 +77,7 @@ class CropScoreModel:
             `(T, N)` float32 in [-1, 1]: -1 speaks against a match, 1 for it, 0 says nothing.
         """
         plain = self._plain.appearance_affinity(cosine(unit(looks), unit(crops)))
-        doubt = float(np.clip(_ENOUGH - self._plain.separation, 0, 1))
+        doubt = float(np.clip(ENOUGH_SEPARATION - self._plain.separation, 0, 1))
         if not doubt:
             return plain
         project = self._metric.project

@@ -16,23 +16,20 @@ import numpy.typing as npt
 from scipy.linalg import eigh, lapack
 
 from .._typing import Floats
+from ..tuning import (
+    FIRST_REFRESH,
+    MAX_METRIC_DIMS,
+    MIN_INDIVIDUALS,
+    PLENTY_OF_CROPS,
+    PRIOR_TRACKLETS,
+    REFRESH_GROWTH,
+    SAMPLED_STRETCHES,
+    SCATTER_BATCH,
+    SHRINKAGE,
+    UNMET_SHARE,
+)
 from .embedding import unit
 
-_SHRINKAGE = 0.3
-_BATCH = 64
-# The metric is refreshed each time the evidence has grown by this factor: log many refreshes, never a stale one.
-_GROWTH = 1.25
-_FIRST_REFRESH = 64
-# Crops from which on only one stretch in eight is learned from: more of the same costs time and changes nothing.
-_PLENTY = 8192
-_SAMPLED = 8
-# Individuals without whom there is no origin to speak of, and as how many the safe start, no origin, counts.
-_FEWEST = 2
-_PRIOR_TRACKLETS = 0.5
-# Dimensions that are kept: those in which individuals differ most. More cost time and bring nothing.
-_MAX_DIMS = 512
-# What share of the scatter between individuals is taken to be alike in all directions, for those not met yet.
-_UNMET = 0.2
 _TINY = 1e-9
 
 
@@ -64,10 +61,10 @@ class Metric:
             residuals: `(N, D)` float32, each a unit embedding less the mean of its tracklet's clean ones.
         """
         self._offered += 1
-        if not self._learns or (self._crops >= _PLENTY and self._offered % _SAMPLED):
+        if not self._learns or (self._crops >= PLENTY_OF_CROPS and self._offered % SAMPLED_STRETCHES):
             return
         self._pending.append(residuals)
-        if sum(map(len, self._pending)) >= _BATCH:
+        if sum(map(len, self._pending)) >= SCATTER_BATCH:
             self._absorb()
 
     def _absorb(self) -> None:
@@ -90,7 +87,7 @@ class Metric:
     @property
     def due(self) -> bool:
         """Whether there is so much new evidence that `refresh` pays."""
-        return self._crops >= max(_FIRST_REFRESH, _GROWTH * self._refreshed_at)
+        return self._crops >= max(FIRST_REFRESH, REFRESH_GROWTH * self._refreshed_at)
 
     def refresh(self, means: Floats) -> None:
         """Recompute the projection.
@@ -98,9 +95,9 @@ class Metric:
         Args:
             means: `(K, D)` float32, one mean embedding an individual; their mean becomes the origin.
         """
-        if self._scatter is None or len(means) < _FEWEST:
+        if self._scatter is None or len(means) < MIN_INDIVIDUALS:
             return
-        trust = len(means) / (len(means) + _PRIOR_TRACKLETS)
+        trust = len(means) / (len(means) + PRIOR_TRACKLETS)
         self._center = np.asarray(trust * means.mean(axis=0), dtype=np.float32)
         whitener = _inverse_root(self._scatter / np.float32(self._crops), self._crops)
         self._map = _informative(means - self._center, whitener)
@@ -159,7 +156,7 @@ def _inverse_root(scatter: Floats, crops: int) -> Floats:
     level = float(np.trace(scatter)) / dim
     blend = dim / (dim + crops)  # with fewer crops than dimensions, most directions were never seen
     target = np.asarray((1 - blend) * scatter, np.float32)
-    np.fill_diagonal(target, target.diagonal() + (blend + _SHRINKAGE) * max(level, _TINY))
+    np.fill_diagonal(target, target.diagonal() + (blend + SHRINKAGE) * max(level, _TINY))
     # Inner products are all that counts, so any root will do; Cholesky's is some ten times cheaper than eigh's.
     inverse, _ = lapack.strtri(np.linalg.cholesky(target), lower=1)
     return np.ascontiguousarray(inverse.T)
@@ -172,10 +169,10 @@ def _informative(means: Floats, whitener: Floats) -> Floats:
         means: `(K, D)` individuals' means, centerd.
         whitener: `(D, D)`.
     """
-    if len(whitener) <= _MAX_DIMS:
+    if len(whitener) <= MAX_METRIC_DIMS:
         return whitener
     white, level = means @ whitener, max(float((means**2).mean()), _TINY)
-    known = np.float32((1 - _UNMET) / len(white)) * (white.T @ white)
-    unmet = np.float32(_UNMET * level) * (whitener.T @ whitener)
+    known = np.float32((1 - UNMET_SHARE) / len(white)) * (white.T @ white)
+    unmet = np.float32(UNMET_SHARE * level) * (whitener.T @ whitener)
     _, directions = eigh(known + unmet, driver="evd", overwrite_a=True, check_finite=False)
-    return np.asarray(whitener @ directions[:, -_MAX_DIMS:])
+    return np.asarray(whitener @ directions[:, -MAX_METRIC_DIMS:])

@@ -10,9 +10,7 @@ import numpy as np
 from .._typing import Floats
 from ..association.last_seen import LastSeen
 from ..events import Revival
-
-# Weight of the past in the running appearance, as in BoT-SORT (Aharon et al. 2022, section 3.3).
-_FADE = 0.9
+from ..tuning import APPEARANCE_MOMENTUM
 
 
 @dataclass(eq=False)
@@ -113,7 +111,9 @@ class Tracklet:
         if self.appearance is None:
             self.appearance = self.embedding
         elif self.clean:
-            self.appearance = np.asarray(_FADE * self.appearance + (1 - _FADE) * self.embedding, dtype=np.float32)
+            self.appearance = np.asarray(
+                APPEARANCE_MOMENTUM * self.appearance + (1 - APPEARANCE_MOMENTUM) * self.embedding, dtype=np.float32
+            )
 
     def _add(self, time: float, embedding: Floats) -> None:
         self._pending.append((time, embedding))

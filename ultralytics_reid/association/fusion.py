@@ -5,11 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._typing import Bools, Floats
-
-# How far full affinity lowers, and full disagreement raises, a cost of 1 - IoU · score. Agreement can't make up for
-# boxes that don't meet; disagreement can undo a good overlap.
-_MAX_BONUS = 0.2
-_MAX_PENALTY = 0.3
+from ..tuning import MAX_BONUS, MAX_PENALTY
 
 
 def fuse_appearance(cost: Floats, affinity: Floats) -> Floats:
@@ -24,7 +20,7 @@ def fuse_appearance(cost: Floats, affinity: Floats) -> Floats:
     Returns:
         `(T, N)` float32 fused cost.
     """
-    weight = np.where(affinity > 0, _MAX_BONUS, _MAX_PENALTY)
+    weight = np.where(affinity > 0, MAX_BONUS, MAX_PENALTY)
     return np.asarray(cost - weight * affinity, dtype=np.float32)
 
 
@@ -41,13 +37,13 @@ def ambiguous_pairs(cost: Floats, limit: float) -> Bools:
     Returns:
         `(T, N)`; what `fuse_appearance` is told elsewhere makes no difference.
     """
-    near = cost < limit + _MAX_BONUS
+    near = cost < limit + MAX_BONUS
     if not near.any():
         return np.asarray(near)
     rows, columns = (np.arange(n) for n in cost.shape)
     mutual = (cost.argmin(axis=1)[:, None] == columns) & (cost.argmin(axis=0) == rows[:, None])
     rest = np.where(mutual, np.inf, cost)
     others = np.minimum(rest.min(axis=1, keepdims=True), rest.min(axis=0, keepdims=True))
-    parted = (cost + _MAX_PENALTY + limit) / 2 + _MAX_BONUS
-    sure = mutual & (cost < limit - _MAX_PENALTY) & (others >= parted)
+    parted = (cost + MAX_PENALTY + limit) / 2 + MAX_BONUS
+    sure = mutual & (cost < limit - MAX_PENALTY) & (others >= parted)
     return np.asarray(near & ~sure.any(axis=1, keepdims=True) & ~sure.any(axis=0, keepdims=True))

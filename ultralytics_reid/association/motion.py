@@ -5,14 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .._typing import Bools, Doubles
+from ..tuning import DIFFUSION_HEIGHTS_PER_S, LOG_GROWTH, NEAR_HEIGHTS
 from .last_seen import Sightings
 
-# Body heights a second that people turn aside from where they were heading.
-DIFFUSION_HEIGHTS_PER_S = 0.7
-# Body heights that a box may be off at once, and the logarithm of how much it may grow or shrink at once and a second:
-# who steps out from behind something is seen in part at first.
-_NEAR = 1.0
-_GROWTH = 1.1
 _TINY = 1e-6
 
 
@@ -58,4 +53,4 @@ def reachable(last: Sightings, origin: Sightings, born: Doubles, speed: float) -
     height = np.maximum(last["height"], origin["height"][:, None])
     way = np.linalg.norm(origin["center"][:, None] - last["center"], axis=-1)
     growth = np.abs(np.log(np.maximum(origin["height"][:, None], 1)) - np.log(np.maximum(last["height"], 1)))
-    return np.asarray((way <= height * (_NEAR + speed * gap)) & (growth <= _GROWTH * (1 + gap)))
+    return np.asarray((way <= height * (NEAR_HEIGHTS + speed * gap)) & (growth <= LOG_GROWTH * (1 + gap)))

@@ -14,16 +14,7 @@ from ..association.last_seen import Sightings, sightings
 from ..association.motion import linear_decay, motion_llr, reachable
 from ..config import Config
 from ..memory.bank import MemoryBank
-
-# Nats: the most that appearance may say beyond what it takes to single somebody out of many, the most that motion may,
-# and what the host's own match is worth.
-MAX_APPEARANCE = 6.0
-_MAX_MOTION = 3.0
-REACTIVATION_LOG_ODDS = 4.0
-# Body heights within which everything in a picture lies.
-_ANYWHERE = 150.0
-# What the identity that a tracklet shows has over others, nats: changing one's mind takes more than making it up.
-_INCUMBENT = 2.0
+from ..tuning import IMAGE_HEIGHTS, INCUMBENT_LOG_ODDS, MAX_APPEARANCE, MAX_MOTION, REACTIVATION_LOG_ODDS
 
 
 @dataclass(frozen=True)
@@ -120,7 +111,7 @@ class CandidateSearch:
         gate = absent & self._bank.others(reactivated) & (time < born)
         if self._config.match_class:
             gate &= cls == np.array([t.cls for t in asking])[:, None]
-        if self._config.max_speed:
+        if self._config.tuning.max_speed:
             self._bar_unreachable(gate, asking, last)
         for row, tracklet in zip(gate, asking, strict=True):
             row[self._own(tracklet, absent)] = True
@@ -129,12 +120,12 @@ class CandidateSearch:
     def _bar_unreachable(self, gate: Bools, asking: Sequence[Tracklet], last: Sightings) -> None:
         """Take out of a gate who would have had to be too fast; only who was there lately can be."""
         born = np.array([t.born for t in asking])[:, None]
-        lately = last["time"] > born.min() - _ANYWHERE / self._config.max_speed
+        lately = last["time"] > born.min() - IMAGE_HEIGHTS / self._config.tuning.max_speed
         recent = np.flatnonzero(lately & gate.any(axis=0))
         if not recent.size:
             return
         began, origin = origins(asking)
-        gate[:, recent] &= reachable(last[recent], origin, born, self._config.max_speed) | ~began[:, None]
+        gate[:, recent] &= reachable(last[recent], origin, born, self._config.tuning.max_speed) | ~began[:, None]
 
     def _own(self, tracklet: Tracklet, absent: Bools) -> list[int]:
         """Slots of what a tracklet shows on probation and of what motion claims it shows."""
@@ -172,7 +163,9 @@ class CandidateSearch:
         crowd = np.array([np.count_nonzero(row) for row in possible])
         motion, doubt = self._motion(asking, last), np.log(np.maximum(1, crowd))[:, None]
         looks = np.where(scores > -1, np.clip(self._model.llr(scores), -MAX_APPEARANCE, MAX_APPEARANCE + doubt), 0)
-        value = looks + np.where(held, np.where(on_probation, _INCUMBENT, REACTIVATION_LOG_ODDS), motion - doubt)
+        value = looks + np.where(
+            held, np.where(on_probation, INCUMBENT_LOG_ODDS, REACTIVATION_LOG_ODDS), motion - doubt
+        )
         gate = possible[:, slots] & ((scores > -1) | held)
         return Candidates(ids, last["time"].copy(), scores, value, motion, gate, held, crowd)
 
@@ -190,20 +183,20 @@ class CandidateSearch:
 
     @property
     def _most(self) -> int:
-        return self._config.shortlist or self._bank.capacity
+        return self._config.tuning.shortlist or self._bank.capacity
 
     def _motion(self, asking: Sequence[Tracklet], last: Sightings) -> Doubles:
         """Log-likelihood ratios of "walked on to where this tracklet began", fading to no opinion as the gap grows."""
         llr = np.zeros((len(asking), len(last)))
         born = np.array([t.born for t in asking])[:, None]
-        recent = np.flatnonzero(last["time"] > born.min(initial=np.inf) - self._config.motion_seconds)
-        if self.area is None or not self._config.motion_seconds or not recent.size:
+        recent = np.flatnonzero(last["time"] > born.min(initial=np.inf) - self._config.tuning.motion_seconds)
+        if self.area is None or not self._config.tuning.motion_seconds or not recent.size:
             return llr
         gap = np.maximum(0, born - last["time"][recent])
         began, origin = origins(asking)
         walked = motion_llr(last[recent], gap, origin["center"][:, None], self.area)
-        faded = linear_decay(gap, self._config.motion_seconds) * began[:, None]
-        llr[:, recent] = np.clip(walked, -_MAX_MOTION, _MAX_MOTION) * faded
+        faded = linear_decay(gap, self._config.tuning.motion_seconds) * began[:, None]
+        llr[:, recent] = np.clip(walked, -MAX_MOTION, MAX_MOTION) * faded
         return llr
 
 

@@ -13,15 +13,9 @@ from ..association.assignment import assign
 from ..association.motion import reachable
 from ..config import Config
 from ..memory.bank import MemoryBank
+from ..tuning import MAX_MERGE_RATE, MERGE_MARGIN, MERGE_STREAK, MERGES_AT_ONCE
 from .candidates import origins
 
-# Checks in a row that must agree.
-_VOTES = 2
-# Young identities that are looked at a check.
-_AT_ONCE = 8
-# By how much, in cosine, the likeness to the older identity must exceed that to anybody visible.
-_MARGIN = 0.1
-_MAX_RATE = 0.5
 _NOBODY = -1
 
 
@@ -60,29 +54,29 @@ class LateMerges:
             older = found.get(identity, _NOBODY)
             votes[identity] = older, votes[identity][1] + 1 if older == votes[identity][0] else 1
         self._votes = votes
-        return [p for p in pairs if votes[p[0].identity][1] >= _VOTES]
+        return [p for p in pairs if votes[p[0].identity][1] >= MERGE_STREAK]
 
     def _next(self, young: Sequence[Tracklet]) -> list[Tracklet]:
         """Those whose turn it is: in a crowd of newcomers, not all are looked at at once."""
-        self._turn += _AT_ONCE
+        self._turn += MERGES_AT_ONCE
         start = self._turn % max(1, len(young))
-        return [*young[start:], *young[:start]][:_AT_ONCE]
+        return [*young[start:], *young[:start]][:MERGES_AT_ONCE]
 
     def _is_young(self, tracklet: Tracklet, now: float) -> bool:
         bank, identity = self._bank, tracklet.identity
         if not tracklet.settled or tracklet.probation is not None or not bank.knows(identity):
             return False
-        return bool(now - bank.first[bank.slot_of(identity)] < self._config.merge_seconds)
+        return bool(now - bank.first[bank.slot_of(identity)] < self._config.tuning.merge_seconds)
 
     def _pairs(self, young: Sequence[Tracklet], shown: set[int]) -> Iterator[tuple[Tracklet, int, float, float]]:
         bank = self._bank
         mine = bank.slots_of(t.identity for t in young)
         queries, first = bank.means_of(mine), bank.first[mine][:, None]
         possible = self._possible(young, first, shown)
-        slots = bank.shortlist(queries, possible, self._config.shortlist or bank.capacity)
+        slots = bank.shortlist(queries, possible, self._config.tuning.shortlist or bank.capacity)
         scores = bank.compare(queries, slots)
         scores[~possible[:, slots]] = -1
-        floor = np.maximum(self._bound(possible), self._rivals(queries, mine, shown) + _MARGIN)[:, None]
+        floor = np.maximum(self._bound(possible), self._rivals(queries, mine, shown) + MERGE_MARGIN)[:, None]
         sure = (scores >= floor) & (scores >= scores.max(axis=1, keepdims=True, initial=-1))
         value = self._model.llr(scores)
         for row, column in assign(value, sure):
@@ -95,16 +89,16 @@ class LateMerges:
         gate = self._bank.others(shown) & (last["time"] < first)
         if self._config.match_class:
             gate &= last["cls"] == np.array([t.cls for t in young])[:, None]
-        if self._config.max_speed:
+        if self._config.tuning.max_speed:
             began, origin = origins(young)
             began &= origin["time"] <= first[:, 0]  # or it is not where the identity began
-            gate &= reachable(last, origin, first, self._config.max_speed) | ~began[:, None]
+            gate &= reachable(last, origin, first, self._config.tuning.max_speed) | ~began[:, None]
         return np.asarray(gate)
 
     def _bound(self, possible: Bools) -> Doubles:
         """The score that one of so many strangers hardly reaches."""
         rate = self._config.false_revival_rate / np.maximum(1, np.count_nonzero(possible, axis=1))
-        return self._model.impostor_bound(np.minimum(rate, _MAX_RATE))
+        return self._model.impostor_bound(np.minimum(rate, MAX_MERGE_RATE))
 
     def _rivals(self, queries: Floats, mine: Ints, shown: set[int]) -> Floats:
         """The best score of anybody else who is visible."""

@@ -10,20 +10,7 @@ from .._typing import Floats
 from ..appearance.metric import Metric
 from ..appearance.tracklet import Probation, Tracklet
 from ..memory.bank import MemoryBank
-
-# Seconds between two looks at how alike tracklets and identities are, and how far back the crops go that are looked at.
-CHECK_EVERY = 0.5
-CHECK_SPAN = 1.0
-# Clean crops without which nobody is called a newcomer or a stranger to their own identity.
-MIN_CLEAN_CROPS = 5
-# Checks in a row that must agree before an identity is doubted or given up.
-CONTRADICTIONS_TO_REVERT = 2
-# Seconds that crops wait before they are taught, long enough to doubt them: what goes wrong never gets there.
-_LAG = CHECK_SPAN + CONTRADICTIONS_TO_REVERT * CHECK_EVERY
-# Clean crops that are averaged into one prototype, at least. Of whom there are many, they span some seconds too.
-_STRETCH = 5
-_STRETCH_SECONDS = 1.0
-_MANY = 128
+from ..tuning import MANY_CROPS, MIN_CLEAN_CROPS, STRETCH_CROPS, STRETCH_SECONDS, UPDATE_LAG
 
 
 class MemoryUpdater:
@@ -46,12 +33,12 @@ class MemoryUpdater:
     def teach(self, tracklet: Tracklet, now: float) -> None:
         """Teach a settled tracklet's crops that are old enough; those of who is on probation wait for its end."""
         known = self._bank.knows(tracklet.identity)
-        if tracklet.count > _MANY and tracklet.waits_since >= now - _LAG - _STRETCH_SECONDS:
+        if tracklet.count > MANY_CROPS and tracklet.waits_since >= now - UPDATE_LAG - STRETCH_SECONDS:
             return
         crops = (
-            tracklet.pop_mature(now - _LAG, _STRETCH, MIN_CLEAN_CROPS)
+            tracklet.pop_mature(now - UPDATE_LAG, STRETCH_CROPS, MIN_CLEAN_CROPS)
             if known
-            else tracklet.pop_mature(now, _STRETCH, 0)
+            else tracklet.pop_mature(now, STRETCH_CROPS, 0)
         )
         mean = tracklet.mean
         if not crops or mean is None:

@@ -18,29 +18,29 @@ from ..association.last_seen import sightings
 from ..config import Config
 from ..events import Events, Revival, RevivalReverted
 from ..memory.bank import MemoryBank
-from .candidates import REACTIVATION_LOG_ODDS, Candidates, CandidateSearch, IdentityMatch
+from ..tuning import (
+    CHECK_EVERY,
+    CHECK_SPAN,
+    CHECK_TRACKLETS,
+    CONTRADICTIONS_TO_REVERT,
+    ELSEWHERE_CROPS,
+    HARDLY_LOG_ODDS,
+    INCUMBENT_MARGIN,
+    MAX_RATE,
+    MIN_CLEAN_CROPS,
+    MIN_RATE,
+    REACTIVATION_LOG_ODDS,
+    UNCALIBRATED_SECONDS,
+    UNLIKE_LOG_ODDS,
+)
+from .candidates import Candidates, CandidateSearch, IdentityMatch
 from .id_pool import Ids
 from .late_merge import LateMerges
-from .memory_update import CHECK_EVERY, CHECK_SPAN, CONTRADICTIONS_TO_REVERT, MIN_CLEAN_CROPS, MemoryUpdater
+from .memory_update import MemoryUpdater
 
 if TYPE_CHECKING:
     from ..appearance.evidence import LearnedStatistics
 
-# Tracklets a check whose likeness to each other is learned from: more would only push out older pairs.
-_COMPARED = 12
-# Nats below which a tracklet doesn't resemble an identity at all, and below which it hardly does.
-_NOBODY = -4.0
-_HARDLY = -2.0
-# Seconds after which somebody is somebody new, as long as no likeness can be judged: waiting longer would tell nothing,
-# and who is gone before would teach nothing.
-_BLIND_SECONDS = 2.0
-# However well motion fits, appearance must be better than that of this share of strangers.
-_MAX_RATE = 0.2
-_TINY_RATE = 1e-12
-# As many crops a look counts that was seen on another camera or in another run.
-_ELSEWHERE = 5.0
-# By how much, in cosine, somebody else must resemble an identity more than who shows it, for the id to be theirs.
-_MARGIN = 0.1
 
 # Is told of a tracklet, the raw mean of some of its crops, and how many.
 Lessons = Callable[[Tracklet, Floats, int], object]
@@ -67,10 +67,10 @@ class Recognizer:
     """
 
     def __init__(self, config: Config, ids: Ids, events: Events) -> None:
-        self.metric = Metric(learns=config.learn_metric)
-        self.bank = MemoryBank(config.memory_identities, config.memory_prototypes, self.metric)
-        self.crop_scores = CropScoreModel(self.metric, learns=config.calibrate)
-        self.tracklet_scores = ScoreModel(self.metric.project, learns=config.calibrate)
+        self.metric = Metric(learns=config.tuning.learn_metric)
+        self.bank = MemoryBank(config.memory_identities, config.tuning.memory_prototypes, self.metric)
+        self.crop_scores = CropScoreModel(self.metric, learns=config.tuning.calibrate)
+        self.tracklet_scores = ScoreModel(self.metric.project, learns=config.tuning.calibrate)
         self.candidate_search = CandidateSearch(config, self.bank, self.tracklet_scores)
         self._teacher = MemoryUpdater(self.bank, self.metric)
         self._late = LateMerges(config, self.bank, self.tracklet_scores)
@@ -134,7 +134,7 @@ class Recognizer:
 
     def remember_evidence(self, evidence: LearnedStatistics) -> None:
         """Start from what this camera has learned in earlier runs, as far as the config lets it learn."""
-        if self._config.learn_metric:
+        if self._config.tuning.learn_metric:
             self._earlier = evidence.means
             self.metric.add_scatter(evidence.scatter, evidence.crops)
         for pairs, same in ((evidence.genuine, True), (evidence.impostor, False)):
@@ -148,8 +148,8 @@ class Recognizer:
             looks: `(K, D)` embeddings, the most important first.
         """
         if identity in self.bank:
-            for look in looks[: self._config.memory_prototypes // 2]:
-                self.bank.learn(identity, look, _ELSEWHERE)
+            for look in looks[: self._config.tuning.memory_prototypes // 2]:
+                self.bank.learn(identity, look, ELSEWHERE_CROPS)
 
     def has(self, identity: int, everybody: Iterable[Tracklet]) -> bool:
         """Whether an identity is in memory, or one of some tracklets shows or claims it."""
@@ -195,10 +195,10 @@ class Recognizer:
         if not able:
             return
         queries = np.array([np.mean([e for _, e in c], axis=0) for _, c in able], np.float32)
-        if self._config.reverify:
+        if self._config.tuning.reverify:
             self._reverify([t for t, _ in able], queries, [c[0][0] for _, c in able])
         self._checks += 1
-        chosen = (self._checks * _COMPARED + np.arange(min(len(able), _COMPARED))) % len(able)
+        chosen = (self._checks * CHECK_TRACKLETS + np.arange(min(len(able), CHECK_TRACKLETS))) % len(able)
         queries, tracklets = queries[chosen], [able[n][0] for n in chosen]
         rows, columns = np.indices((len(queries), len(queries))).reshape(2, -1)
         remembered = self.bank.closest(queries, [t.identity for t in tracklets])
@@ -235,8 +235,8 @@ class Recognizer:
     @property
     def _patience(self) -> float:
         """Seconds for which a tracklet may be undecided."""
-        most = self._config.recognize_seconds
-        return most if self.tracklet_scores.evidence_weight else min(most, _BLIND_SECONDS)
+        most = self._config.tuning.recognize_seconds
+        return most if self.tracklet_scores.evidence_weight else min(most, UNCALIBRATED_SECONDS)
 
     def _judge(
         self, young: Sequence[Tracklet], tested: Sequence[Tracklet], taken: Taken, when: When
@@ -257,7 +257,7 @@ class Recognizer:
                 self._decide(tracklet, match, when, is_new=n in newcomers)
             tracklet.contradicted = tracklet.count >= MIN_CLEAN_CROPS and found.contradicts(n)
         pairs = zip(asking, found.log_odds, found.gate, strict=True)
-        return {id(t): bool((value[gate] > _HARDLY).any()) for t, value, gate in pairs}
+        return {id(t): bool((value[gate] > HARDLY_LOG_ODDS).any()) for t, value, gate in pairs}
 
     def _goes_undisputed(self, tracklet: Tracklet, shown: set[int]) -> bool:
         """Settle whom the host says it is, where nothing is remembered that could contradict it."""
@@ -271,7 +271,7 @@ class Recognizer:
         tracklet.vote(None if match is None else match.identity)
         if is_new:
             self._settle_new(tracklet, when)
-        elif match is not None and tracklet.streak >= self._config.confirm_frames:
+        elif match is not None and tracklet.streak >= self._config.tuning.confirm_frames:
             self._accept_match(tracklet, match, when)
 
     def _recheck_probation(self, tracklet: Tracklet, match: IdentityMatch | None, when: When) -> None:
@@ -291,10 +291,10 @@ class Recognizer:
         if self._config.false_revival_rate >= 1:
             return found.gate
         rate = self._config.false_revival_rate / np.maximum(1, found.n_candidates)[:, None] * np.exp(found.motion)
-        credible = found.scores >= self.tracklet_scores.impostor_bound(np.clip(rate, _TINY_RATE, _MAX_RATE))
+        credible = found.scores >= self.tracklet_scores.impostor_bound(np.clip(rate, MIN_RATE, MAX_RATE))
         best = np.max(np.where(found.gate, found.scores, -1), axis=1, keepdims=True, initial=-1)
         rival = np.max(np.where(found.gate & ~found.incumbent & credible, found.scores, -1), axis=0, initial=-1)
-        kept = found.incumbent & (found.scores >= rival - _MARGIN)
+        kept = found.incumbent & (found.scores >= rival - INCUMBENT_MARGIN)
         return np.asarray(kept | (~found.incumbent & credible & (found.scores >= best)))
 
     def _newcomers(self, asking: Sequence[Tracklet], found: Candidates, chosen: dict[int, int]) -> set[int]:
@@ -302,10 +302,14 @@ class Recognizer:
         rows = [n for n, t in enumerate(asking) if n not in chosen and not t.settled]
         if not self.tracklet_scores.evidence_weight:
             return {n for n in rows if asking[n].reactivated_id is None and not found.log_odds_of_others(n).size}
-        rows = [n for n in rows if asking[n].count >= MIN_CLEAN_CROPS and (found.log_odds_of_others(n) < _NOBODY).all()]
+        rows = [
+            n
+            for n in rows
+            if asking[n].count >= MIN_CLEAN_CROPS and (found.log_odds_of_others(n) < UNLIKE_LOG_ODDS).all()
+        ]
         if not rows:
             return set()
-        strange = self.candidate_search.anyone([asking[n] for n in rows]) < _NOBODY
+        strange = self.candidate_search.anyone([asking[n] for n in rows]) < UNLIKE_LOG_ODDS
         return {n for n, alone in zip(rows, strange, strict=True) if alone}
 
     def _wait(self, young: Sequence[Tracklet], taken: Taken, likely: dict[int, bool]) -> None:
@@ -337,8 +341,9 @@ class Recognizer:
         """Settle, on probation, who was there before, unless they have just been pushed out of memory."""
         before = self.bank.last_seen(identity) if identity in self.bank else None
         self._settle(tracklet, identity)
-        if before is not None and self._config.probation_seconds:
-            self._teacher.put_off(tracklet, Probation(before, when[1] + self._config.probation_seconds, by_looks))
+        seconds = self._config.tuning.probation_seconds
+        if before is not None and seconds:
+            self._teacher.put_off(tracklet, Probation(before, when[1] + seconds, by_looks))
 
     def _merge(self, seen: Sequence[Tracklet], when: When) -> None:
         """Young identities that turn out to be older ones."""

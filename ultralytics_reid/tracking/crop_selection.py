@@ -9,13 +9,8 @@ import numpy as np
 
 from .._typing import Bools, Floats
 from ..appearance.tracklet import Tracklet
+from ..tuning import APART_IOU, CROPS_TO_KNOW, FITTING_IOU
 from .track import ReIDTrack
-
-# IoU with its own track from which on a detection fits, and with anything else up to which it is apart.
-_FITS = 0.5
-_APART = 0.3
-# Clean crops until which a tracklet is looked at in every frame: what is learned of it then decides most.
-_ACQUAINTED = 16
 
 
 @dataclass
@@ -67,7 +62,7 @@ class CropSelector:
         if tracklet is None or (self.recognizes and not tracklet.settled):
             return True
         stale = now - tracklet.looked_at >= self.interval
-        return detection.clean and (stale or tracklet.blended < _ACQUAINTED)
+        return detection.clean and (stale or tracklet.blended < CROPS_TO_KNOW)
 
 
 def unambiguous(distance: Floats) -> Bools:
@@ -79,6 +74,6 @@ def unambiguous(distance: Floats) -> Bools:
     Returns:
         `(N,)`.
     """
-    owners, near = distance.argmin(axis=0), distance < 1 - _APART
+    owners, near = distance.argmin(axis=0), distance < 1 - APART_IOU
     alone = (near.sum(axis=0) == 1) & (near.sum(axis=1)[owners] == 1)
-    return np.asarray(alone & (distance.min(axis=0) <= 1 - _FITS))
+    return np.asarray(alone & (distance.min(axis=0) <= 1 - FITTING_IOU))

@@ -29,6 +29,7 @@ from ..gallery.linking.messages import Observation
 from ..gallery.linking.worker import Channel
 from ..revival.id_pool import Ids
 from ..revival.recognizer import Recognizer
+from ..tuning import Tuning
 from . import callbacks as wiring
 from .blas import SingleThreadedBlas
 from .clock import DEFAULT_FPS, Clock
@@ -48,6 +49,7 @@ class ReIDBOTSORT(BOTSORT):
 
     Args:
         args: The namespace of a tracker YAML; see `Config`.
+        tuning: Constants in place of the shipped ones, for ablations and tests.
 
     Raises:
         ConfigError: If a key is unknown, of the wrong type or out of range.
@@ -72,8 +74,8 @@ class ReIDBOTSORT(BOTSORT):
 
     attaches_identities = True
 
-    def __init__(self, args: Any) -> None:
-        self.config = Config.from_args(args)
+    def __init__(self, args: Any, tuning: Tuning | None = None) -> None:
+        self.config = Config.from_args(args, tuning)
         host_args = copy(args)
         host_args.model = AUTO  # the host would load an encoder of its own, once a stream
         super().__init__(host_args)
@@ -218,10 +220,12 @@ class ReIDBOTSORT(BOTSORT):
         conf = np.asarray(results.conf)
         shape = getattr(results, "orig_shape", None) if img is None else img.shape[:2]
         self.recognizer.candidate_search.area = None if shape is None else float(shape[0] * shape[1])
-        if not self.config.clean_crops:
+        if not self.config.tuning.clean_crops:
             return np.ones(len(xyxy), bool)
         high, low = self.args.track_high_thresh, self.config.min_crop_height
-        return clean_crops(xyxy, conf, min_conf=high, min_height=low, max_covered=self.config.max_covered, shape=shape)
+        return clean_crops(
+            xyxy, conf, min_conf=high, min_height=low, max_covered=self.config.tuning.max_covered, shape=shape
+        )
 
     def _features(self, results: Any, xyxy: Floats, img: Any, feats: Any) -> Floats | None:
         if not self.config.with_reid:
@@ -414,7 +418,7 @@ class ReIDBOTSORT(BOTSORT):
         elif track.resumed:
             track.tracklet = old.resumed(now, last)
         assert track.tracklet is not None
-        track.tracklet.see(last, votes=self.config.class_votes)
+        track.tracklet.see(last, votes=self.config.tuning.class_votes)
         tracklet = track.tracklet
         tracklet.embedding, tracklet.clean = track.embedding, track.clean
         return tracklet
@@ -434,7 +438,7 @@ class ReIDBOTSORT(BOTSORT):
     @property
     def _hold(self) -> float:
         """Seconds that an undecided box waits: as many as were asked for, but no fewer than a decision takes."""
-        least = (self.config.confirm_frames + 1) / self.fps
+        least = (self.config.tuning.confirm_frames + 1) / self.fps
         return max(self.config.hold_seconds, least) if self.config.hold_seconds else 0.0
 
     def identities(self) -> dict[int, BoxIdentity]:

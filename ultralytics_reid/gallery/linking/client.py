@@ -11,8 +11,8 @@ from ..._typing import Floats
 from ...appearance.evidence import LearnedStatistics
 from ...appearance.tracklet import Tracklet
 from ...events import Event, Events, GalleryAway, GalleryBack, Linked, Revival, RevivalReverted
-from ...revival.memory_update import MIN_CLEAN_CROPS
 from ...revival.recognizer import Recognizer, When
+from ...tuning import MIN_CLEAN_CROPS
 from .messages import (
     Answer,
     EvidenceUpdate,

@@ -1,0 +1,166 @@
+"""Tuned constants of tracking, calibration, memory and revival: each value once, with its unit and its reason.
+
+They are no keys of the tracker YAML, since a user can hardly set them better. `Tuning` holds those that
+`python -m benchmarks ablation` switches off; the rest are plain constants. Unless a comment says otherwise, a value was
+set on PETS09-S2L1 and TUD-Stadtmitte and their perturbed copies (`benchmarks/harness/perturb.py`) with four embedders,
+and checked on MOT17's validation half with simulated appearance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """Constants that an ablation changes; `docs/benchmarks/ablation.md` says what each brings.
+
+    Attributes:
+        calibrate: Whether scores are calibrated on the video; False leaves the priors.
+        learn_metric: Whether within-tracklet whitening is learned; False leaves plain cosine.
+        clean_crops: Whether only confident, whole and large enough crops update memory.
+        max_covered: Largest share of a clean crop's box under boxes in front of it, in [0, 1].
+        memory_prototypes: Prototypes an identity keeps, each the mean of a stretch of clean crops.
+        shortlist: Identities that the coarse search leaves to the fine one; 0 leaves all. Costs time, no accuracy:
+            recall of the shortlist at 10,000 identities is above 99.7 %.
+        confirm_frames: Frames in a row that must agree before an identity is revived.
+        recognize_seconds: Seconds of clean crops after which an undecided tracklet is a new identity.
+        probation_seconds: Seconds in which a revival can be reverted, and updates no memory; 0 makes it final.
+        merge_seconds: Age in seconds up to which an identity may turn out to be an older one; 0 switches that off.
+        reverify: Whether a settled track that no longer looks like its identity is matched again.
+        motion_seconds: Seconds after which the Kalman state before a gap says nothing about a return.
+        max_speed: Body heights a second that an identity can have moved at most; 0 is no limit.
+        class_votes: Whether a track's class is its most frequent one; False takes the last.
+    """
+
+    calibrate: bool = True
+    learn_metric: bool = True
+    clean_crops: bool = True
+    max_covered: float = 0.4
+    memory_prototypes: int = 8
+    shortlist: int = 32
+    confirm_frames: int = 2
+    recognize_seconds: float = 4.0
+    probation_seconds: float = 8.0
+    merge_seconds: float = 30.0
+    reverify: bool = True
+    motion_seconds: float = 2.0
+    max_speed: float = 10.0
+    class_votes: bool = True
+
+
+# --- First association: what appearance adds to the motion cost ---
+
+# Cost by which full affinity lowers, and full disagreement raises, 1 - IoU * score. Agreement can't make up for boxes
+# that don't overlap; disagreement can undo a good overlap.
+MAX_BONUS = 0.2
+MAX_PENALTY = 0.3
+# Weight of the past in a track's running appearance: BoT-SORT (Aharon et al. 2022), section 3.3.
+APPEARANCE_MOMENTUM = 0.9
+# d' (separation of genuine and impostor scores, standard deviations) of plain cosine from which on the learned metric
+# isn't asked; one below, it counts in full. MOT17 simulated: 79.6 -> 81.3 IDF1.
+ENOUGH_SEPARATION = 3.5
+# Seconds between two updates of crop scores (crops a frame apart are near copies), and tracklets an update.
+CROP_SCORES_EVERY = 0.1
+CROP_SCORES_TRACKLETS = 8
+
+# --- Which crops are embedded, and which are clean ---
+
+# IoU with its own track from which on a detection fits, and with any other up to which it is apart.
+FITTING_IOU = 0.5
+APART_IOU = 0.3
+# Clean crops up to which a tracklet is embedded in every frame.
+CROPS_TO_KNOW = 16
+# Pixels from the image's edge within which a box counts as cut off.
+BORDER = 2.0
+
+# --- Calibration of scores (cosines) ---
+
+# Pairs kept of each kind, genuine and impostor.
+SCORE_PAIRS = 256
+# Pairs of either kind below which scores say nothing, and from which on they count in full.
+MIN_PAIRS, FULL_PAIRS = 12, 24
+# Individuals that the impostor prior counts as: a handful of people says little of how alike people can be.
+PRIOR_INDIVIDUALS = 8
+# Least standard deviation: sharper scores have not been seen under other light, pose and distance yet.
+MIN_SCORE_STD = 0.1
+# d' from which on affinity counts in full, and below which scores are not discriminative.
+FULL_SEPARATION = 4.0
+MIN_SEPARATION = 1.5
+
+# --- The learned metric (within-tracklet whitening) ---
+
+# Shrinkage of the within-tracklet scatter toward its mean eigenvalue (Ledoit & Wolf 2004).
+SHRINKAGE = 0.3
+# Residuals accumulated before the scatter is updated.
+SCATTER_BATCH = 64
+# Crops before the first refresh, and growth of evidence between two: log many refreshes, never a stale one.
+FIRST_REFRESH = 64
+REFRESH_GROWTH = 1.25
+# Crops from which on one stretch in so many is learned from: more of the same costs time and changes nothing.
+PLENTY_OF_CROPS = 8192
+SAMPLED_STRETCHES = 8
+# Individuals without which there is no origin, and as how many the safe start (no origin) counts.
+MIN_INDIVIDUALS = 2
+PRIOR_TRACKLETS = 0.5
+# Dimensions kept, those in which individuals differ most; 256 and 128 overfit those who are present (80.6 -> 80.3, 78.7
+# mean IDF1).
+MAX_METRIC_DIMS = 512
+# Share of the between-individual scatter taken as isotropic, for individuals not met yet.
+UNMET_SHARE = 0.2
+
+# --- Evidence of tracklets and updates of memory ---
+
+# Seconds between two checks of tracklets against their identities, and how far back their crops go.
+CHECK_EVERY = 0.5
+CHECK_SPAN = 1.0
+# Tracklets a check whose scores are learned from: more would only push out older pairs.
+CHECK_TRACKLETS = 12
+# Clean crops without which a tracklet is neither new nor contradicts its identity.
+MIN_CLEAN_CROPS = 5
+# Checks in a row that must contradict an identity before it is reverified or reverted.
+CONTRADICTIONS_TO_REVERT = 2
+# Seconds that crops wait before they update memory, long enough to be contradicted.
+UPDATE_LAG = CHECK_SPAN + CONTRADICTIONS_TO_REVERT * CHECK_EVERY
+# Clean crops averaged into one prototype, at least; from so many crops of a tracklet on, they span some seconds too.
+STRETCH_CROPS = 5
+STRETCH_SECONDS = 1.0
+MANY_CROPS = 128
+# Clean crops that a prototype from another camera or an earlier run counts as.
+ELSEWHERE_CROPS = 5.0
+
+# --- Matching returning tracklets to identities (log-likelihood ratios in nats) ---
+
+# Bound of appearance beyond log(number of candidates), and of Kalman motion.
+MAX_APPEARANCE = 6.0
+MAX_MOTION = 3.0
+# Log-odds of the identity that the host's own re-activation says it is.
+REACTIVATION_LOG_ODDS = 4.0
+# Log-odds in favor of the identity that a tracklet shows on probation: hysteresis.
+INCUMBENT_LOG_ODDS = 2.0
+# Cosine by which another tracklet must resemble an identity more than its incumbent to take it.
+INCUMBENT_MARGIN = 0.1
+# Log-odds below which a tracklet does not resemble an identity at all, and below which it hardly does.
+UNLIKE_LOG_ODDS = -4.0
+HARDLY_LOG_ODDS = -2.0
+# Bounds of the impostor rate after motion raised or lowered it: appearance always decides a part.
+MIN_RATE, MAX_RATE = 1e-12, 0.2
+# Seconds after which a tracklet is new as long as scores aren't calibrated: waiting longer would tell nothing.
+UNCALIBRATED_SECONDS = 2.0
+# Kalman motion over a gap: random-walk diffusion, body heights a second.
+DIFFUSION_HEIGHTS_PER_S = 0.7
+# Speed gate: body heights that a box may be off at once, and the log of its growth at once and a second (a person who
+# steps out from behind an object is seen in part at first).
+NEAR_HEIGHTS = 1.0
+LOG_GROWTH = 1.1
+# Body heights within which everything in an image lies.
+IMAGE_HEIGHTS = 150.0
+
+# --- Late merges of young identities ---
+
+# Checks in a row that must agree, and young identities a check.
+MERGE_STREAK = 2
+MERGES_AT_ONCE = 8
+# Cosine by which the older identity must be closer than any visible one, and bound of the impostor rate.
+MERGE_MARGIN = 0.1
+MAX_MERGE_RATE = 0.5
