@@ -33,12 +33,12 @@ FPS = 10
 BEFORE_S, AFTER_S, HOLD_S = 2.2, 4.0, 1.5
 MIN_GAP_S, MAX_GAP_S = 3.0, 20.0
 # A person counts as seen from this visible share on, and as matched from this IoU on.
-MIN_VISIBLE, MIN_IOU = 0.6, 0.5
+MIN_VISIBLE, MIN_IOU = 0.4, 0.5
 
 WIDTH, GAP, TITLE, CAPTION = 476, 8, 34, 34
-# Rows of the image that are drawn: no person stands above or below.
-TOP, BOTTOM = 70, 420
-COLORS = 96
+# Rows of the image that are drawn: above is wall only.
+TOP, BOTTOM = 90, 540
+COLORS = 200
 INK, PAPER, FAINT, KNOWN, GOOD, BAD = "#1f2933", "#ffffff", "#7b8794", "#1d4ed8", "#1a7f37", "#cf222e"
 
 Boxes = npt.NDArray[np.float32]
@@ -196,6 +196,7 @@ def _frame(
     panels = [_panel(image, views[n], output[n], of, side) for side, output in enumerate(outputs)]
     sheet = Image.new("RGB", (2 * WIDTH + GAP, TITLE + panels[0].height + CAPTION), PAPER)
     draw = ImageDraw.Draw(sheet)
+    draw.text((sheet.width - 4, TITLE // 2), f"{n / FPS:.0f} s", FAINT, _font(15), "rm")
     for side, panel in enumerate(panels):
         left = side * (WIDTH + GAP)
         draw.text((left + 4, TITLE // 2), PANELS[side][0], INK, _font(17), "lm")
@@ -210,12 +211,14 @@ def _caption(boxes: dict[int, Boxes], view: View, of: Return, side: int, n: int)
     if n <= of.left:
         return f"This person has id {before}.", KNOWN
     if n < of.back:
-        return f"Out of view for {(n - of.left) / FPS:.0f} s.", FAINT
+        return ("Out of view." if n - of.left < FPS else f"Out of view for {(n - of.left) / FPS:.0f} s."), FAINT
     now = _on(view, boxes, of.person)
     if now is None:
         return "Back: no id yet.", FAINT
     if now == before:
         return f"✓ Recognized after {of.gap:.0f} s: id {now} again.", GOOD
+    if of.after[side] == before:
+        return f"Back: id {now} at first.", FAINT
     return f"✗ Taken for a new person: id {now}.", BAD
 
 
@@ -231,7 +234,7 @@ def _panel(image: npt.NDArray[np.uint8], view: View, boxes: dict[int, Boxes], of
             draw.rectangle(box, outline=FAINT)
             _label(draw, box, str(identity), 12, FAINT)
             continue
-        color = KNOWN if view.index <= of.left else GOOD if identity == of.before[side] else BAD
+        _, color = _caption(boxes, view, of, side, view.index)
         draw.rectangle(box, outline=color, width=3)
         _label(draw, box, f"id {identity}", 20, color)
     return panel
@@ -252,17 +255,24 @@ def _font(size: int) -> Any:
 
 
 def _save(path: Path, frames: list[Image.Image]) -> None:
-    """Write with one palette for all frames and no dithering: what stands still costs nothing then."""
+    """Write a GIF of one palette without dithering, in which pixels that stay as they are take no space."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    width, height = frames[0].size
-    few = frames[:: max(1, len(frames) // 8)]
-    strip = Image.new("RGB", (width, height * len(few)))
-    for n, frame in enumerate(few):
-        strip.paste(frame, (0, n * height))
-    palette = strip.quantize(COLORS, Image.Quantize.MEDIANCUT)
-    indexed = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    palette = Image.fromarray(_palette_pixels(frames)).quantize(COLORS, Image.Quantize.MEDIANCUT)
+    indexed = [np.asarray(frame.quantize(palette=palette, dither=Image.Dither.NONE)) for frame in frames]
+    changed = [np.where(now == before, COLORS, now) for before, now in zip(indexed, indexed[1:], strict=False)]
+    images = [Image.fromarray(pixels.astype(np.uint8), "P") for pixels in (indexed[0], *changed)]
+    for image in images:
+        image.putpalette((palette.getpalette() or [])[: 3 * COLORS] + [0, 0, 0])
     durations = [1000 // FPS] * (len(frames) - 1) + [round(1000 * HOLD_S)]
-    indexed[0].save(path, save_all=True, append_images=indexed[1:], duration=durations, loop=0, optimize=False)
+    kept = {"transparency": COLORS, "disposal": 1, "optimize": False}
+    images[0].save(path, save_all=True, append_images=images[1:], duration=durations, loop=0, **kept)
+
+
+def _palette_pixels(frames: list[Image.Image]) -> npt.NDArray[np.uint8]:
+    """`(N, 1, 3)` pixels to take the palette from: one frame, and of the others what changes, or people look gray."""
+    first, *others = (np.asarray(frame) for frame in frames[:: max(1, len(frames) // 16)])
+    moving = [other[(other != first).any(axis=-1)] for other in others]
+    return np.concatenate([first[::2, ::2].reshape(-1, 3), *moving])[:, None]
 
 
 if __name__ == "__main__":

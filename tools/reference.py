@@ -45,7 +45,8 @@ def yaml_keys() -> str:
         "# YAML keys",
         "",
         f"The {len(listed)} keys of `reid_botsort.yaml` and their defaults. {len(listed) - ours} are those of Ultralytics'",
-        "`botsort.yaml` with the same meaning and default, except for `with_reid`. "
+        "`botsort.yaml` with the same meaning and default, except for `tracker_type` and",
+        f"`with_reid`. "
         f"{ours} are this package's, **in bold**.",
         "A wrong key, type or value raises `ConfigError`, which names the key, the allowed range and the value.",
         "`reid_gallery.yaml` is the same file with `gallery: gallery.db`.",
