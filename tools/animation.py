@@ -11,6 +11,7 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ Boxes = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Return:
-    """A person who left the image and came back.
+    """A person that left the image and came back.
 
     Attributes:
         person: Id in the ground truth.
@@ -138,7 +139,7 @@ def _choose(views: list[View], outputs: list[list[dict[int, Boxes]]]) -> Return:
 def _returns(views: list[View], outputs: list[list[dict[int, Boxes]]]) -> Iterator[Return]:
     for person in sorted({int(i) for view in views for i in view.ids}):
         seen = [view.index for view in views if _box(view, person) is not None]
-        for left, back in zip(seen, seen[1:], strict=False):
+        for left, back in pairwise(seen):
             if not MIN_GAP_S <= (back - left) / FPS <= MAX_GAP_S or back + AFTER_S * FPS > len(views):
                 continue
             before = tuple(_id(views, output, person, left - round(BEFORE_S * FPS), left) for output in outputs)
@@ -162,7 +163,7 @@ def _id(views: list[View], output: list[dict[int, Boxes]], person: int, first: i
 
 
 def _box(view: View, person: int) -> Boxes | None:
-    """Box of a person who can be seen."""
+    """Box of a person that can be seen."""
     row = np.flatnonzero((view.ids == person) & (view.visible >= MIN_VISIBLE))
     return np.asarray(view.xyxy[row[0]], np.float32) if len(row) else None
 
@@ -189,9 +190,7 @@ def _shown(of: Return) -> list[int]:
     return [n for n in (*first, *range(of.back - pause, of.back + round(AFTER_S * FPS))) if n >= 0]
 
 
-def _frame(
-    scene: Scene, views: list[View], outputs: list[list[dict[int, Boxes]]], of: Return, n: int
-) -> Image.Image:
+def _frame(scene: Scene, views: list[View], outputs: list[list[dict[int, Boxes]]], of: Return, n: int) -> Image.Image:
     image = scene.render(views[n])
     panels = [_panel(image, views[n], output[n], of, side) for side, output in enumerate(outputs)]
     sheet = Image.new("RGB", (2 * WIDTH + GAP, TITLE + panels[0].height + CAPTION), PAPER)
@@ -259,13 +258,13 @@ def _save(path: Path, frames: list[Image.Image]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     palette = Image.fromarray(_palette_pixels(frames)).quantize(COLORS, Image.Quantize.MEDIANCUT)
     indexed = [np.asarray(frame.quantize(palette=palette, dither=Image.Dither.NONE)) for frame in frames]
-    changed = [np.where(now == before, COLORS, now) for before, now in zip(indexed, indexed[1:], strict=False)]
+    changed = [np.where(now == before, COLORS, now) for before, now in pairwise(indexed)]
     images = [Image.fromarray(pixels.astype(np.uint8), "P") for pixels in (indexed[0], *changed)]
     for image in images:
-        image.putpalette((palette.getpalette() or [])[: 3 * COLORS] + [0, 0, 0])
+        image.putpalette([*(palette.getpalette() or [])[: 3 * COLORS], 0, 0, 0])
     durations = [1000 // FPS] * (len(frames) - 1) + [round(1000 * HOLD_S)]
-    kept = {"transparency": COLORS, "disposal": 1, "optimize": False}
-    images[0].save(path, save_all=True, append_images=images[1:], duration=durations, loop=0, **kept)
+    timing: dict[str, Any] = {"duration": durations, "loop": 0, "save_all": True, "append_images": images[1:]}
+    images[0].save(path, "GIF", transparency=COLORS, disposal=1, optimize=False, **timing)
 
 
 def _palette_pixels(frames: list[Image.Image]) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Runs the shell blocks of the documentation: `yolo` and `ultralytics-reid` in this process, as importing takes seconds."""
+"""Shell blocks of the documentation, `yolo` and `ultralytics-reid` in this process, as importing takes seconds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 # Commands that install, build or run for minutes, and why they are not run.
 NOT_RUN = {
@@ -23,18 +24,18 @@ def run(code, exported):
         exported: Variables that `export` has set; more are added.
 
     Returns:
-        Why the lines that were left out were, one reason each.
+        Why none of the lines was run; empty if one was.
 
     Raises:
         AssertionError: If a command fails.
     """
-    return [reason for line in code.splitlines() if line.strip() and (reason := _run_line(line, exported))]
+    reasons = [_run_line(line, exported) for line in code.splitlines() if shlex.split(line, comments=True)]
+    return "; ".join(dict.fromkeys(reasons)) if all(reasons) else ""
 
 
 def _run_line(line, exported):
+    """Run a line; returns why it was left out."""
     words = shlex.split(line, comments=True)
-    if not words:
-        return ""
     left_out = NOT_RUN.get(words[0]) or NOT_RUN.get(" ".join(words[:2]))
     if left_out:
         return left_out
@@ -56,4 +57,4 @@ def _run_line(line, exported):
 
 def _path():
     """Where `python` is the one that runs the tests."""
-    return os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -14,12 +14,15 @@ import yaml
 from code_blocks import blocks
 
 import ultralytics_reid
-from ultralytics_reid import Config, Gallery, GalleryMissing
+from ultralytics_reid import Config
 from ultralytics_reid.scenes import Scene, SceneOptions
 
-
 CHECKOUT = Path(os.environ.get("REID_CHECKOUT", Path(__file__).resolve().parents[2]))
-PAGES = ("README.md", "docs/quickstart.md", *sorted(str(p.relative_to(CHECKOUT)) for p in CHECKOUT.glob("docs/guides/*")))
+PAGES = (
+    "README.md",
+    "docs/quickstart.md",
+    *sorted(str(p.relative_to(CHECKOUT)) for p in CHECKOUT.glob("docs/guides/*")),
+)
 DETECTOR = Path(ultralytics_reid.__file__).parent / "demo" / "people.pt"
 # Long enough for a gallery to be asked about a person: it wants two seconds of clean crops.
 SECONDS, FPS = 4.0, 10.0
@@ -80,21 +83,21 @@ def test_code_block_runs_as_written(name, n, pages, monkeypatch):
         pytest.skip(listed[n].reason)
     # A block may need what an earlier one of its page has made.
     for block in listed[page.done + 1 : n + 1]:
-        left_out = [] if block.reason else run(block, page)
+        left_out = "" if block.reason else run(block, page)
     page.done = n
     if left_out:
-        pytest.skip("; ".join(left_out))
+        pytest.skip(left_out)
 
 
 def run(block, page):
-    """Run a block; returns why some of it was left out."""
+    """Run a block; returns why it was left out, if it was."""
     if block.language == "python":
         exec(compile(block.code, f"block at line {block.line}", "exec"), page.names)
     elif block.language == "sh":
         return shell_blocks.run(block.code, page.exported)
     elif block.language == "yaml":
         check_yaml(block.code)
-    return []
+    return ""
 
 
 def check_yaml(text):
