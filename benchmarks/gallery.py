@@ -144,7 +144,7 @@ def _rows(passes: list[tuple[Pass, Pass]]) -> Iterator[list[str]]:
 def _pass(frames: list[Detections], gallery: Path | None) -> Pass:
     changes = {"gmc_method": "none"} | ({} if gallery is None else {"gallery": str(gallery)})
     tracker = make_tracker(Contender("", OURS, changes), STREET.fps)
-    tracker.features_by = FINGERPRINT
+    tracker.embeddings.features_by = FINGERPRINT
     shape = STREET.size[1], STREET.size[0]
     picture, first = np.broadcast_to(np.uint8(0), (*shape, 3)), round(WARM_UP * STREET.fps)
     spent: list[float] = []

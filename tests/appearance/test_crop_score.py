@@ -18,7 +18,7 @@ def experienced(metric, crops):
     """CropScoreModel that have seen people, `(P, N, D)` crops, one of each a frame."""
     looks, tracklets = (
         CropScoreModel(metric),
-        [Tracklet(0.0, n, SOMEWHERE, SOMEWHERE, clean=True) for n in range(len(crops))],
+        [Tracklet(0.0, SOMEWHERE, SOMEWHERE, clean=True) for n in range(len(crops))],
     )
     for turn, frame in enumerate(crops.transpose(1, 0, 2)):
         for tracklet, crop in zip(tracklets, frame, strict=True):
@@ -73,7 +73,7 @@ def test_everybody_s_turn_comes_at_any_frame_rate(count):
             rows.extend(vectors.reshape(-1, vectors.shape[-1]).argmax(axis=-1).tolist())
             return vectors
 
-    people = [Tracklet(0.0, n, SOMEWHERE, SOMEWHERE, clean=True) for n in range(count)]
+    people = [Tracklet(0.0, SOMEWHERE, SOMEWHERE, clean=True) for n in range(count)]
     for tracklet, crop in zip(people, np.eye(count, dtype=np.float32), strict=True):
         tracklet.embedding = tracklet.appearance = crop
     looks = CropScoreModel(Seen())
@@ -84,9 +84,9 @@ def test_everybody_s_turn_comes_at_any_frame_rate(count):
 
 def test_crops_of_one_moment_are_learned_from_once():
     crops = distinct(np.random.default_rng(0), 10, 40)
-    looks, tracklet = CropScoreModel(Metric()), Tracklet(0.0, 1, SOMEWHERE, SOMEWHERE, clean=True)
+    looks, tracklet = CropScoreModel(Metric()), Tracklet(0.0, SOMEWHERE, SOMEWHERE, clean=True)
     tracklet.embedding = tracklet.appearance = crops[0, 0]
-    other = Tracklet(0.0, 2, SOMEWHERE, SOMEWHERE, clean=True)
+    other = Tracklet(0.0, SOMEWHERE, SOMEWHERE, clean=True)
     other.embedding = other.appearance = crops[1, 0]
     for _ in range(100):
         looks.learn([tracklet, other], 0.0)

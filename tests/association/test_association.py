@@ -9,7 +9,7 @@ from ultralytics.trackers.utils.matching import linear_assignment
 
 from ultralytics_reid.appearance.crop_quality import clean_crops, covered_share, cut_off
 from ultralytics_reid.appearance.embedding import as_features, cosine, unit
-from ultralytics_reid.association.assignment import assign
+from ultralytics_reid.association.assignment import hungarian
 from ultralytics_reid.association.fusion import ambiguous_pairs, fuse_appearance
 from ultralytics_reid.association.last_seen import LastSeen, sightings
 from ultralytics_reid.association.motion import linear_decay, motion_llr, reachable
@@ -132,26 +132,26 @@ class TestMotion:
 class TestAssign:
     def test_the_greatest_total_wins_over_the_greatest_single(self):
         value = np.array([[5.0, 4.0], [4.5, 1.0]])
-        assert assign(value, np.ones((2, 2), bool)) == [(0, 1), (1, 0)]
+        assert hungarian(value, np.ones((2, 2), bool)) == [(0, 1), (1, 0)]
 
     def test_nobody_is_better_than_a_pair_worth_nothing(self):
-        assert assign(np.array([[-1.0, 0.0]]), np.ones((1, 2), bool)) == []
+        assert hungarian(np.array([[-1.0, 0.0]]), np.ones((1, 2), bool)) == []
 
     def test_what_the_gate_forbids_is_never_paired(self):
-        assert assign(np.array([[9.0, 1.0]]), np.array([[False, True]])) == [(0, 1)]
+        assert hungarian(np.array([[9.0, 1.0]]), np.array([[False, True]])) == [(0, 1)]
 
     @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0)])
     def test_empty_matrices(self, shape):
-        assert assign(np.zeros(shape), np.zeros(shape, bool)) == []
+        assert hungarian(np.zeros(shape), np.zeros(shape, bool)) == []
 
     @given(values, st.randoms())
     def test_pairs_are_one_to_one_and_follow_a_permutation(self, value, random):
         gate = value < 4.5
-        pairs = assign(value, gate)
+        pairs = hungarian(value, gate)
         assert len({r for r, _ in pairs}) == len({c for _, c in pairs}) == len(pairs)
         assert all(gate[p] and value[p] > 0 for p in pairs)
         order = random.sample(range(value.shape[1]), value.shape[1])
-        turned = assign(value[:, order], gate[:, order])
+        turned = hungarian(value[:, order], gate[:, order])
         assert sum(value[:, order][p] for p in turned) == pytest.approx(sum(value[p] for p in pairs))
 
 

@@ -197,6 +197,8 @@ class TestBuilding:
         from synthetic import SHAPE, image
         from ultralytics.engine.results import OBB
 
+        from ultralytics_reid.tracking.frame import Batch
+
         class Regions(Means):
             def embed(self, image, regions):
                 self.regions = regions
@@ -205,7 +207,7 @@ class TestBuilding:
         tracker = ReIDBOTSORT(our_args(mask_crops=True))
         tracker.embedder = embedder = Regions()
         rows = np.array([[100, 100, 40, 90, 0.3, 0.9, 0], [300, 100, 40, 90, 0.3, 0.02, 0]], np.float32)
-        tracker.batch, tracker.masks = [], [["one", "two"], ["three", "four"]]
+        tracker.batch = Batch(masks=[["one", "two"], ["three", "four"]])
         for expected in ("one", "three"):
             tracker.update(OBB(rows, SHAPE), image())
             assert embedder.regions.xywhr == pytest.approx(rows[:1, :5])

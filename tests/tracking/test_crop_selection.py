@@ -48,7 +48,7 @@ def test_who_is_clear_is_looked_at_now_and_then():
     looked = [n for n in range(70, 118) if 0 in asked[n]]
     assert set(np.diff(looked).tolist()) <= {5, 6}  # frames in half a second, and what rounding makes of it
     assert len(looked) >= 8
-    assert tracker.attention.embedded == sum(map(len, asked)) < 0.5 * tracker.attention.seen
+    assert tracker.crop_selector.embedded == sum(map(len, asked)) < 0.5 * tracker.crop_selector.seen
 
 
 def test_who_comes_back_is_looked_at_and_known_again():
@@ -60,12 +60,12 @@ def test_who_comes_back_is_looked_at_and_known_again():
 @pytest.mark.parametrize("keys", [{"memory_seconds": 0.0}, {}])
 def test_without_a_memory_too_crops_are_saved(keys):
     _, asked, tracker = watch(returning(), reid_interval=INTERVAL, **keys)
-    assert tracker.attention.embedded == sum(map(len, asked)) < 0.6 * tracker.attention.seen
+    assert tracker.crop_selector.embedded == sum(map(len, asked)) < 0.6 * tracker.crop_selector.seen
 
 
 def test_stock_s_own_association_asks_for_everybody_and_says_so():
     _, asked, tracker = watch(returning(), reid_interval=INTERVAL, fuse_appearance=False)
-    assert tracker.attention.embedded == tracker.attention.seen == sum(map(len, asked))
+    assert tracker.crop_selector.embedded == tracker.crop_selector.seen == sum(map(len, asked))
 
 
 def test_an_interval_of_0_looks_at_everybody_and_is_what_given_embeddings_are():
@@ -76,7 +76,7 @@ def test_an_interval_of_0_looks_at_everybody_and_is_what_given_embeddings_are():
         rows = given_tracker.update(detections, image(), feats=feats)
         given_out.append({scene.people.index(people[int(r[-1])]): int(r[-4]) for r in rows})
     assert out == given_out
-    assert tracker.attention.embedded == tracker.attention.seen == sum(map(len, asked))
+    assert tracker.crop_selector.embedded == tracker.crop_selector.seen == sum(map(len, asked))
 
 
 def test_who_meets_somebody_is_looked_at_until_they_part():

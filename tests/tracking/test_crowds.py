@@ -47,4 +47,4 @@ def test_a_long_walk_takes_no_more_memory_than_a_short_one(memory):
     for detections, feats, _ in Scene([Person([(0, 600)], (200, 200))], 600).frames():
         tracker.update(detections, image(), feats=feats)
     (track,) = tracker.tracked_stracks
-    assert len(track.tracklet._pending) < 60
+    assert track.tracklet.waiting < 60

@@ -258,7 +258,9 @@ class TestResults:
 
     def test_a_box_that_waits_alone_is_hidden(self, model, frames, monkeypatch):
         model.track(frames[0], persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)
-        monkeypatch.setattr(ReIDBOTSORT, "update", lambda self, *_, **__: self.batch.append({}) or np.zeros((0, 8)))
+        monkeypatch.setattr(
+            ReIDBOTSORT, "update", lambda self, *_, **__: self.batch.shown.append({}) or np.zeros((0, 8))
+        )
         monkeypatch.setattr(ReIDBOTSORT, "hides", True)
         result = model.track(frames[1], persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)[0]
         assert len(result.boxes) == 0

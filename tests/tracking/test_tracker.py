@@ -390,7 +390,7 @@ def test_removed_tracks_keep_no_crops():
     tracker = make_tracker(track_buffer=3)
     run(tracker, Scene([Person([(0, 30)], (200, 200)), *crowd(length=60)], 60))
     (gone,) = {id(t): t for t in tracker.removed_stracks}.values()
-    assert not gone.tracklet._pending
+    assert not gone.tracklet.waiting
 
 
 def test_memory_is_bounded_however_many_pass():

@@ -1,4 +1,4 @@
-"""The Hungarian assignment."""
+"""The Hungarian assignment, for queries against identities with "no match" as an option."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from .._typing import Bools
 _FORBIDDEN = 1e5
 
 
-def assign(value: npt.NDArray[np.floating], gate: Bools) -> list[tuple[int, int]]:
-    """One-to-one pairs of the greatest total value; a pair is made only where it is allowed and worth more than 0.
+def hungarian(log_odds: npt.NDArray[np.floating], gate: Bools) -> list[tuple[int, int]]:
+    """Assign queries to identities: Hungarian, maximum total log-odds.
 
-    Every row may stay alone at value 0: each has a dummy "nobody" column of its own.
+    A pair is made only where the gate allows it and its log-odds are above 0: each row has a dummy column of its own,
+    "no match", at log-odds 0.
 
     Args:
-        value: `(T, N)` what a pair is worth.
+        log_odds: `(T, N)` of each pair.
         gate: `(T, N)`, True allows.
 
     Returns:
         `(row, column)` pairs, by row.
     """
-    if not value.size:
+    if not log_odds.size:
         return []
-    rows, columns = value.shape
+    rows, columns = log_odds.shape
     cost = np.zeros((rows, columns + rows))
-    cost[:, :columns] = np.where(gate, -value, _FORBIDDEN)
+    cost[:, :columns] = np.where(gate, -log_odds, _FORBIDDEN)
     pairs = zip(*linear_sum_assignment(cost), strict=True)
     return [(int(r), int(c)) for r, c in pairs if c < columns and cost[r, c] < 0]

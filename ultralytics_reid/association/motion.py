@@ -1,4 +1,4 @@
-"""Motion over a gap: likelihood under the decayed Kalman prediction, and the speed gate."""
+"""Motion over a gap: likelihood under the decayed Kalman prediction, and the speed gate. Arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -12,39 +12,41 @@ _TINY = 1e-6
 
 
 def motion_llr(last: Sightings, gap: Doubles, points: Doubles, area: float) -> Doubles:
-    """How much better "walked on" explains where a tracklet began than "anywhere in the picture".
+    """Motion log-likelihood ratio: Gaussian around the decayed Kalman prediction against uniform over the image.
+
+    The Gaussian's exponent is the squared Mahalanobis distance of where a tracklet began from where the identity's
+    Kalman state predicts it. Its velocity decays with the gap, since people stop; its standard deviation grows.
 
     Args:
-        last: `(I,)` where identities were when they were last seen.
+        last: `(I,)` Kalman states at the last sighting.
         gap: `(T, I)` seconds since then.
         points: `(T, 1, 2)` centers of the tracklets' first boxes, pixels.
-        area: The picture's area, square pixels.
+        area: The image's area, square pixels.
 
     Returns:
-        `(T, I)` log-likelihood ratios; as the gap grows they go to 0 or below.
+        `(T, I)` nats; as the gap grows they go to 0 or below.
     """
-    # A velocity is believed less and less: people stop.
-    means = last["center"] + last["velocity"] * (1 - np.exp(-gap))[..., None]
-    position_std = last["position_std"] + DIFFUSION_HEIGHTS_PER_S * last["height"] * gap
-    z = (points - means) / np.maximum(position_std, _TINY)[..., None]
-    return np.asarray(
-        np.log(area) - 0.5 * (z**2).sum(axis=-1) - np.log(2 * np.pi * np.maximum(position_std, _TINY) ** 2)
-    )
+    predicted = last["center"] + last["velocity"] * (1 - np.exp(-gap))[..., None]
+    std = last["position_std"] + DIFFUSION_HEIGHTS_PER_S * last["height"] * gap
+    z = (points - predicted) / np.maximum(std, _TINY)[..., None]
+    mahalanobis_squared = (z**2).sum(axis=-1)
+    log_normalizer = np.log(2 * np.pi * np.maximum(std, _TINY) ** 2)
+    return np.asarray(np.log(area) - 0.5 * mahalanobis_squared - log_normalizer)
 
 
 def linear_decay(gap: Doubles, after: float) -> Doubles:
-    """Weight in [0, 1] of what was true `gap` seconds ago, 0 from `after` on."""
+    """Return weights in [0, 1] that fall linearly with `gap`, both in seconds, to 0 from `after` on."""
     return np.asarray(np.clip(1 - gap / after, 0, 1))
 
 
 def reachable(last: Sightings, origin: Sightings, born: Doubles, speed: float) -> Bools:
-    """Whether a tracklet began where, and at a size that, an identity can have come to.
+    """Gate by speed: where, and at what size, a tracklet began is in reach of where an identity was last seen.
 
     Args:
-        last: `(I,)` where identities were when they were last seen.
-        origin: `(T,)` where the tracklets began.
-        born: `(T, 1)` when, seconds.
-        speed: Body heights a second that people, and the camera, move at most.
+        last: `(I,)` Kalman states at the last sighting.
+        origin: `(T,)` the same where the tracklets began.
+        born: `(T, 1)` when they began, seconds.
+        speed: Body heights a second that an individual, and the camera, move at most.
 
     Returns:
         `(T, I)`.

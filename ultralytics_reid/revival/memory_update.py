@@ -1,4 +1,4 @@
-"""What tracklets teach: prototypes to the memory, scatter to the metric, when they are old enough to be trusted."""
+"""What tracklets add to memory: prototypes to the bank and scatter to the metric, once they are old enough to trust."""
 
 from __future__ import annotations
 
@@ -8,80 +8,81 @@ import numpy as np
 
 from .._typing import Floats
 from ..appearance.metric import Metric
-from ..appearance.tracklet import Probation, Tracklet
 from ..memory.bank import MemoryBank
 from ..tuning import MANY_CROPS, MIN_CLEAN_CROPS, STRETCH_CROPS, STRETCH_SECONDS, UPDATE_LAG
+from .decision import Decision, State
+
+# Takes each prototype update: the decision, `(D,)` the raw mean of crops, and how many crops.
+UpdateListener = Callable[[Decision, Floats, int], object]
 
 
 class MemoryUpdater:
-    """Hands on what tracklets show.
+    """Updates memory from decided tracklets; what is shown on probation waits until the probation ends.
 
     Args:
-        bank: Learns prototypes.
-        metric: Learns how crops of one individual differ.
+        bank: Takes prototypes.
+        metric: Takes the within-tracklet scatter.
 
     Attributes:
-        listener: Is told of all that memory is taught; None for nobody.
+        listener: Called with every prototype update; None for no listener.
     """
 
     def __init__(self, bank: MemoryBank, metric: Metric) -> None:
         self._bank = bank
         self._metric = metric
-        self._waiting: list[Tracklet] = []
-        self.listener: Callable[[Tracklet, Floats, int], object] | None = None
+        self._on_probation: list[Decision] = []
+        self.listener: UpdateListener | None = None
 
-    def teach(self, tracklet: Tracklet, now: float) -> None:
-        """Teach a settled tracklet's crops that are old enough; those of who is on probation wait for its end."""
-        known = self._bank.knows(tracklet.identity)
+    def update(self, decision: Decision, now: float) -> None:
+        """Average a settled tracklet's mature crops into a prototype; on probation it is held back."""
+        tracklet = decision.tracklet
         if tracklet.count > MANY_CROPS and tracklet.waits_since >= now - UPDATE_LAG - STRETCH_SECONDS:
             return
-        crops = (
-            tracklet.pop_mature(now - UPDATE_LAG, STRETCH_CROPS, MIN_CLEAN_CROPS)
-            if known
-            else tracklet.pop_mature(now, STRETCH_CROPS, 0)
-        )
+        if self._bank.knows(decision.identity):
+            crops = tracklet.pop_mature(now - UPDATE_LAG, STRETCH_CROPS, MIN_CLEAN_CROPS)
+        else:
+            crops = tracklet.pop_mature(now, STRETCH_CROPS, 0)
         mean = tracklet.mean
         if not crops or mean is None:
             return
         tracklet.prototype_updates.append((np.asarray(np.mean(crops, axis=0), np.float32), len(crops)))
-        if not tracklet.unsure:
+        if not decision.unsure:
             self._metric.observe(np.asarray(crops, np.float32) - mean)
-        if tracklet.probation is None:
-            self._learn(tracklet)
+        if decision.state is State.SETTLED:
+            self._learn(decision)
 
-    def put_off(self, tracklet: Tracklet, probation: Probation) -> None:
-        """Put a tracklet on probation."""
-        tracklet.probation = probation
-        self._waiting.append(tracklet)
+    def hold_back(self, decision: Decision) -> None:
+        """Hold back what a tracklet shows, as it is on probation from now on."""
+        self._on_probation.append(decision)
 
-    def end_probations(self, settled: Sequence[Tracklet], now: float) -> None:
-        """What was learned on probation counts once it is over, or nobody is there any more to go on with it.
+    def end_probations(self, settled: Sequence[Decision], now: float) -> None:
+        """Settle tracklets whose probation is over or that have no box any more, and learn what was held back.
 
         Args:
-            settled: The settled tracklets that have a box in this frame.
+            settled: Decisions of the tracklets that have a box in this frame.
             now: The time, seconds.
         """
-        there = {id(t) for t in settled}
-        for tracklet in self._waiting:
-            probation = tracklet.probation
-            if probation is not None and (now >= probation.until or id(tracklet) not in there):
-                tracklet.probation = None
-                self._learn(tracklet)
-        self._waiting = [t for t in self._waiting if t.probation is not None]
+        present = {id(d) for d in settled}
+        for decision in self._on_probation:
+            probation = decision.probation
+            if probation is not None and (now >= probation.until or id(decision) not in present):
+                decision.transition(State.SETTLED, decision.identity)
+                self._learn(decision)
+        self._on_probation = [d for d in self._on_probation if d.probation is not None]
 
-    def tell_rest(self) -> None:
-        """Tell the listener what tracklets on probation have shown: nothing more will come of them."""
-        for tracklet in self._waiting:
-            for vector, weight in tracklet.prototype_updates:
-                if self.listener is not None and not tracklet.forced and vector.any():
-                    self.listener(tracklet, vector, weight)
+    def flush(self) -> None:
+        """Hand the listener what is held back: the video is over."""
+        for decision in self._on_probation:
+            for vector, weight in decision.tracklet.prototype_updates:
+                if self.listener is not None and not decision.forced and vector.any():
+                    self.listener(decision, vector, weight)
 
-    def _learn(self, tracklet: Tracklet) -> None:
-        lessons, tracklet.prototype_updates = tracklet.prototype_updates, []
-        if tracklet.forced:
-            return  # it most likely shows somebody else
-        for vector, weight in lessons:
-            if tracklet.identity in self._bank and vector.any():
-                self._bank.learn(tracklet.identity, vector, weight)
+    def _learn(self, decision: Decision) -> None:
+        updates, decision.tracklet.prototype_updates = decision.tracklet.prototype_updates, []
+        if decision.forced:
+            return  # it most likely shows another individual
+        for vector, weight in updates:
+            if decision.identity in self._bank and vector.any():
+                self._bank.learn(decision.identity, vector, weight)
                 if self.listener is not None:
-                    self.listener(tracklet, vector, weight)
+                    self.listener(decision, vector, weight)

@@ -15,6 +15,7 @@ from ..embedders import AUTO
 from ..embedders.detector import DetectorFeatures
 from ..errors import ConfigError
 from .clock import DEFAULT_FPS
+from .frame import Batch
 from .results import BoxIdentity, attach
 from .stream_names import camera_names
 
@@ -103,9 +104,9 @@ def _tap_detector(predictor: Any) -> None:
         # the net may outlive this predictor.
         weakref.finalize(predictor, taps.remove)
         return
-    predictor.trackers[0].warn_no_features("an exported model shows nothing of its inside")
+    predictor.trackers[0].embeddings.warn_no_features("an exported model shows nothing of its inside")
     for tracker in predictor.trackers[1:]:
-        tracker.mute()
+        tracker.embeddings.silence_warning()
 
 
 def _tracks(predictor: weakref.ref[Any]) -> Callable[[], bool]:
@@ -119,33 +120,28 @@ def before_update(predictor: Any) -> None:
     Args:
         predictor: The host's predictor, with the batch's `results`.
     """
-    taps = getattr(predictor, "_hook", None)
+    taps, features_by = getattr(predictor, "_hook", None), ""
     if isinstance(taps, DetectorFeatures):
         boxes = [np.asarray(_boxes(r).xyxy.cpu().numpy(), np.float32) for r in predictor.results]
         shapes = [r.orig_shape for r in predictor.results]
         for result, feats in zip(predictor.results, taps(boxes, shapes), strict=True):
             result.feats = feats
-        for tracker in predictor.trackers:
-            tracker.features_by = taps.fingerprint
-    for tracker in predictor.trackers:
-        tracker.batch, tracker.masks = [], []
+        features_by = taps.fingerprint
+    stream, goes_on = predictor.dataset.mode == "stream", _folder_goes_on(predictor)
+    for n, tracker in enumerate(predictor.trackers):
+        fed = predictor.results[n : n + 1] if stream else predictor.results if n == 0 else []
+        masks = [_outlines(result) for result in fed] if tracker.config.mask_crops else []
+        tracker.batch = Batch(features_by, masks, goes_on and n == 0)
     _name_cameras(predictor)
-    _hand_over_masks(predictor)
     _tell_time(predictor)
-    _join_folder(predictor)
 
 
 def _boxes(result: Any) -> Any:
     return result.boxes if result.obb is None else result.obb
 
 
-def _hand_over_masks(predictor: Any) -> None:
-    """Each frame's outlines, in the order in which its tracker will be given the frames."""
-    stream = predictor.dataset.mode == "stream"
-    for n, result in enumerate(predictor.results):
-        tracker = predictor.trackers[n if stream else 0]
-        if tracker.config.mask_crops:
-            tracker.masks.append(None if result.masks is None else list(result.masks.xy))
+def _outlines(result: Any) -> list[Any] | None:
+    return None if result.masks is None else list(result.masks.xy)
 
 
 def _tell_time(predictor: Any) -> None:
@@ -183,14 +179,14 @@ def _plausible(fps: float) -> float:
     return fps if 0 < fps < _MAX_FPS else DEFAULT_FPS
 
 
-def _join_folder(predictor: Any) -> None:
-    """The host resets the tracker at every image of a folder; here they are frames of one video.
+def _folder_goes_on(predictor: Any) -> bool:
+    """Whether images of one folder are frames of one video; the host would reset the tracker at every one of them.
 
     Before the first of them the host has made the tracker anew, unless it persists: nothing is left to reset.
     """
     tracker, last = predictor.trackers[0], predictor.vid_path[0]
     folders = {Path(r.path).parent for r in predictor.results}
-    tracker.keep_through_reset = (
+    return (
         predictor.dataset.mode == "image"
         and tracker.config.folder_is_video
         and folders == {Path(last or predictor.results[0].path).parent}
@@ -207,9 +203,9 @@ def after_update(predictor: Any) -> None:
     if predictor.args.mode != "track" or not trackers or not getattr(trackers[0], "attaches_identities", False):
         return
     stream = predictor.dataset.mode == "stream"
-    trackers[0].keep_through_reset = False  # from here on a reset is meant
-    fed = [t.batch[-1] for t in _fed(predictor)] if stream else trackers[0].batch
-    shown: list[dict[int, BoxIdentity]] = fed or []
+    shown: list[dict[int, BoxIdentity]] = []
+    for tracker in _fed(predictor):
+        shown += tracker.batch.shown if tracker.batch is not None else []
     for n, known in enumerate(shown):
         if not known and trackers[n if stream else 0].hides:
             predictor.results[n] = predictor.results[n][:0]  # the host leaves them in, without ids

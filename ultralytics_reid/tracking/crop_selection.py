@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._typing import Bools, Floats
-from ..appearance.tracklet import Tracklet
 from ..tuning import APART_IOU, CROPS_TO_KNOW, FITTING_IOU
 from .track import ReIDTrack
 
@@ -49,7 +48,7 @@ class CropSelector:
         picked = list(range(len(detections)))
         if self.interval and distance.size:
             clear, owners = unambiguous(distance), distance.argmin(axis=0)
-            picked = [n for n in picked if not clear[n] or self._due(tracks[owners[n]].tracklet, detections[n], now)]
+            picked = [n for n in picked if not clear[n] or self._due(tracks[owners[n]], detections[n], now)]
         self.note(len(detections), len(picked))
         return picked
 
@@ -58,10 +57,12 @@ class CropSelector:
         self.seen += seen
         self.embedded += embedded
 
-    def _due(self, tracklet: Tracklet | None, detection: ReIDTrack, now: float) -> bool:
-        if tracklet is None or (self.recognizes and not tracklet.settled):
+    def _due(self, track: ReIDTrack, detection: ReIDTrack, now: float) -> bool:
+        decision = track.decision
+        if decision is None or (self.recognizes and not decision.settled):
             return True
-        stale = now - tracklet.looked_at >= self.interval
+        tracklet = decision.tracklet
+        stale = now - tracklet.embedded_at >= self.interval
         return detection.clean and (stale or tracklet.blended < CROPS_TO_KNOW)
 
 

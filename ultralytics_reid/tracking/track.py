@@ -1,4 +1,4 @@
-"""BoT-SORT's track, with the crop it saw last and the tracklet it is in."""
+"""BoT-SORT's track, with its last crop's embedding and the decision on which identity it shows."""
 
 from __future__ import annotations
 
@@ -8,34 +8,41 @@ from ultralytics.trackers.bot_sort import BOTrack
 
 from .._typing import Floats
 from ..appearance.tracklet import Tracklet
+from ..association.last_seen import LastSeen
+from ..revival.decision import Decision
 
 
 class ReIDTrack(BOTrack):
-    """A host track that remembers its last detection's crop as it was; the host only keeps running means.
+    """A host track that keeps its last detection's embedding as it was; the host only keeps running means.
 
     Attributes:
-        clean: Whether the crop of its last detection is fit to teach.
-        resumed: Whether its last detection ended a time of being lost.
-        tracklet: The evidence of who it shows; None until the end of its first frame.
+        clean: Whether the crop of its last detection may update memory.
+        resumed: Whether its last detection re-activated it.
+        decision: Which identity it shows; None until the end of its first frame.
     """
 
     clean: bool = False
     resumed: bool = False
+    decision: Decision | None = None
     _lean: bool = False
-    tracklet: Tracklet | None = None
     _matched: ReIDTrack | None = None
 
     @classmethod
     def lean(cls, box: npt.NDArray[np.float32], score: float, kind: int) -> ReIDTrack:
-        """A detection that, other than the host's, keeps no running mean of all crops, which nobody asks for."""
+        """Make a detection that, unlike the host's, keeps no running mean of all crops, which nothing reads."""
         track = cls(box, score, kind)
         track._lean = True
         return track
 
-    def show(self, crop: Floats) -> None:
-        """Take the embedding of a detection's crop, `(D,)` of unit norm; zeros say nothing."""
-        if crop.any():
-            self.curr_feat = crop
+    def set_embedding(self, embedding: Floats) -> None:
+        """Set the embedding of a detection, `(D,)` of unit norm; zeros say nothing."""
+        if embedding.any():
+            self.curr_feat = embedding
+
+    @property
+    def tracklet(self) -> Tracklet | None:
+        """Its evidence; None until the end of its first frame."""
+        return None if self.decision is None else self.decision.tracklet
 
     @property
     def appearance(self) -> Floats | None:
@@ -44,9 +51,29 @@ class ReIDTrack(BOTrack):
 
     @property
     def embedding(self) -> Floats | None:
-        """`(D,)` unit embedding of its last detection, None if that had none."""
+        """`(D,)` unit embedding of its last detection; None without one."""
         feat: Floats | None = (self._matched or self).curr_feat
         return feat
+
+    def observe(self, now: float, fps: float, *, class_votes: bool) -> Decision:
+        """Bring its tracklet up to this frame; a re-activated track begins another.
+
+        Args:
+            now: The frame's time, seconds.
+            fps: Frames a second, to which the Kalman state's velocity refers.
+            class_votes: Whether its class is the most frequent one.
+        """
+        std = float(max(self.covariance[0, 0], self.covariance[1, 1])) ** 0.5
+        center, velocity = self.mean[:2].copy(), self.mean[4:6] * fps
+        last = LastSeen(now, int(self.cls), center, velocity, std, float(self.mean[3]))
+        if self.decision is None:
+            self.decision = Decision(Tracklet(now, last, last), self.track_id)
+        elif self.resumed:
+            self.decision = self.decision.resumed(now, last)
+        tracklet = self.decision.tracklet
+        tracklet.see(last, votes=class_votes)
+        tracklet.embedding, tracklet.clean = self.embedding, self.clean
+        return self.decision
 
     def update_features(self, feat: Floats) -> None:
         """See the host's: a crop of this track."""

@@ -61,7 +61,7 @@ class HostChoice(Choice):
     def start(self, fps: float, shape: tuple[int, int], warps: Doubles | None) -> _Running:
         tracker = make_tracker(Contender(self.label, self.name, dict(self.changes)), fps)
         if hasattr(tracker, "mute"):
-            tracker.mute()  # ours would tell that it has no embeddings, which was asked for
+            tracker.embeddings.silence_warning()  # ours would tell that it has no embeddings, which was asked for
         motion = None if warps is None else GivenMotion(warps)
         if motion is not None:
             tracker.gmc = motion

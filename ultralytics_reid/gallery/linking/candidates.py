@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._typing import Bools, Doubles, Floats
-from ...association.assignment import assign
+from ...association.assignment import hungarian
 from ..records import ENROLLED, Filter, Records, Visit
 from ..scorer import Scorer
 from ..stores import Store
@@ -151,5 +151,5 @@ def choose(found: Sequence[GalleryCandidates]) -> tuple[dict[int, int], set[int]
     for row, c in zip(worth, found, strict=True):
         row[[columns.index(i) for i in c.identities]] = c.worth
     possible = np.isfinite(worth)
-    chosen = {row: columns[column] for row, column in assign(np.where(possible, worth, -1.0), possible)}
+    chosen = {row: columns[column] for row, column in hungarian(np.where(possible, worth, -1.0), possible)}
     return chosen, set(np.flatnonzero(possible.any(axis=1)).tolist()) - set(chosen)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from ..._typing import Floats
 from ...appearance.evidence import LearnedStatistics
-from ...appearance.tracklet import Tracklet
 from ...events import Event, Events, GalleryAway, GalleryBack, Linked, Revival, RevivalReverted
+from ...revival.decision import Decision
 from ...revival.recognizer import Recognizer, When
 from ...tuning import MIN_CLEAN_CROPS
 from .messages import (
@@ -64,11 +64,11 @@ class GalleryCamera:
         self._new: set[int] = set()
         self._settled: set[int] = set()
         self._joined: set[int] = set()
-        self._waiting: dict[int, Tracklet] = {}
+        self._waiting: dict[int, Decision] = {}
         self._warned = -np.inf
         self._shown: frozenset[int] = frozenset()
         self._version = 0
-        recognizer.on_lesson(self._teach)
+        recognizer.on_update(self._teach)
         self._unsubscribe: Callable[[], None] = events.subscribe(self._hear)
 
     @property
@@ -82,7 +82,7 @@ class GalleryCamera:
         """This camera's end of the line."""
         return self._channel
 
-    def answer(self, everybody: Sequence[Tracklet], when: When) -> None:
+    def answer(self, everybody: Sequence[Decision], when: When) -> None:
         """Take the answers that have come, before a frame's decisions.
 
         Args:
@@ -99,13 +99,13 @@ class GalleryCamera:
             else:
                 self._take(reply, everybody, when)
 
-    def tell(self, seen: Sequence[Tracklet], now: float, glimpse: Callable[[Tracklet], Observation]) -> None:
+    def tell(self, seen: Sequence[Decision], now: float, glimpse: Callable[[Decision], Observation]) -> None:
         """Ask who is new, and tell who is where, after a frame's decisions.
 
         Args:
             seen: The tracklets that have a box in this frame.
             now: The frame's time, seconds.
-            glimpse: Makes a tracklet's box a glimpse.
+            glimpse: Makes a decision's box a glimpse.
         """
         known = [t for t in seen if t.settled and t.identity > 0]
         shown = frozenset(t.identity for t in known)
@@ -120,10 +120,10 @@ class GalleryCamera:
 
     def finish(self) -> None:
         """The video is over: ask about everybody of whom that hasn't been done, and hand on what was learned."""
-        for tracklet in list(self._waiting.values()):
-            self._ask_about(tracklet, tracklet.last.time, self._shown)
+        for decision in list(self._waiting.values()):
+            self._ask_about(decision, decision.tracklet.last.time, self._shown)
         self._waiting.clear()
-        self._recognizer.tell_rest()
+        self._recognizer.flush_updates()
         self._hand_on()
 
     def close(self) -> None:
@@ -138,37 +138,43 @@ class GalleryCamera:
         if evidence is not None:
             self.link.send(self._channel, EvidenceUpdate(evidence))
 
-    def _ask(self, known: Sequence[Tracklet], shown: frozenset[int], now: float) -> None:
-        for tracklet in known:
-            if tracklet.identity not in self._asked and tracklet.probation is None:
-                self._waiting[tracklet.identity] = tracklet
+    def _ask(self, known: Sequence[Decision], shown: frozenset[int], now: float) -> None:
+        for decision in known:
+            if decision.identity not in self._asked and decision.probation is None:
+                self._waiting[decision.identity] = decision
         enough = _ENOUGH if self.link.is_discriminative else _PATIENCE
-        for identity, tracklet in list(self._waiting.items()):
-            if tracklet.identity != identity or tracklet.probation is not None or not tracklet.settled:
+        for identity, decision in list(self._waiting.items()):
+            if decision.identity != identity or decision.probation is not None or not decision.settled:
                 del self._waiting[identity]
-            elif now - tracklet.last.time >= _GONE or (
-                tracklet.count >= MIN_CLEAN_CROPS and tracklet.seen_for(now) >= enough and identity in shown
+            elif now - decision.tracklet.last.time >= _GONE or (
+                decision.tracklet.count >= MIN_CLEAN_CROPS
+                and decision.tracklet.seen_for(now) >= enough
+                and identity in shown
             ):
                 del self._waiting[identity]
-                self._ask_about(tracklet, now, shown)
+                self._ask_about(decision, now, shown)
 
-        for tracklet in known:
-            if tracklet.identity in self._new and tracklet.probation is None and tracklet.seen_for(now) >= _AGAIN:
-                self._new.discard(tracklet.identity)
-                self._settled.add(tracklet.identity)
-                self._ask_about(tracklet, now, shown)
+        for decision in known:
+            if (
+                decision.identity in self._new
+                and decision.probation is None
+                and decision.tracklet.seen_for(now) >= _AGAIN
+            ):
+                self._new.discard(decision.identity)
+                self._settled.add(decision.identity)
+                self._ask_about(decision, now, shown)
 
-    def _ask_about(self, tracklet: Tracklet, now: float, shown: Collection[int]) -> None:
-        mean, identity = tracklet.mean, tracklet.identity
-        if mean is None or tracklet.count < MIN_CLEAN_CROPS:
+    def _ask_about(self, decision: Decision, now: float, shown: Collection[int]) -> None:
+        mean, identity = decision.tracklet.mean, decision.identity
+        if mean is None or decision.tracklet.count < MIN_CLEAN_CROPS:
             return
         self._asked.add(identity)
         beside = frozenset(shown) - {identity}
-        first, last = max(tracklet.born, self._since), min(now, tracklet.last.time)
-        ask = Query(identity, mean, tracklet.count, tracklet.cls, first, last, beside)
+        first, last = max(decision.tracklet.born, self._since), min(now, decision.tracklet.last.time)
+        ask = Query(identity, mean, decision.tracklet.count, decision.tracklet.cls, first, last, beside)
         self.link.send(self._channel, ask)
 
-    def _take(self, answer: Answer, everybody: Sequence[Tracklet], when: When) -> None:
+    def _take(self, answer: Answer, everybody: Sequence[Decision], when: When) -> None:
         if answer.known is None:
             if answer.identity not in self._settled:
                 self._new.add(answer.identity)
@@ -181,7 +187,7 @@ class GalleryCamera:
             self.link.send(self._channel, Reject(answer.identity))
             return
         if answer.looks is not None:
-            self._recognizer.remember_looks(answer.known, answer.looks)
+            self._recognizer.remember_prototypes(answer.known, answer.looks)
         self._asked.add(answer.known)
         self._joined.discard(answer.known)
         if answer.identity in self._new and answer.new:
@@ -199,8 +205,8 @@ class GalleryCamera:
         )
         self._events.emit(link)
 
-    def _teach(self, tracklet: Tracklet, vector: Floats, weight: int) -> None:
-        lesson = PrototypeUpdate(tracklet.identity, vector, weight, tracklet.last.time, tracklet.cls)
+    def _teach(self, decision: Decision, vector: Floats, weight: int) -> None:
+        lesson = PrototypeUpdate(decision.identity, vector, weight, decision.tracklet.last.time, decision.tracklet.cls)
         self.link.send(self._channel, lesson)
 
     def _hear(self, event: Event) -> None:
