@@ -162,7 +162,7 @@ def test_outlines_and_turned_boxes_of_every_frame_of_a_batch_reach_an_encoder(ta
     easy_yaml.write_text(text.replace("mask_crops: False", "mask_crops: True"))
     torch.manual_seed(1)
     pictures = [np.random.default_rng(n).integers(0, 255, (240, 320, 3), dtype=np.uint8) for n in range(2)]
-    monkeypatch.setattr("ultralytics_reid.tracking.tracker.build_embedder", lambda *_: Recorder())
+    monkeypatch.setattr("ultralytics_reid.tracking.frame_embeddings.build_embedder", lambda *_: Recorder())
     track(YOLO(f"yolo11n{task}.yaml"), pictures, tracker=easy_yaml, conf=1e-12, max_det=9)
     assert [picture is given for picture, (given, _) in zip(pictures, asked, strict=True)] == [True, True]
     for _, regions in asked:

@@ -123,11 +123,11 @@ class ReIDBOTSORT(BOTSORT):
             frame = make_frame(
                 results,
                 img,
-                self.frame_id + 1,
-                self.clock.now,
-                batch.outlines,
-                self.config,
-                self.args.track_high_thresh,
+                index=self.frame_id + 1,
+                time=self.clock.now,
+                outlines=batch.outlines,
+                config=self.config,
+                min_conf=self.args.track_high_thresh,
             )
             self._frame = frame
             self._embeddings = self.embeddings.of(frame, feats, bank, batch.features_by)
