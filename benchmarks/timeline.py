@@ -1,4 +1,4 @@
-"""Draw ids over time, a row a person: stock BoT-SORT with ReID beside reid_botsort, both as README runs them."""
+"""Draw who got which id when: stock BoT-SORT with ReID beside this package's tracker, a row a person."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-from harness.runs import OURS, Contender, run_live
+from harness.runs import OURS, Contender, run_cached
 from harness.scores import Return, returns, sightings, track_eval
-from harness.sequences import Frame, Sequence, load_sequence
+from harness.sequences import Frame, Sequence, load_cache, load_sequence
 from harness.setting import CHECKOUT, PETS, add_shared, need
 from matplotlib.axes import Axes
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -31,19 +31,16 @@ PANELS = (
     ("Ultralytics BoT-SORT, with_reid: True", Contender("botsort, with_reid", "botsort.yaml", {"with_reid": True})),
     ("reid_botsort", Contender("reid_botsort", OURS)),
 )
-# README's first code: the detector's own features, `model: auto`, for both trackers.
-DETECTOR = "yolo11n.pt"
 Spell = tuple[int, int, int, int]
 
 
 def main() -> None:
     args = _arguments()
     sequence = load_sequence(args.shared / "data" / PETS)
-    detector = args.shared / "models" / DETECTOR
+    cache = load_cache(args.shared / "data" / "cache" / f"{PETS}.npz")
     figure, panels = plt.subplots(1, 2, figsize=(12, 5), sharey=True, layout=ConstrainedLayoutEngine(h_pad=0.08))
     for panel, (title, contender) in zip(panels, PANELS, strict=True):
-        run = run_live(contender, detector, str(sequence.video), imgsz=640, classes=[0])
-        _draw(panel, title, sequence, run.frames)
+        _draw(panel, title, sequence, run_cached(contender, sequence, cache).frames)
     panels[0].set_yticks(range(len(sequence.names)), [_name(sequence, p) for p in _people(sequence)], color=INK)
     panels[0].invert_yaxis()
     _explain(figure)
@@ -54,9 +51,9 @@ def main() -> None:
 def _arguments() -> Namespace:
     parser = ArgumentParser(description=__doc__)
     add_shared(parser)
-    parser.add_argument("--out", type=Path, default=CHECKOUT / "docs" / "assets" / "timeline.png", metavar="FILE")
+    parser.add_argument("--out", type=Path, default=CHECKOUT / "docs" / "timeline.png", metavar="FILE")
     args = parser.parse_args()
-    need(args.shared / "data" / PETS, args.shared / "models" / DETECTOR)
+    need(args.shared / "data" / PETS, args.shared / "data" / "cache" / f"{PETS}.npz")
     args.out.parent.mkdir(parents=True, exist_ok=True)
     return args
 
