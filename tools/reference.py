@@ -64,9 +64,9 @@ def yaml_keys() -> str:
 def command_line() -> str:
     """The page of commands: usage, what it does, and a table of arguments each."""
     os.environ.pop("ULTRALYTICS_REID_GALLERY", None)
-    from ultralytics_reid.cli import make_parser
+    from ultralytics_reid.cli import build_parser
 
-    parser = make_parser()
+    parser = build_parser()
     lines = [MADE, "# Command line", "", f"{parser.description}", ""]
     commands = next(action for action in parser._actions if isinstance(action, _SubParsersAction))
     helps = {choice.dest: choice.help or "" for choice in commands._choices_actions}
@@ -80,6 +80,16 @@ def command_line() -> str:
             for action in command._actions
             if action.help is not SUPPRESS and "--help" not in action.option_strings
         ]
+        if command.epilog:
+            title, _, examples = command.epilog.partition("\n")
+            lines += [
+                "",
+                f"{_sentence(title).removesuffix('.')}",
+                "",
+                "```sh",
+                *map(str.strip, examples.splitlines()),
+                "```",
+            ]
     return "\n".join(lines) + "\n"
 
 

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nobody read its output to the end.
     """
     _print_anything()
-    args = make_parser().parse_args(joined(sys.argv[1:] if arguments is None else arguments))
+    args = build_parser().parse_args(joined(sys.argv[1:] if arguments is None else arguments))
     try:
         args.run(args)
         sys.stdout.flush()
@@ -54,8 +54,8 @@ def _print_anything() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def make_parser() -> ArgumentParser:
-    """The parser of all commands."""
+def build_parser() -> ArgumentParser:
+    """Build the argument parser with all commands."""
     text = "Tools of the tracker reid_botsort, and of its gallery: who was seen, where and when."
     parser = ArgumentParser(prog="ultralytics-reid", description=text)
     commands = parser.add_subparsers(required=True, metavar="command")

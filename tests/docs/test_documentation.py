@@ -81,6 +81,7 @@ def test_code_block_runs_as_written(name, n, pages, monkeypatch):
     monkeypatch.setenv("ULTRALYTICS_REID_GALLERY", page.exported.get("ULTRALYTICS_REID_GALLERY", ""))
     if listed[n].reason:
         pytest.skip(listed[n].reason)
+    left_out = ""
     # A block may need what an earlier one of its page has made.
     for block in listed[page.done + 1 : n + 1]:
         left_out = "" if block.reason else run(block, page)
