@@ -40,7 +40,7 @@ animation:
 
 # The wheel and the source distribution, in dist/. With pip install build
 build:
-	python -m build --outdir dist .
+	python -m build
 
 clean:
 	rm -rf .venv-demo demo-output site .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -37,7 +37,7 @@ step "lint and types"
 pip uninstall --yes psycopg
 
 mkdir "$work/tests"
-cp -r tests benchmarks pyproject.toml "$work/tests"
+cp -r tests benchmarks tools pyproject.toml "$work/tests"
 
 step "tests without extras, Ultralytics $newest"
 tests
