@@ -1,6 +1,6 @@
 """Registers our tracker as soon as the host's trackers are imported.
 
-`ultralytics_reid.pth`, which Python reads whenever it starts, only waits for somebody to look for `ultralytics`, and
+`ultralytics_reid.pth`, which Python reads whenever it starts, only waits for an import of `ultralytics`, and
 then imports this package, and so this module: it imports only what Python has by then, and puts one finder on
 `sys.meta_path`, which compares a module's name.
 """
@@ -65,7 +65,7 @@ class _Loader:
         return getattr(self._own, name)
 
     def exec_module(self, module: "ModuleType") -> None:
-        # Put back first: whoever asks the module for its loader finds the one it would have without us.
+        # Put back first: the module's loader is the one it would have without us.
         module.__loader__ = self._own
         if module.__spec__ is not None:
             module.__spec__.loader = self._own

@@ -1,4 +1,4 @@
-"""What a caller can observe of identities, live and by box."""
+"""Events: what happens to identities."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Revival:
         similarity: Cosine under the learned metric, in [-1, 1], to the closest of what is remembered of it.
         corrected: Whether it was never gone: its track had caught on another's boxes, or theirs on its, and that is
             put right now; False for a return.
-        forced: Whether nobody resembled it enough, but `max_identities` left no other choice.
+        forced: Whether no identity was similar enough, but `max_identities` left no other choice.
     """
 
     identity_id: int
@@ -56,19 +56,19 @@ class RevivalReverted:
 
 @dataclass(frozen=True)
 class Linked:
-    """The gallery knew somebody who was new to this camera or run, or has an id now for who got one without it.
+    """The gallery knew an individual that was new to this camera or run, or has an id now for one that lacked it.
 
     Attributes:
-        identity_id: Their identity, under which they go on.
-        previous_id: The id under which they were shown until now.
+        identity_id: Its identity from now on.
+        previous_id: The id under which it was shown until now.
         frame: Number of the frame, counted from 1 as the host does.
         time: The same in seconds of the tracker's clock.
-        gap: Seconds since they were last seen anywhere.
-        camera_id: Where that was; empty for somebody enrolled from pictures.
-        similarity: Cosine under the metric of all cameras, in [-1, 1], to the closest of what is known of them.
-        probability: That it is them, in [0, 1].
+        gap: Seconds since it was last seen anywhere.
+        camera_id: Where that was; empty for an identity enrolled from images.
+        similarity: Cosine under the metric of all cameras, in [-1, 1], to the closest of what is known of it.
+        probability: Of being that identity, in [0, 1].
         late: Whether the gallery was away when it was asked, so that the link had to be made up for.
-        new: Whether nobody knew them: they came while the gallery couldn't give ids, and have one of its own from now
+        new: Whether it was unknown: it came while the gallery couldn't give ids, and has one of its own from now
             on. Then `gap` is 0, and `camera_id` this camera.
     """
 
@@ -118,7 +118,7 @@ Event = Revival | RevivalReverted | Linked | GalleryAway | GalleryBack
 
 
 class Events:
-    """The last events of one tracker, and who wants to hear of the next."""
+    """The last events of one tracker, and listeners to the next."""
 
     def __init__(self) -> None:
         self._kept: deque[Event] = deque(maxlen=_KEPT)

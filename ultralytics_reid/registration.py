@@ -50,7 +50,7 @@ def tracker_yaml(name: str = "reid_botsort.yaml") -> Path:
 def register() -> None:
     """Make `tracker="reid_botsort.yaml"` known to Ultralytics; calling it again changes nothing.
 
-    Importing the package does it by itself; this is for who wants the error instead of a warning.
+    Importing the package does it by itself; call it to get the error instead of a warning.
 
     Raises:
         HostError: If the installed Ultralytics lacks something that the tracker stands on.
@@ -118,7 +118,7 @@ def _release(version: str) -> tuple[int, ...]:
 class _Deferred:
     """Stands in the host's map for our tracker class, which is imported when it is first used.
 
-    It spares those who track with the host's own trackers its import. And where it is the import of our class, a
+    Tracking with the host's own trackers is spared its import. And where it is the import of our class, a
     subclass of the host's, that imports the host, the class doesn't exist yet when we register.
     """
 

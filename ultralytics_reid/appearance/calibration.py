@@ -1,4 +1,4 @@
-"""What a similarity is worth: genuine and impostor scores, learned online, turned into log-likelihood ratios."""
+"""Score calibration: genuine and impostor cosines, learned online, turned into log-likelihood ratios."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Prior:
     Attributes:
         genuine: Mean of crops of one individual against what is remembered of it.
         impostor: The same for another individual.
-        spread: Standard deviation of both.
+        std: Standard deviation of both.
     """
 
     genuine: float
     impostor: float
-    spread: float
+    std: float
 
 
 # By embedders' family. Classifiers and detectors have none: their plain cosines hardly tell individuals apart, and
@@ -90,10 +90,10 @@ def _similarity(pairs: Floats, project: Callable[[Floats], Floats]) -> Floats:
 
 
 class ScoreModel:
-    """Two Gaussians with a common spread: scores of the same individual and scores of different ones.
+    """Two Gaussians with a common deviation: scores of the same individual and scores of different ones.
 
-    The common spread makes the ratio linear, hence monotone, in the score: a model with two spreads would call very
-    high similarities suspicious. The pairs are kept raw, so that the model follows the metric (`rescore`).
+    The common deviation makes the ratio linear, hence monotone, in the score: with two deviations very high
+    similarities would become suspicious. The pairs are kept raw, so that the model follows the metric (`rescore`).
 
     Args:
         project: Maps raw embeddings to where they are compared.
@@ -156,14 +156,14 @@ class ScoreModel:
         if not self.evidence_weight:
             return 0.0
         g, i = self._means()
-        return (g - i) / self._spread()
+        return (g - i) / self._std()
 
     def llr(self, scores: Floats) -> Floats:
         """Log-likelihood ratios, same over different individual, of an array of scores; 0 says nothing."""
         if not self.evidence_weight:
             return np.zeros_like(scores)
         g, i = self._means()
-        slope = max(0.0, g - i) / self._spread() ** 2
+        slope = max(0.0, g - i) / self._std() ** 2
         return np.asarray(self.evidence_weight * slope * (scores - (g + i) / 2), dtype=np.float32)
 
     def appearance_affinity(self, scores: Floats) -> Floats:
@@ -184,12 +184,12 @@ class ScoreModel:
         return 1.0 if self.people is None else self.people / (self.people + PRIOR_INDIVIDUALS)
 
     def cautious_llr(self, scores: Floats) -> Floats:
-        """As `llr`, but those who weren't met yet may be as different from these as those of other videos are."""
+        """As `llr`, but individuals not met yet may differ from these as much as those of other videos do."""
         if not self.evidence_weight:
             return np.zeros_like(scores)
         g, i = self._means()
         known = self.population_weight
-        variance = known * self._spread() ** 2 + (1 - known) * LEARNED.spread**2
+        variance = known * self._std() ** 2 + (1 - known) * LEARNED.std**2
         return np.asarray(self.evidence_weight * max(0.0, g - i) / variance * (scores - (g + i) / 2), dtype=np.float32)
 
     def impostor_bound(self, rate: Doubles) -> Doubles:
@@ -205,14 +205,14 @@ class ScoreModel:
             return np.full_like(rate, 2.0)
         known = self.population_weight
         mean = known * self._means()[1] + (1 - known) * LEARNED.impostor
-        variance = known * self._variances()[1] + (1 - known) * LEARNED.spread**2
+        variance = known * self._variances()[1] + (1 - known) * LEARNED.std**2
         return np.asarray(mean - ndtri(rate) * max(np.sqrt(variance), MIN_SCORE_STD))
 
     def _assumed(self, pairs: _Pairs) -> int:
-        """As many pairs of a kind the prior counts; the learned metric's those that evidence of strangers is short of.
+        """As many pairs of a kind the prior counts; the learned metric's those that evidence of impostors is short of.
 
-        Where people come one at a time, nobody shows for minutes what different people look like; what the same one
-        looks like everybody shows, and where embeddings are noise that must be seen.
+        Where individuals come one at a time, there are no impostor pairs for minutes. Genuine pairs come with each of
+        them, and where embeddings are noise, they must show it.
         """
         if self._prior is None:
             return 0
@@ -227,12 +227,12 @@ class ScoreModel:
         return g, i
 
     def _variances(self) -> tuple[float, float]:
-        variance = 0.0 if self._prior is None else self._prior.spread**2
+        variance = 0.0 if self._prior is None else self._prior.std**2
         both = (self._genuine, self._impostor)
         g, i = (_blend(p.moments[1], len(p), variance, self._assumed(p)) for p in both)
         return g, i
 
-    def _spread(self) -> float:
+    def _std(self) -> float:
         return max(MIN_SCORE_STD, float(np.sqrt(sum(self._variances()) / 2)))
 
 

@@ -1,4 +1,4 @@
-"""Which crops may teach: a contaminated prototype is worse than none."""
+"""Clean crops: those that may update memory. A contaminated prototype is worse than none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def clean_crops(
         min_conf: Least score.
         min_height: Least box height, pixels.
         max_covered: Largest share of the box that boxes in front may cover, in [0, 1].
-        shape: The picture's height and width in pixels; None where it is unknown, and borders can't be seen.
+        shape: The image's height and width in pixels; None where it is unknown, and borders can't be seen.
 
     Returns:
         `(N,)`, True where the crop is clean.
@@ -32,7 +32,7 @@ def clean_crops(
 def covered_share(xyxy: Floats) -> Floats:
     """Share of each box under boxes in front of it, `(N,)` in [0, 1].
 
-    Who stands lower in the picture stands nearer (as in MOTChallenge's own occlusion model). Overlaps of several
+    An individual lower in the image is nearer (as in MOTChallenge's own occlusion model). Overlaps of several
     boxes add up, which errs on the side of caution.
     """
     if not len(xyxy):
@@ -46,7 +46,7 @@ def covered_share(xyxy: Floats) -> Floats:
 
 
 def cut_off(xyxy: Floats, shape: tuple[int, int]) -> Bools:
-    """Which boxes touch the left, right or upper border, or the lower one, of a picture of `(height, width)`."""
+    """Which boxes touch the left, right or upper border, or the lower one, of an image of `(height, width)`."""
     height, width = shape
     return np.asarray(
         (xyxy[:, 0] <= BORDER)

@@ -1,4 +1,4 @@
-"""How well single crops fit tracks' running appearances: what the first association asks."""
+"""Calibrated scores of single crops against tracks' running appearances, for the first association."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .tracklet import Tracklet
 
 
 class CropScoreModel:
-    """Compares under the learned metric and as embeddings are, and learns what either is worth.
+    """Compare crops under the learned metric and by plain cosine, and calibrate both.
 
-    The metric helps weak embedders much; strong ones need it less, and as it was learned from the few who are there it
-    can mislead: it makes a crop that shows two people, one behind the other, look like either.
+    The metric helps weak embedders much; strong ones need it less. As it was learned from the few individuals present,
+    it can mislead: it makes a crop that shows two people, one behind the other, look like either.
 
     Args:
         metric: The learned metric.
@@ -56,30 +56,32 @@ class CropScoreModel:
             return
         start = self._turn * CROP_SCORES_TRACKLETS % len(able)
         able = (able[start:] + able[:start])[: CROP_SCORES_TRACKLETS + 1]
-        looks = np.array([t.appearance for t in able], np.float32)
+        appearances = np.array([t.appearance for t in able], np.float32)
         crops = np.array([t.embedding for t in able], np.float32)
-        self._observe(looks, crops, np.ones(len(able), bool))
+        self._observe(appearances, crops, np.ones(len(able), bool))
         if len(able) > 1:
-            self._observe(looks, np.roll(crops, self._turn % (len(able) - 1) + 1, axis=0), np.zeros(len(able), bool))
+            self._observe(
+                appearances, np.roll(crops, self._turn % (len(able) - 1) + 1, axis=0), np.zeros(len(able), bool)
+            )
 
-    def _observe(self, looks: Floats, crops: Floats, same: Bools) -> None:
+    def _observe(self, appearances: Floats, crops: Floats, same: Bools) -> None:
         for model in (self._learned, self._plain):
-            model.observe(looks, crops, same)
+            model.observe(appearances, crops, same)
 
-    def appearance_affinity(self, looks: Floats, crops: Floats) -> Floats:
+    def appearance_affinity(self, appearances: Floats, crops: Floats) -> Floats:
         """How well single crops fit tracks' appearances: under the learned metric or as they are, what is clearer.
 
         Args:
-            looks: `(T, D)` raw appearances of tracks.
+            appearances: `(T, D)` raw appearances of tracks.
             crops: `(N, D)` raw embeddings of detections.
 
         Returns:
             `(T, N)` float32 in [-1, 1]: -1 speaks against a match, 1 for it, 0 says nothing.
         """
-        plain = self._plain.appearance_affinity(cosine(unit(looks), unit(crops)))
+        plain = self._plain.appearance_affinity(cosine(unit(appearances), unit(crops)))
         doubt = float(np.clip(ENOUGH_SEPARATION - self._plain.separation, 0, 1))
         if not doubt:
             return plain
         project = self._metric.project
-        learned = doubt * self._learned.appearance_affinity(cosine(project(looks), project(crops)))
+        learned = doubt * self._learned.appearance_affinity(cosine(project(appearances), project(crops)))
         return np.where(np.abs(learned) > np.abs(plain), learned, plain)

@@ -1,4 +1,4 @@
-"""The metric that a video teaches: within-tracklet whitening, learned online.
+"""The learned metric: within-tracklet whitening, online.
 
 A tracklet is a free label: all its crops show one individual. What varies along it (pose, light, box jitter) is
 noise, so whitening by the within-tracklet scatter keeps what tells individuals apart. This is linear discriminant
@@ -40,7 +40,7 @@ class Metric:
         learns: Whether to learn at all; if not, it stays plain cosine.
 
     Attributes:
-        version: Grows by one with every refresh; whoever caches projections compares it.
+        version: Grows by one with every refresh; caches of projections compare it.
     """
 
     def __init__(self, *, learns: bool = True) -> None:
@@ -130,7 +130,7 @@ class Metric:
     def against_raw(self, vectors: Floats) -> Floats:
         """What to compare raw vectors with for their inner products to rank as those under the metric do.
 
-        Only the other side's norm is missing then, which differs little: good enough to find whom to look at closely
+        Only the other side's norm is missing then, which differs little: good enough for a shortlist
         among vectors that can't all be projected anew whenever the metric changes.
 
         Args:

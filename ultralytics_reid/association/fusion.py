@@ -1,4 +1,4 @@
-"""Appearance fused into the motion cost of the first association."""
+"""Appearance fused into the motion cost matrix of the first association. Arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..tuning import MAX_BONUS, MAX_PENALTY
 
 
 def fuse_appearance(cost: Floats, affinity: Floats) -> Floats:
-    """Add appearance to a motion cost.
+    """Fuse appearance into a motion cost matrix.
 
     Stock BoT-SORT takes the lesser of both costs, which lets appearance agree but never object; here it does both.
 
@@ -25,14 +25,14 @@ def fuse_appearance(cost: Floats, affinity: Floats) -> Floats:
 
 
 def ambiguous_pairs(cost: Floats, limit: float) -> Bools:
-    """Where appearance can change the assignment: not where two fit each other so well that looks couldn't part them.
+    """Pairs whose assignment appearance can change: not those that fit so well that no appearance could part them.
 
     Two are parted if it is cheaper to let both go with others, at best with a full bonus for each, than to keep them
     together, at worst with a full penalty, and leave the others alone, which costs half the limit each.
 
     Args:
         cost: `(T, N)` motion cost in [0, 1].
-        limit: The fused cost from which on nobody is assigned.
+        limit: The fused cost from which on no pair is assigned.
 
     Returns:
         `(T, N)`; what `fuse_appearance` is told elsewhere makes no difference.

@@ -1,4 +1,4 @@
-"""The memory bank: who was there, where and how they looked, within a budget. Knows neither clocks nor cameras."""
+"""The memory bank: identities, their last Kalman states and prototypes, within a budget."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ __all__ = ["LastSeen", "MemoryBank"]
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
-_NOBODY = -1
+_EMPTY = -1
 _FIRST_SLOTS = 64
 
 
 class MemoryBank:
-    """Identities, where they were and how they looked.
+    """Identities, their last Kalman states, and their prototypes.
 
     Each has a slot: its place in arrays that grow by doubling, up to the capacity. Gates read the arrays; a view of
     them is read-only, and good until an identity is made or goes.
 
-    When there is one identity too many, the least useful goes: the one with the longest absence, divided by
-    1 + ln(1 + crops taught). Who is away for long is unlikelier to return, and who was hardly ever seen is likelier to
-    be a flicker of the detector than somebody: a flicker of half a second goes before a resident who is out for lunch.
-    The logarithm keeps somebody seen for hours from outliving everybody else for days.
+    When there is one identity too many, the least useful is evicted: the one with the longest absence, divided by
+    1 + ln(1 + crops). A long absence makes a return unlikelier, and an identity of few crops is likelier a flicker of
+    the detector: a flicker of half a second goes before a resident on a lunch break. The logarithm keeps identities
+    seen for hours from outliving all others for days.
 
     Args:
         capacity: Most identities, 1 or more.
@@ -39,7 +39,7 @@ class MemoryBank:
         metric: Projects raw embeddings to where they are compared.
 
     Attributes:
-        fingerprint: Of the embedder whose vectors these are; empty as long as nobody said.
+        fingerprint: Of the embedder whose vectors these are; empty as long as it isn't known.
     """
 
     def __init__(self, capacity: int, prototypes: int, metric: Metric) -> None:
@@ -67,7 +67,7 @@ class MemoryBank:
     @property
     def ids(self) -> list[int]:
         """Identities in memory, the one unseen for longest first."""
-        ids: list[int] = self._ids[self._by_absence(np.flatnonzero(self.ids_by_slot != _NOBODY))].tolist()
+        ids: list[int] = self._ids[self._by_absence(np.flatnonzero(self.ids_by_slot != _EMPTY))].tolist()
         return ids
 
     @property
@@ -87,7 +87,7 @@ class MemoryBank:
 
     @property
     def last(self) -> Sightings:
-        """`(S,)` last sightings, `SIGHTING`; an empty slot's time is infinity, so that nobody comes after it."""
+        """`(S,)` last sightings, `SIGHTING`; an empty slot's time is infinity, so that no tracklet begins after it."""
         return _view(as_sightings(self._last[: self._used]))
 
     @property
@@ -97,7 +97,7 @@ class MemoryBank:
 
     def others(self, shown: Collection[int]) -> Bools:
         """`(S,)`, True where a slot's identity is none of those given; they needn't be in memory."""
-        others = self.ids_by_slot != _NOBODY
+        others = self.ids_by_slot != _EMPTY
         others[self.slots_of(i for i in shown if i in self)] = False
         return np.asarray(others)
 
@@ -124,7 +124,7 @@ class MemoryBank:
         return gone
 
     def see_all(self, identities: Sequence[int], seen: Sightings) -> list[int]:
-        """Note everybody who is visible; who is new is made. None of those in memory goes for another of them.
+        """Note all visible identities; new ones are made. None of them is evicted for another of them.
 
         Args:
             identities: `N` different ones.
@@ -147,7 +147,7 @@ class MemoryBank:
         self._last[slots[slots >= 0]] = rows[slots >= 0]
 
     def _slots_if_any(self, identities: Sequence[int]) -> Ints:
-        return np.array([self._slot.get(i, _NOBODY) for i in identities], np.int64)
+        return np.array([self._slot.get(i, _EMPTY) for i in identities], np.int64)
 
     def _admit(self, new: dict[int, float], spared: Ints) -> list[int]:
         """Make identities, first seen at a time, in the place of others that aren't spared."""
@@ -173,7 +173,7 @@ class MemoryBank:
         self._looks.reserve(length)
 
     def _evict(self, count: int, now: float, spared: Ints) -> list[int]:
-        held = self.ids_by_slot != _NOBODY
+        held = self.ids_by_slot != _EMPTY
         now = max(now, self._last[: self._used, 0].max(where=held, initial=-np.inf))
         held[spared] = False
         slots = np.flatnonzero(held)
@@ -224,10 +224,10 @@ class MemoryBank:
         self._drop(np.array([source]))
 
     def rename(self, old: int, new: int) -> None:
-        """Give an identity another id, which must be nobody's; KeyError if it isn't in memory.
+        """Give an identity another id, which must be unused; KeyError if it isn't in memory.
 
         Raises:
-            ValueError: If the new id is somebody's.
+            ValueError: If the new id is in memory already.
         """
         if new in self._slot:
             raise ValueError(f"identity {new} is in memory already")
@@ -245,7 +245,7 @@ class MemoryBank:
         identities: list[int] = self._ids[slots].tolist()
         for identity in identities:
             self._free.append(self._slot.pop(identity))
-        self._ids[slots], self._last[slots, 0] = _NOBODY, np.inf
+        self._ids[slots], self._last[slots, 0] = _EMPTY, np.inf
         self._looks.clear(slots)
         return identities
 
@@ -262,25 +262,25 @@ class MemoryBank:
         slot = self._slot.get(identity)
         return slot is not None and bool(self._looks.crops[slot])
 
-    def shortlist(self, queries: Floats, allowed: Bools, most: int = 32) -> Ints:
-        """The coarse search: whom it is worth comparing with, by how alike queries and identities' means are.
+    def shortlist(self, queries: Floats, allowed: Bools, k: int = 32) -> Ints:
+        """The coarse search: the identities whose means are most similar to each query.
 
-        With no more than `most` identities in memory nobody is left out, and `compare` finds the best there is. Among
+        With no more than `k` identities in memory none is left out, and `compare` finds the best there is. Among
         1,024 or more, likeness is measured in the 128 directions in which means differ most.
 
         Args:
             queries: `(Q, D)` float32 raw embeddings.
             allowed: `(Q, S)`, by slot; empty slots are left out, whatever it says.
-            most: Most slots a query.
+            k: Most slots a query.
 
         Returns:
-            `(C,)` slots, sorted: for every query the `most` that it allows and whose mean is most alike, all that it
+            `(C,)` slots, sorted: for every query the `k` that it allows and whose mean is most alike, all that it
             allows if there are no more. One without prototypes comes last.
         """
-        return self._looks.shortlist(queries, self._held(allowed), most)
+        return self._looks.shortlist(queries, self._held(allowed), k)
 
     def _held(self, allowed: Bools) -> Bools:
-        return np.asarray(allowed & (self.ids_by_slot != _NOBODY))
+        return np.asarray(allowed & (self.ids_by_slot != _EMPTY))
 
     def compare(self, queries: Floats, slots: Ints) -> Floats:
         """The fine search: similarity of each query to each slot, that of the closest of its prototypes and their mean.
@@ -294,32 +294,32 @@ class MemoryBank:
         """
         return self._looks.compare(queries, slots)
 
-    def find(self, queries: Floats, allowed: Bools, most: int, besides: Ints) -> tuple[Ints, Floats]:
+    def find(self, queries: Floats, allowed: Bools, k: int, besides: Ints) -> tuple[Ints, Floats]:
         """The coarse search, and the fine one among those it leaves.
 
         Args:
             queries: `(Q, D)` float32 raw embeddings.
             allowed: `(Q, S)`, by slot; see `shortlist`.
-            most: Most slots a query that the coarse search leaves.
+            k: Most slots a query that the coarse search leaves.
             besides: Slots that are compared whatever the coarse search says.
 
         Returns:
             `(C,)` slots, sorted, and `(Q, C)` cosines; see `compare`.
         """
-        return self._looks.find(queries, self._held(allowed), most, besides)
+        return self._looks.find(queries, self._held(allowed), k, besides)
 
-    def best(self, queries: Floats, allowed: Bools, most: int) -> Floats:
-        """The highest cosine that both searches find, each query by itself: who else asks changes nothing.
+    def best(self, queries: Floats, allowed: Bools, k: int) -> Floats:
+        """The highest cosine that both searches find, each query by itself.
 
         Args:
             queries: `(Q, D)` float32 raw embeddings.
             allowed: `(Q, S)`, by slot; see `shortlist`.
-            most: Most slots a query that the coarse search leaves.
+            k: Most slots a query that the coarse search leaves.
 
         Returns:
-            `(Q,)` float32, -1 where it allows nobody; see `compare`.
+            `(Q,)` float32, -1 where it allows none; see `compare`.
         """
-        return self._looks.best(queries, self._held(allowed), most)
+        return self._looks.best(queries, self._held(allowed), k)
 
     def search(self, queries: Floats, identities: Iterable[int]) -> Floats:
         """Similarity of each query to each identity: that of the closest of its prototypes and their mean.

@@ -41,36 +41,36 @@ class Centroids:
         return scores.reshape(len(queries), -1)[:, :slots]
 
 
-def widest(vectors: Floats, most: int) -> Floats:
-    """The `most` directions in which vectors `(N, d)` extend furthest: orthonormal columns, `(d, most)` float32."""
+def widest(vectors: Floats, k: int) -> Floats:
+    """The `k` directions in which vectors `(N, d)` extend furthest: orthonormal columns, `(d, k)` float32."""
     dim = vectors.shape[1]
     scatter = vectors.T @ vectors
-    _, columns = eigh(scatter, subset_by_index=[dim - most, dim - 1], overwrite_a=True, check_finite=False)
+    _, columns = eigh(scatter, subset_by_index=[dim - k, dim - 1], overwrite_a=True, check_finite=False)
     return np.ascontiguousarray(columns, np.float32)
 
 
-def highest(scores: Floats, allowed: Bools, most: int) -> Ints:
-    """Columns that are among the `most` highest that a row allows, of any row; all it allows if there are no more.
+def highest(scores: Floats, allowed: Bools, k: int) -> Ints:
+    """Columns that are among the `k` highest that a row allows, of any row; all it allows if there are no more.
 
     Args:
         scores: `(Q, S)`.
         allowed: `(Q, S)`.
-        most: 1 or more.
+        k: 1 or more.
 
     Returns:
         `(C,)` columns, sorted and unique.
     """
     chosen = np.zeros(allowed.shape[1], bool)
     for row, able in zip(scores, allowed, strict=True):
-        few = np.count_nonzero(able) <= most
-        chosen[able if few else _highest_of(np.where(able, row, -np.inf), most)] = True
+        few = np.count_nonzero(able) <= k
+        chosen[able if few else _highest_of(np.where(able, row, -np.inf), k)] = True
     return np.flatnonzero(chosen)
 
 
-def _highest_of(row: Floats, most: int) -> Ints:
-    """Places of the `most` highest values of a row that has more, in any order."""
+def _highest_of(row: Floats, k: int) -> Ints:
+    """Places of the `k` highest values of a row that has more, in any order."""
     groups = row[: len(row) // _GROUPS * _GROUPS].reshape(_GROUPS, -1).max(axis=0)
     # As many values as there are groups above the floor reach it, mostly few more: they alone are worth sorting.
-    floor = np.partition(groups, -most)[-most] if len(groups) >= most else -np.inf
+    floor = np.partition(groups, -k)[-k] if len(groups) >= k else -np.inf
     near = np.flatnonzero(row >= floor)
-    return near[np.argpartition(row[near], -most)[-most:]]
+    return near[np.argpartition(row[near], -k)[-k:]]

@@ -35,27 +35,27 @@ def grown(array: npt.NDArray[_Scalar], length: int) -> npt.NDArray[_Scalar]:
 
 
 class Prototypes:
-    """Up to `most` raw embeddings a slot, each the mean of a stretch of clean crops.
+    """Up to `k` raw embeddings a slot, each the mean of a stretch of clean crops.
 
-    When there is one too many, the two most alike are merged: what is left spans how somebody has looked, not how they
+    When there is one too many, the two most alike are merged: what is left spans how an individual looked, not how it
     looked last. Raw vectors are what is stored. Their projections are a cache: centroids follow a new metric all at
     once, prototypes slot by slot as they are looked at. A slot's centroid is its mean's projection; where there are
     many, it is narrowed to the directions in which means differ most, and those are chosen anew whenever the metric or
     the room for slots has grown.
 
     Args:
-        most: Most prototypes a slot.
+        k: Most prototypes a slot.
         metric: Projects raw embeddings to where they are compared.
     """
 
-    def __init__(self, most: int, metric: Metric) -> None:
-        self.most = most
+    def __init__(self, k: int, metric: Metric) -> None:
+        self.capacity = k
         self._metric = metric
         # Last comes the mean. It fills the places that aren't taken yet too, where it changes no maximum.
-        self._raw: Floats = np.zeros((0, most + 1, 0), np.float32)
-        self._projected: Floats = np.zeros((0, most + 1, 0), np.float32)
+        self._raw: Floats = np.zeros((0, k + 1, 0), np.float32)
+        self._projected: Floats = np.zeros((0, k + 1, 0), np.float32)
         self._projected_under = np.zeros(0, np.int64)
-        self._weight: Floats = np.zeros((0, most), np.float32)
+        self._weight: Floats = np.zeros((0, k), np.float32)
         self._crops: Floats = np.zeros(0, np.float32)
         self._centroids = Centroids(0, 0)
         self._directions: Floats | None = None
@@ -69,7 +69,7 @@ class Prototypes:
 
     @property
     def crops(self) -> Floats:
-        """Crops that each slot was taught, `(S,)` float32: 0 for one without prototypes."""
+        """Crops that each slot has learned, `(S,)` float32: 0 for one without prototypes."""
         return self._crops
 
     def reserve(self, slots: int) -> None:
@@ -96,7 +96,7 @@ class Prototypes:
         """
         self._take_dim(len(vector))
         raw, mass = unit(vector)[None], np.array([weight], np.float32)
-        self._put(slot, self._looks(slot).joined(_Looks(raw, mass, self._metric.project(raw))))
+        self._put(slot, self._looks(slot).joined(_Entries(raw, mass, self._metric.project(raw))))
 
     def join(self, gone: int, kept: int) -> None:
         """Give one slot's prototypes to another."""
@@ -109,8 +109,8 @@ class Prototypes:
         if not len(raw):
             return
         self._take_dim(raw.shape[1])
-        if len(raw) > self.most:
-            merged = _Looks(raw, weight, self._metric.project(raw)).merged(self.most, self._metric.project)
+        if len(raw) > self.capacity:
+            merged = _Entries(raw, weight, self._metric.project(raw)).merged(self.capacity, self._metric.project)
             raw, weight = merged.raw, merged.weight
         self._store(slot, raw, weight)
         self._version = self._projected_under[slot] = _NEVER
@@ -125,32 +125,32 @@ class Prototypes:
         """Slots' mean embeddings, `(N, D)` raw."""
         return np.asarray(self._raw[slots, -1])
 
-    def shortlist(self, queries: Floats, allowed: Bools, most: int) -> Ints:
+    def shortlist(self, queries: Floats, allowed: Bools, k: int) -> Ints:
         """The coarse search; see `MemoryBank.shortlist`."""
-        return self._shortlist(self._project(queries), allowed, most)
+        return self._shortlist(self._project(queries), allowed, k)
 
     def compare(self, queries: Floats, slots: Ints) -> Floats:
         """The fine search; see `MemoryBank.compare`."""
         return self._compare(self._project(queries), slots)
 
-    def find(self, queries: Floats, allowed: Bools, most: int, besides: Ints) -> tuple[Ints, Floats]:
+    def find(self, queries: Floats, allowed: Bools, k: int, besides: Ints) -> tuple[Ints, Floats]:
         """Both searches; see `MemoryBank.find`."""
         seen = self._project(queries)
-        slots = np.union1d(self._shortlist(seen, allowed, most), besides)
+        slots = np.union1d(self._shortlist(seen, allowed, k), besides)
         return slots, self._compare(seen, slots)
 
-    def best(self, queries: Floats, allowed: Bools, most: int) -> Floats:
+    def best(self, queries: Floats, allowed: Bools, k: int) -> Floats:
         """Both searches, of each query for itself; see `MemoryBank.best`."""
         seen = self._project(queries)
         coarse = self._coarse(seen, allowed.shape[1])
         rows = (slice(n, n + 1) for n in range(len(seen)))
-        found = (self._compare(seen[row], highest(coarse[row], allowed[row], most)) for row in rows)
+        found = (self._compare(seen[row], highest(coarse[row], allowed[row], k)) for row in rows)
         return np.array([scores.max(initial=-1) for scores in found], np.float32)
 
-    def _shortlist(self, seen: Floats, allowed: Bools, most: int) -> Ints:
-        if all(np.count_nonzero(row) <= most for row in allowed):
+    def _shortlist(self, seen: Floats, allowed: Bools, k: int) -> Ints:
+        if all(np.count_nonzero(row) <= k for row in allowed):
             return np.flatnonzero(allowed.any(axis=0))
-        return highest(self._coarse(seen, allowed.shape[1]), allowed, most)
+        return highest(self._coarse(seen, allowed.shape[1]), allowed, k)
 
     def _coarse(self, seen: Floats, slots: int) -> Floats:
         """How alike queries and the first so many slots' means are, `(Q, slots)`."""
@@ -213,7 +213,7 @@ class Prototypes:
         self._version = self._metric.version
 
     def _widest(self, known: Ints) -> Floats:
-        """In which directions means differ most, by a sample of them."""
+        """Return the directions in which means differ most, by a sample of them."""
         sample = known[np.linspace(0, len(known) - 1, _MANY).astype(np.int64)]
         return widest(self._metric.project(self._raw[sample, -1]), _NARROW)
 
@@ -226,18 +226,18 @@ class Prototypes:
             self._projected[stale] = self._metric.project(self._raw[stale])
             self._projected_under[stale] = self._version
 
-    def _looks(self, slot: int) -> _Looks:
+    def _looks(self, slot: int) -> _Entries:
         self._follow_metric()
         self._refresh(np.array([slot]))
         held = np.count_nonzero(self._weight[slot])
-        return _Looks(self._raw[slot, :held], self._weight[slot, :held], self._projected[slot, :held])
+        return _Entries(self._raw[slot, :held], self._weight[slot, :held], self._projected[slot, :held])
 
-    def _put(self, slot: int, looks: _Looks) -> None:
-        looks = looks.merged(self.most, self._metric.project)
-        self._store(slot, looks.raw, looks.weight)
+    def _put(self, slot: int, entries: _Entries) -> None:
+        entries = entries.merged(self.capacity, self._metric.project)
+        self._store(slot, entries.raw, entries.weight)
         mean = self._metric.project(self._raw[slot, -1:])[0]
         self._projected[slot] = mean
-        self._projected[slot, : len(looks.seen)] = looks.seen
+        self._projected[slot, : len(entries.seen)] = entries.seen
         self._projected_under[slot] = self._version
         self._centroids.put(np.array([slot]), self._narrowed(mean))
 
@@ -249,35 +249,35 @@ class Prototypes:
 
 
 @dataclass(frozen=True)
-class _Looks:
+class _Entries:
     """Prototypes of one slot: raw `(N, D)`, their weights `(N,)`, and how the metric sees them, `(N, d)`."""
 
     raw: Floats
     weight: Floats
     seen: Floats
 
-    def joined(self, other: _Looks) -> _Looks:
-        return _Looks(
+    def joined(self, other: _Entries) -> _Entries:
+        return _Entries(
             np.concatenate([self.raw, other.raw]),
             np.concatenate([self.weight, other.weight]),
             np.concatenate([self.seen, other.seen]),
         )
 
-    def merged(self, most: int, project: Callable[[Floats], Floats]) -> _Looks:
-        """Merge the two most alike until there are at most `most`."""
-        looks = self
-        while len(looks.raw) > most:
-            alike = looks.seen @ looks.seen.T
+    def merged(self, k: int, project: Callable[[Floats], Floats]) -> _Entries:
+        """Merge the two most alike until there are at most `k`."""
+        entries = self
+        while len(entries.raw) > k:
+            alike = entries.seen @ entries.seen.T
             np.fill_diagonal(alike, -3)
             a, b = divmod(int(alike.argmax()), len(alike))
-            both = unit(looks.weight[[a, b]] @ looks.raw[[a, b]])[None]
-            pair = _Looks(both, looks.weight[[a, b]].sum(keepdims=True), project(both))
-            looks = looks.without(a, b).joined(pair)
-        return looks
+            both = unit(entries.weight[[a, b]] @ entries.raw[[a, b]])[None]
+            pair = _Entries(both, entries.weight[[a, b]].sum(keepdims=True), project(both))
+            entries = entries.without(a, b).joined(pair)
+        return entries
 
-    def without(self, *places: int) -> _Looks:
+    def without(self, *places: int) -> _Entries:
         kept = [n for n in range(len(self.raw)) if n not in places]
-        return _Looks(self.raw[kept], self.weight[kept], self.seen[kept])
+        return _Entries(self.raw[kept], self.weight[kept], self.seen[kept])
 
 
 def _parts(count: int, size: int) -> Iterator[slice]:

@@ -84,7 +84,7 @@ def after_video(predictor: Any) -> None:
     """Have everything written to the gallery, after the host has read its source to the end.
 
     Args:
-        predictor: The host's predictor. Where pictures are given to it one by one, each is a source of its own, and
+        predictor: The host's predictor. Where images are given to it one by one, each is a source of its own, and
             nothing is over yet.
     """
     if predictor.dataset.mode in ("video", "stream"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Frames a second where neither the source nor anybody says otherwise, as the host assumes too.
+# Frames a second where neither the source nor the user says otherwise, as the host assumes too.
 DEFAULT_FPS = 30.0
 
 

@@ -16,12 +16,12 @@ from .track import ReIDTrack
 class CropSelector:
     """Picks the detections whose crops are embedded.
 
-    Those are the ones that no track or more than one may claim, those of whom it isn't known yet who they are, and, now
-    and then, those that are clear: memory goes on learning how people look, and notices who is somebody else.
+    Those are the ones that no track or more than one may claim, those of undecided tracks, and, now and then, the
+    unambiguous ones: memory keeps up with their appearance, and notices tracks that changed to another individual.
 
     Attributes:
-        interval: Seconds between two crops of somebody who is clear; 0 embeds every detection.
-        recognizes: Whether anybody decides who tracklets show; if not, they are all as good as decided.
+        interval: Seconds between two crops of an unambiguous track; 0 embeds every detection.
+        recognizes: Whether identities are decided at all; if not, no track counts as undecided.
         embedded: Crops that were picked so far.
         seen: Detections that were looked at so far.
     """

@@ -25,10 +25,12 @@ class FrameEmbeddings:
     Attributes:
         rows: `(N, D)` float32, a row of zeros for a detection without one; None where there are none (yet).
         on_demand: Whether crops are embedded later, once it is known which of them may decide a match.
+        embedded: Crops that were embedded for it.
     """
 
     rows: Floats | None = None
     on_demand: bool = False
+    embedded: int = 0
 
 
 class EmbeddingSource:
@@ -87,7 +89,7 @@ class EmbeddingSource:
             return FrameEmbeddings(self._checked(feats, len(frame)))
         if not len(frame) or not self._can_embed(frame):
             return FrameEmbeddings()
-        return FrameEmbeddings(on_demand=True) if self._config.fuses else FrameEmbeddings(self._embed_all(frame, bank))
+        return FrameEmbeddings(on_demand=True) if self._config.fuses else self._embed_all(frame, bank)
 
     def _can_embed(self, frame: Frame) -> bool:
         if self.embedder is None:
@@ -96,15 +98,15 @@ class EmbeddingSource:
             self.warn_no_features("no image was given")
         return self.embedder is not None and frame.image is not None
 
-    def _embed_all(self, frame: Frame, bank: MemoryBank) -> Floats | None:
-        """Embed all crops of detections that may be tracked, `(N, D)`; rows of zeros for the others."""
+    def _embed_all(self, frame: Frame, bank: MemoryBank) -> FrameEmbeddings:
+        """Embed the crops of all detections that may be tracked."""
         picked = np.flatnonzero(frame.conf > self._low_thresh)
         some = self.embed(frame, picked, bank)
         if some is None:
-            return None
+            return FrameEmbeddings(embedded=len(picked))
         rows = np.zeros((len(frame), some.shape[1]), np.float32)
         rows[picked] = some
-        return rows
+        return FrameEmbeddings(rows, embedded=len(picked))
 
     def embed(self, frame: Frame, picked: Ints | Sequence[int], bank: MemoryBank) -> Floats | None:
         """Embed some of a frame's crops, `(P, D)`; None if there are none or they say nothing."""

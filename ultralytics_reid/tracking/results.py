@@ -13,11 +13,11 @@ _ATTRIBUTE = "reid"
 
 @dataclass(frozen=True)
 class BoxIdentity:
-    """Who one box shows.
+    """The identity of one box.
 
     Attributes:
         identity_id: The id, as in `boxes.id`.
-        provisional: Whether the id may still change, since it isn't decided yet who this is.
+        provisional: Whether the id may still change, since the identity isn't decided yet.
         revival: How the individual was recognized, if its id came back from memory; None for a first appearance.
         revived_now: Whether that happened in this very frame.
         link: How the gallery knew the individual, if it did.
@@ -38,7 +38,7 @@ def attach(result: Any, identities: dict[int, BoxIdentity]) -> None:
 
 
 def identities(result: Any) -> list[BoxIdentity | None]:
-    """Who each box of a tracking result shows.
+    """Return the identity of each box of a tracking result.
 
     Args:
         result: A `Results` as `model.track(...)` gave it; the host's copies of it (`result[0]`, `result.cpu()`) no
@@ -67,6 +67,6 @@ def revivals(result: Any) -> list[Revival]:
 def links(result: Any) -> list[Linked]:
     """The identities that the gallery knew, from another camera or run, in this very frame; see `identities`.
 
-    Only of those who have a box in it. `tracker.events` tells of somebody too who is hidden just then, or gone already.
+    Only of identities with a box in it; `tracker.events` tells of those too that are hidden just then, or gone already.
     """
     return [b.link for b in identities(result) if b is not None and b.linked_now and b.link is not None]

@@ -1,4 +1,4 @@
-"""What the cameras of the host's sources are called."""
+"""Names of cameras, from the host's sources."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LONGEST = 160
 def camera_names(predictor: Any, given: tuple[str, ...]) -> list[str]:
     """Names of the cameras that the host reads now, one a stream, or the one whose video is read.
 
-    A file is called by its name without the suffix, pictures by their folder, a URL by host and path: user names,
+    A file is called by its name without the suffix, images by their folder, a URL by host and path: user names,
     passwords and queries, which may have passwords too, are left out. Two files that would be called alike get their
-    folders before the name; whoever is still called as somebody before them is numbered.
+    folders before the name; a name that is still given twice is numbered.
 
     Args:
         predictor: The host's, with `dataset`, and `results` where that is a video or a folder.

@@ -131,6 +131,7 @@ class ReIDBOTSORT(BOTSORT):
             )
             self._frame = frame
             self._embeddings = self.embeddings.of(frame, feats, bank, batch.features_by)
+            self.crop_selector.note(self._embeddings.embedded, self._embeddings.embedded)
             rows = np.asarray(super().update(results, img, feats=self._embeddings.rows, **kwargs))
             self._frame, self._embeddings = None, FrameEmbeddings()
         batch.shown.append(self.identities())
