@@ -126,10 +126,10 @@ class ReIDBOTSORT(BOTSORT):
             return ""
         gallery, self._gallery = self._gallery, None
         gallery.close()
-        self._channel = gallery.line
+        self._channel = gallery.channel
         if wait:
             self.connection.settle()
-            gallery.answer(self._tracklets(), (self.frame_id, self.clock.now))
+            gallery.receive(self._tracklets(), (self.frame_id, self.clock.now))
         return gallery.summary
 
     def _tracklets(self) -> list[Tracklet]:
@@ -374,25 +374,25 @@ class ReIDBOTSORT(BOTSORT):
         """Take the gallery's answers; it is opened when it is known what embeddings there will be."""
         if self.connection is None or self._dim is None:
             return
-        link = self.connection.link(self._dim, self.recognizer.bank.fingerprint, self.recipe)
-        if self._gallery is not None and self._gallery.line.camera != self.camera_id:
+        worker = self.connection.connect(self._dim, self.recognizer.bank.fingerprint, self.recipe)
+        if self._gallery is not None and self._gallery.channel.camera != self.camera_id:
             self.finish()
         if self._gallery is None:
-            line = link.open_channel(self.camera_id, self.starts_at, self._channel)
+            channel = worker.open_channel(self.camera_id, self.starts_at, self._channel)
             since = now if self._channel is not None else -np.inf
-            self._gallery = GalleryCamera(link, line, self.recognizer, self.events, since)
+            self._gallery = GalleryCamera(worker, channel, self.recognizer, self.events, since)
         if self.config.gallery_wait:
-            link.settle(self.config.gallery_wait, until_back=False)
-        self._gallery.answer(self._tracklets(), (self.frame_id, now))
+            worker.settle(self.config.gallery_wait, until_back=False)
+        self._gallery.receive(self._tracklets(), (self.frame_id, now))
 
     def _tell_gallery(self, confirmed: Sequence[ReIDTrack], now: float) -> None:
         if self._gallery is None:
             return
         tracks = {id(t.tracklet): t for t in confirmed}
         seen = [t.tracklet for t in confirmed if t.tracklet is not None]
-        self._gallery.tell(seen, now, lambda t: self._glimpse(tracks[id(t)], t))
+        self._gallery.report(seen, now, lambda t: self._observation(tracks[id(t)], t))
 
-    def _glimpse(self, track: ReIDTrack, tracklet: Tracklet) -> Observation:
+    def _observation(self, track: ReIDTrack, tracklet: Tracklet) -> Observation:
         """Where somebody is, for the gallery, and what they look like, if that is to be stored."""
         img, shape = self._picture
         box, score = np.asarray(track.xyxy, np.float32), float(track.score)

@@ -56,9 +56,9 @@ def told(tracker, kind):
     return [event for event in tracker.events_seen if isinstance(event, kind)]
 
 
-def wait_for_link(tracker):
-    """Let the line find out that the server is back; its tries are up to some seconds apart."""
-    return tracker.connection.link(DIM, "", {}).settle(60)
+def wait_until_back(tracker):
+    """Wait until the gallery's thread has found the server again; its tries are up to some seconds apart."""
+    return tracker.connection.worker.settle(60)
 
 
 def test_a_server_that_is_killed_and_comes_back(server, uri):
@@ -70,7 +70,7 @@ def test_a_server_that_is_killed_and_comes_back(server, uri):
     assert len(shown) > 60, "tracking stopped while the gallery was away"
     assert len(told(tracker, GalleryAway)) == 1
     server.start()
-    assert wait_for_link(tracker), "the line never found the server again"
+    assert wait_until_back(tracker), "the server was never found again"
     drive(tracker, scene, range(150, LENGTH))
     assert len(told(tracker, GalleryBack)) == 1
     tracker.finish(wait=True)
@@ -91,7 +91,7 @@ def test_a_link_is_made_up_for(server, uri):
     later.config.__dict__["gallery_wait"] = 0.0
     assert first not in drive(later, scene, range(50, 130))
     server.start()
-    assert wait_for_link(later)
+    assert wait_until_back(later)
     assert drive(later, scene, range(130, LENGTH))[-1] == first
     (link,) = [event for event in told(later, Linked) if event.identity_id == first]
     assert link.late

@@ -64,26 +64,26 @@ class TestAnywhere:
 class TestTimes:
     @pytest.mark.parametrize(("gap", "can"), [(0, False), (30 - CLEARLY, False), (30, True), (3000, True)])
     def test_nobody_is_faster_than_the_way_is_long(self, gap, can):
-        topology = Topology({("a", "b"): Way(least=30)})
+        topology = Topology({("a", "b"): Way(min_seconds=30)})
         assert allowed(topology, "b", 200 + gap) is can
 
     @pytest.mark.parametrize(("gap", "can"), [(0, False), (30 - CLEARLY, False), (30, True), (3000, True)])
     def test_nor_was_before(self, gap, can):
         """Who was seen on b first, and is only now looked for, can't have come from there faster."""
-        topology = Topology({("b", "a"): Way(least=30)})
+        topology = Topology({("b", "a"): Way(min_seconds=30)})
         assert allowed(topology, "b", 0, 100 - gap) is can
 
     @pytest.mark.parametrize(("gap", "can"), [(60, True), (60 + CLEARLY, False)])
     def test_who_was_last_seen_there_has_come_by_then(self, gap, can):
-        topology = Topology({("a", "b"): Way(most=60)})
+        topology = Topology({("a", "b"): Way(max_seconds=60)})
         assert allowed(topology, "b", 200 + gap) is can
 
     def test_but_who_was_seen_elsewhere_since_may_come_later(self):
-        topology = Topology({("a", "b"): Way(most=60)})
+        topology = Topology({("a", "b"): Way(max_seconds=60)})
         assert allowed(topology, "b", 1000, latest=False)
 
     def test_other_ways_are_as_they_were(self):
-        topology = Topology({("a", "b"): Way(least=30, most=60)})
+        topology = Topology({("a", "b"): Way(min_seconds=30, max_seconds=60)})
         assert allowed(topology, "c", 200)
         assert allowed(topology, "c", 1e6)
 
@@ -120,7 +120,7 @@ ways:
     def test_a_way_back_of_its_own_wins_wherever_it_stands(self, load, order):
         lines = ["  - {from: a, to: b, least: 5}", "  - {from: b, to: a, least: 50, one_way: true}"]
         found = load("\n".join(["ways:", *(lines[n] for n in order)]))
-        assert (found.ways["a", "b"].least, found.ways["b", "a"].least) == (5, 50)
+        assert (found.ways["a", "b"].min_seconds, found.ways["b", "a"].min_seconds) == (5, 50)
 
     def test_cameras_may_be_numbers(self, load):
         assert ("1", "2") in load("ways: [{from: 1, to: 2}]").ways
@@ -129,7 +129,7 @@ ways:
         assert load("ways: []").ways == {}
 
     def test_endless_is_a_number(self, load):
-        assert load("ways: [{from: a, to: b, most: .inf}]").ways["a", "b"].most == math.inf
+        assert load("ways: [{from: a, to: b, most: .inf}]").ways["a", "b"].max_seconds == math.inf
 
     @pytest.mark.parametrize(
         ("text", "why"),

@@ -33,7 +33,7 @@ from ultralytics_reid import (
 )
 from ultralytics_reid.demo import DETECTOR, DETECTOR_SIZE
 from ultralytics_reid.gallery.linking import connection as connection_module
-from ultralytics_reid.gallery.linking import worker as link_module
+from ultralytics_reid.gallery.linking import worker as worker_module
 from ultralytics_reid.gallery.linking.messages import Merge, Split
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, Visit
 from ultralytics_reid.gallery.stores import open_store
@@ -84,12 +84,12 @@ def moody(path, monkeypatch):
         site.store = stores[-1]
         return stores[-1]
 
-    monkeypatch.setattr(connection_module, "GalleryUnavailable", link_module.GalleryUnavailable, raising=False)
+    monkeypatch.setattr(connection_module, "GalleryUnavailable", worker_module.GalleryUnavailable, raising=False)
     monkeypatch.setattr(connection_module, "open_store", opened)
     monkeypatch.setattr(connection_module, "_START", 0.05)
     monkeypatch.setattr(connection_module, "_END", SLOW)
-    monkeypatch.setattr(link_module, "_FIRST_RETRY", 0.01)
-    monkeypatch.setattr(link_module, "_LAST_RETRY", 0.05)
+    monkeypatch.setattr(worker_module, "_FIRST_RETRY", 0.01)
+    monkeypatch.setattr(worker_module, "_LAST_RETRY", 0.05)
     yield site
     site.away = False
     site.release()
@@ -348,7 +348,7 @@ class TestAway:
         frames = Scene(people(length=400), 400).frames()
         boxes, feats, _ = next(frames)
         a.update(boxes, image(), feats=feats)
-        assert a.connection._link.wait_until_ready(SLOW)
+        assert a.connection.worker.settle(SLOW)
         moody.store.held = {"search", "upsert", "reserve", "blobs", "population", "visits"}
         for n, (boxes, feats, _) in enumerate(frames):
             a.update(boxes, image(), feats=feats)
@@ -375,8 +375,8 @@ class TestAway:
         boxes, feats, _ = next(frames)
         a.update(boxes, image(), feats=feats)
         moody.store.away = True
-        settle, waited = a.connection._link.settle, []  # by itself it would wait for 20 s a frame
-        monkeypatch.setattr(a.connection._link, "settle", lambda *a, **k: waited.append(k) or settle(*a, **k))
+        settle, waited = a.connection.worker.settle, []  # by itself it would wait for 20 s a frame
+        monkeypatch.setattr(a.connection.worker, "settle", lambda *a, **k: waited.append(k) or settle(*a, **k))
         for boxes, feats, _ in frames:
             a.update(boxes, image(), feats=feats)
         moody.store.away = False
@@ -405,7 +405,7 @@ class TestWhatTheCameraFindsOut:
     def test_merges_and_mistakes_are_passed_on(self, camera, monkeypatch):
         a, told = camera("a"), []
         stay(a, length=20)
-        monkeypatch.setattr(a._gallery.link, "send", lambda line, message: told.append(message))
+        monkeypatch.setattr(a.connection.worker, "send", lambda channel, message: told.append(message))
         a.events.emit(Revival(3, 9, 20, 2.0, 5.0, 0.8))
         a.events.emit(Revival(3, None, 20, 2.0, 5.0, 0.8))
         a.events.emit(Revival(3, 9, 20, 2.0, 5.0, 0.8, corrected=True))
@@ -458,12 +458,12 @@ class TestRuns:
     def test_all_is_written_when_the_video_is_over(self, camera, path, moody, monkeypatch):
         a = camera("a", gallery_wait=0.0)
         stay(a, length=1)
-        link = a.connection._link
-        assert link.wait_until_ready(SLOW)
+        worker = a.connection.worker
+        assert worker.settle(SLOW)
         moody.store.held = {"upsert"}
         stay(a, length=150)
-        settle = link.settle
-        monkeypatch.setattr(link, "settle", lambda seconds: moody.release() or settle(seconds))
+        settle = worker.settle
+        monkeypatch.setattr(worker, "settle", lambda seconds: moody.release() or settle(seconds))
         a.finish(wait=True)
         with Gallery(path) as gallery:
             visits = list(gallery.visits())
@@ -516,7 +516,7 @@ class TestRuns:
             connection.open_store = lambda *given: stores.append(Moody(open_store(*given))) or stores[-1]
             tracker = make_tracker(gallery={str(path)!r}, camera_id="a")
             run(tracker, Scene(people(), 1))
-            tracker.connection._link.wait_until_ready(20)
+            tracker.connection.worker.settle(20)
             stores[0].held = {{"upsert"}}  # nothing is written before the end
             atexit.register(stores[0].release)
             run(tracker, Scene(people(), 150))
@@ -525,9 +525,11 @@ class TestRuns:
         assert len(whereabouts(path)["a"]) == MANY
 
     def test_a_tracker_that_is_dropped_has_written_too_and_ends_its_thread(self, path):
+        others = threading.enumerate()
         tracker = make_tracker(gallery=str(path), camera_id="a", gallery_wait=SLOW)
         stay(tracker)
-        thread, gone = tracker.connection._link._thread, weakref.ref(tracker.connection)
+        (thread,) = (t for t in threading.enumerate() if t.name == "reid-gallery" and t not in others)
+        gone = weakref.ref(tracker.connection)
         del tracker
         gc.collect()
         assert gone() is None
