@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 
 from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError, GalleryUnavailable
@@ -67,17 +68,14 @@ class _Barrier:
     written: Future[bool] = field(default_factory=Future)
 
 
-@dataclass(frozen=True)
-class _Wake:
-    """Asks for a pass: ids run short."""
+class _Signal(Enum):
+    """Asks for a pass, since ids run short, or for a last one."""
+
+    WAKE = auto()
+    STOP = auto()
 
 
-@dataclass(frozen=True)
-class _Stop:
-    """Ends the thread after one more pass."""
-
-
-_Item = tuple[Channel, Message] | _Barrier | _Wake | _Stop
+_Item = tuple[Channel, Message] | _Barrier | _Signal
 
 
 class GalleryWorker:
@@ -153,7 +151,7 @@ class GalleryWorker:
     def next_id(self) -> int:
         """Take a new id: one of the gallery's, or, while none are at hand, one that no gallery gives."""
         if len(self._gallery_ids) < _MIN_IDS:
-            self._put(_Wake())
+            self._put(_Signal.WAKE)
         try:
             return self._gallery_ids.popleft()
         except IndexError:
@@ -198,7 +196,7 @@ class GalleryWorker:
         """
         inside = threading.current_thread() is self._thread
         written = inside or self.settle(seconds)
-        self._put(_Stop())
+        self._put(_Signal.STOP)
         if not inside:
             self._thread.join(max(0.1, seconds))
         return written
@@ -213,7 +211,8 @@ class GalleryWorker:
         try:
             while self.failed is None and not self._stopping:
                 self._receive()
-                self._pass()
+                if not (self._stopping and self.away):  # the end doesn't wait for one more try
+                    self._pass()
         finally:
             if self.failed is None and not self._stopping:
                 self._fail(GalleryError("the gallery's thread ended by an error of its own"))
@@ -230,17 +229,17 @@ class GalleryWorker:
             except queue.Empty:
                 return
             self._take(item)
-            if not self.away or isinstance(item, _Stop) or (isinstance(item, _Barrier) and item.until_back):
+            if not self.away or item is _Signal.STOP or (isinstance(item, _Barrier) and item.until_back):
                 until = 0.0  # no more waiting: a pass can help
 
     def _take(self, item: _Item) -> None:
-        if isinstance(item, _Stop):
-            self._stopping = True
-        elif isinstance(item, _Barrier):
+        if isinstance(item, _Barrier):
             self._barriers.append(item)
             if self.away:
                 self._release_impatient()
-        elif not isinstance(item, _Wake):
+        elif isinstance(item, _Signal):
+            self._stopping |= item is _Signal.STOP
+        else:
             self._held.append(item)
 
     def _pass(self) -> None:
