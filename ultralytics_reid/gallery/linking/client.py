@@ -149,11 +149,8 @@ class GalleryCamera:
     def _query_again(self, settled: Sequence[Tracklet], now: float) -> None:
         """Query identities once more that were new to the gallery, when there is more to compare."""
         for tracklet in settled:
-            if (
-                tracklet.identity in self._new
-                and tracklet.probation is None
-                and tracklet.seen_for(now) >= _REQUERY_AFTER
-            ):
+            enough = tracklet.seen_for(now) >= _REQUERY_AFTER
+            if tracklet.identity in self._new and tracklet.probation is None and enough:
                 self._new.discard(tracklet.identity)
                 self._requeried.add(tracklet.identity)
                 self._query(tracklet, now)
