@@ -87,7 +87,7 @@ class TestScene:
         assert width >= 2 * size[0]
         assert height > size[1]
 
-    def test_its_sheet_is_a_picture(self, shown):
+    def test_its_sheet_is_a_image(self, shown):
         with Image.open(shown.out / "identities.png") as sheet:
             sheet.load()
             assert min(sheet.size) > 100
@@ -118,7 +118,7 @@ class TestOwnSource:
         assert "| botsort.yaml | 5 |" in told
         assert "people" not in told
 
-    def test_a_folder_of_pictures_is_one_video_to_stock_too(self, shown, tmp_path):
+    def test_a_folder_of_images_is_one_video_to_stock_too(self, shown, tmp_path):
         video = cv2.VideoCapture(str(shown.out / "scene.mp4"))
         for n in range(8):
             cv2.imwrite(str(tmp_path / f"{n}.png"), video.read()[1])
@@ -185,8 +185,8 @@ def files(tmp_path, shown):
         ("--source scene.mp4", "--source needs a --model"),
         ("--source nowhere.mp4 --model {model}", "--source nowhere.mp4: there is no such file"),
         ("--source words.mp4 --model {model}", "--source words.mp4: not a video that can be read"),
-        ("--source words.txt --model {model}", "--source words.txt: must be a folder of pictures or a video"),
-        ("--source empty --model {model}", "--source empty: there are no pictures"),
+        ("--source words.txt --model {model}", "--source words.txt: must be a folder of images or a video"),
+        ("--source empty --model {model}", "--source empty: there are no images"),
         ("--source scene.mp4 --model nowhere.pt", "--model nowhere.pt: there is no such file"),
         ("--source scene.mp4 --model words.pt", "--model words.pt: not a YOLO model that can be loaded"),
         ("--tracker nowhere.yaml", "--tracker nowhere.yaml: there is no such file"),
@@ -334,10 +334,10 @@ class TestDrawing:
 
     @given(st.integers(-60, 60), st.integers(-40, 40))
     def test_what_is_put_over_the_edge_is_cut(self, left, top):
-        picture, patch = np.zeros((20, 30, 3), np.uint8), np.full((7, 9, 3), 255, np.uint8)
-        put(picture, patch, left, top)
+        image, patch = np.zeros((20, 30, 3), np.uint8), np.full((7, 9, 3), 255, np.uint8)
+        put(image, patch, left, top)
         wide, high = (max(0, min(at + size, room) - max(at, 0)) for at, size, room in ((left, 9, 30), (top, 7, 20)))
-        assert picture.any(axis=2).sum() == wide * high
+        assert image.any(axis=2).sum() == wide * high
 
     def test_words_are_letters_on_a_ground(self):
         patch = words("✓ back after 12 s", 17, "#000000", "#ffffff", pad=4)
@@ -353,12 +353,12 @@ class TestDrawing:
         line = Timeline(1046, [7], 100, bridged=5)  # ten pixels a frame, from the 34th on
         for n in (0, 1, 3, 20):
             line.add(n, {7: 4})
-        drawn = (line.picture(50, [])[30, 34:] == bgr(color_of(4))).all(axis=1)
+        drawn = (line.image(50, [])[30, 34:] == bgr(color_of(4))).all(axis=1)
         assert drawn.nonzero()[0].tolist() == [*range(40), *range(200, 210)]
 
     def test_a_timeline_marks_a_return_before_it(self):
         line = Timeline(1046, [7], 100, bridged=5)
-        marked = (line.picture(0, [(50, 7, True)]) != line.picture(0, [])).any(axis=(0, 2)).nonzero()[0]
+        marked = (line.image(0, [(50, 7, True)]) != line.image(0, [])).any(axis=(0, 2)).nonzero()[0]
         assert 34 + 480 < marked.min() <= marked.max() < 34 + 500
 
 

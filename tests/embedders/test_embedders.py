@@ -16,7 +16,7 @@ def net(name="yolo11n.yaml"):
     return (RTDETR if name.startswith("rtdetr") else YOLO)(name).model.eval()
 
 
-def picture(height=240, width=320):
+def sample_image(height=240, width=320):
     return np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
 
 
@@ -32,10 +32,10 @@ class TestDetector:
         assert np.linalg.norm(np.concatenate(rows), axis=1) == pytest.approx(1, abs=1e-5)
 
     @pytest.mark.parametrize("stretched", [False, True])
-    def test_boxes_are_where_the_picture_lies_in_the_input(self, stretched):
+    def test_boxes_are_where_the_image_lies_in_the_input(self, stretched):
         taps = DetectorFeatures(detector := net(), lambda: True, stretched=stretched)
         pixels, top = torch.zeros(1, 3, 320, 320), 0 if stretched else 80
-        pixels[:, :, top : top + 40] = 1  # of a picture twice as wide as high: its upper edge
+        pixels[:, :, top : top + 40] = 1  # of an image twice as wide as high: its upper edge
         detector(pixels)
         boxes = np.array([[10, 0, 300, 38], [340, 0, 630, 38], [10, 200, 300, 238]], np.float32)
         one, other, below = taps([boxes], [(320, 640)])[0]
@@ -49,7 +49,7 @@ class TestDetector:
             detector.model[0].conv.weight[0, 0, 0, 0] += 1
         assert DetectorFeatures(detector, lambda: True).fingerprint != first
 
-    def test_rows_depend_on_their_own_picture_and_box_only(self):
+    def test_rows_depend_on_their_own_image_and_box_only(self):
         taps = DetectorFeatures(detector := net(), lambda: True)
         batch = torch.rand(2, 3, 320, 320)
         detector(batch)
@@ -57,7 +57,7 @@ class TestDetector:
         detector(batch[1:])
         assert taps([BOXES[1:2]], [(320, 320)])[0] == pytest.approx(together[1:2], abs=1e-4)
 
-    def test_no_boxes_in_one_picture_of_a_batch(self):
+    def test_no_boxes_in_one_image_of_a_batch(self):
         taps = DetectorFeatures(detector := net(), lambda: True)
         detector(torch.rand(2, 3, 320, 320))
         assert [len(r) for r in taps([BOXES[:0], BOXES], [(320, 320)] * 2)] == [0, 3]
@@ -106,9 +106,9 @@ class TestDetector:
 
     def test_colors_are_told_apart_where_they_are(self):
         def dressed(upper, lower):
-            picture = torch.zeros(1, 3, 320, 320)
-            picture[0, :, :125], picture[0, :, 125:] = torch.tensor([upper, lower])[:, :, None, None]
-            return torch.cat(colors(picture, Boxes([BOXES[1:2]], picture.device)), dim=1)[0]
+            image = torch.zeros(1, 3, 320, 320)
+            image[0, :, :125], image[0, :, 125:] = torch.tensor([upper, lower])[:, :, None, None]
+            return torch.cat(colors(image, Boxes([BOXES[1:2]], image.device)), dim=1)[0]
 
         red, blue = (0.8, 0.1, 0.1), (0.1, 0.1, 0.8)
         one, same, turned = dressed(red, blue), dressed((0.79, 0.11, 0.1), blue), dressed(blue, red)
@@ -315,8 +315,8 @@ def expected_rows(image, xyxy, preprocessing):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 class TestExported:
     def test_torchscript_runs_in_the_host_s_backend(self, tmp_path):
-        rows = build_embedder(str(script(tmp_path)), "", "cpu", CropOptions(64, 32, "imagenet"))(picture(), BOXES)
-        np.testing.assert_allclose(rows, expected_rows(picture(), BOXES, Preprocessing(height=64, width=32)), atol=1e-4)
+        rows = build_embedder(str(script(tmp_path)), "", "cpu", CropOptions(64, 32, "imagenet"))(sample_image(), BOXES)
+        np.testing.assert_allclose(rows, expected_rows(sample_image(), BOXES, Preprocessing(height=64, width=32)), atol=1e-4)
 
     @pytest.mark.parametrize(
         ("options", "told"),
@@ -377,7 +377,7 @@ class TestExported:
         embedder = build_embedder(str(onnx_file(tmp_path, size=size)), "", "cpu", options)
         boxes = np.concatenate([BOXES, BOXES + 7, BOXES[:1] * np.nan]).astype(np.float32)
         unit = Preprocessing(height=64, width=32, mean=(0.0,) * 3, std=(1.0,) * 3)
-        np.testing.assert_allclose(embedder(picture(), boxes), expected_rows(picture(), boxes, unit), atol=1e-5)
+        np.testing.assert_allclose(embedder(sample_image(), boxes), expected_rows(sample_image(), boxes, unit), atol=1e-5)
 
     @pytest.mark.extras
     def test_what_ultralytics_exported_is_known_by_its_metadata(self, tmp_path):
@@ -410,15 +410,15 @@ class TestExported:
         unit = Preprocessing(height=64, width=32, mean=(0.0,) * 3, std=(1.0,) * 3)
         boxes = np.concatenate([BOXES, BOXES + 7, BOXES + 9]).astype(np.float32)
         for path in (tmp_path, tmp_path / "model.xml"):
-            rows = build_embedder(str(path), "", "cpu", UNIT)(picture(), boxes)
-            np.testing.assert_allclose(rows, expected_rows(picture(), boxes, unit), atol=1e-5)
+            rows = build_embedder(str(path), "", "cpu", UNIT)(sample_image(), boxes)
+            np.testing.assert_allclose(rows, expected_rows(sample_image(), boxes, unit), atol=1e-5)
 
     def test_the_host_s_loader_is_asked_only_about_regions_that_show_something(self, shared):
         embedder = build_embedder(str(shared("models/yolo11n.pt")), "", "cpu")
         bad = np.array([[np.nan] * 4, [400, 300, 500, 400], [5, 5, 5, 9]], np.float32)
-        rows = embedder(picture(), np.concatenate([BOXES, bad]))
+        rows = embedder(sample_image(), np.concatenate([BOXES, bad]))
         assert rows.any(axis=1).tolist() == [True] * 3 + [False] * 3
-        assert not embedder(picture(), bad).any()
+        assert not embedder(sample_image(), bad).any()
         assert embedder.fingerprint.startswith("yolo11n.pt:")
 
 
@@ -442,7 +442,7 @@ class TestTorchReID:
 
     def test_no_boxes(self, shared):
         embed = build_embedder("osnet_x0_25", str(shared("models/osnet_x0_25_msmt17.pth")), "cpu")
-        assert len(embed(picture(), BOXES[:0])) == 0
+        assert len(embed(sample_image(), BOXES[:0])) == 0
 
     def test_weights_of_another_architecture_are_refused(self, shared):
         with pytest.raises(ConfigError, match="do not fit osnet_x1_0"):

@@ -15,7 +15,7 @@ pytestmark = [
 BOXES = np.array([[10, 20, 60, 150], [100, 50, 160, 200], [-30, -30, 20, 60], [5, 5, 5, 9]], np.float32)
 
 
-def picture():
+def sample_image():
     return np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)
 
 
@@ -39,7 +39,7 @@ def test_an_export_gives_pytorch_s_rows_under_pytorch_s_fingerprint(tmp_path, we
     assert family_of(str(made)) == "reid"
     ours, original = build_embedder(str(made), "", "cpu"), build_embedder("osnet_x0_25", weights, "cpu")
     assert ours.fingerprint == original.fingerprint
-    np.testing.assert_allclose(ours(picture(), BOXES), original(picture(), BOXES), atol=1e-3)
+    np.testing.assert_allclose(ours(sample_image(), BOXES), original(sample_image(), BOXES), atol=1e-3)
 
 
 def test_sixteen_bits_are_another_embedder(tmp_path, weights):
@@ -63,7 +63,7 @@ def test_crops_of_a_folder_are_compared_on(tmp_path, weights):
 
     (tmp_path / "crops").mkdir()
     for n in range(3):
-        cv2.imwrite(str(tmp_path / "crops" / f"{n}.png"), picture()[n * 50 : n * 50 + 90, :60])
+        cv2.imwrite(str(tmp_path / "crops" / f"{n}.png"), sample_image()[n * 50 : n * 50 + 90, :60])
     made = exporting.export("osnet_x0_25", weights, crops=tmp_path / "crops", out=tmp_path / "out")
     assert (made.crops, made.real) == (3, True)
 

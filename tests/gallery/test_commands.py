@@ -61,8 +61,8 @@ class Colors:
         return np.array([colors(image[int(t) : int(b), int(x) : int(r)]) for x, t, r, b in xyxy], np.float32)
 
 
-def colors(picture):
-    return np.concatenate([half.reshape(-1, 3).mean(axis=0) for half in np.array_split(picture, 2)])
+def colors(image):
+    return np.concatenate([half.reshape(-1, 3).mean(axis=0) for half in np.array_split(image, 2)])
 
 
 def dressed(color, size=(80, 40)):
@@ -173,7 +173,7 @@ def column(text, head):
     return [row[head] for row in rows(text)]
 
 
-def picture(name, color):
+def write_image(name, color):
     cv2.imwrite(name, dressed(color))
     return name
 
@@ -264,7 +264,7 @@ class TestTimes:
 
 class TestSearch:
     def test_the_most_alike_come_first_one_row_a_visit(self, site, call):
-        found = rows(call("search", "--image", picture("red.png", RED)))
+        found = rows(call("search", "--image", write_image("red.png", RED)))
         assert [row["rank"] for row in found] == ["1", "2", "3", "4", "5"]
         assert [row["identity"] for row in found][:2] == ["1", "1"]
         assert [row["name"] for row in found][:3] == ["Ada", "Ada", ""]
@@ -275,7 +275,7 @@ class TestSearch:
         assert re.fullmatch(r"2026-11-26 09:0\d:\d\d UTC\+01:00", found[0]["time"])
 
     def test_filters(self, site, call):
-        red = picture("red.png", RED)
+        red = write_image("red.png", RED)
         assert column(call("search", "--image", red, "--cameras", "yard"), "identity") == ["1", "3"]
         assert set(column(call("search", "--image", red, "--from", "2026-11-26T09:30"), "identity")) == {"3"}
         assert set(column(call("search", "--image", red, "--to", MORNING + 200), "identity")) == {"1", "2"}
@@ -294,7 +294,7 @@ class TestSearch:
         assert set(column(call("search", *query), "identity")) == {"2", "3"}
 
     def test_distances(self, site, call, capsys):
-        out = call("search", "--image", picture("red.png", RED), "--by", "euclidean")
+        out = call("search", "--image", write_image("red.png", RED), "--by", "euclidean")
         far = [float(d) for d in column(out, "distance")]
         assert far == sorted(far)
         assert far[0] < 0.2
@@ -314,29 +314,29 @@ class TestSearch:
 
     def test_json(self, site, call):
         found = json.loads(
-            call("search", "--image", picture("red.png", RED), "--weights=w.pth", "--json", "--by=cosine")
+            call("search", "--image", write_image("red.png", RED), "--weights=w.pth", "--json", "--by=cosine")
         )
         assert found[0] | {"identity_id": 1, "name": "Ada", "rank": 1, "probability": None} == found[0]
         assert datetime.fromisoformat(found[0]["time"]).timestamp() >= MORNING
 
     def test_a_sheet(self, site, call, capsys):
-        assert main(["search", "--image", picture("red.png", RED), "--sheet", "found.png"]) == 0
+        assert main(["search", "--image", write_image("red.png", RED), "--sheet", "found.png"]) == 0
         assert capsys.readouterr().err == "wrote found.png\n"
         with Image.open("found.png") as sheet:
             pixels = np.asarray(sheet.convert("RGB")).astype(int)
         for color in (RED, GREEN, BLUE):
             assert (np.abs(pixels - color[::-1]).max(axis=2) < 8).sum() > 3000
 
-    def test_a_picture_that_is_there_is_not_overwritten(self, site, call, refused, tmp_path):
+    def test_a_image_that_is_there_is_not_overwritten(self, site, call, refused, tmp_path):
         (tmp_path / "search.png").write_text("a holiday")
-        red = picture("red.png", RED)
+        red = write_image("red.png", RED)
         assert "search.png is there already" in refused("search", "--image", red, "--sheet")
         assert (tmp_path / "search.png").read_text() == "a holiday"
         call("search", "--image", red, "--sheet", "--overwrite")
         assert is_png("search.png")
 
     def test_where_it_was_taken_must_be_a_camera(self, site, call, refused):
-        red = picture("red.png", RED)
+        red = write_image("red.png", RED)
         assert column(call("search", "--image", red, "--seen-on", "door"), "identity")[0] == "1"
         assert "no camera 'dor'" in refused("search", "--image", red, "--seen-on", "dor")
 
@@ -356,7 +356,7 @@ class TestSearch:
         ],
     )
     def test_what_is_wrong_is_told(self, site, arguments, why, capsys):
-        assert main(["search", "--image", picture("red.png", RED), *arguments.split()]) == 1
+        assert main(["search", "--image", write_image("red.png", RED), *arguments.split()]) == 1
         assert why in capsys.readouterr().err
 
     @pytest.mark.parametrize(
@@ -371,8 +371,8 @@ class TestSearch:
     def test_who_is_not_there(self, site, query, why, refused):
         assert why in refused("search", query)
 
-    def test_other_embedder_s_pictures_are_refused(self, site, refused):
-        assert "they can't be compared" in refused("search", "--image", picture("a.png", RED), "--model", f"{MODEL}2")
+    def test_other_embedder_s_images_are_refused(self, site, refused):
+        assert "they can't be compared" in refused("search", "--image", write_image("a.png", RED), "--model", f"{MODEL}2")
 
 
 class Colors2(Colors):
@@ -442,21 +442,21 @@ class TestWho:
 class TestEnrol:
     def test_files_and_folders(self, tmp_path, call):
         (tmp_path / "more").mkdir()
-        (tmp_path / "more" / "notes.txt").write_text("no picture")
-        paths = [picture("a.png", RED), picture("b.jpg", RED), "more"]
-        picture("more/c.PNG", RED)
+        (tmp_path / "more" / "notes.txt").write_text("no image")
+        paths = [write_image("a.png", RED), write_image("b.jpg", RED), "more"]
+        write_image("more/c.PNG", RED)
         told = call("enrol", "--gallery", "new.db", "--name", "cat_A", "--class", "15", "--model", MODEL, *paths)
-        assert told == "cat_A is identity 1: 3 pictures enrolled\n"
+        assert told == "cat_A is identity 1: 3 images enrolled\n"
         (cat,) = rows(call("list", "--gallery", "new.db"))
         assert (cat["name"], cat["class"], cat["visits"], cat["cameras"]) == ("cat_A", "15", "0", "(enrolled)")
 
     def test_who_is_there_gets_more_and_is_found(self, site, call):
-        assert call("enrol", "--name", "Ada", picture("a.png", YELLOW)) == "Ada is identity 1: 1 picture enrolled\n"
+        assert call("enrol", "--name", "Ada", write_image("a.png", YELLOW)) == "Ada is identity 1: 1 image enrolled\n"
         asked = ("search", "--image", "a.png", "--cameras", "(enrolled)")
         assert [(row["name"], row["camera"]) for row in rows(call(*asked))] == [("Ada", "(enrolled)")]
 
     def test_a_new_gallery_needs_to_know_what_for(self, tmp_path, refused):
-        told = refused("enrol", "--gallery", "new.db", "--name", "x", picture("a.png", RED))
+        told = refused("enrol", "--gallery", "new.db", "--name", "x", write_image("a.png", RED))
         assert "there is no gallery at" in told
         assert "--model or --detector" in told
         assert not (tmp_path / "new.db").exists()
@@ -465,31 +465,31 @@ class TestEnrol:
         ("arguments", "why"),
         [
             ("--name x a.png nowhere.png", "there is no file nowhere.png"),
-            ("--name x a.png words.png", "words.png is no picture"),
-            ("--name x empty", "there are no pictures in the folder empty"),
-            ("--name= a.png", "takes a name and a picture"),
+            ("--name x a.png words.png", "words.png is no image"),
+            ("--name x empty", "there are no images in the folder empty"),
+            ("--name= a.png", "takes a name and an image"),
             ("--name x --class -1 a.png", "--class must be 0 or more, got -1"),
-            ("--name x a.png black.png", "picture 2 shows nothing to go by"),
+            ("--name x a.png black.png", "image 2 shows nothing to go by"),
         ],
     )
     def test_one_that_can_not_be_used_is_named_and_none_is_enrolled(self, tmp_path, arguments, why, refused):
-        picture("a.png", RED)
-        picture("black.png", (0, 0, 0))
-        (tmp_path / "words.png").write_text("no picture")
+        write_image("a.png", RED)
+        write_image("black.png", (0, 0, 0))
+        (tmp_path / "words.png").write_text("no image")
         (tmp_path / "empty").mkdir()
         assert why in refused("enrol", "--gallery", "new.db", "--model", MODEL, *arguments.split())
         assert not (tmp_path / "new.db").exists()
 
     def test_a_detector_that_is_none(self, refused, tmp_path):
         (tmp_path / "words.pt").write_text("no model")
-        asked = ("enrol", "--gallery", "new.db", "--name", "x", "--detector", "words.pt", picture("a.png", RED))
+        asked = ("enrol", "--gallery", "new.db", "--name", "x", "--detector", "words.pt", write_image("a.png", RED))
         assert "the detector words.pt is not a YOLO model" in refused(*asked)
 
 
 class TestDetector:
-    """Pictures by the features of a detector, which are those of the tracker that uses it."""
+    """Images by the features of a detector, which are those of the tracker that uses it."""
 
-    def test_pictures_can_be_compared_with_what_a_tracker_saw(self, tmp_path, call):
+    def test_images_can_be_compared_with_what_a_tracker_saw(self, tmp_path, call):
         import torch
         from ultralytics import YOLO
 
@@ -500,7 +500,7 @@ class TestDetector:
         tracks = YOLO("net.pt")
         tracks.predict(dressed(RED), verbose=False)
         by = DetectorFeatures(tracks.predictor.model.model, lambda: True).fingerprint
-        call("enrol", "--gallery", "new.db", "--name", "Ada", "--detector", "net.pt", picture("a.png", RED))
+        call("enrol", "--gallery", "new.db", "--name", "Ada", "--detector", "net.pt", write_image("a.png", RED))
         store = open_store("new.db", None, by)
         assert store.count() == 1
         store.close()
@@ -645,18 +645,18 @@ class TestLookingBack:
         assert is_png("heatmap-door.png")
         assert is_png("heatmap-yard.png")
 
-    def test_of_one_camera_on_its_picture(self, site, call, refused, tmp_path):
+    def test_of_one_camera_on_its_image(self, site, call, refused, tmp_path):
         video = cv2.VideoWriter("door.avi", cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
         video.write(dressed((200, 200, 200), (240, 320)))
         video.release()
         cv2.imwrite("door.png", dressed((200, 200, 200), (240, 320)))
-        (tmp_path / "words.txt").write_text("no picture")
+        (tmp_path / "words.txt").write_text("no image")
         for background in ("door.avi", "door.png"):
             asked = ("heatmap", "--camera", "door", "--background", background, "--overwrite")
             assert call(*asked) == "wrote heatmap.png\n"
             with Image.open("heatmap.png") as drawn:
-                assert drawn.width < 1.5 * drawn.height  # as the camera's picture, and not as a wide one
-        assert "neither a picture nor a video" in refused(
+                assert drawn.width < 1.5 * drawn.height  # as the camera's image, and not as a wide one
+        assert "neither an image nor a video" in refused(
             "heatmap", "--camera", "door", "--background", "words.txt", "--out", "b.png"
         )
         assert "say which (--camera), of door, yard" in refused("heatmap", "--background", "door.png", "--out", "b.png")
@@ -745,8 +745,8 @@ class TestLongWork:
 
     def test_results_stay_clean(self, site, shown, call):
         shown(0.0)
-        told = call("enrol", "--name", "Eve", *[picture(f"{n}.png", YELLOW) for n in range(40)])
-        assert told == "Eve is identity 4: 40 pictures enrolled\n"
+        told = call("enrol", "--name", "Eve", *[write_image(f"{n}.png", YELLOW) for n in range(40)])
+        assert told == "Eve is identity 4: 40 images enrolled\n"
 
     def test_ctrl_c_twice_breaks_off(self):
         before = signal.getsignal(signal.SIGINT)
@@ -809,7 +809,7 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
             ["list"],
             ["stats"],
             ["search", "--identity", "1"],
-            ["search", "--image", picture("a.png", RED)],
+            ["search", "--image", write_image("a.png", RED)],
         ):
             assert f"there is no gallery at {tmp_path / 'none.db'}" in refused(*command, "--gallery", "none.db")
         assert "there is no gallery at" in refused(
@@ -866,8 +866,8 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
         assert len({printing._width(line) for line in shown.split("\n")}) == 1
 
 
-def test_filters_by_enrolled_pictures_only(site, call):
-    call("enrol", "--name", "Eve", picture("a.png", YELLOW))
+def test_filters_by_enrolled_images_only(site, call):
+    call("enrol", "--name", "Eve", write_image("a.png", YELLOW))
     assert column(call("list", "--cameras", "(enrolled)"), "name") == ["Eve"]
     with Gallery(site) as gallery:
         assert gallery.store.count(Filter(cameras=frozenset({ENROLLED}))) == 1

@@ -77,7 +77,7 @@ class TestStays:
         seen = walked(("B", -1, 0.5), ("A", 0, 1), ("B", 3, 4), ("A", 6, 7))
         assert spells(journeys(seen)) == [("B", -1, 4), ("A", 0, 7)]
 
-    def test_enrolled_pictures_are_no_stays(self):
+    def test_enrolled_images_are_no_stays(self):
         assert journeys([visit(0, ENROLLED, 0, 0), visit(1, ENROLLED, 0, 0, identity=2)]) == []
         assert spells(journeys([visit(0, ENROLLED, 0, 0), visit(1, "A", 3, 4)])) == [("A", 3, 4)]
 

@@ -1,4 +1,4 @@
-"""Generated scenes: who is where when, how much of them can be seen, and what the pictures show."""
+"""Generated scenes: who is where when, how much of them can be seen, and what the images show."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def same(a, b):
 
 
 def stays(scene):
-    """By person: `(camera, first frame, last frame)` of each stay in a picture, by time."""
+    """By person: `(camera, first frame, last frame)` of each stay in an image, by time."""
     found = {}
     for camera in range(scene.options.cameras):
         for view in scene.views(camera):
@@ -80,7 +80,7 @@ def test_a_tail_is_the_end_of_the_whole(start, stop):
         same(one, other)
 
 
-def test_a_picture_is_the_same_whatever_was_drawn_before():
+def test_a_image_is_the_same_whatever_was_drawn_before():
     scene, again = small(), small()
     views = list(scene.views())
     for view in views[::7]:
@@ -153,7 +153,7 @@ def test_no_such_camera_or_frame(camera, start):
 
 
 def bodies(scene, view):
-    """Silhouettes of everybody in a view, on a picture with a margin, and how far away they are."""
+    """Silhouettes of everybody in a view, on an image with a margin, and how far away they are."""
     _, ids, figures = scene._figures(scene.cameras[view.camera], np.array([view.index]))
     there = np.isin(ids, view.ids)
     ids, figures = ids[there], figures[there]
@@ -162,9 +162,9 @@ def bodies(scene, view):
     blank = np.full((height + 2 * MARGIN, width + 2 * MARGIN, 3), BLANK, np.uint8)
     masks = []
     for row, who in enumerate(ids.tolist()):
-        picture = blank.copy()
-        drawing.draw_figure(picture, moved, row, scene.looks(who))
-        masks.append(cv2.absdiff(picture, blank).max(axis=2) > 60)
+        image = blank.copy()
+        drawing.draw_figure(image, moved, row, scene.looks(who))
+        masks.append(cv2.absdiff(image, blank).max(axis=2) > 60)
     return masks, figures.depth
 
 
@@ -219,14 +219,14 @@ def test_who_is_behind_a_pillar_is_not_seen_at_all():
     assert hidden > 20
 
 
-def test_who_is_alone_in_the_picture_is_seen_whole():
+def test_who_is_alone_in_the_image_is_seen_whole():
     scene = small(people=1, pillars=0)
     whole = [v for v in scene.views() if len(v.ids) and v.xyxy[0, 0] > 0 and v.xyxy[0, 2] < 320]
     assert len(whole) > 10
     assert {float(v.visible[0]) for v in whole} == {1.0}
 
 
-def test_a_picture_shows_those_of_the_view():
+def test_a_image_shows_those_of_the_view():
     scene = small(people=1, pillars=0, size=(640, 360))
     view = next(v for v in scene.views() if len(v.ids) and v.visible[0] == 1)
     empty = replace(view, ids=view.ids[:0], xyxy=view.xyxy[:0], visible=view.visible[:0])
@@ -319,9 +319,9 @@ def test_a_written_sequence_reads_back(tmp_path):
         np.testing.assert_allclose(frame.xyxy, view.xyxy, atol=0.011)
     rows = np.loadtxt(tmp_path / "made" / "gt" / "gt.txt", delimiter=",", ndmin=2)
     np.testing.assert_allclose(rows[:, 8], np.concatenate([v.visible for v in scene.views(1)]), atol=1e-4)
-    pictures = sorted((tmp_path / "made" / "img1").iterdir())
-    assert [p.name for p in pictures] == [f"{n:06d}.jpg" for n in range(1, 41)]
-    assert np.abs(cv2.imread(str(pictures[30])).astype(int) - scene.render(next(scene.views(1, 30)))).mean() < 8
+    images = sorted((tmp_path / "made" / "img1").iterdir())
+    assert [p.name for p in images] == [f"{n:06d}.jpg" for n in range(1, 41)]
+    assert np.abs(cv2.imread(str(images[30])).astype(int) - scene.render(next(scene.views(1, 30)))).mean() < 8
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path):

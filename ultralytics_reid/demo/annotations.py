@@ -29,7 +29,7 @@ Box = npt.NDArray[np.float32]
 
 
 class Comment(Protocol):
-    """What a panel shows beside the picture."""
+    """What a panel shows beside the image."""
 
     def tags(self, result: Any, frames: list[Frame], seconds: float) -> list[Tag]:
         """The next frame's boxes, of which `frames` has the last; to be called once a frame."""
@@ -40,7 +40,7 @@ class Comment(Protocol):
         ...
 
     def strip(self) -> ImageArray | None:
-        """What stands below the picture, always of the same size."""
+        """What stands below the image, always of the same size."""
         ...
 
 
@@ -90,7 +90,7 @@ class ByTruth:
 
     def strip(self) -> ImageArray | None:
         """See `Comment`."""
-        return self._timeline.picture(self._frame, ((r.frame, r.person, r.recognized) for r in self._settled().each))
+        return self._timeline.image(self._frame, ((r.frame, r.person, r.recognized) for r in self._settled().each))
 
 
 class ByHearsay:

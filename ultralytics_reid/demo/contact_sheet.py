@@ -30,12 +30,12 @@ class Shot:
     Attributes:
         seconds: When it was taken.
         worth: How clear it is, from 0 to 1: confidence, less what other boxes overlap.
-        picture: `(H, W, 3)` uint8 BGR.
+        image: `(H, W, 3)` uint8 BGR.
     """
 
     seconds: float
     worth: float
-    picture: Any
+    image: Any
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Album:
         if fresh:
             self.shots.append(shot)
         elif shot.worth > self.shots[-1].worth:
-            self.shots[-1] = Shot(self.shots[-1].seconds, shot.worth, shot.picture)
+            self.shots[-1] = Shot(self.shots[-1].seconds, shot.worth, shot.image)
         self.first = min(self.first, shot.seconds)
         self.frames, self.last = self.frames + 1, shot.seconds
         if len(self.shots) > _KEPT:
@@ -105,10 +105,10 @@ class Albums:
         boxes = result.boxes if result.obb is None else result.obb
         overlap = iou(frame.xyxy, frame.xyxy) - np.eye(len(frame.xyxy))
         for n, (left, top, right, bottom) in enumerate(frame.xyxy.clip(0).astype(int)):
-            picture = result.orig_img[top:bottom, left:right]
-            if picture.size:
+            image = result.orig_img[top:bottom, left:right]
+            if image.size:
                 worth = float(boxes.conf[n]) * (1 - float(overlap[n].max(initial=0)))
-                self.albums.setdefault(int(frame.ids[n]), Album()).add(Shot(seconds, worth, picture.copy()))
+                self.albums.setdefault(int(frame.ids[n]), Album()).add(Shot(seconds, worth, image.copy()))
 
     def most_seen(self) -> list[tuple[int, Album]]:
         """The identities for the sheet; a few frames are no sight of anybody, unless there is nothing else."""
@@ -163,7 +163,7 @@ def _draw_shot(
     pen: ImageDraw.ImageDraw, sheet: Image.Image, at: tuple[int, int], shot: Shot, away: float | None
 ) -> None:
     left, top = at
-    sheet.paste(fitted(Image.fromarray(shot.picture[..., ::-1]), *_CROP), (left, top))
+    sheet.paste(fitted(Image.fromarray(shot.image[..., ::-1]), *_CROP), (left, top))
     pen.text((left, top + _CROP[1] + 3), f"{shot.seconds:.1f} s", fill=INK, font=font(13))
     if away is not None:
         pen.line((left - 8, top, left - 8, top + _CROP[1] + 36), fill=GOOD, width=3)

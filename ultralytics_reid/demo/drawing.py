@@ -1,4 +1,4 @@
-"""One tracker's half of the video: boxes and ids on the picture, a heading above, who had which id when below."""
+"""One tracker's half of the video: boxes and ids on the image, a heading above, who had which id when below."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Tag:
 
     Attributes:
         identity: Its id.
-        xyxy: `(4,)` pixels of the panel's picture.
+        xyxy: `(4,)` pixels of the panel's image.
         note: What to say beside the id, if anything.
         good: Whether that is good news; None for neither.
     """
@@ -35,28 +35,28 @@ class Tag:
     good: bool | None = None
 
 
-def draw_boxes(picture: ImageArray, tags: Sequence[Tag]) -> None:
+def draw_boxes(image: ImageArray, tags: Sequence[Tag]) -> None:
     """Draw boxes, and labels that keep out of each other's way, those with news first."""
     for tag in tags:
         (left, top), (right, bottom) = tag.xyxy[:2].astype(int).tolist(), tag.xyxy[2:].astype(int).tolist()
-        cv2.rectangle(picture, (left, top), (right, bottom), bgr(color_of(tag.identity)), 2)
+        cv2.rectangle(image, (left, top), (right, bottom), bgr(color_of(tag.identity)), 2)
         if tag.good is not None:
-            _corners(picture, (left, top, right, bottom), bgr(GOOD if tag.good else BAD))
+            _corners(image, (left, top, right, bottom), bgr(GOOD if tag.good else BAD))
     taken: list[tuple[int, int, int, int]] = []
     for tag in sorted(tags, key=lambda t: (t.good is None, t.identity)):
         patch = _label(tag)
-        left, top = _free(picture, patch, tag.xyxy, taken)
+        left, top = _free(image, patch, tag.xyxy, taken)
         taken.append((left, top, left + patch.shape[1], top + patch.shape[0]))
-        put(picture, patch, left, top)
+        put(image, patch, left, top)
 
 
-def _corners(picture: ImageArray, box: tuple[int, int, int, int], color: tuple[int, int, int]) -> None:
+def _corners(image: ImageArray, box: tuple[int, int, int, int], color: tuple[int, int, int]) -> None:
     left, top, right, bottom = box
     reach = max(6, min(right - left, bottom - top) // 4)
     for x, dx in ((left, reach), (right, -reach)):
         for y, dy in ((top, reach), (bottom, -reach)):
-            cv2.line(picture, (x, y), (x + dx, y), color, 5)
-            cv2.line(picture, (x, y), (x, y + dy), color, 5)
+            cv2.line(image, (x, y), (x + dx, y), color, 5)
+            cv2.line(image, (x, y), (x, y + dy), color, 5)
 
 
 def _label(tag: Tag) -> ImageArray:
@@ -69,7 +69,7 @@ def _label(tag: Tag) -> ImageArray:
 
 
 def _free(
-    picture: ImageArray, patch: ImageArray, xyxy: npt.NDArray[np.float32], taken: Sequence[tuple[int, int, int, int]]
+    image: ImageArray, patch: ImageArray, xyxy: npt.NDArray[np.float32], taken: Sequence[tuple[int, int, int, int]]
 ) -> tuple[int, int]:
     """Where a label covers least of the others: above the box, below, at its head, or further up."""
     height, width = patch.shape[:2]
@@ -77,7 +77,7 @@ def _free(
     places = [(left, top - height), (right - width, top - height), (left, bottom), (left, top)]
     places += [(left, top - n * height) for n in (2, 3)] + [(right, top), (left - width, top)]
     inside = [
-        (int(np.clip(x, 0, max(0, picture.shape[1] - width))), int(np.clip(y, 0, max(0, picture.shape[0] - height))))
+        (int(np.clip(x, 0, max(0, image.shape[1] - width))), int(np.clip(y, 0, max(0, image.shape[0] - height))))
         for x, y in places
     ]
     return min(inside, key=lambda at: sum(_common(at, (width, height), other) for other in taken))
@@ -91,7 +91,7 @@ def _common(at: tuple[int, int], size: tuple[int, int], other: tuple[int, int, i
 
 
 def heading(width: int, title: str, text: str, right: str) -> ImageArray:
-    """What stands above a picture: whose output it is, what came of it until now, and the time."""
+    """What stands above an image: whose output it is, what came of it until now, and the time."""
     strip = np.full((HEAD, width, 3), 255, np.uint8)
     put(strip, words(title, _TITLE, INK, PAPER, bold=True), 12, 4)
     put(strip, words(text, _LETTERS, INK, PAPER), 12, 44)
@@ -131,7 +131,7 @@ class Timeline:
             self._canvas[top : top + _BAR, left : max(left + 1, self._x(frame + 1))] = bgr(color_of(identity))
             self._last[person] = identity, frame
 
-    def picture(self, frame: int, marks: Iterable[tuple[int, int, bool]]) -> ImageArray:
+    def image(self, frame: int, marks: Iterable[tuple[int, int, bool]]) -> ImageArray:
         """What is drawn until now.
 
         Args:

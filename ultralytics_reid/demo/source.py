@@ -88,13 +88,13 @@ def _length(source: str, seconds: float | None) -> tuple[int | None, bool]:
     if not path.exists():
         raise ReIDError(f"--source {source}: there is no such file, and it is neither a camera's number nor a URL")
     if path.is_dir():
-        pictures = sum(p.suffix[1:].lower() in IMG_FORMATS for p in path.iterdir())
-        if not pictures:
-            raise ReIDError(f"--source {source}: there are no pictures in this folder")
-        return pictures, True
+        images = sum(p.suffix[1:].lower() in IMG_FORMATS for p in path.iterdir())
+        if not images:
+            raise ReIDError(f"--source {source}: there are no images in this folder")
+        return images, True
     if path.suffix[1:].lower() not in VID_FORMATS:
         kinds = ", ".join(sorted(VID_FORMATS))
-        raise ReIDError(f"--source {source}: must be a folder of pictures or a video ({kinds})")
+        raise ReIDError(f"--source {source}: must be a folder of images or a video ({kinds})")
     return _video_length(path, seconds), True
 
 

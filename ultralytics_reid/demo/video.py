@@ -44,11 +44,11 @@ class Panel:
             seconds: Its time.
         """
         scale = width / result.orig_shape[1]
-        picture = _resized(result.orig_img, scale)
+        image = _resized(result.orig_img, scale)
         tags = self.comment.tags(result, self.frames, seconds)
-        draw_boxes(picture, [Tag(t.identity, t.xyxy * scale, t.note, t.good) for t in tags])
+        draw_boxes(image, [Tag(t.identity, t.xyxy * scale, t.note, t.good) for t in tags])
         strip = self.comment.strip()
-        parts = [heading(width, self.title, self.comment.summary(), f"{seconds:.1f} s"), picture]
+        parts = [heading(width, self.title, self.comment.summary(), f"{seconds:.1f} s"), image]
         return np.concatenate(parts if strip is None else [*parts, strip])
 
 
@@ -57,11 +57,11 @@ def panel_width(width: int) -> int:
     return min(_MOST, max(_LEAST, width)) // 2 * 2
 
 
-def _resized(picture: ImageArray, scale: float) -> ImageArray:
+def _resized(image: ImageArray, scale: float) -> ImageArray:
     if scale == 1:
-        return np.array(picture)
-    size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR))
+        return np.array(image)
+    size = round(image.shape[1] * scale), round(image.shape[0] * scale)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR))
 
 
 class Film:

@@ -1,1 +1,1 @@
-"""Colors and text for pictures."""
+"""Colors and text for images."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 
-# Told apart on most pictures, and dark enough for white letters.
+# Told apart on most images, and dark enough for white letters.
 COLORS = (
     *("#d62828", "#1d6fb8", "#2a8f4f", "#8e44ad", "#c45a00", "#00808a"),
     *("#b5176c", "#5c6b00", "#4b3fae", "#8a1c1c", "#1b4965", "#7f5539"),

@@ -1,4 +1,4 @@
-"""Words and small pictures on pictures; the typeface comes along with Matplotlib: nothing is fetched."""
+"""Words and small images on images; the typeface comes along with Matplotlib: nothing is fetched."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ def words(text: str, size: int, ink: str, paper: str, *, bold: bool = False, pad
     return np.asarray(patch, np.uint8)[..., ::-1]
 
 
-def put(picture: ImageArray, patch: ImageArray, left: int, top: int) -> None:
-    """Lay a patch on a picture, as much of it as falls inside."""
-    height, width = picture.shape[:2]
+def put(image: ImageArray, patch: ImageArray, left: int, top: int) -> None:
+    """Lay a patch on an image, as much of it as falls inside."""
+    height, width = image.shape[:2]
     x, y = max(0, -left), max(0, -top)
     part = patch[y : max(y, height - top), x : max(x, width - left)]
-    picture[top + y : top + y + part.shape[0], left + x : left + x + part.shape[1]] = part
+    image[top + y : top + y + part.shape[0], left + x : left + x + part.shape[1]] = part
 
 
-def fitted(picture: Image.Image, width: int, height: int) -> Image.Image:
-    """A picture as large as it can be in so many pixels, in its own proportions."""
-    ratio = min(width / picture.width, height / picture.height)
-    size = max(1, round(picture.width * ratio)), max(1, round(picture.height * ratio))
-    return picture.resize(size, Image.Resampling.LANCZOS)
+def fitted(image: Image.Image, width: int, height: int) -> Image.Image:
+    """An image as large as it can be in so many pixels, in its own proportions."""
+    ratio = min(width / image.width, height / image.height)
+    size = max(1, round(image.width * ratio)), max(1, round(image.height * ratio))
+    return image.resize(size, Image.Resampling.LANCZOS)

@@ -20,7 +20,7 @@ AUTO = "auto"
 
 
 class Embedder(Protocol):
-    """Turns detections of one picture into embeddings.
+    """Turns detections of one image into embeddings.
 
     One that has a `fingerprint`, a string, is told from others: vectors of two are never mixed.
     """
@@ -30,7 +30,7 @@ class Embedder(Protocol):
 
         Args:
             image: `(H, W, 3)` uint8, BGR.
-            xyxy: `(N, 4)` boxes, pixels; they may reach over the picture's edge.
+            xyxy: `(N, 4)` boxes, pixels; they may reach over the image's edge.
 
         Returns:
             `(N, D)` float32, any norm; a row of zeros where the crop says nothing.

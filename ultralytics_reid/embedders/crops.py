@@ -1,4 +1,4 @@
-"""From a frame and regions of it to one batch of crops: the only place that cuts pictures up.
+"""From a frame and regions of it to one batch of crops: the only place that cuts images up.
 
 Per crop there are a resize or a warp, and, where there are masks, a fill; everything else is done for all at once.
 """
@@ -31,13 +31,13 @@ _MAX_SHRINK = 8
 
 @dataclass(frozen=True)
 class Regions:
-    """What is to be embedded of a picture.
+    """What is to be embedded of an image.
 
     Attributes:
-        xyxy: `(N, 4)` float32 boxes, pixels; they may reach over the picture's edge.
+        xyxy: `(N, 4)` float32 boxes, pixels; they may reach over the image's edge.
         xywhr: `(N, 5)` rotated boxes, pixels and radians, as the host's `OBB.xywhr`; None where boxes are upright.
-        masks: One a region: a polygon, `(P, 2)` floats in pixels of the picture, as the host's `Masks.xy`, or a bitmap
-            of the picture's size, `(H, W)` bool or uint8, not 0 inside; None where nothing is known of the outlines. A
+        masks: One a region: a polygon, `(P, 2)` floats in pixels of the image, as the host's `Masks.xy`, or a bitmap
+            of the image's size, `(H, W)` bool or uint8, not 0 inside; None where nothing is known of the outlines. A
             polygon of fewer than three corners leaves its crop as it is.
     """
 
@@ -158,12 +158,12 @@ def as_bgr(image: npt.NDArray[Any]) -> ImageArray:
 
 
 def crop(image: npt.NDArray[Any], regions: Regions, preprocessing: Preprocessing) -> tuple[ImageArray, Bools]:
-    """Cut regions out of a picture, all to one size.
+    """Cut regions out of an image, all to one size.
 
-    Upright boxes are widened to whole pixels, clipped at the picture's edges and stretched. Rotated boxes are turned
+    Upright boxes are widened to whole pixels, clipped at the image's edges and stretched. Rotated boxes are turned
     upright: the long side goes along the crop's long side, or its height where it is square, so that `(w, h, r)` and
     `(h, w, r + 90°)` give the same crop; of the two ways to do that, head up or down, the one that keeps up what is up
-    in the picture, and left what is left where the crop is wide. What lies beyond the picture there, and what a mask
+    in the image, and left what is left where the crop is wide. What lies beyond the image there, and what a mask
     leaves out, has the color of the normalization's mean.
 
     Args:
@@ -173,23 +173,23 @@ def crop(image: npt.NDArray[Any], regions: Regions, preprocessing: Preprocessing
 
     Returns:
         `(G, height, width, 3)` uint8 BGR, and `(N,)` with `G` True: the regions that have a crop. Those don't that are
-        empty, outside the picture or not finite.
+        empty, outside the image or not finite.
 
     Raises:
-        EmbeddingError: If it is no picture, or the regions' arrays don't fit each other.
+        EmbeddingError: If it is no image, or the regions' arrays don't fit each other.
     """
-    picture = as_bgr(image)
+    image = as_bgr(image)
     _check(regions)
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     boxes, good = clipped(_enclosing(regions), (width, height))
     rows = np.flatnonzero(good)
     crops = np.empty((len(rows), preprocessing.height, preprocessing.width, _CHANNELS), np.uint8)
     if regions.xywhr is None:
         affine = _upright(boxes[rows], preprocessing)
-        _resize(picture, boxes[rows], crops)
+        _resize(image, boxes[rows], crops)
     else:
         affine = _turned(regions.xywhr[rows], preprocessing)
-        _warp(picture, affine, crops, preprocessing)
+        _warp(image, affine, crops, preprocessing)
     if regions.masks is not None:
         _suppress(crops, [regions.masks[n] for n in rows.tolist()], affine, preprocessing)
     return crops, good
@@ -219,7 +219,7 @@ def _enclosing(regions: Regions) -> Doubles:
 
 
 def clipped(xyxy: npt.NDArray[Any], size: tuple[int, int]) -> tuple[npt.NDArray[np.int64], Bools]:
-    """Whole pixels of `(N, 4)` boxes within a picture of a width and height, and which have any: `(N, 4)`, `(N,)`."""
+    """Whole pixels of `(N, 4)` boxes within an image of a width and height, and which have any: `(N, 4)`, `(N,)`."""
     finite = np.isfinite(xyxy).all(axis=1)
     inside = np.clip(np.where(finite[:, None], xyxy, 0), 0, size * 2)
     good = np.asarray((inside[:, 2:] > inside[:, :2]).all(axis=1), np.bool_)
@@ -227,7 +227,7 @@ def clipped(xyxy: npt.NDArray[Any], size: tuple[int, int]) -> tuple[npt.NDArray[
 
 
 def _upright(boxes: npt.NDArray[np.int64], preprocessing: Preprocessing) -> Doubles:
-    """`(N, 2, 3)` from crops' pixels to the picture's, by whole boxes."""
+    """`(N, 2, 3)` from crops' pixels to the image's, by whole boxes."""
     size = (boxes[:, 2:] - boxes[:, :2]).astype(np.float64)
     across, down = np.zeros((2, len(boxes), 2))
     across[:, 0], down[:, 1] = size.T
@@ -235,7 +235,7 @@ def _upright(boxes: npt.NDArray[np.int64], preprocessing: Preprocessing) -> Doub
 
 
 def _turned(xywhr: Floats, preprocessing: Preprocessing) -> Doubles:
-    """`(N, 2, 3)` from crops' pixels to the picture's, by rotated boxes; see `crop` for which side goes where."""
+    """`(N, 2, 3)` from crops' pixels to the image's, by rotated boxes; see `crop` for which side goes where."""
     center, size, angle = np.split(xywhr.astype(np.float64), [2, 4], axis=1)
     first = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
     second = np.stack([-first[:, 1], first[:, 0]], axis=1)
@@ -258,13 +258,13 @@ def _ahead(sides: Doubles, axis: int) -> Doubles:
 
 
 def _affine(center: Doubles, across: Doubles, down: Doubles, preprocessing: Preprocessing) -> Doubles:
-    """`(N, 2, 3)`: a crop's pixel centers to the picture's, a crop spanning `across` and `down` about `center`."""
+    """`(N, 2, 3)`: a crop's pixel centers to the image's, a crop spanning `across` and `down` about `center`."""
     x, y = across / preprocessing.width, down / preprocessing.height
     origin = center - (across + down) / 2 + (x + y) / 2 - 0.5
     return np.stack([x, y, origin], axis=2)
 
 
-def _resize(picture: ImageArray, boxes: npt.NDArray[np.int64], crops: ImageArray) -> None:
+def _resize(image: ImageArray, boxes: npt.NDArray[np.int64], crops: ImageArray) -> None:
     import cv2
 
     size = crops.shape[2], crops.shape[1]
@@ -272,10 +272,10 @@ def _resize(picture: ImageArray, boxes: npt.NDArray[np.int64], crops: ImageArray
     shrinks = ((boxes[:, 2:] - boxes[:, :2]) > size).all(axis=1)
     ways = np.where(shrinks, cv2.INTER_AREA, cv2.INTER_LINEAR).tolist()
     for (left, top, right, bottom), out, way in zip(boxes.tolist(), crops, ways, strict=True):
-        cv2.resize(picture[top:bottom, left:right], size, dst=out, interpolation=way)
+        cv2.resize(image[top:bottom, left:right], size, dst=out, interpolation=way)
 
 
-def _warp(picture: ImageArray, affine: Doubles, crops: ImageArray, preprocessing: Preprocessing) -> None:
+def _warp(image: ImageArray, affine: Doubles, crops: ImageArray, preprocessing: Preprocessing) -> None:
     import cv2
 
     size = crops.shape[2], crops.shape[1]
@@ -285,10 +285,10 @@ def _warp(picture: ImageArray, affine: Doubles, crops: ImageArray, preprocessing
     steps = np.linalg.norm(affine[:, :, :2], axis=1).min(axis=1)
     for matrix, out, step in zip(affine, crops, np.clip(steps, 1, _MAX_SHRINK).astype(int).tolist(), strict=True):
         if step == 1:
-            cv2.warpAffine(picture, matrix, size, dst=out, flags=way, **border)
+            cv2.warpAffine(image, matrix, size, dst=out, flags=way, **border)
         else:
             finer = np.c_[matrix[:, :2] / step, matrix[:, 2] - matrix[:, :2].sum(axis=1) * (step - 1) / (2 * step)]
-            large = cv2.warpAffine(picture, finer, (step * size[0], step * size[1]), flags=way, **border)
+            large = cv2.warpAffine(image, finer, (step * size[0], step * size[1]), flags=way, **border)
             cv2.resize(large, size, dst=out, interpolation=cv2.INTER_AREA)
 
 

@@ -38,5 +38,5 @@ def _make(entry: EntryPoint, weights: str, device: Any) -> Any:
         raise ConfigError(f"model: {entry.value} is no function that makes an embedder, but {factory!r}")
     embedder = factory(weights=weights, device=device)
     if not callable(embedder):
-        raise ConfigError(f"model: {entry.value} made no embedder, which is called with a picture, but {embedder!r}")
+        raise ConfigError(f"model: {entry.value} made no embedder, which is called with an image, but {embedder!r}")
     return embedder

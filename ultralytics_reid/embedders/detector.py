@@ -61,7 +61,7 @@ class DetectorFeatures:
     Args:
         net: The detector: an `nn.Module` with `model` (its layers in order) and `yaml` (with its `backbone`).
         active: Whether to keep what the next forward pass computes.
-        stretched: Whether pictures are stretched to the detector's input (RT-DETR) rather than letterboxed.
+        stretched: Whether images are stretched to the detector's input (RT-DETR) rather than letterboxed.
 
     Attributes:
         fingerprint: Vectors of one fingerprint can be compared with each other.
@@ -109,11 +109,11 @@ class DetectorFeatures:
         """Embed the detections of the batch that went through the detector last.
 
         Args:
-            boxes: `(N, 4)` xyxy for each picture, in pixels of the original picture.
-            shapes: Height and width of each original picture.
+            boxes: `(N, 4)` xyxy for each image, in pixels of the original image.
+            shapes: Height and width of each original image.
 
         Returns:
-            `(N, D)` float32 unit rows for each picture.
+            `(N, D)` float32 unit rows for each image.
         """
         import torch
 
@@ -166,14 +166,14 @@ class Boxes:
     copies whole maps, whose layout is channels last, and that takes longer than all the rest.
 
     Args:
-        rois: `(N, 4)` float32 xyxy for each picture, in pixels of the detector's input.
+        rois: `(N, 4)` float32 xyxy for each image, in pixels of the detector's input.
         device: Where the maps are.
     """
 
     def __init__(self, rois: Sequence[Floats], device: Any) -> None:
         import torch
 
-        self._picture = torch.from_numpy(np.repeat(np.arange(len(rois)), [len(r) for r in rois])).to(device)
+        self._image = torch.from_numpy(np.repeat(np.arange(len(rois)), [len(r) for r in rois])).to(device)
         self._xyxy = torch.from_numpy(np.concatenate(rois)).to(device)
 
     def cells(self, plane: Any, stride: int, grid: tuple[int, int]) -> Any:
@@ -183,7 +183,7 @@ class Boxes:
         y_low, y_high, y_share = self._between(1, stride, grid[0], rows.shape[1])
 
         def read(y: Any, x: Any) -> Any:
-            return rows[self._picture[:, None, None], y[:, :, None], x[:, None]].float()
+            return rows[self._image[:, None, None], y[:, :, None], x[:, None]].float()
 
         x_share, y_share = x_share[:, None, :, None], y_share[:, :, None, None]
         upper = read(y_low, x_low).lerp(read(y_low, x_high), x_share)
@@ -234,7 +234,7 @@ def _unit(rows: Any) -> Any:
 
 
 def to_input(xyxy: Floats, shape: tuple[int, int], size: tuple[int, int]) -> Floats:
-    """Boxes of a picture where the letterbox put them in the detector's input."""
+    """Boxes of an image where the letterbox put them in the detector's input."""
     gain = min(size[0] / shape[0], size[1] / shape[1])
     left, top = (round((s - round(p * gain)) / 2 - 0.1) for s, p in zip(size[::-1], shape[::-1], strict=True))
     high = np.array([shape[1], shape[0]] * 2, np.float32)
@@ -242,6 +242,6 @@ def to_input(xyxy: Floats, shape: tuple[int, int], size: tuple[int, int]) -> Flo
 
 
 def stretch(xyxy: Floats, shape: tuple[int, int], size: tuple[int, int]) -> Floats:
-    """Boxes of a picture that was stretched to the detector's input."""
+    """Boxes of an image that was stretched to the detector's input."""
     high, wide = np.array([shape[1], shape[0]] * 2, np.float32), np.array([size[1], size[0]] * 2, np.float32)
     return np.asarray(np.clip(xyxy, 0, high) * wide / high, dtype=np.float32)

@@ -72,7 +72,7 @@ class CropEmbedder:
         self.fingerprint = f"{name}/{preprocessing}{'-flip' if flip else ''}/{self.dim}"
 
     def __call__(self, image: npt.NDArray[Any], xyxy: Floats) -> Floats:
-        """See `Embedder`; the picture may be gray, or of 16 bits: see `as_bgr`."""
+        """See `Embedder`; the image may be gray, or of 16 bits: see `as_bgr`."""
         return self.embed(image, Regions(xyxy))
 
     def embed(self, image: npt.NDArray[Any], regions: Regions) -> Floats:
@@ -86,7 +86,7 @@ class CropEmbedder:
             `(N, D)` float32; zeros where a region has no crop, or the network gave something that isn't finite.
 
         Raises:
-            EmbeddingError: If it is no picture, or the regions' arrays don't fit each other.
+            EmbeddingError: If it is no image, or the regions' arrays don't fit each other.
         """
         crops, good = crop(image, regions, self.preprocessing)
         rows = np.zeros((len(regions), self.dim or 1), np.float32)

@@ -34,7 +34,7 @@ MIN_COSINE = {FULL_PRECISION: 0.999, "fp16": 0.98}
 _OPSET = 17
 _CROPS, _MADE_UP = 256, 32
 _FRAMES = 60
-_PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
+_IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
 # Also what the host's TensorRT backend calls it.
 _INPUT = "images"
 
@@ -48,7 +48,7 @@ class Export:
         lowest: Of the cosines to PyTorch's embeddings, one a crop.
         median: Of those.
         crops: How many there were.
-        real: Whether they were crops of pictures, rather than made up.
+        real: Whether they were crops of images, rather than made up.
     """
 
     path: Path
@@ -78,7 +78,7 @@ def export(
         weights: Path of a state dict; empty for torchreid's own download.
         kind: "onnx" or "openvino".
         half: 16-bit weights.
-        crops: What to compare on: a folder with pictures of one object each, or a video, whose people a detector finds;
+        crops: What to compare on: a folder with images of one object each, or a video, whose people a detector finds;
             None for made-up crops.
         detector: What finds them, a model of the host's.
         out: The folder to write to; made where it doesn't exist.
@@ -177,7 +177,7 @@ def _example(original: TorchReID) -> Any:
 
 
 def _made_up(preprocessing: Preprocessing) -> ImageArray:
-    """Crops of colored patches, `(N, height, width, 3)`: unlike people, but like pictures."""
+    """Crops of colored patches, `(N, height, width, 3)`: unlike people, but like images."""
     import cv2
 
     patches = np.random.default_rng(0).integers(0, 256, (_MADE_UP, 8, 4, 3), np.uint8)
@@ -188,19 +188,19 @@ def _made_up(preprocessing: Preprocessing) -> ImageArray:
 def _real_crops(source: Path, preprocessing: Preprocessing, detector: str) -> ImageArray:
     if not source.exists():
         raise ConfigError(f"crops: {source} is neither a folder nor a video")
-    found = _pictures(source, preprocessing) if source.is_dir() else _people(source, preprocessing, detector)
+    found = _images(source, preprocessing) if source.is_dir() else _people(source, preprocessing, detector)
     if not found:
         raise ConfigError(f"crops: there are none in {source}")
     return np.concatenate(found)[:_CROPS]
 
 
-def _pictures(folder: Path, preprocessing: Preprocessing) -> list[ImageArray]:
+def _images(folder: Path, preprocessing: Preprocessing) -> list[ImageArray]:
     import cv2
 
-    files = (f for f in sorted(folder.iterdir()) if f.suffix.lower() in _PICTURES)
-    pictures = [p for f in islice(files, _CROPS) if (p := cv2.imread(str(f))) is not None]
-    whole = [Regions(np.array([[0, 0, p.shape[1], p.shape[0]]], np.float32)) for p in pictures]
-    return [crop(p, w, preprocessing)[0] for p, w in zip(pictures, whole, strict=True)]
+    files = (f for f in sorted(folder.iterdir()) if f.suffix.lower() in _IMAGES)
+    images = [p for f in islice(files, _CROPS) if (p := cv2.imread(str(f))) is not None]
+    whole = [Regions(np.array([[0, 0, p.shape[1], p.shape[0]]], np.float32)) for p in images]
+    return [crop(p, w, preprocessing)[0] for p, w in zip(images, whole, strict=True)]
 
 
 def _people(video: Path, preprocessing: Preprocessing, detector: str) -> list[ImageArray]:

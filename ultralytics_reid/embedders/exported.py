@@ -28,7 +28,7 @@ FULL_PRECISION = "fp32"
 
 # Keys that Ultralytics leaves in whatever it exports; its networks take crops in [0, 1].
 _OF_ULTRALYTICS = frozenset({"stride", "names", "task"})
-_PICTURES = 4  # (N, 3, H, W)
+_IMAGES = 4  # (N, 3, H, W)
 _POWERS = (1, 2, 4, 8, 16)
 
 
@@ -268,8 +268,8 @@ def _input_shape(path: Path, shape: list[Any], outputs: int) -> tuple[int, int, 
     """Batch, height and width, 0 where any will do, of an encoder's input."""
     if outputs != 1:
         raise EmbeddingError(f"{path} has {outputs} outputs, and an encoder has one; is it a detector?")
-    if len(shape) != _PICTURES:
-        raise EmbeddingError(f"{path} takes no pictures, (N, 3, H, W), but {shape}")
+    if len(shape) != _IMAGES:
+        raise EmbeddingError(f"{path} takes no images, (N, 3, H, W), but {shape}")
     batch, _, height, width = (n if isinstance(n, int) and n > 0 else 0 for n in shape)
     return batch, height, width
 

@@ -55,13 +55,13 @@ class HostReID:
 
     def __call__(self, image: npt.NDArray[Any], xyxy: Floats) -> Floats:
         """See `Embedder`."""
-        picture = as_bgr(image)
-        _, good = clipped(xyxy, (picture.shape[1], picture.shape[0]))
+        image = as_bgr(image)
+        _, good = clipped(xyxy, (image.shape[1], image.shape[0]))
         boxes = xyxy[good]
         if not len(boxes):
             return np.zeros((len(xyxy), 1), np.float32)
         centers, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
-        found = self._encode(picture, np.concatenate([centers, sizes], axis=1))
+        found = self._encode(image, np.concatenate([centers, sizes], axis=1))
         known = next((self._vector(r) for r in found if r is not None), np.zeros(1, np.float32))
         rows = np.zeros((len(xyxy), len(known)), np.float32)
         rows[good] = as_features([np.zeros_like(known) if r is None else self._vector(r) for r in found], len(boxes))

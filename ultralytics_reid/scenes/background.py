@@ -21,14 +21,14 @@ _STOREY, _WINDOW = 3.1, 2.4  # meters
 
 @dataclass(frozen=True)
 class Backdrop:
-    """A camera's still picture.
+    """A camera's still image.
 
     Attributes:
-        picture: `(H, W, 3)` without the pillars, BGR in neutral light.
-        pillars: Each pillar's picture, as the camera's `pillars`, cut at the picture's edges.
+        image: `(H, W, 3)` without the pillars, BGR in neutral light.
+        pillars: Each pillar's image, as the camera's `pillars`, cut at the image's edges.
     """
 
-    picture: ImageArray
+    image: ImageArray
     pillars: tuple[ImageArray, ...]
 
 
@@ -41,12 +41,12 @@ def make_backdrop(camera: Camera, seed: int) -> Backdrop:
     """
     rng = np.random.default_rng((seed, camera.number, 77))
     edge = max(0, min(camera.height, round(camera.foot(camera.wall))))
-    picture = np.empty((camera.height, camera.width, 3), np.float32)
-    picture[edge:] = _ground(camera, rng, edge)
-    picture[:edge] = _facade(camera, rng, edge)
-    _stand(camera, picture, edge)
+    image = np.empty((camera.height, camera.width, 3), np.float32)
+    image[edge:] = _ground(camera, rng, edge)
+    image[:edge] = _facade(camera, rng, edge)
+    _stand(camera, image, edge)
     tinted = tuple(_pillar(camera, rng, pillar) for pillar in camera.pillars)
-    return Backdrop(np.clip(picture, 0, 255).astype(np.uint8), tinted)
+    return Backdrop(np.clip(image, 0, 255).astype(np.uint8), tinted)
 
 
 def _rough(rng: np.random.Generator, height: int, width: int, finest: int) -> _Gray:
@@ -128,13 +128,13 @@ def _pane(
     inner += (14 * (np.sin(slant * 3) > rng.uniform(0, 0.8)))[..., None]
 
 
-def _stand(camera: Camera, picture: _Gray, edge: int) -> None:
+def _stand(camera: Camera, image: _Gray, edge: int) -> None:
     """The facade's foot throws a shadow, and the corners are darker."""
     reach = max(1, round(0.05 * camera.height))
     fade = 1 - 0.25 * np.exp(-np.arange(camera.height - edge) / reach)
-    picture[edge:] *= fade[:, None, None]
+    image[edge:] *= fade[:, None, None]
     y, x = np.mgrid[-1 : 1 : camera.height * 1j, -1 : 1 : camera.width * 1j]
-    picture *= (1 - 0.1 * (x**2 + y**2))[..., None]
+    image *= (1 - 0.1 * (x**2 + y**2))[..., None]
 
 
 def _pillar(camera: Camera, rng: np.random.Generator, pillar: Pillar) -> ImageArray:

@@ -16,7 +16,7 @@ _PILLAR_GAP = 0.75  # meters between a pillar and those who pass
 
 @dataclass(frozen=True)
 class Pillar:
-    """A pillar, as high as the picture.
+    """A pillar, as high as the image.
 
     Attributes:
         left: Left edge, pixels.
@@ -39,11 +39,11 @@ class Camera:
 
     Attributes:
         number: Which one.
-        width: Of the picture, pixels.
-        height: Of the picture, pixels.
+        width: Of the image, pixels.
+        height: Of the image, pixels.
         focal: Focal length, pixels.
         stands: Its height above the ground, meters.
-        horizon: Row of the horizon, pixels; may lie above the picture.
+        horizon: Row of the horizon, pixels; may lie above the image.
         near: Smallest depth at which people walk, meters.
         far: Largest depth at which people walk, meters.
         lengthwise: Share of the people who walk along the view, seen from the front or the back.
@@ -70,7 +70,7 @@ class Camera:
         return self.focal / depth
 
     def half_width(self, depth: Doubles) -> Doubles:
-        """Meters from the axis to the picture's edge at a depth."""
+        """Meters from the axis to the image's edge at a depth."""
         return self.width / 2 / self.focal * depth
 
     def foot(self, depth: float) -> float:
@@ -107,7 +107,7 @@ def make_camera(options: SceneOptions, number: int) -> Camera:
         height=height,
         focal=focal,
         stands=stands,
-        # The nearest feet are just inside the picture.
+        # The nearest feet are just inside the image.
         horizon=0.95 * height - focal * stands / near,
         near=near,
         far=far,
@@ -137,7 +137,7 @@ def _lengthwise(number: int, key: _Key) -> float:
 
 
 def _pillars(options: SceneOptions, ground: Camera) -> list[Pillar]:
-    """Spread over the picture, all in front of the back two thirds of the ground."""
+    """Spread over the image, all in front of the back two thirds of the ground."""
     found = []
     for n in range(options.pillars):
         key = (options.seed, "pillar", ground.number, n)

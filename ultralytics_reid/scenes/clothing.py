@@ -18,7 +18,7 @@ Bottom = Literal["trousers", "jeans", "shorts", "skirt"]
 Hat = Literal["none", "cap", "beanie"]
 Bag = Literal["none", "backpack", "shoulder", "hand"]
 
-_KEPT = 1024  # looks: of those on the pictures, and some more
+_KEPT = 1024  # looks: of those on the images, and some more
 
 _HAIRS: tuple[Hair, ...] = ("short", "short", "long", "long", "bald")
 _TOPS: tuple[Top, ...] = ("plain", "jacket", "striped", "coat", "two-tone", "print", "jacket")

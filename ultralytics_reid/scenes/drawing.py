@@ -29,14 +29,14 @@ class Brush:
     """A figure being drawn.
 
     Attributes:
-        picture: Drawn on, in place.
+        image: Drawn on, in place.
         at: `(19, 2)` its joints, pixels.
         unit: Pixels of its height.
         looks: What it wears.
         facing: Radians: 0 faces right, pi/2 away.
     """
 
-    picture: ImageArray
+    image: ImageArray
     at: Doubles
     unit: float
     looks: Clothing
@@ -45,13 +45,13 @@ class Brush:
     def polygon(self, points: npt.ArrayLike, color: Color) -> None:
         """Fill a convex polygon, `(P, 2)` pixels."""
         fixed = np.round(np.asarray(points) * _PART).astype(np.int32)
-        cv2.fillConvexPoly(self.picture, fixed, color, cv2.LINE_AA, _SHIFT)
+        cv2.fillConvexPoly(self.image, fixed, color, cv2.LINE_AA, _SHIFT)
 
     def disc(self, center: npt.ArrayLike, radii: tuple[float, float], color: Color, angle: float = 0.0) -> None:
         """Fill an ellipse."""
         x, y = np.round(np.asarray(center) * _PART).astype(int).tolist()
         wide, tall = (max(1, round(r * _PART)) for r in radii)
-        cv2.ellipse(self.picture, (x, y), (wide, tall), angle, 0, 360, color, -1, cv2.LINE_AA, _SHIFT)
+        cv2.ellipse(self.image, (x, y), (wide, tall), angle, 0, 360, color, -1, cv2.LINE_AA, _SHIFT)
 
     def limb(self, joints: Sequence[Doubles], radii: Sequence[float], color: Color) -> None:
         """Fill a chain of rounded, tapering pieces; `radii` in heights."""
@@ -81,17 +81,17 @@ class Brush:
         return float(x.min()), float(x.max())
 
 
-def draw_figure(picture: ImageArray, figures: Figures, row: int, looks: Clothing) -> None:
+def draw_figure(image: ImageArray, figures: Figures, row: int, looks: Clothing) -> None:
     """Draw a figure.
 
     Args:
-        picture: `(H, W, 3)` BGR, drawn on in place.
+        image: `(H, W, 3)` BGR, drawn on in place.
         figures: Bodies.
         row: Which of them.
         looks: What it wears.
     """
     unit = float(figures.scale[row]) * looks.height
-    brush = Brush(picture, figures.joints[row], unit, looks, float(figures.facing[row]))
+    brush = Brush(image, figures.joints[row], unit, looks, float(figures.facing[row]))
     near = int(np.cos(brush.facing) > 0)  # 0 is the left side, 1 the right one
     behind = _bag_is_behind(brush)
     if behind:

@@ -1,4 +1,4 @@
-"""How much of each body can be seen: the picture's edge, pillars, and whoever stands in front."""
+"""How much of each body can be seen: the image's edge, pillars, and whoever stands in front."""
 
 from __future__ import annotations
 

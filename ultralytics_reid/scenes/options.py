@@ -33,7 +33,7 @@ class SceneOptions:
         seconds: Length of the scene, seconds. All cameras have one clock.
         fps: Frames a second of every camera.
         seed: Another number is another scene: other people, ways, places and light.
-        size: Width and height of the pictures, pixels.
+        size: Width and height of the images, pixels.
         cameras: Cameras, which look at different places from different sides and in different light.
         look_alikes: Share of the people who wear what somebody else wears, but for something small, in [0, 1].
         away: Shortest and longest time between leaving and coming back, seconds; where they are less than 0.3 s apart,
@@ -42,7 +42,7 @@ class SceneOptions:
         visits: How often each comes; None: again and again until the end.
         stops: Share of the places on somebody's way where they stand for a while, in [0, 1].
         noise: Standard deviation of the sensor's noise, gray levels of 0 to 255.
-        crowd: Most people in one camera's picture at once: those who come for the first time wait. None: any number.
+        crowd: Most people in one camera's image at once: those who come for the first time wait. None: any number.
 
     Raises:
         ConfigError: If a value is of the wrong type or out of range; the message names the option, what it may be

@@ -59,7 +59,7 @@ BAG_RADIUS = {"none": 0.0, "backpack": 0.17, "shoulder": 0.15, "hand": 0.15}  # 
 
 @dataclass(frozen=True)
 class Figures:
-    """Bodies in a picture, a row each.
+    """Bodies in an image, a row each.
 
     Attributes:
         joints: `(R, 19, 2)` pixels, by `Joint`.

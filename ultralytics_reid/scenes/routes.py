@@ -10,7 +10,7 @@ from .._typing import Doubles, Ints
 from .cameras import Camera
 from .hashed_random import between, uniform
 
-# Somebody this far outside the picture's edge, legs together, is out of it. Meters.
+# Somebody this far outside the image's edge, legs together, is out of it. Meters.
 _OUTSIDE = 0.3
 _STEP = 0.72  # meters
 _TURN_SECONDS = 0.3  # half of what a change of direction takes
@@ -166,7 +166,7 @@ def _timed(x: Doubles, depth: Doubles, stops: float, key: _Key) -> Ways:
     parts = np.stack([walks[:, 0], stands[0], walks[:, 1], stands[1], walks[:, 2]], axis=1)
     zero = np.zeros_like(length[:, :1])
     times = np.concatenate([zero, np.cumsum(parts, axis=1)], axis=1)
-    # Legs are together where a way begins and ends, so that people are out of the picture there: whole steps.
+    # Legs are together where a way begins and ends, so that people are out of the image there: whole steps.
     total = length.sum(axis=1, keepdims=True)
     walked = (
         np.pi

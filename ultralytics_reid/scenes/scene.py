@@ -1,4 +1,4 @@
-"""A generated scene: ground truth frame by frame, and pictures of it."""
+"""A generated scene: ground truth frame by frame, and images of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .schedule import make_schedules
 # Frames that are made together. They begin at multiples of it, so that where somebody starts to look changes nothing.
 _CHUNK = 32
 _SHADOW = 0.38  # of the light is gone in the middle
-_NOISE_ROOM = 64  # pixels by which the noise is larger than the picture, to be cut out anew for each frame
+_NOISE_ROOM = 64  # pixels by which the noise is larger than the image, to be cut out anew for each frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,8 @@ class View:
         index: Of the frame, from 0.
         time: Seconds since the scene's start.
         ids: `(N,)` int64, individuals: the same over all absences and cameras.
-        xyxy: `(N, 4)` float32 pixels, the whole body; reaches over the picture's edge where the body does.
-        visible: `(N,)` float32 in [0, 1], share of the body that is in the picture and not hidden by pillars or others.
+        xyxy: `(N, 4)` float32 pixels, the whole body; reaches over the image's edge where the body does.
+        visible: `(N,)` float32 in [0, 1], share of the body that is in the image and not hidden by pillars or others.
     """
 
     camera: int
@@ -66,7 +66,7 @@ class Scene:
         ```python
         scene = Scene(SceneOptions(people=8, seconds=30, seed=3))
         for view in scene.views():
-            picture = scene.render(view)
+            image = scene.render(view)
         ```
     """
 
@@ -164,30 +164,30 @@ class Scene:
         _, ids, figures = self._figures(camera, np.array([view.index]))
         wanted = np.isin(ids, view.ids)
         ids, figures = ids[wanted], figures[wanted]
-        picture = backdrop.picture.copy()
+        image = backdrop.image.copy()
         for row in range(len(ids)):
-            _shadow(picture, figures, row)
-        self._draw(camera, picture, backdrop, ids, figures)
-        return self._seen(camera, picture, view.index)
+            _shadow(image, figures, row)
+        self._draw(camera, image, backdrop, ids, figures)
+        return self._seen(camera, image, view.index)
 
-    def _draw(self, camera: Camera, picture: ImageArray, backdrop: Backdrop, ids: Ints, figures: Figures) -> None:
+    def _draw(self, camera: Camera, image: ImageArray, backdrop: Backdrop, ids: Ints, figures: Figures) -> None:
         """Far things first."""
         pillars = list(zip(camera.pillars, backdrop.pillars, strict=True))
         for row in np.argsort(-figures.depth, kind="stable").tolist():
             while pillars and pillars[0][0].depth > figures.depth[row]:
-                _stand(picture, *pillars.pop(0))
-            draw_figure(picture, figures, row, self.looks(int(ids[row])))
+                _stand(image, *pillars.pop(0))
+            draw_figure(image, figures, row, self.looks(int(ids[row])))
         for pillar in pillars:
-            _stand(picture, *pillar)
+            _stand(image, *pillar)
 
-    def _seen(self, camera: Camera, picture: ImageArray, index: int) -> ImageArray:
+    def _seen(self, camera: Camera, image: ImageArray, index: int) -> ImageArray:
         """What the camera makes of it: its lens, light, and sensor."""
-        picture = cv2.LUT(cv2.GaussianBlur(picture, (3, 3), 0.7), _tone(camera))
+        image = cv2.LUT(cv2.GaussianBlur(image, (3, 3), 0.7), _tone(camera))
         if not self.options.noise:
-            return picture
+            return image
         dy, dx = (uniform(self.options.seed, "noise", camera.number, index, np.arange(2)) * _NOISE_ROOM).astype(int)
         noise = self._noise[dy : dy + camera.height, dx : dx + camera.width]
-        return np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U), np.uint8)
+        return np.asarray(cv2.add(image, noise, dtype=cv2.CV_8U), np.uint8)
 
     @cached_property
     def _noise(self) -> npt.NDArray[np.int16]:
@@ -208,21 +208,21 @@ def _tone(camera: Camera) -> ImageArray:
     return np.clip(255 * level * camera.gain, 0, 255).astype(np.uint8)[None]
 
 
-def _stand(picture: ImageArray, pillar: Pillar, image: ImageArray) -> None:
+def _stand(image: ImageArray, pillar: Pillar, drawn: ImageArray) -> None:
     left = max(0, pillar.left)
-    picture[: image.shape[0], left : left + image.shape[1]] = image
+    image[: drawn.shape[0], left : left + drawn.shape[1]] = drawn
 
 
-def _shadow(picture: ImageArray, figures: Figures, row: int) -> None:
+def _shadow(image: ImageArray, figures: Figures, row: int) -> None:
     """A soft patch on the ground."""
     x, y = figures.foot[row]
     wide, tall = 0.5 * figures.scale[row], 0.5 * figures.scale[row] * figures.slope[row]
     box = np.round([x - wide, y - tall, x + wide, y + tall]).astype(int)
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     left, top, right, bottom = np.clip(box, 0, [width, height, width, height]).tolist()
     if left >= right or top >= bottom:
         return
     ys, xs = (np.arange(top, bottom) - y) / tall, (np.arange(left, right) - x) / wide
     dark = _SHADOW * np.maximum(1 - (ys[:, None] ** 2 + xs[None] ** 2), 0)
-    patch = picture[top:bottom, left:right]
+    patch = image[top:bottom, left:right]
     patch[:] = (patch * (1 - dark[..., None])).astype(np.uint8)

@@ -18,7 +18,7 @@ from .routes import make_ways
 _ELSEWHERE = 0.75  # of the returns, with several cameras, are on another one
 _AT_ONCE = 1 << 16  # visits whose ways are made together
 _SPREAD = 0.25  # of the scene, over which people arrive who stay for all of it
-# Seconds that boxes may still be outside the picture at a visit's ends.
+# Seconds that boxes may still be outside the image at a visit's ends.
 _EDGE = 0.3
 _SLOT = 0.5  # seconds, in which a crowd is counted
 

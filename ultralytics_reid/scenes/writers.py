@@ -39,7 +39,7 @@ def write_video(scene: Scene, path: Path, camera: int = 0) -> None:
         part.replace(path)
 
 
-def write_sequence(scene: Scene, folder: Path, camera: int = 0, *, pictures: bool = True) -> None:
+def write_sequence(scene: Scene, folder: Path, camera: int = 0, *, images: bool = True) -> None:
     """Write one camera as a MOTChallenge sequence: `seqinfo.ini`, `gt/gt.txt`, `img1/`.
 
     The ids in `gt.txt` are individuals: somebody who comes back keeps theirs. Its last column is the visible share.
@@ -48,7 +48,7 @@ def write_sequence(scene: Scene, folder: Path, camera: int = 0, *, pictures: boo
         scene: What to write.
         folder: The sequence's folder, which is its name, too; must be empty or not exist.
         camera: Which one.
-        pictures: Whether to render `img1/`.
+        images: Whether to render `img1/`.
 
     Raises:
         FileExistsError: If the folder holds something.
@@ -64,7 +64,7 @@ def write_sequence(scene: Scene, folder: Path, camera: int = 0, *, pictures: boo
         with (part / "gt" / "gt.txt").open("w") as file:
             for view in scene.views(camera):
                 file.writelines(_rows(view))
-                if pictures:
+                if images:
                     cv2.imwrite(str(part / "img1" / f"{view.index + 1:06d}.jpg"), scene.render(view))
         (part / "seqinfo.ini").write_text(_info(scene, folder.name))
         if folder.exists():

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ultralytics_reid.errors import GalleryError
 from ultralytics_reid.gallery.export import contact_sheet as sheet
-from ultralytics_reid.gallery.export import heatmap as pictures
+from ultralytics_reid.gallery.export import heatmap as images
 from ultralytics_reid.gallery.export.contact_sheet import Hit, save_results
 from ultralytics_reid.gallery.export.heatmap import draw_heatmap, draw_paths, heat
 from ultralytics_reid.gallery.records import ENROLLED, Visit
@@ -58,9 +58,9 @@ def written(monkeypatch):
 
 
 def pixels(path):
-    with Image.open(path) as picture:
-        assert picture.format == "PNG"
-        return np.asarray(picture.convert("RGB")).astype(int)
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB")).astype(int)
 
 
 def standing(*stops, camera="shop", identity=1):
@@ -107,7 +107,7 @@ class TestHeat:
 class TestDrawing:
     @pytest.mark.parametrize("draw", DRAWN)
     @pytest.mark.parametrize("camera", SIZES)
-    def test_the_picture_has_the_camera_s_shape(self, draw, camera, seen, tmp_path):
+    def test_the_image_has_the_camera_s_shape(self, draw, camera, seen, tmp_path):
         draw(tmp_path / "a.png", seen, camera=camera, size=SIZES[camera])
         height, width, _ = pixels(tmp_path / "a.png").shape
         assert (width > height) == (SIZES[camera][0] > SIZES[camera][1])
@@ -147,8 +147,8 @@ class TestDrawing:
 
     def test_the_hottest_spot_is_where_somebody_stood(self, tmp_path):
         draw_heatmap(tmp_path / "a.png", [standing((0, 0.25, 0.75), (60, 0.25, 0.75))], camera="shop")
-        picture = pixels(tmp_path / "a.png")[140:780, 40:1200].sum(axis=2)
-        y, x = np.unravel_index(picture.argmax(), picture.shape)
+        image = pixels(tmp_path / "a.png")[140:780, 40:1200].sum(axis=2)
+        y, x = np.unravel_index(image.argmax(), image.shape)
         assert (x + 12) / 1200 == pytest.approx(0.25, abs=0.02)
         assert (y + 16) / 675 == pytest.approx(0.75, abs=0.02)
 
@@ -157,7 +157,7 @@ class TestDrawing:
         draw_paths(tmp_path / "a.png", visits, camera="shop", names={1: "Ada"})
         assert written[3:10] == ["Ada", *(f"id {n}" for n in range(2, 8))]
         column = pixels(tmp_path / "a.png")[124:799, 628]
-        shown = {tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in pictures.COLORS}
+        shown = {tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in images.COLORS}
         assert shown <= {tuple(pixel) for pixel in column.tolist()}
 
     def test_a_crowd_says_that_lines_are_used_again(self, tmp_path, written):
@@ -178,7 +178,7 @@ class TestDrawing:
         assert pyplot.get_fignums() == []
 
     @pytest.mark.parametrize("draw", DRAWN)
-    def test_nobody_is_no_picture(self, draw, seen, tmp_path):
+    def test_nobody_is_no_image(self, draw, seen, tmp_path):
         with pytest.raises(GalleryError, match="nothing to draw: no visit by anybody on 'cellar'"):
             draw(tmp_path / "a.png", seen, camera="cellar")
         with pytest.raises(GalleryError, match="no visit by id 77 on 'shop'"):
@@ -193,12 +193,12 @@ class TestDrawing:
         assert (tmp_path / "a.png").exists()
 
     @pytest.mark.parametrize("draw", DRAWN)
-    def test_what_is_no_picture_is_refused(self, draw, seen, tmp_path):
-        (tmp_path / "no.png").write_text("no picture")
+    def test_what_is_no_image_is_refused(self, draw, seen, tmp_path):
+        (tmp_path / "no.png").write_text("no image")
         for wrong, said in (
-            (tmp_path / "no.png", "no picture that can be read"),
+            (tmp_path / "no.png", "no image that can be read"),
             (tmp_path / "none.png", "there is no file"),
-            (np.zeros((4, 4), np.uint8), r"a picture must be \(H, W, 3\) uint8 BGR, got \(4, 4\) uint8"),
+            (np.zeros((4, 4), np.uint8), r"an image must be \(H, W, 3\) uint8 BGR, got \(4, 4\) uint8"),
         ):
             with pytest.raises(GalleryError, match=said):
                 draw(tmp_path / "a.png", seen, camera="shop", background=wrong)
@@ -240,8 +240,8 @@ def jpeg(color, size=(60, 120)):
 class TestSheet:
     def test_it_shows_the_query_and_the_crops(self, tmp_path):
         save_results(tmp_path / "s.png", np.full((200, 80, 3), (255, 0, 0), np.uint8), hits(3, jpeg((0, 0, 255))))
-        picture = pixels(tmp_path / "s.png")
-        blue, red = ((picture - color) ** 2 < 200 for color in ((0, 0, 255), (254, 0, 0)))
+        image = pixels(tmp_path / "s.png")
+        blue, red = ((image - color) ** 2 < 200 for color in ((0, 0, 255), (254, 0, 0)))
         assert blue.all(axis=2).sum() > 10_000
         assert red.all(axis=2).sum() > 3 * 10_000
 
