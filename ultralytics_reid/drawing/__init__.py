@@ -1,1 +1,1 @@
-"""Colors and text for images."""
+"""Draw colors and text on images."""

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from ..._typing import ImageArray
 from ...drawing.colors import FAINT, INK, LINE, PAPER, color_of
-from ...drawing.text import cut, fitted, font
+from ...drawing.text import cut, fit, font
 from ...errors import GalleryError
 from ..image_io import as_image, decode_image
 from ..records import ENROLLED
@@ -112,7 +112,7 @@ def _draw_query(sheet: Image.Image, pen: ImageDraw.ImageDraw, query: ImageArray 
     if query is None:
         _draw_placeholder(pen, (_MARGIN, top), _QUERY, ("no query", "image"))
     else:
-        sheet.paste(fitted(Image.fromarray(query[..., ::-1]), *_QUERY), (_MARGIN, top))
+        sheet.paste(fit(Image.fromarray(query[..., ::-1]), *_QUERY), (_MARGIN, top))
     line = _MARGIN + _QUERY[0] + _GAP
     pen.line((line, top - 24, line, sheet.height - _MARGIN), fill=LINE, width=2)
 
@@ -140,7 +140,7 @@ def _draw_crop(sheet: Image.Image, pen: ImageDraw.ImageDraw, at: tuple[int, int]
     if image is None:
         _draw_placeholder(pen, at, _CROP, ("crop not", "readable"))
         return
-    sheet.paste(fitted(Image.fromarray(image[..., ::-1]), *_CROP), at)
+    sheet.paste(fit(Image.fromarray(image[..., ::-1]), *_CROP), at)
 
 
 def _draw_placeholder(
