@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .._typing import ImageArray
+from .._typing import Bools, ImageArray
 from .cameras import Camera, Pillar
 
 _Gray = npt.NDArray[np.floating]
@@ -112,9 +112,7 @@ def _openings(rng: np.random.Generator, wall: _Gray, up: _Gray, along: _Gray) ->
             _pane(wall, rows, columns, color, rng)
 
 
-def _pane(
-    wall: _Gray, rows: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_], color: _Gray, rng: np.random.Generator
-) -> None:
+def _pane(wall: _Gray, rows: Bools, columns: Bools, color: _Gray, rng: np.random.Generator) -> None:
     """Draw a pane with a frame and reflections."""
     r, c = np.flatnonzero(rows), np.flatnonzero(columns)
     if len(r) < 8 or len(c) < 8:  # noqa: PLR2004

@@ -132,8 +132,8 @@ def _gain(number: int, key: _Key) -> tuple[float, float, float]:
 
 def _lengthwise(number: int, key: _Key) -> float:
     """Fraction of people along the optical axis: high for every second camera."""
-    share = float(between(0.0, 0.3, *key, "side"))
-    return 1 - share if number % 2 else share
+    fraction = float(between(0.0, 0.3, *key, "side"))
+    return 1 - fraction if number % 2 else fraction
 
 
 def _pillars(options: SceneOptions, ground: Camera) -> list[Pillar]:

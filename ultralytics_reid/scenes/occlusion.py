@@ -53,7 +53,7 @@ _BONES = np.array([(J.HEAD, J.HEAD), *(pair for chain in (*LEGS, *SIDES) for pai
 _SLIM = 0.8  # factor of the radii: boxes are wider than the body parts
 
 
-def visible_shares(camera: Camera, figures: Figures, frames: Ints) -> Doubles:
+def visible_fractions(camera: Camera, figures: Figures, frames: Ints) -> Doubles:
     """Compute the visible fraction of each body.
 
     Args:

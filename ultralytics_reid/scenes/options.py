@@ -92,10 +92,14 @@ def _check_number(name: str, value: object, kind: type, low: float, high: float)
         return
     if not _is_in_range(value, kind, low, high):
         empty = " or None" if name in _MAY_BE_NONE else ""
-        raise ConfigError(f"'{name}' must be {_range_text(kind, low, high)}{empty}, got {value!r} ({type(value).__name__})")
+        raise ConfigError(
+            f"'{name}' must be {_range_text(kind, low, high)}{empty}, got {value!r} ({type(value).__name__})"
+        )
 
 
 def _check_pair(name: str, value: object, kind: type, low: float, high: float) -> None:
     whole = isinstance(value, tuple) and len(value) == 2  # noqa: PLR2004
     if not whole or not all(_is_in_range(v, kind, low, high) for v in value):  # type: ignore[attr-defined]
-        raise ConfigError(f"'{name}' must be two of {_range_text(kind, low, high)}, got {value!r} ({type(value).__name__})")
+        raise ConfigError(
+            f"'{name}' must be two of {_range_text(kind, low, high)}, got {value!r} ({type(value).__name__})"
+        )
