@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    args = _parser().parse_args(bind_times(sys.argv[1:] if arguments is None else arguments))
+    args = build_parser().parse_args(bind_times(sys.argv[1:] if arguments is None else arguments))
     try:
         args.run(args)
         sys.stdout.flush()
@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> ArgumentParser:
+def build_parser() -> ArgumentParser:
+    """Build the argument parser with all commands."""
     text = "Tools for the tracker reid_botsort and its gallery of identities, visits and embeddings."
     more = "see `ultralytics-reid COMMAND --help` for options and examples"
     parser = ArgumentParser(prog="ultralytics-reid", description=text, epilog=more)

@@ -1,4 +1,4 @@
-"""Crops: what is cut out of an image, where it ends up, and what is said of regions that show nothing."""
+"""Crops: contents, geometry, masks, and unusable regions."""
 
 import numpy as np
 import pytest
@@ -301,7 +301,7 @@ class TestEncoder:
             CropEmbedder(encode, SMALL, name="strange")
 
     def test_another_dimension_than_declared_is_told(self):
-        with pytest.raises(EmbeddingError, match="colors should give 512 numbers a crop, gave 12"):
+        with pytest.raises(EmbeddingError, match="colors must give vectors of dimension 512, got 12"):
             CropEmbedder(colors, SMALL, name="colors", dim=512)
 
     def test_a_vector_a_crop_may_have_sides_of_one(self):

@@ -316,7 +316,9 @@ def expected_rows(image, xyxy, preprocessing):
 class TestExported:
     def test_torchscript_runs_in_the_host_s_backend(self, tmp_path):
         rows = build_embedder(str(script(tmp_path)), "", "cpu", CropOptions(64, 32, "imagenet"))(sample_image(), BOXES)
-        np.testing.assert_allclose(rows, expected_rows(sample_image(), BOXES, Preprocessing(height=64, width=32)), atol=1e-4)
+        np.testing.assert_allclose(
+            rows, expected_rows(sample_image(), BOXES, Preprocessing(height=64, width=32)), atol=1e-4
+        )
 
     @pytest.mark.parametrize(
         ("options", "told"),
@@ -377,7 +379,9 @@ class TestExported:
         embedder = build_embedder(str(onnx_file(tmp_path, size=size)), "", "cpu", options)
         boxes = np.concatenate([BOXES, BOXES + 7, BOXES[:1] * np.nan]).astype(np.float32)
         unit = Preprocessing(height=64, width=32, mean=(0.0,) * 3, std=(1.0,) * 3)
-        np.testing.assert_allclose(embedder(sample_image(), boxes), expected_rows(sample_image(), boxes, unit), atol=1e-5)
+        np.testing.assert_allclose(
+            embedder(sample_image(), boxes), expected_rows(sample_image(), boxes, unit), atol=1e-5
+        )
 
     @pytest.mark.extras
     def test_what_ultralytics_exported_is_known_by_its_metadata(self, tmp_path):

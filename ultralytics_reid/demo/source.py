@@ -116,7 +116,7 @@ def scene_options(options: DemoOptions) -> Any:
 
     seconds = options.seconds or SCENE_SECONDS
     scene = SceneOptions(people=options.people, seconds=seconds, fps=SCENE_FPS, seed=options.seed, size=SCENE_SIZE)
-    # Frequent stops: no tracker can recognize people of whom it has seen only a few frames.
+    # Frequent stops: no tracker can recognize people after only a few frames of them.
     return replace(scene, stops=0.8, pillars=1)
 
 

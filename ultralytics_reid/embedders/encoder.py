@@ -34,8 +34,8 @@ class CropEmbedder:
         tracker.embedder = CropEmbedder(lambda batch: net(torch.from_numpy(batch)), crops, name="dinov2-small")
 
     Args:
-        encode: Maps `(N, 3, height, width)` float32, RGB, normalized, to `(N, D)` of any real dtype and norm, an array or
-            a torch tensor on any device. With `raw`, maps `(N, height, width, 3)` uint8 BGR, not normalized.
+        encode: Maps `(N, 3, height, width)` float32, RGB, normalized, to `(N, D)` of any real dtype and norm: an
+            array, or a torch tensor on any device. With `raw`, maps `(N, height, width, 3)` uint8 BGR.
         preprocessing: Crop size and normalization of `encode`.
         name: Part of the fingerprint that identifies the model, such as architecture and weights.
         flip: Whether to average with the embedding of the mirrored crop, for twice the time.

@@ -24,7 +24,7 @@ class Frame:
 
 
 class Truth(Protocol):
-    """Ground truth with person identities: a person who returns has a new track."""
+    """Ground truth with person identities: a returning person has a new track."""
 
     @property
     def fps(self) -> float:

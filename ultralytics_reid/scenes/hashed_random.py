@@ -21,7 +21,7 @@ def _splitmix64(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """Finalizer of splitmix64 (Steele et al. 2014): each input bit flips about half of the output bits."""
     x = (x ^ (x >> _SHIFTS[0])) * _MIX[0]
     x = (x ^ (x >> _SHIFTS[1])) * _MIX[1]
-    return x ^ (x >> _SHIFTS[2])
+    return np.asarray(x ^ (x >> _SHIFTS[2]))
 
 
 def uniform(*keys: int | str | Ints) -> Doubles:
