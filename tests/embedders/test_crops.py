@@ -43,7 +43,7 @@ class TestUpright:
         assert good.tolist() == [True]
         np.testing.assert_array_equal(crops[0], image[20:36, 30:38])
 
-    def test_what_reaches_over_the_edge_is_clipped(self):
+    def test_boxes_beyond_the_edge_are_clipped(self):
         image = noise()
         crops, _ = crop(image, upright([-50, -50, 8, 16], [152, 104, 900, 900]), SMALL)
         np.testing.assert_array_equal(crops[0], image[:16, :8])
@@ -54,7 +54,7 @@ class TestUpright:
         crops, _ = crop(image, upright([30.6, 20.2, 37.1, 35.5]), SMALL)
         np.testing.assert_array_equal(crops[0], image[20:36, 30:38])
 
-    def test_what_is_made_smaller_is_averaged(self):
+    def test_shrinking_averages(self):
         image = np.zeros((128, 64, 3), np.uint8)
         image[::4] = 200
         crops, _ = crop(image, upright([0, 0, 64, 128]), SMALL)
@@ -73,7 +73,7 @@ class TestUpright:
             [10, 10, np.inf, 50],
         ],
     )
-    def test_a_region_that_shows_nothing_is_marked_and_the_others_are_as_without_it(self, box):
+    def test_an_unusable_region_is_marked_and_leaves_the_others_unchanged(self, box):
         image, others = noise(), [[30, 20, 50, 60], [80, 10, 120, 100]]
         crops, good = crop(image, upright(others[0], box, others[1]), SMALL)
         assert good.tolist() == [True, False, True]
@@ -165,7 +165,7 @@ class TestTurned:
             [-80] + [20] * 4,
         ],
     )
-    def test_what_shows_nothing_is_marked(self, row):
+    def test_unusable_rotated_boxes_are_marked(self, row):
         assert crop(noise(), turned(row, [50, 50, 20, 30, 1]), SMALL)[1].tolist() == [False, True]
 
 
@@ -213,7 +213,7 @@ class TestImages:
         assert as_bgr(image := noise()) is image
 
     @pytest.mark.parametrize("image", [np.zeros((5, 5, 4), np.uint8), np.zeros((5, 5, 3), np.float32), np.zeros(5)])
-    def test_what_is_no_image_is_refused(self, image):
+    def test_other_formats_are_refused(self, image):
         with pytest.raises(EmbeddingError, match="frames must be"):
             as_bgr(image)
 
@@ -226,7 +226,7 @@ class TestImages:
         (Regions(np.zeros((2, 4), np.float32), None, []), "2 masks"),
     ],
 )
-def test_regions_that_do_not_fit_each_other_are_told(regions, told):
+def test_regions_of_unequal_lengths_are_refused(regions, told):
     with pytest.raises(EmbeddingError, match=told):
         crop(noise(), regions, SMALL)
 
@@ -296,11 +296,11 @@ class TestEncoder:
             (lambda b: colors(b)[:1], "one row a detection"),
         ],
     )
-    def test_what_gives_no_vectors_is_told_before_the_video(self, encode, told):
+    def test_outputs_other_than_vectors_are_refused_at_construction(self, encode, told):
         with pytest.raises(EmbeddingError, match=told):
             CropEmbedder(encode, SMALL, name="strange")
 
-    def test_another_dimension_than_declared_is_told(self):
+    def test_another_dimension_than_declared_is_refused(self):
         with pytest.raises(EmbeddingError, match="colors must give vectors of dimension 512, got 12"):
             CropEmbedder(colors, SMALL, name="colors", dim=512)
 
