@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from .._typing import ImageArray, as_pixels
+from ..drawing.text import paste
 from ..errors import ReIDError
 from ..evaluation.frames import Frame
 from .annotations import Annotator
@@ -93,16 +94,14 @@ class SideBySideVideo:
             ReIDError: If OpenCV can't write it.
         """
         height = panels[0].shape[0] + panels[0].shape[0] % 2
-        gap = np.full((height, _GAP, 3), 255, np.uint8)
-        sheet = np.concatenate([part for panel in panels for part in (gap, _padded(panel, height))][1:], axis=1)
+        width = sum(panel.shape[1] + _GAP for panel in panels) - _GAP
+        sheet, left = np.full((height, width, 3), 255, np.uint8), 0
+        for panel in panels:
+            paste(sheet, panel, left, 0)
+            left += panel.shape[1] + _GAP
         if self._video is None:
             size = (sheet.shape[1], sheet.shape[0])
             self._video = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
             if not self._video.isOpened():
                 raise ReIDError(f"{self._path}: OpenCV can't write a video there")
         self._video.write(sheet)
-
-
-def _padded(panel: ImageArray, height: int) -> ImageArray:
-    more = np.full((height - panel.shape[0], *panel.shape[1:]), 255, np.uint8)
-    return np.concatenate([panel, more])

@@ -98,7 +98,10 @@ def export(
     with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as folder:
         path = _write(original, Path(folder) / name, kind, precision)
         cosines = _compare(original, path, samples, MIN_COSINE[precision])
-        final = _move(path, out / path.name)
+        final = out / path.name
+        if final.is_dir():
+            shutil.rmtree(final)
+        path.replace(final)
     return Export(final, float(cosines.min()), float(np.median(cosines)), len(samples), crops is not None)
 
 
@@ -118,12 +121,6 @@ def _compare(original: TorchReID, path: Path, crops: ImageArray, min_cosine: flo
         found = f"lowest cosine {cosines.min():.4f} on {len(crops)} crops"
         raise EmbeddingError(f"{path.name} is too far from PyTorch: {found}, required {min_cosine}")
     return cosines
-
-
-def _move(made: Path, final: Path) -> Path:
-    if final.is_dir():
-        shutil.rmtree(final)
-    return made.replace(final)
 
 
 def _write(original: TorchReID, stem: Path, kind: str, precision: str) -> Path:

@@ -88,7 +88,7 @@ def returns(truth: Truth, output: Rows[Frame], seen: list[Sighting] | None = Non
         seen: The result of `sightings` for them, where it is already known.
     """
     seen = sightings(truth.frames, output) if seen is None else seen
-    main = _main_ids(seen)
+    main = _majority_ids(seen)
     earlier: dict[int, set[int]] = {}
     found: list[Return] = []
     for track, frame in sorted(_first_frames(truth).items(), key=lambda item: item[1]):
@@ -124,11 +124,12 @@ def _majority(votes: list[int]) -> int | None:
     return Counter(votes).most_common(1)[0][0] if votes else None
 
 
-def _main_ids(seen: list[Sighting]) -> dict[int, int]:
-    votes: dict[int, list[int]] = {}
+def _majority_ids(seen: list[Sighting]) -> dict[int, int]:
+    """Predicted id that each ground-truth track was matched to most often."""
+    votes: dict[int, Counter[int]] = {}
     for _, track, predicted in seen:
-        votes.setdefault(track, []).append(predicted)
-    return {track: Counter(ids).most_common(1)[0][0] for track, ids in votes.items()}
+        votes.setdefault(track, Counter())[predicted] += 1
+    return {track: ids.most_common(1)[0][0] for track, ids in votes.items()}
 
 
 def _majority_person(truth: Truth, seen: list[Sighting], predicted: int, before: int) -> int | None:

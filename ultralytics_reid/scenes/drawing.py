@@ -273,14 +273,10 @@ def _bag(brush: Brush) -> None:
         _box(brush, center + np.array([0, 0.06 * size]), wide * size * 0.75, 0.06 * size, flap)
     elif clothing.bag != "none":
         if clothing.bag == "shoulder":
-            _strap(brush, center, flap)
+            brush.limb([brush.at[J.SHOULDER_L], center], (0.007, 0.007), flap)
         wide = float(np.hypot(0.05 * np.sin(brush.facing), 0.14 * np.cos(brush.facing)))
         _box(brush, center, wide * size, 0.1 * size, clothing.bag_color)
         _box(brush, center - np.array([0, 0.06 * size]), wide * size, 0.04 * size, flap)
-
-
-def _strap(brush: Brush, end: Doubles, color: Color) -> None:
-    brush.limb([brush.at[J.SHOULDER_L], end], (0.007, 0.007), color)
 
 
 def _box(brush: Brush, center: Doubles, wide: float, tall: float, color: Color) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from ...errors import GalleryError
@@ -190,17 +190,13 @@ def parse_cameras(gallery: Gallery, texts: Sequence[str]) -> list[str]:
     Raises:
         GalleryError: If the gallery has no such camera; the message lists its cameras.
     """
-    names = [name for text in texts for name in _split(gallery, text)]
+    parts = [part for text in texts for part in ([text] if _has_camera(gallery, text) else text.split(","))]
+    names = [ENROLLED if part == ENROLLED_SHOWN else part for part in parts]
     for name in names:
         if not _has_camera(gallery, name):
             known = [n or ENROLLED_SHOWN for n in all_cameras(gallery)]
             raise GalleryError(f"no camera {name!r}; {_listed(known) if known else 'there are none yet'}")
     return list(dict.fromkeys(names))
-
-
-def _split(gallery: Gallery, text: str) -> Iterator[str]:
-    for name in [text] if _has_camera(gallery, text) else text.split(","):
-        yield ENROLLED if name == ENROLLED_SHOWN else name
 
 
 def _has_camera(gallery: Gallery, camera: str) -> bool:

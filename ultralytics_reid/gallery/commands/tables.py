@@ -58,13 +58,12 @@ def match_table(matches: Iterable[Match], by: str) -> str:
 def individual_table(individuals: Iterable[Individual]) -> str:
     """Table of identities, a line each."""
     head = ["identity", "name", "class", "visits", "seen", "cameras"]
-    return aligned(table(head, [_individual(i) for i in individuals]))
-
-
-def _individual(one: Individual) -> list[str]:
-    places = [*map(_cell, one.cameras), *([ENROLLED_SHOWN] if one.enrolled else [])]
-    seen = period(one.first, one.last)
-    return [str(one.identity_id), _cell(one.name), str(one.cls), str(one.visits), seen, ", ".join(places)]
+    rows = []
+    for i in individuals:
+        cameras = [*map(_cell, i.cameras), *([ENROLLED_SHOWN] if i.enrolled else [])]
+        identity = [str(i.identity_id), _cell(i.name), str(i.cls), str(i.visits)]
+        rows.append([*identity, period(i.first, i.last), ", ".join(cameras)])
+    return aligned(table(head, rows))
 
 
 def visit_table(visits: Iterable[Visit], names: Mapping[int, str]) -> str:
@@ -132,12 +131,10 @@ def as_json(value: Any) -> str:
 
 def _json_row(row: dict[str, Any], *times: str) -> dict[str, Any]:
     """Convert a row: times to ISO 8601, local with offset; NaN to null."""
-    row |= {key: None if row[key] is None else _iso(row[key]) for key in times}
+    for key in times:
+        if row[key] is not None:
+            row[key] = datetime.fromtimestamp(row[key], timezone.utc).astimezone().isoformat()
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).astimezone().isoformat()
 
 
 def _camera(name: str) -> str:

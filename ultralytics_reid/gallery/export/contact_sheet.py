@@ -122,14 +122,11 @@ def _draw_hit(sheet: Image.Image, pen: ImageDraw.ImageDraw, at: tuple[int, int],
     _draw_crop(sheet, pen, at, hit.crop)
     top, width = top + _CROP[1] + 6, _CROP[0] + _GAP - 4
     _write(pen, (left, top), f"{hit.rank}.  {percent(hit.probability)}", 17, width, bold=True)
-    _write(pen, (left, top + 24), _label(hit), 14, width, ink=color_of(hit.identity), bold=True)
+    label = f"id {hit.identity} · {hit.name}" if hit.name else f"id {hit.identity}"
+    _write(pen, (left, top + 24), label, 14, width, ink=color_of(hit.identity), bold=True)
     lines = hit.camera if hit.camera != ENROLLED else "enrolled", *date_and_time(hit.time)
     for n, line in enumerate((*lines, f"similarity {hit.similarity:.2f}")):
         _write(pen, (left, top + 43 + 17 * n), line, 13, width, ink=FAINT if n else INK)
-
-
-def _label(hit: Hit) -> str:
-    return f"id {hit.identity} · {hit.name}" if hit.name else f"id {hit.identity}"
 
 
 def _draw_crop(sheet: Image.Image, pen: ImageDraw.ImageDraw, at: tuple[int, int], crop: bytes) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ SIZE = (16, 9)
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2933")
 
 _DASHES: tuple[Any, ...] = ((0, ()), (0, (5, 1.6)), (0, (1.4, 1.1)))
+_LINE_STYLES = tuple((color, dashes) for dashes in _DASHES for color in COLORS)
 # Number of cells along the image's longer side; step length and smoothing, fractions of that side.
 _CELLS, _STEP, _SMOOTH = 192, 1 / 768, 0.018
 # Fraction of the scale from which on colors are opaque.
@@ -192,14 +194,10 @@ def draw_paths(
     figure.axes.set_facecolor("#f4f5f7")
     if image is not None:
         figure.show(faded_gray(image, 0.35, 1))
-    styles = {identity: _style(n) for n, identity in enumerate(sorted(selection.identities))}
+    styles = dict(zip(sorted(selection.identities), cycle(_LINE_STYLES), strict=False))
     _draw_trajectories(figure, tracks, styles)
     _draw_legend(figure, [(selection.name_of(identity), style) for identity, style in styles.items()])
     figure.save(path)
-
-
-def _style(n: int) -> tuple[str, Any]:
-    return COLORS[n % len(COLORS)], _DASHES[n // len(COLORS) % len(_DASHES)]
 
 
 def _draw_trajectories(
@@ -221,7 +219,7 @@ def _draw_trajectories(
 
 def _draw_legend(figure: CameraFigure, entries: list[tuple[str, tuple[str, Any]]]) -> None:
     """Draw the line style of each identity, as far as there is room, and the marks of starts and ends."""
-    room = min(figure.height // _LINE - 3, len(COLORS) * len(_DASHES) + 1)
+    room = min(figure.height // _LINE - 3, len(_LINE_STYLES) + 1)
     shown = entries if len(entries) < room else entries[: room - 1]
     axes = figure.add_axes(figure.side, figure.top, 30, figure.height)
     axes.set(xlim=(0, 30), ylim=(figure.height, 0))
