@@ -98,10 +98,7 @@ def export(
     with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as folder:
         path = _write(original, Path(folder) / name, kind, precision)
         cosines = _compare(original, path, samples, MIN_COSINE[precision])
-        final = out / path.name
-        if final.is_dir():
-            shutil.rmtree(final)
-        path.replace(final)
+        final = _replace(out / path.name, path)
     return Export(final, float(cosines.min()), float(np.median(cosines)), len(samples), crops is not None)
 
 
@@ -121,6 +118,13 @@ def _compare(original: TorchReID, path: Path, crops: ImageArray, min_cosine: flo
         found = f"lowest cosine {cosines.min():.4f} on {len(crops)} crops"
         raise EmbeddingError(f"{path.name} is too far from PyTorch: {found}, required {min_cosine}")
     return cosines
+
+
+def _replace(target: Path, new: Path) -> Path:
+    """Put a new file or folder in the place of an old one."""
+    if target.is_dir():
+        shutil.rmtree(target)
+    return new.replace(target)
 
 
 def _write(original: TorchReID, stem: Path, kind: str, precision: str) -> Path:
