@@ -125,7 +125,7 @@ def together(contender: Contender, films: Sequence[Film], gallery: Path | str | 
     trackers = [_tracker(contender, film, gallery, start + film.start) for film in films]
     for tracker in trackers[1:]:
         if gallery is not None:
-            tracker.connection = trackers[0].connection
+            tracker.camera.connection = trackers[0].camera.connection
     truth: list[list[Frame]] = [[] for _ in films]
     output: list[list[Frame]] = [[] for _ in films]
     linked: list[list[tuple[int, int, int]]] = [[] for _ in films]
@@ -155,7 +155,7 @@ def _tracker(contender: Contender, film: Film, gallery: Path | str | None, start
     shared = {} if gallery is None else {"gallery": str(gallery), "gallery_wait": WAIT, "camera_id": film.camera}
     changes = {"gmc_method": "none", **contender.changes, **shared}
     tracker = make_tracker(Contender(contender.label, contender.yaml, changes), film.fps)
-    tracker.starts_at = start
+    tracker.camera.starts_at = start
     return tracker
 
 

@@ -162,7 +162,7 @@ class SceneSource:
         from ultralytics_reid.scenes import Scene
 
         o, scene = self.options, Scene(self.options)
-        views, outfits = scene.views(camera=self.camera), lambda person: scene.looks(person).outfit
+        views, outfits = scene.views(camera=self.camera), lambda person: scene.clothing(person).outfit
         yield from stream(views, fps=o.fps, size=o.size, seed=o.seed, camera=self.camera, group_of=outfits)
 
 

@@ -1,4 +1,4 @@
-"""`ultralytics-reid demo`: what it prints and writes, without a network, and what it says of what it can't use."""
+"""`ultralytics-reid demo`: output and files, without a network, and error messages."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from PIL import Image
 from ultralytics_reid import ConfigError, ReIDError, Revival, RevivalReverted
 from ultralytics_reid.cli import main
 from ultralytics_reid.demo import DETECTOR, DemoOptions, run, run_demo
-from ultralytics_reid.demo.contact_sheet import Album, Shot
-from ultralytics_reid.demo.drawing import Tag, Timeline, draw_boxes
-from ultralytics_reid.demo.ground_truth import ReturnScorer, SceneTruth
+from ultralytics_reid.demo.contact_sheet import IdentityCrops, TimedCrop
+from ultralytics_reid.demo.drawing import BoxLabel, Timeline, draw_boxes
+from ultralytics_reid.demo.ground_truth import ReturnScorer, SceneGroundTruth
 from ultralytics_reid.demo.report import Outcome, Report
 from ultralytics_reid.demo.runner import Runner
 from ultralytics_reid.drawing.colors import COLORS, bgr, color_of
-from ultralytics_reid.drawing.text import put, words
+from ultralytics_reid.drawing.text import paste, render_text
 from ultralytics_reid.evaluation.frames import Frame
 from ultralytics_reid.evaluation.returns import returns
 
@@ -43,7 +43,7 @@ def names(folder):
 
 @pytest.fixture(scope="module")
 def no_network():
-    """Whoever asks for the network is refused, and found out."""
+    """Refuse and record network access."""
     import ultralytics  # which looks for a network when it is imported
 
     assert ultralytics
@@ -87,7 +87,7 @@ class TestScene:
         assert width >= 2 * size[0]
         assert height > size[1]
 
-    def test_its_sheet_is_a_picture(self, shown):
+    def test_its_sheet_is_an_image(self, shown):
         with Image.open(shown.out / "identities.png") as sheet:
             sheet.load()
             assert min(sheet.size) > 100
@@ -118,7 +118,7 @@ class TestOwnSource:
         assert "| botsort.yaml | 5 |" in told
         assert "people" not in told
 
-    def test_a_folder_of_pictures_is_one_video_to_stock_too(self, shown, tmp_path):
+    def test_a_folder_of_images_is_one_video_to_stock_too(self, shown, tmp_path):
         video = cv2.VideoCapture(str(shown.out / "scene.mp4"))
         for n in range(8):
             cv2.imwrite(str(tmp_path / f"{n}.png"), video.read()[1])
@@ -184,9 +184,9 @@ def files(tmp_path, shown):
     [
         ("--source scene.mp4", "--source needs a --model"),
         ("--source nowhere.mp4 --model {model}", "--source nowhere.mp4: there is no such file"),
-        ("--source words.mp4 --model {model}", "--source words.mp4: not a video that can be read"),
-        ("--source words.txt --model {model}", "--source words.txt: must be a folder of pictures or a video"),
-        ("--source empty --model {model}", "--source empty: there are no pictures"),
+        ("--source words.mp4 --model {model}", "--source words.mp4: not a readable video"),
+        ("--source words.txt --model {model}", "--source words.txt: must be a folder of images or a video"),
+        ("--source empty --model {model}", "--source empty: there are no images"),
         ("--source scene.mp4 --model nowhere.pt", "--model nowhere.pt: there is no such file"),
         ("--source scene.mp4 --model words.pt", "--model words.pt: not a YOLO model that can be loaded"),
         ("--tracker nowhere.yaml", "--tracker nowhere.yaml: there is no such file"),
@@ -200,7 +200,7 @@ def files(tmp_path, shown):
         ("--seed -1", "--seed must be 0 or more, got -1"),
     ],
 )
-def test_what_cant_be_used_is_named_and_nothing_is_written(arguments, message, files, monkeypatch, capsys):
+def test_invalid_options_are_named_and_nothing_is_written(arguments, message, files, monkeypatch, capsys):
     monkeypatch.chdir(files)
     assert main(["demo", *arguments.format(model=DETECTOR).split(), "--out", "out"]) == 1
     assert message in capsys.readouterr().err
@@ -212,10 +212,10 @@ def test_a_folder_that_cant_be_written_to_is_named(files, capsys):
     assert f"--out {files / 'words.txt' / 'out'}: can't be written to: Not a directory" in capsys.readouterr().err
 
 
-def test_what_was_there_stays_where_a_run_fails(files, monkeypatch):
+def test_existing_files_survive_a_failed_run(files, monkeypatch):
     (files / "tracked.mp4").write_text("an older one")
     before = names(files)
-    monkeypatch.setattr(run, "save_sheet", lambda *_: (_ for _ in ()).throw(ReIDError("no")))
+    monkeypatch.setattr(run, "save_contact_sheet", lambda *_: (_ for _ in ()).throw(ReIDError("no")))
     with pytest.raises(ReIDError, match="no"):
         run_demo(DemoOptions(files, seconds=0.3, people=1))
     assert names(files) == before
@@ -256,31 +256,31 @@ class TestTruth:
     # At 2 frames a second: person 1 is away for 2.5 s, person 2 hides for as long, person 3 for 2 s only.
     HIDDEN = views(*[{1: 1, 2: 1, 3: 1}] * 4, *[{2: 0.1, 3: 0.2}] * 3, {2: 0.1}, *[{1: 1, 2: 1, 3: 1}] * 4)
 
-    def test_who_is_out_of_view_for_two_seconds_comes_back(self):
-        truth = SceneTruth.of(self.HIDDEN, 2.0)
+    def test_an_absence_above_two_seconds_makes_a_return(self):
+        truth = SceneGroundTruth.of(self.HIDDEN, 2.0)
         assert truth.people == [1, 2, 3]
         assert sorted(truth.person.values()) == [1, 1, 2, 2, 3, 3]
         assert set(truth.away.values()) == {2.5}
-        near = SceneTruth.of([*self.HIDDEN[:5], *self.HIDDEN[8:]], 2.0)
+        near = SceneGroundTruth.of([*self.HIDDEN[:5], *self.HIDDEN[8:]], 2.0)
         assert sorted(near.person.values()) == [1, 2, 3]
         assert not near.away
 
     def test_frames_have_those_in_view_only(self):
-        truth = SceneTruth.of(self.HIDDEN, 2.0)
+        truth = SceneGroundTruth.of(self.HIDDEN, 2.0)
         assert [len(f.ids) for f in truth.frames] == [3] * 4 + [0] * 4 + [3] * 4
         assert [len(f.ids) for f in truth.until(5).frames] == [3] * 4 + [0]
 
     def test_a_glimpse_is_no_visit(self):
-        truth = SceneTruth.of(views({1: 1}, *[{}] * 6, {1: 1, 2: 1}, {1: 1}, {1: 1}), 2.0)
+        truth = SceneGroundTruth.of(views({1: 1}, *[{}] * 6, {1: 1, 2: 1}, {1: 1}, {1: 1}), 2.0)
         assert [truth.person_of(int(t)) for f in truth.frames for t in f.ids] == [1, 1, 1]
         assert not truth.away
 
-    def test_a_judge_comes_to_what_the_whole_output_gives(self):
-        truth = SceneTruth.of(self.HIDDEN, 2.0)
+    def test_incremental_scores_equal_those_of_the_whole_output(self):
+        truth = SceneGroundTruth.of(self.HIDDEN, 2.0)
         frames = [output((1, 5), (2, 6), (3, 7))] * 4 + [output()] * 4 + [output((1, 5), (2, 8), (3, 6))] * 4
-        judge = ReturnScorer(truth)
-        on = [judge.add(frames[: n + 1]) for n in range(len(frames))]
-        found = judge.count(frames)
+        scorer = ReturnScorer(truth)
+        on = [scorer.add(frames[: n + 1]) for n in range(len(frames))]
+        found = scorer.count(frames)
         assert (found.total, found.recognized, found.false) == (3, 1, 1)
         assert {r.person: (r.given, set(r.known)) for r in found.each} == {1: (5, {5}), 2: (8, {6}), 3: (6, {7})}
         assert {i: truth.person_of(t) for i, t in on[-1].items()} == {5: 1, 8: 2, 6: 3}
@@ -293,27 +293,27 @@ class TestReport:
     def report(self, *events):
         return str(Report((Outcome("reid_botsort.yaml", 9, 2, 5.0, None),), events, None, (), stopped=False))
 
-    def test_only_what_was_undone_next_was_taken_back(self):
+    def test_a_revival_is_reverted_by_the_next_event_of_its_identity_only(self):
         events = (self.revival(1, 3.0), RevivalReverted(7, 1, 40, 4.0), self.revival(1, 6.0), self.revival(2, 6.5))
         told = [line for line in self.report(*events).splitlines() if " s | " in line]
-        assert [line.split(" | ")[-1].strip(" |") for line in told] == ["taken back later", "back", "back"]
+        assert [line.split(" | ")[-1].strip(" |") for line in told] == ["reverted", "revived", "revived"]
 
-    def test_short_gaps_are_counted_and_mix_ups_named(self):
+    def test_short_gaps_are_counted_and_corrections_named(self):
         told = self.report(self.revival(1, 3.0, gap=0.4), self.revival(2, 5.0, corrected=True))
-        assert "a mix-up put right" in told
+        assert "id switch corrected" in told
         assert "and 1 after less than a second" in told
 
     def test_a_camera_has_no_second_run(self):
         assert "can't be read twice" in self.report()
-        assert "says that nobody came back" in self.report()
+        assert "reports no revivals" in self.report()
 
     def test_returns_side_by_side(self):
-        truth = SceneTruth.of(TestTruth.HIDDEN, 2.0)
-        judged = []
+        truth = SceneGroundTruth.of(TestTruth.HIDDEN, 2.0)
+        outcomes = []
         for back in (5, 9):
             frames = [output((1, 5))] * 4 + [output()] * 4 + [output((1, back))] * 4
-            judged.append(Outcome(f"{back}.yaml", 12, 2, 1.0, returns(truth, frames)))
-        told = str(Report(tuple(judged), (), truth, (), stopped=False))
+            outcomes.append(Outcome(f"{back}.yaml", 12, 2, 1.0, returns(truth, frames)))
+        told = str(Report(tuple(outcomes), (), truth, (), stopped=False))
         assert "| 4.0 s | A | 2 s | 5, as before | 9 (was 5) |" in told
         assert "| 4.0 s | B | 2 s | not found | not found |" in told
 
@@ -323,9 +323,11 @@ class TestDrawing:
         from ultralytics_reid.demo import drawing
 
         placed = []
-        monkeypatch.setattr(drawing, "put", lambda _, patch, x, y: placed.append((x, y, *patch.shape[1::-1])))
+        monkeypatch.setattr(drawing, "paste", lambda _, patch, x, y: placed.append((x, y, *patch.shape[1::-1])))
         boxes = [np.array([100 + 8 * n, 200, 140 + 8 * n, 300], np.float32) for n in range(5)]
-        draw_boxes(np.zeros((540, 960, 3), np.uint8), [Tag(n, box, "was 3", good=False) for n, box in enumerate(boxes)])
+        draw_boxes(
+            np.zeros((540, 960, 3), np.uint8), [BoxLabel(n, box, "was 3", good=False) for n, box in enumerate(boxes)]
+        )
         assert len(placed) == 5
         for n, (x, y, w, h) in enumerate(placed):
             assert 0 <= x <= 960 - w
@@ -334,13 +336,13 @@ class TestDrawing:
 
     @given(st.integers(-60, 60), st.integers(-40, 40))
     def test_what_is_put_over_the_edge_is_cut(self, left, top):
-        picture, patch = np.zeros((20, 30, 3), np.uint8), np.full((7, 9, 3), 255, np.uint8)
-        put(picture, patch, left, top)
+        image, patch = np.zeros((20, 30, 3), np.uint8), np.full((7, 9, 3), 255, np.uint8)
+        paste(image, patch, left, top)
         wide, high = (max(0, min(at + size, room) - max(at, 0)) for at, size, room in ((left, 9, 30), (top, 7, 20)))
-        assert picture.any(axis=2).sum() == wide * high
+        assert image.any(axis=2).sum() == wide * high
 
     def test_words_are_letters_on_a_ground(self):
-        patch = words("✓ back after 12 s", 17, "#000000", "#ffffff", pad=4)
+        patch = render_text("✓ back after 12 s", 17, "#000000", "#ffffff", pad=4)
         assert patch.shape[0] < 30 < patch.shape[1]
         assert patch[0].min() == 255
         assert patch.min() < 64
@@ -350,31 +352,31 @@ class TestDrawing:
         assert len({color_of(n) for n in range(1, 200)}) == 199
 
     def test_a_timeline_bridges_a_missed_frame_but_no_absence(self):
-        line = Timeline(1046, [7], 100, bridged=5)  # ten pixels a frame, from the 34th on
+        line = Timeline(1046, [7], 100, max_gap=5)  # ten pixels a frame, from the 34th on
         for n in (0, 1, 3, 20):
             line.add(n, {7: 4})
-        drawn = (line.picture(50, [])[30, 34:] == bgr(color_of(4))).all(axis=1)
+        drawn = (line.render(50, [])[30, 34:] == bgr(color_of(4))).all(axis=1)
         assert drawn.nonzero()[0].tolist() == [*range(40), *range(200, 210)]
 
     def test_a_timeline_marks_a_return_before_it(self):
-        line = Timeline(1046, [7], 100, bridged=5)
-        marked = (line.picture(0, [(50, 7, True)]) != line.picture(0, [])).any(axis=(0, 2)).nonzero()[0]
+        line = Timeline(1046, [7], 100, max_gap=5)
+        marked = (line.render(0, [(50, 7, True)]) != line.render(0, [])).any(axis=(0, 2)).nonzero()[0]
         assert 34 + 480 < marked.min() <= marked.max() < 34 + 500
 
 
-class TestAlbum:
+class TestIdentityCrops:
     def test_an_absence_is_marked_and_the_first_shot_after_it_is_chosen(self):
-        album = Album()
+        crops = IdentityCrops()
         for t in [*np.arange(0, 10, 0.1), *np.arange(15, 20, 0.1)]:
-            album.add(Shot(float(t), 0.5, None))
-        chosen = album.choose(4)
+            crops.add(TimedCrop(float(t), 0.5, None))
+        chosen = crops.choose(4)
         assert len(chosen) == 4
         assert next(s.seconds for s in chosen if s.seconds >= 15) == 15
-        assert album.away(chosen[0], chosen[-1]) == pytest.approx(5.1)
+        assert crops.away(chosen[0], chosen[-1]) == pytest.approx(5.1)
 
     def test_hours_are_kept_in_little_room(self):
-        album = Album()
+        crops = IdentityCrops()
         for t in range(36000):
-            album.add(Shot(t / 10, 0.5, None))
-        assert len(album.shots) <= 64
-        assert album.frames == 36000
+            crops.add(TimedCrop(t / 10, 0.5, None))
+        assert len(crops.crops) <= 64
+        assert crops.frames == 36000

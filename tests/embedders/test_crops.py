@@ -1,4 +1,4 @@
-"""Crops: what is cut out of a picture, where it ends up, and what is said of regions that show nothing."""
+"""Crops: contents, geometry, masks, and unusable regions."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SMALL = Preprocessing(height=16, width=8)
 TALL = Preprocessing(height=64, width=32)
 
 
-def picture(height=120, width=160):
+def sample_image(height=120, width=160):
     """Smooth, so that neighboring pixels are alike, and no two places are."""
     y, x = np.mgrid[:height, :width]
     return np.stack([x, y, (x + y) / 2], axis=2).astype(np.uint8)
@@ -37,13 +37,13 @@ def apart(a, b):
 
 
 class TestUpright:
-    def test_a_box_of_the_crop_s_size_is_the_picture_itself(self):
+    def test_a_box_of_the_crop_s_size_is_the_image_itself(self):
         image = noise()
         crops, good = crop(image, upright([30, 20, 38, 36]), SMALL)
         assert good.tolist() == [True]
         np.testing.assert_array_equal(crops[0], image[20:36, 30:38])
 
-    def test_what_reaches_over_the_edge_is_clipped(self):
+    def test_boxes_beyond_the_edge_are_clipped(self):
         image = noise()
         crops, _ = crop(image, upright([-50, -50, 8, 16], [152, 104, 900, 900]), SMALL)
         np.testing.assert_array_equal(crops[0], image[:16, :8])
@@ -54,7 +54,7 @@ class TestUpright:
         crops, _ = crop(image, upright([30.6, 20.2, 37.1, 35.5]), SMALL)
         np.testing.assert_array_equal(crops[0], image[20:36, 30:38])
 
-    def test_what_is_made_smaller_is_averaged(self):
+    def test_shrinking_averages(self):
         image = np.zeros((128, 64, 3), np.uint8)
         image[::4] = 200
         crops, _ = crop(image, upright([0, 0, 64, 128]), SMALL)
@@ -73,7 +73,7 @@ class TestUpright:
             [10, 10, np.inf, 50],
         ],
     )
-    def test_a_region_that_shows_nothing_is_marked_and_the_others_are_as_without_it(self, box):
+    def test_an_unusable_region_is_marked_and_leaves_the_others_unchanged(self, box):
         image, others = noise(), [[30, 20, 50, 60], [80, 10, 120, 100]]
         crops, good = crop(image, upright(others[0], box, others[1]), SMALL)
         assert good.tolist() == [True, False, True]
@@ -100,7 +100,7 @@ class TestUpright:
 
 class TestTurned:
     def test_an_upright_one_is_as_its_box(self):
-        image = picture()
+        image = sample_image()
         straight, _ = crop(image, upright([40, 20, 70, 90]), TALL)
         same, _ = crop(image, turned([55, 55, 30, 70, 0]), TALL)
         assert apart(same, straight) < 1
@@ -108,7 +108,7 @@ class TestTurned:
     @settings(max_examples=30, deadline=None)
     @given(st.floats(-3.1, 3.1), st.floats(12, 50), st.integers(1, 3))
     def test_one_rectangle_has_one_crop_however_it_is_written(self, angle, width, quarter):
-        image, height = picture(), 60.0
+        image, height = sample_image(), 60.0
         sides = (width, height) if quarter == 2 else (height, width)
         one, _ = crop(image, turned([80, 60, width, height, angle]), TALL)
         other, _ = crop(image, turned([80, 60, *sides, angle + quarter * np.pi / 2]), TALL)
@@ -120,17 +120,17 @@ class TestTurned:
     def test_a_tilted_object_stands_up_head_first(self, degrees):
         import cv2
 
-        upright_picture = np.full((120, 120, 3), 90, np.uint8)
-        upright_picture[30:60, 50:70] = (0, 0, 250)  # head
-        upright_picture[60:90, 50:70] = (250, 0, 0)
-        matrix = cv2.getRotationMatrix2D((59.5, 59.5), -degrees, 1)  # turns clockwise as the picture is shown
-        tilted = cv2.warpAffine(upright_picture, matrix, (120, 120), borderValue=(90, 90, 90))
+        upright_image = np.full((120, 120, 3), 90, np.uint8)
+        upright_image[30:60, 50:70] = (0, 0, 250)  # head
+        upright_image[60:90, 50:70] = (250, 0, 0)
+        matrix = cv2.getRotationMatrix2D((59.5, 59.5), -degrees, 1)  # turns clockwise as the image is shown
+        tilted = cv2.warpAffine(upright_image, matrix, (120, 120), borderValue=(90, 90, 90))
         crops, _ = crop(tilted, turned([60, 60, 20, 60, np.radians(degrees)]), TALL)
-        expected, _ = crop(upright_picture, upright([50, 30, 70, 90]), TALL)
+        expected, _ = crop(upright_image, upright([50, 30, 70, 90]), TALL)
         assert apart(crops, expected) < 12
 
     def test_a_wide_crop_takes_the_long_side_across(self):
-        image = picture()
+        image = sample_image()
         wide = Preprocessing(height=32, width=64)
         lying, _ = crop(image, turned([80, 60, 30, 70, np.pi / 2 - 1e-3]), wide)
         assert apart(lying, crop(image, upright([45, 45, 115, 75]), wide)[0]) < 1
@@ -142,7 +142,7 @@ class TestTurned:
             crops, _ = crop(image, turned([80, 60, 20, 60, 0.2 + half_turns * np.pi]), TALL)
             assert crops[0, :, 16:].mean() - crops[0, :, :16].mean() > 150
 
-    def test_beyond_the_picture_is_the_mean(self):
+    def test_beyond_the_image_is_the_mean(self):
         crops, good = crop(np.full((50, 50, 3), 255, np.uint8), turned([0, 25, 20, 40, 0]), TALL)
         assert good.all()
         assert np.abs(crops[0, :, :14].astype(int) - TALL.fill).max() <= 1
@@ -165,7 +165,7 @@ class TestTurned:
             [-80] + [20] * 4,
         ],
     )
-    def test_what_shows_nothing_is_marked(self, row):
+    def test_unusable_rotated_boxes_are_marked(self, row):
         assert crop(noise(), turned(row, [50, 50, 20, 30, 1]), SMALL)[1].tolist() == [False, True]
 
 
@@ -200,7 +200,7 @@ class TestMasks:
         assert (crops == TALL.fill).all()
 
 
-class TestPictures:
+class TestImages:
     def test_gray_is_repeated(self):
         gray = noise()[..., 0]
         for image in (gray, gray[..., None]):
@@ -213,7 +213,7 @@ class TestPictures:
         assert as_bgr(image := noise()) is image
 
     @pytest.mark.parametrize("image", [np.zeros((5, 5, 4), np.uint8), np.zeros((5, 5, 3), np.float32), np.zeros(5)])
-    def test_what_is_no_picture_is_refused(self, image):
+    def test_other_formats_are_refused(self, image):
         with pytest.raises(EmbeddingError, match="frames must be"):
             as_bgr(image)
 
@@ -226,7 +226,7 @@ class TestPictures:
         (Regions(np.zeros((2, 4), np.float32), None, []), "2 masks"),
     ],
 )
-def test_regions_that_do_not_fit_each_other_are_told(regions, told):
+def test_regions_of_unequal_lengths_are_refused(regions, told):
     with pytest.raises(EmbeddingError, match=told):
         crop(noise(), regions, SMALL)
 
@@ -296,12 +296,12 @@ class TestEncoder:
             (lambda b: colors(b)[:1], "one row a detection"),
         ],
     )
-    def test_what_gives_no_vectors_is_told_before_the_video(self, encode, told):
+    def test_outputs_other_than_vectors_are_refused_at_construction(self, encode, told):
         with pytest.raises(EmbeddingError, match=told):
             CropEmbedder(encode, SMALL, name="strange")
 
-    def test_another_dimension_than_declared_is_told(self):
-        with pytest.raises(EmbeddingError, match="colors should give 512 numbers a crop, gave 12"):
+    def test_another_dimension_than_declared_is_refused(self):
+        with pytest.raises(EmbeddingError, match="colors must give vectors of dimension 512, got 12"):
             CropEmbedder(colors, SMALL, name="colors", dim=512)
 
     def test_a_vector_a_crop_may_have_sides_of_one(self):

@@ -16,7 +16,7 @@ def net(name="yolo11n.yaml"):
     return (RTDETR if name.startswith("rtdetr") else YOLO)(name).model.eval()
 
 
-def picture(height=240, width=320):
+def sample_image(height=240, width=320):
     return np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
 
 
@@ -32,10 +32,10 @@ class TestDetector:
         assert np.linalg.norm(np.concatenate(rows), axis=1) == pytest.approx(1, abs=1e-5)
 
     @pytest.mark.parametrize("stretched", [False, True])
-    def test_boxes_are_where_the_picture_lies_in_the_input(self, stretched):
+    def test_boxes_are_where_the_image_lies_in_the_input(self, stretched):
         taps = DetectorFeatures(detector := net(), lambda: True, stretched=stretched)
         pixels, top = torch.zeros(1, 3, 320, 320), 0 if stretched else 80
-        pixels[:, :, top : top + 40] = 1  # of a picture twice as wide as high: its upper edge
+        pixels[:, :, top : top + 40] = 1  # of an image twice as wide as high: its upper edge
         detector(pixels)
         boxes = np.array([[10, 0, 300, 38], [340, 0, 630, 38], [10, 200, 300, 238]], np.float32)
         one, other, below = taps([boxes], [(320, 640)])[0]
@@ -49,7 +49,7 @@ class TestDetector:
             detector.model[0].conv.weight[0, 0, 0, 0] += 1
         assert DetectorFeatures(detector, lambda: True).fingerprint != first
 
-    def test_rows_depend_on_their_own_picture_and_box_only(self):
+    def test_rows_depend_on_their_own_image_and_box_only(self):
         taps = DetectorFeatures(detector := net(), lambda: True)
         batch = torch.rand(2, 3, 320, 320)
         detector(batch)
@@ -57,7 +57,7 @@ class TestDetector:
         detector(batch[1:])
         assert taps([BOXES[1:2]], [(320, 320)])[0] == pytest.approx(together[1:2], abs=1e-4)
 
-    def test_no_boxes_in_one_picture_of_a_batch(self):
+    def test_no_boxes_in_one_image_of_a_batch(self):
         taps = DetectorFeatures(detector := net(), lambda: True)
         detector(torch.rand(2, 3, 320, 320))
         assert [len(r) for r in taps([BOXES[:0], BOXES], [(320, 320)] * 2)] == [0, 3]
@@ -106,9 +106,9 @@ class TestDetector:
 
     def test_colors_are_told_apart_where_they_are(self):
         def dressed(upper, lower):
-            picture = torch.zeros(1, 3, 320, 320)
-            picture[0, :, :125], picture[0, :, 125:] = torch.tensor([upper, lower])[:, :, None, None]
-            return torch.cat(colors(picture, Boxes([BOXES[1:2]], picture.device)), dim=1)[0]
+            image = torch.zeros(1, 3, 320, 320)
+            image[0, :, :125], image[0, :, 125:] = torch.tensor([upper, lower])[:, :, None, None]
+            return torch.cat(colors(image, Boxes([BOXES[1:2]], image.device)), dim=1)[0]
 
         red, blue = (0.8, 0.1, 0.1), (0.1, 0.1, 0.8)
         one, same, turned = dressed(red, blue), dressed((0.79, 0.11, 0.1), blue), dressed(blue, red)
@@ -124,7 +124,7 @@ class TestDetector:
             assert mean.shape == deviation.shape == (1, 12)
             assert bool((deviation.view(3, 4)[:, :2] > 2 * deviation.view(3, 4)[:, 2:]).all()) is spread
 
-    def test_nothing_is_kept_of_a_forward_pass_that_does_not_count(self):
+    def test_an_inactive_forward_pass_is_not_kept(self):
         taps = DetectorFeatures(detector := net(), lambda: False)
         detector(torch.rand(1, 3, 64, 64))
         assert not taps._maps
@@ -137,7 +137,7 @@ class TestDetector:
             detector(batch)
         return taps([BOXES], [tuple(batch.shape[2:])])[0]
 
-    def test_removed_taps_see_nothing(self):
+    def test_removed_hooks_keep_nothing(self):
         taps = DetectorFeatures(detector := net(), lambda: True)
         taps.remove()
         detector(torch.rand(1, 3, 64, 64))
@@ -261,11 +261,11 @@ class TestCustom:
         [
             ("no_such_package:make", "no_such_package:make can't be imported"),
             (f"{__name__}:make", "can't be imported.*make"),
-            (f"{__name__}:BOXES", "is no function"),
-            (f"{__name__}:broken", "made no embedder.*'no embedder'"),
+            (f"{__name__}:BOXES", "must be a callable that returns an embedder"),
+            (f"{__name__}:broken", "must return an embedder.*'no embedder'"),
         ],
     )
-    def test_what_is_wrong_with_it_is_told(self, model, told):
+    def test_errors_of_a_factory_are_named(self, model, told):
         with pytest.raises(ConfigError, match=told):
             build_embedder(model, "", "cpu")
 
@@ -317,24 +317,26 @@ def expected_rows(image, xyxy, preprocessing):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 class TestExported:
     def test_torchscript_runs_in_the_host_s_backend(self, tmp_path):
-        rows = build_embedder(str(script(tmp_path)), "", "cpu", CropOptions(64, 32, "imagenet"))(picture(), BOXES)
-        np.testing.assert_allclose(rows, expected_rows(picture(), BOXES, Preprocessing(height=64, width=32)), atol=1e-4)
+        rows = build_embedder(str(script(tmp_path)), "", "cpu", CropOptions(64, 32, "imagenet"))(sample_image(), BOXES)
+        np.testing.assert_allclose(
+            rows, expected_rows(sample_image(), BOXES, Preprocessing(height=64, width=32)), atol=1e-4
+        )
 
     @pytest.mark.parametrize(
         ("options", "told"),
         [(CropOptions(), "set crop_height and crop_width"), (CropOptions(64, 32), "set normalize to imagenet or unit")],
     )
-    def test_nothing_is_guessed_of_what_the_model_does_not_say(self, tmp_path, options, told):
+    def test_missing_preprocessing_is_refused(self, tmp_path, options, told):
         with pytest.raises(ConfigError, match=told):
             build_embedder(str(script(tmp_path)), "", "cpu", options)
 
     @pytest.mark.parametrize("kind", ["scores", "map"])
-    def test_what_gives_no_vectors_is_refused(self, tmp_path, kind):
+    def test_outputs_other_than_vectors_are_refused(self, tmp_path, kind):
         with pytest.raises(EmbeddingError, match={"scores": "6 class scores", "map": "a map of the shape"}[kind]):
             build_embedder(str(script(tmp_path, kind)), "", "cpu", CropOptions(64, 32, "unit"))
 
     @pytest.mark.parametrize("name", ["nowhere.onnx", "nowhere_openvino_model/x.xml", "nowhere.engine"])
-    def test_a_missing_file_is_told(self, name):
+    def test_a_missing_file_is_named(self, name):
         with pytest.raises(ConfigError, match=f"{name} is neither a file nor a folder"):
             build_embedder(name, "", "cpu")
 
@@ -346,7 +348,7 @@ class TestExported:
             ("yolo26n-reid.onnx", "onnxruntime", "onnx"),
         ],
     )
-    def test_a_missing_runtime_is_told_with_its_extra(self, tmp_path, monkeypatch, file, package, extra):
+    def test_a_missing_runtime_is_named_with_its_extra(self, tmp_path, monkeypatch, file, package, extra):
         from ultralytics_reid.embedders import encoder
 
         (tmp_path / file).write_bytes(b"")
@@ -367,7 +369,7 @@ class TestExported:
         (tmp_path / weights).write_bytes(b"others")
         assert _name({}, tmp_path / model) != first
 
-    def test_a_pt_that_the_host_can_not_load_is_told(self, tmp_path):
+    def test_a_pt_file_that_the_host_cannot_load_is_named(self, tmp_path):
         (tmp_path / "weights.pt").write_bytes(b"not weights")
         with pytest.raises(ConfigError, match=r"weights\.pt can't be loaded by Ultralytics' ReID loader"):
             build_embedder(str(tmp_path / "weights.pt"), "", "cpu")
@@ -379,7 +381,9 @@ class TestExported:
         embedder = build_embedder(str(onnx_file(tmp_path, size=size)), "", "cpu", options)
         boxes = np.concatenate([BOXES, BOXES + 7, BOXES[:1] * np.nan]).astype(np.float32)
         unit = Preprocessing(height=64, width=32, mean=(0.0,) * 3, std=(1.0,) * 3)
-        np.testing.assert_allclose(embedder(picture(), boxes), expected_rows(picture(), boxes, unit), atol=1e-5)
+        np.testing.assert_allclose(
+            embedder(sample_image(), boxes), expected_rows(sample_image(), boxes, unit), atol=1e-5
+        )
 
     @pytest.mark.extras
     def test_what_ultralytics_exported_is_known_by_its_metadata(self, tmp_path):
@@ -387,7 +391,7 @@ class TestExported:
         assert build_embedder(str(path), "", "cpu").fingerprint.endswith("/64x32-unit/6")
 
     @pytest.mark.extras
-    def test_onnx_that_is_none_is_told(self, tmp_path):
+    def test_an_invalid_onnx_file_is_named(self, tmp_path):
         pytest.importorskip("onnxruntime")
         (tmp_path / "m.onnx").write_bytes(b"nonsense")
         with pytest.raises(ConfigError, match="can't be read as ONNX"):
@@ -399,8 +403,8 @@ class TestExported:
             build_embedder(str(onnx_file(tmp_path, "two")), "", "cpu", UNIT)
 
     @pytest.mark.extras
-    def test_a_size_that_the_model_can_not_take_is_told(self, tmp_path):
-        with pytest.raises(ConfigError, match="takes crops of height 64, and crop_height is 128"):
+    def test_a_size_other_than_the_model_s_is_refused(self, tmp_path):
+        with pytest.raises(ConfigError, match="takes crops of height 64, but crop_height is 128"):
             build_embedder(str(onnx_file(tmp_path)), "", "cpu", CropOptions(128, 32, "unit"))
 
     @pytest.mark.extras
@@ -412,15 +416,15 @@ class TestExported:
         unit = Preprocessing(height=64, width=32, mean=(0.0,) * 3, std=(1.0,) * 3)
         boxes = np.concatenate([BOXES, BOXES + 7, BOXES + 9]).astype(np.float32)
         for path in (tmp_path, tmp_path / "model.xml"):
-            rows = build_embedder(str(path), "", "cpu", UNIT)(picture(), boxes)
-            np.testing.assert_allclose(rows, expected_rows(picture(), boxes, unit), atol=1e-5)
+            rows = build_embedder(str(path), "", "cpu", UNIT)(sample_image(), boxes)
+            np.testing.assert_allclose(rows, expected_rows(sample_image(), boxes, unit), atol=1e-5)
 
-    def test_the_host_s_loader_is_asked_only_about_regions_that_show_something(self, shared):
+    def test_the_host_s_loader_gets_usable_regions_only(self, shared):
         embedder = build_embedder(str(shared("models/yolo11n.pt")), "", "cpu")
         bad = np.array([[np.nan] * 4, [400, 300, 500, 400], [5, 5, 5, 9]], np.float32)
-        rows = embedder(picture(), np.concatenate([BOXES, bad]))
+        rows = embedder(sample_image(), np.concatenate([BOXES, bad]))
         assert rows.any(axis=1).tolist() == [True] * 3 + [False] * 3
-        assert not embedder(picture(), bad).any()
+        assert not embedder(sample_image(), bad).any()
         assert embedder.fingerprint.startswith("yolo11n.pt:")
 
 
@@ -444,13 +448,13 @@ class TestTorchReID:
 
     def test_no_boxes(self, shared):
         embed = build_embedder("osnet_x0_25", str(shared("models/osnet_x0_25_msmt17.pth")), "cpu")
-        assert len(embed(picture(), BOXES[:0])) == 0
+        assert len(embed(sample_image(), BOXES[:0])) == 0
 
     def test_weights_of_another_architecture_are_refused(self, shared):
         with pytest.raises(ConfigError, match="do not fit osnet_x1_0"):
             build_embedder("osnet_x1_0", str(shared("models/osnet_x0_25_msmt17.pth")), "cpu")
 
-    def test_a_download_that_fails_is_told(self, monkeypatch):
+    def test_a_failed_download_is_named(self, monkeypatch):
         import gdown
 
         def offline(*_, **__):
@@ -459,7 +463,7 @@ class TestTorchReID:
         monkeypatch.setattr(gdown, "download", offline)
         monkeypatch.setenv("TORCH_HOME", "nowhere")
         monkeypatch.setattr("os.makedirs", lambda path: None)
-        with pytest.raises(ConfigError, match=r"osnet_x0_25 without weights is torchreid's download.*no network"):
+        with pytest.raises(ConfigError, match=r"osnet_x0_25 without weights needs torchreid's download.*no network"):
             build_embedder("osnet_x0_25", "", "cpu")
 
     def test_a_file_that_is_no_state_dict_is_refused(self, tmp_path):
@@ -467,10 +471,10 @@ class TestTorchReID:
         with pytest.raises(ConfigError, match="can't be read"):
             build_embedder("osnet_x0_25", str(tmp_path / "w.pth"), "cpu")
 
-    def test_missing_weights_are_told(self):
+    def test_missing_weights_are_named(self):
         with pytest.raises(ConfigError, match=r"nowhere\.pth is not a file"):
             build_embedder("osnet_x0_25", "nowhere.pth", "cpu")
 
-    def test_an_unknown_architecture_is_told(self):
+    def test_an_unknown_architecture_is_named(self):
         with pytest.raises(ConfigError, match="osnet_x9 is neither"):
             build_embedder("osnet_x9", "", "cpu")

@@ -15,7 +15,7 @@ pytestmark = [
 BOXES = np.array([[10, 20, 60, 150], [100, 50, 160, 200], [-30, -30, 20, 60], [5, 5, 5, 9]], np.float32)
 
 
-def picture():
+def sample_image():
     return np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)
 
 
@@ -35,11 +35,11 @@ def test_an_export_gives_pytorch_s_rows_under_pytorch_s_fingerprint(tmp_path, we
     arguments = ["--model", "osnet_x0_25", "--weights", weights, "--format", kind, "--out", str(tmp_path / "out")]
     assert main(["export", *arguments]) == 0
     (made,) = (tmp_path / "out").iterdir()
-    assert f"{made}: cosine to PyTorch on 32 made-up crops: lowest 1.0" in capsys.readouterr().out
+    assert f"{made}: cosine to PyTorch on 32 synthetic crops: lowest 1.0" in capsys.readouterr().out
     assert family_of(str(made)) == "reid"
     ours, original = build_embedder(str(made), "", "cpu"), build_embedder("osnet_x0_25", weights, "cpu")
     assert ours.fingerprint == original.fingerprint
-    np.testing.assert_allclose(ours(picture(), BOXES), original(picture(), BOXES), atol=1e-3)
+    np.testing.assert_allclose(ours(sample_image(), BOXES), original(sample_image(), BOXES), atol=1e-3)
 
 
 def test_sixteen_bits_are_another_embedder(tmp_path, weights):
@@ -49,7 +49,7 @@ def test_sixteen_bits_are_another_embedder(tmp_path, weights):
     assert ":fp16/" in build_embedder(str(made.path), "", "cpu").fingerprint
 
 
-def test_one_that_is_too_far_off_leaves_what_was_there(tmp_path, weights, monkeypatch):
+def test_a_failed_comparison_keeps_the_old_file(tmp_path, weights, monkeypatch):
     (tmp_path / "osnet_x0_25_msmt17_reid.onnx").write_text("an older one")
     monkeypatch.setitem(exporting.MIN_COSINE, "fp32", 1.1)
     with pytest.raises(EmbeddingError, match=r"too far from PyTorch: lowest cosine 1\.0000 on 32 crops"):
@@ -63,12 +63,12 @@ def test_crops_of_a_folder_are_compared_on(tmp_path, weights):
 
     (tmp_path / "crops").mkdir()
     for n in range(3):
-        cv2.imwrite(str(tmp_path / "crops" / f"{n}.png"), picture()[n * 50 : n * 50 + 90, :60])
+        cv2.imwrite(str(tmp_path / "crops" / f"{n}.png"), sample_image()[n * 50 : n * 50 + 90, :60])
     made = exporting.export("osnet_x0_25", weights, crops=tmp_path / "crops", out=tmp_path / "out")
     assert (made.crops, made.real) == (3, True)
 
 
-def test_what_is_missing_is_told(tmp_path, weights, monkeypatch, capsys):
+def test_missing_crops_and_packages_are_named(tmp_path, weights, monkeypatch, capsys):
     for crops in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(ConfigError, match=r"crops: "):
             exporting.export("osnet_x0_25", weights, crops=crops, out=tmp_path)

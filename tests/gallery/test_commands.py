@@ -1,4 +1,4 @@
-"""The gallery on the command line: what is printed, written and deleted, and what isn't."""
+"""Gallery commands: output, files and deletions."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.cli import main
 from ultralytics_reid.errors import GalleryError, GalleryMissing
 from ultralytics_reid.evaluation.markdown import table
-from ultralytics_reid.gallery.commands import tables as printing
-from ultralytics_reid.gallery.commands import terminal as longwork
+from ultralytics_reid.gallery.commands import tables, terminal
 from ultralytics_reid.gallery.commands.arguments import parse_time
-from ultralytics_reid.gallery.commands.parser import VARIABLE, joined
-from ultralytics_reid.gallery.commands.terminal import progress, unbroken
+from ultralytics_reid.gallery.commands.parser import GALLERY_VARIABLE, bind_times
+from ultralytics_reid.gallery.commands.terminal import progress, uninterrupted
 from ultralytics_reid.gallery.image_embedder import image_embedder
 from ultralytics_reid.gallery.records import ENROLLED, Filter, Records, Visit, new_ids
 from ultralytics_reid.gallery.stores import open_store
@@ -61,8 +60,8 @@ class Colors:
         return np.array([colors(image[int(t) : int(b), int(x) : int(r)]) for x, t, r, b in xyxy], np.float32)
 
 
-def colors(picture):
-    return np.concatenate([half.reshape(-1, 3).mean(axis=0) for half in np.array_split(picture, 2)])
+def colors(crop):
+    return np.concatenate([half.reshape(-1, 3).mean(axis=0) for half in np.array_split(crop, 2)])
 
 
 def dressed(color, size=(80, 40)):
@@ -105,11 +104,11 @@ def fill(path, stays=STAYS, recipe=True):
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
-    """In a folder of its own, at a place with a time zone."""
+    """Run in a temporary folder, in the time zone of Berlin."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(GALLERY_VARIABLE, raising=False)
     yield
     monkeypatch.undo()
     time.tzset()
@@ -117,15 +116,15 @@ def _here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
-    """The gallery that all commands are about."""
+    """Path of the filled gallery that commands use by default."""
     fill(tmp_path / "site.db")
-    monkeypatch.setenv(VARIABLE, "site.db")
+    monkeypatch.setenv(GALLERY_VARIABLE, "site.db")
     return tmp_path / "site.db"
 
 
 @pytest.fixture
 def call(capsys):
-    """Runs a command that works; what it printed."""
+    """Run a command that succeeds; returns stdout."""
 
     def run(*arguments):
         code = main([str(a) for a in arguments])
@@ -138,7 +137,7 @@ def call(capsys):
 
 @pytest.fixture
 def refused(capsys):
-    """Runs a command that doesn't; why."""
+    """Run a command that fails; returns stderr."""
 
     def run(*arguments):
         assert main([str(a) for a in arguments]) == 1
@@ -152,8 +151,8 @@ def refused(capsys):
 
 
 @pytest.fixture
-def terminal(monkeypatch):
-    """Somebody at a terminal, who answers."""
+def confirm(monkeypatch):
+    """Make stdin a terminal with an answer."""
 
     def answering(answer):
         monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
@@ -173,7 +172,7 @@ def column(text, head):
     return [row[head] for row in rows(text)]
 
 
-def picture(name, color):
+def write_image(name, color):
     cv2.imwrite(name, dressed(color))
     return name
 
@@ -258,13 +257,13 @@ class TestTimes:
         assert str(told.value).endswith(f"-2h, -3d, -1w; got {text!r}")
 
     def test_ago_is_no_option_to_the_parser(self):
-        assert joined(["list", "--from", "-2h", "--to", "-30m", "-k", "-2"])[1:3] == ["--from=-2h", "--to=-30m"]
-        assert joined(["--from", "--json"]) == ["--from", "--json"]
+        assert bind_times(["list", "--from", "-2h", "--to", "-30m", "-k", "-2"])[1:3] == ["--from=-2h", "--to=-30m"]
+        assert bind_times(["--from", "--json"]) == ["--from", "--json"]
 
 
 class TestSearch:
-    def test_the_most_alike_come_first_one_row_a_visit(self, site, call):
-        found = rows(call("search", "--image", picture("red.png", RED)))
+    def test_results_are_ranked_by_similarity_one_row_per_visit(self, site, call):
+        found = rows(call("search", "--image", write_image("red.png", RED)))
         assert [row["rank"] for row in found] == ["1", "2", "3", "4", "5"]
         assert [row["identity"] for row in found][:2] == ["1", "1"]
         assert [row["name"] for row in found][:3] == ["Ada", "Ada", ""]
@@ -275,7 +274,7 @@ class TestSearch:
         assert re.fullmatch(r"2026-11-26 09:0\d:\d\d UTC\+01:00", found[0]["time"])
 
     def test_filters(self, site, call):
-        red = picture("red.png", RED)
+        red = write_image("red.png", RED)
         assert column(call("search", "--image", red, "--cameras", "yard"), "identity") == ["1", "3"]
         assert set(column(call("search", "--image", red, "--from", "2026-11-26T09:30"), "identity")) == {"3"}
         assert set(column(call("search", "--image", red, "--to", MORNING + 200), "identity")) == {"1", "2"}
@@ -290,53 +289,51 @@ class TestSearch:
         assert set(column(call("list", "--to", "-10m"), "identity")) == {"1", "2"}
 
     @pytest.mark.parametrize("query", [("--identity", "1"), ("--name", "Ada")])
-    def test_by_somebody_finds_others(self, site, call, query):
+    def test_search_by_identity_finds_other_identities(self, site, call, query):
         assert set(column(call("search", *query), "identity")) == {"2", "3"}
 
     def test_distances(self, site, call, capsys):
-        out = call("search", "--image", picture("red.png", RED), "--by", "euclidean")
+        out = call("search", "--image", write_image("red.png", RED), "--by", "euclidean")
         far = [float(d) for d in column(out, "distance")]
         assert far == sorted(far)
         assert far[0] < 0.2
 
-    def test_where_likeness_can_not_be_judged_it_says_so_once(self, tmp_path, capsys):
+    def test_uncalibrated_search_prints_one_note(self, tmp_path, capsys):
         fill("new.db", recipe=False)
         assert main(["search", "--gallery", "new.db", "--identity", "1"]) == 0
         told = capsys.readouterr()
         assert set(column(told.out, "probability")) == {"-"}
-        assert (
-            told.err
-            == "there are no probabilities: too little has been seen yet, or since a deletion, to judge likeness\n"
-        )
+        note = "no probabilities: too few observations yet, or since a deletion, to calibrate similarity\n"
+        assert told.err == note
         assert main(["search", "--gallery", "new.db", "--identity", "1", "--by", "cosine", "--sheet"]) == 0
-        assert "plain vectors aren't calibrated" in capsys.readouterr().err
+        assert "plain vectors are not calibrated" in capsys.readouterr().err
         assert is_png("search.png")
 
     def test_json(self, site, call):
         found = json.loads(
-            call("search", "--image", picture("red.png", RED), "--weights=w.pth", "--json", "--by=cosine")
+            call("search", "--image", write_image("red.png", RED), "--weights=w.pth", "--json", "--by=cosine")
         )
         assert found[0] | {"identity_id": 1, "name": "Ada", "rank": 1, "probability": None} == found[0]
         assert datetime.fromisoformat(found[0]["time"]).timestamp() >= MORNING
 
     def test_a_sheet(self, site, call, capsys):
-        assert main(["search", "--image", picture("red.png", RED), "--sheet", "found.png"]) == 0
+        assert main(["search", "--image", write_image("red.png", RED), "--sheet", "found.png"]) == 0
         assert capsys.readouterr().err == "wrote found.png\n"
         with Image.open("found.png") as sheet:
             pixels = np.asarray(sheet.convert("RGB")).astype(int)
         for color in (RED, GREEN, BLUE):
             assert (np.abs(pixels - color[::-1]).max(axis=2) < 8).sum() > 3000
 
-    def test_a_picture_that_is_there_is_not_overwritten(self, site, call, refused, tmp_path):
+    def test_an_existing_image_is_not_overwritten(self, site, call, refused, tmp_path):
         (tmp_path / "search.png").write_text("a holiday")
-        red = picture("red.png", RED)
-        assert "search.png is there already" in refused("search", "--image", red, "--sheet")
+        red = write_image("red.png", RED)
+        assert "search.png already exists" in refused("search", "--image", red, "--sheet")
         assert (tmp_path / "search.png").read_text() == "a holiday"
         call("search", "--image", red, "--sheet", "--overwrite")
         assert is_png("search.png")
 
     def test_where_it_was_taken_must_be_a_camera(self, site, call, refused):
-        red = picture("red.png", RED)
+        red = write_image("red.png", RED)
         assert column(call("search", "--image", red, "--seen-on", "door"), "identity")[0] == "1"
         assert "no camera 'dor'" in refused("search", "--image", red, "--seen-on", "dor")
 
@@ -352,11 +349,11 @@ class TestSearch:
             ("-k 0", "k must be in [1, 1000], got 0"),
             ("--model no_such:thing", "no_such:thing can't be imported"),
             ("--image nowhere.png", "there is no file nowhere.png"),
-            ("--sheet found.gif", "found.gif can't be written: its name must end in .png"),
+            ("--sheet found.gif", "found.gif can't be written: the suffix must be .png"),
         ],
     )
-    def test_what_is_wrong_is_told(self, site, arguments, why, capsys):
-        assert main(["search", "--image", picture("red.png", RED), *arguments.split()]) == 1
+    def test_invalid_options_are_named(self, site, arguments, why, capsys):
+        assert main(["search", "--image", write_image("red.png", RED), *arguments.split()]) == 1
         assert why in capsys.readouterr().err
 
     @pytest.mark.parametrize(
@@ -365,21 +362,23 @@ class TestSearch:
             ("--identity=9", "there is no identity 9 in the gallery"),
             ("--identity=Ada", "(for names: --name), got 'Ada'"),
             ("--identity=99999999999999999999", "must be whole numbers in [1, 16777215]"),
-            ("--name=Bob", "nobody is called 'Bob'; there are: Ada"),
+            ("--name=Bob", "no identity is named 'Bob'; there are: Ada"),
         ],
     )
-    def test_who_is_not_there(self, site, query, why, refused):
+    def test_unknown_identities_are_named(self, site, query, why, refused):
         assert why in refused("search", query)
 
-    def test_other_embedder_s_pictures_are_refused(self, site, refused):
-        assert "they can't be compared" in refused("search", "--image", picture("a.png", RED), "--model", f"{MODEL}2")
+    def test_images_of_another_embedder_are_refused(self, site, refused):
+        assert "they can't be compared" in refused(
+            "search", "--image", write_image("a.png", RED), "--model", f"{MODEL}2"
+        )
 
 
 class Colors2(Colors):
     fingerprint = "other colors"
 
 
-class TestWho:
+class TestIdentities:
     def test_list(self, site, call):
         ada, *others = rows(call("list"))
         assert ada == {
@@ -395,7 +394,7 @@ class TestWho:
         assert column(call("list", "--cameras", "yard"), "identity") == ["1", "3"]
         assert column(call("list", "--identity", "2,3", "--name", "Ada"), "identity") == ["1", "2", "3"]
         assert json.loads(call("list", "--json"))[0]["cameras"] == ["door", "yard"]
-        assert call("list", "--to", "2026-11-25") == "nobody\n"
+        assert call("list", "--to", "2026-11-25") == "no identities\n"
 
     def test_visits_have_the_ids_that_split_takes(self, site, call):
         found = rows(call("visits", "--identity", "3"))
@@ -403,7 +402,7 @@ class TestWho:
             ("4", "yard", "40.0 s"),
             ("5", "door", "10.0 s"),
         ]
-        assert "identity 4's now" in call("split", "3", found[1]["visit"])
+        assert "to identity 4" in call("split", "3", found[1]["visit"])
         assert column(call("visits", "--identity", "4"), "visit") == ["5"]
         assert [v["name"] for v in json.loads(call("visits", "--json"))] == ["Ada", "Ada", "", "", ""]
 
@@ -412,9 +411,9 @@ class TestWho:
         assert call("merge", "Ada", "Bob", "2") == "3, 2 became 1 Ada\n"
         assert column(call("list"), "visits") == ["5"]
         assert call("rename", "Ada", "") == "identity 1 has no name now\n"
-        assert call("list", "--named") == "nobody\n"
+        assert call("list", "--named") == "no identities\n"
 
-    def test_who_was_seen_at_once_is_merged_by_force_only(self, site, call, refused):
+    def test_identities_visible_at_once_are_merged_by_force_only(self, site, call, refused):
         with Gallery(site) as gallery:
             gallery.store.upsert(Records.joined([], 6), [Visit(9, 2, "door", 0, MORNING + 5, MORNING + 10)])
         assert "on 'door' at the same time" in refused("merge", "1", "2")
@@ -427,13 +426,13 @@ class TestWho:
         [
             ("rename 7 Bob", "there is no identity 7"),
             ("rename 2 Ada", "identity 1 is called 'Ada' already"),
-            ("merge Ada Eve", "nobody is called 'Eve'"),
+            ("merge Ada Eve", "no identity is named 'Eve'"),
             ("split 1 1 2", "choose some of them, but not all"),
             ("split 1 4", "choose some of them"),
             ("split 1 first", "visits must be whole numbers"),
         ],
     )
-    def test_what_can_not_be_done_changes_nothing(self, site, arguments, why, call, refused):
+    def test_a_failed_command_changes_nothing(self, site, arguments, why, call, refused):
         before = call("visits")
         assert why in refused(*arguments.split())
         assert call("visits") == before
@@ -442,21 +441,21 @@ class TestWho:
 class TestEnrol:
     def test_files_and_folders(self, tmp_path, call):
         (tmp_path / "more").mkdir()
-        (tmp_path / "more" / "notes.txt").write_text("no picture")
-        paths = [picture("a.png", RED), picture("b.jpg", RED), "more"]
-        picture("more/c.PNG", RED)
+        (tmp_path / "more" / "notes.txt").write_text("no image")
+        paths = [write_image("a.png", RED), write_image("b.jpg", RED), "more"]
+        write_image("more/c.PNG", RED)
         told = call("enrol", "--gallery", "new.db", "--name", "cat_A", "--class", "15", "--model", MODEL, *paths)
-        assert told == "cat_A is identity 1: 3 pictures enrolled\n"
+        assert told == "cat_A is identity 1: 3 images enrolled\n"
         (cat,) = rows(call("list", "--gallery", "new.db"))
         assert (cat["name"], cat["class"], cat["visits"], cat["cameras"]) == ("cat_A", "15", "0", "(enrolled)")
 
-    def test_who_is_there_gets_more_and_is_found(self, site, call):
-        assert call("enrol", "--name", "Ada", picture("a.png", YELLOW)) == "Ada is identity 1: 1 picture enrolled\n"
+    def test_enrolling_a_known_name_adds_images(self, site, call):
+        assert call("enrol", "--name", "Ada", write_image("a.png", YELLOW)) == "Ada is identity 1: 1 image enrolled\n"
         asked = ("search", "--image", "a.png", "--cameras", "(enrolled)")
         assert [(row["name"], row["camera"]) for row in rows(call(*asked))] == [("Ada", "(enrolled)")]
 
-    def test_a_new_gallery_needs_to_know_what_for(self, tmp_path, refused):
-        told = refused("enrol", "--gallery", "new.db", "--name", "x", picture("a.png", RED))
+    def test_a_new_gallery_needs_an_embedding_model(self, tmp_path, refused):
+        told = refused("enrol", "--gallery", "new.db", "--name", "x", write_image("a.png", RED))
         assert "there is no gallery at" in told
         assert "--model or --detector" in told
         assert not (tmp_path / "new.db").exists()
@@ -465,31 +464,31 @@ class TestEnrol:
         ("arguments", "why"),
         [
             ("--name x a.png nowhere.png", "there is no file nowhere.png"),
-            ("--name x a.png words.png", "words.png is no picture"),
-            ("--name x empty", "there are no pictures in the folder empty"),
-            ("--name= a.png", "takes a name and a picture"),
+            ("--name x a.png words.png", "words.png is no readable image"),
+            ("--name x empty", "there are no images in the folder empty"),
+            ("--name= a.png", "got '' and 1"),
             ("--name x --class -1 a.png", "--class must be 0 or more, got -1"),
-            ("--name x a.png black.png", "picture 2 shows nothing to go by"),
+            ("--name x a.png black.png", "2 shows nothing"),
         ],
     )
-    def test_one_that_can_not_be_used_is_named_and_none_is_enrolled(self, tmp_path, arguments, why, refused):
-        picture("a.png", RED)
-        picture("black.png", (0, 0, 0))
-        (tmp_path / "words.png").write_text("no picture")
+    def test_an_unusable_image_is_named_and_none_is_enrolled(self, tmp_path, arguments, why, refused):
+        write_image("a.png", RED)
+        write_image("black.png", (0, 0, 0))
+        (tmp_path / "words.png").write_text("no image")
         (tmp_path / "empty").mkdir()
         assert why in refused("enrol", "--gallery", "new.db", "--model", MODEL, *arguments.split())
         assert not (tmp_path / "new.db").exists()
 
     def test_a_detector_that_is_none(self, refused, tmp_path):
         (tmp_path / "words.pt").write_text("no model")
-        asked = ("enrol", "--gallery", "new.db", "--name", "x", "--detector", "words.pt", picture("a.png", RED))
+        asked = ("enrol", "--gallery", "new.db", "--name", "x", "--detector", "words.pt", write_image("a.png", RED))
         assert "the detector words.pt is not a YOLO model" in refused(*asked)
 
 
 class TestDetector:
-    """Pictures by the features of a detector, which are those of the tracker that uses it."""
+    """Images embedded by a detector, as by the tracker that uses it."""
 
-    def test_pictures_can_be_compared_with_what_a_tracker_saw(self, tmp_path, call):
+    def test_images_can_be_compared_with_what_a_tracker_saw(self, tmp_path, call):
         import torch
         from ultralytics import YOLO
 
@@ -500,7 +499,7 @@ class TestDetector:
         tracks = YOLO("net.pt")
         tracks.predict(dressed(RED), verbose=False)
         by = DetectorFeatures(tracks.predictor.model.model, lambda: True).fingerprint
-        call("enrol", "--gallery", "new.db", "--name", "Ada", "--detector", "net.pt", picture("a.png", RED))
+        call("enrol", "--gallery", "new.db", "--name", "Ada", "--detector", "net.pt", write_image("a.png", RED))
         store = open_store("new.db", None, by)
         assert store.count() == 1
         store.close()
@@ -529,23 +528,23 @@ class TestDelete:
         with Gallery(site) as gallery:
             return sorted(v.id for v in gallery.visits()), gallery.store.count()
 
-    def test_nothing_without_being_sure(self, site, capsys):
+    def test_deletion_without_confirmation_is_refused(self, site, capsys):
         before = self.there(site)
         assert main(["delete", "--name", "Ada"]) == 1
         told = capsys.readouterr()
         assert "8 sightings and 2 visits, 2026-11-26 09:00:00 – 09:01:30" in told.out
-        assert "who: 1 Ada\nwhere: door, yard\n" in told.out
-        assert "nothing was deleted: there is nobody to ask; --yes deletes without asking" in told.err
+        assert "identities: 1 Ada\ncameras: door, yard\n" in told.out
+        assert "nothing was deleted: stdin is no terminal to ask; --yes deletes without asking" in told.err
         assert self.there(site) == before
 
     def test_with_yes(self, site, call):
         assert call("delete", "--name", "Ada", "--yes") == "deleted 8 sightings and 2 visits\n"
         assert self.there(site) == ([3, 4, 5], 12)
-        assert call("list", "--named") == "nobody\n"
+        assert call("list", "--named") == "no identities\n"
 
     @pytest.mark.parametrize(("answer", "left"), [("y", [3, 4, 5]), ("YES", [3, 4, 5]), ("", None), ("n", None)])
-    def test_it_asks_at_a_terminal(self, site, terminal, answer, left):
-        terminal(answer)
+    def test_deletion_asks_for_confirmation_on_a_terminal(self, site, confirm, answer, left):
+        confirm(answer)
         assert main(["delete", "--name", "Ada"]) == (0 if left else 1)
         assert self.there(site)[0] == (left or [1, 2, 3, 4, 5])
 
@@ -560,24 +559,24 @@ class TestDelete:
             ("--classes 0", []),
         ],
     )
-    def test_what_lies_in_all_that_is_said(self, site, call, arguments, left):
+    def test_deletion_applies_all_filters(self, site, call, arguments, left):
         call("delete", *arguments.split(), "--yes")
         assert self.there(site)[0] == left
 
-    def test_what_reaches_beyond_is_shortened_and_said_to_be(self, site, capsys):
+    def test_visits_reaching_beyond_the_period_are_shortened(self, site, capsys):
         assert main(["delete", "--identity", "2", "--from", str(MORNING + 107)]) == 1
         assert "shortened: 1 visit reaching beyond that time" in capsys.readouterr().out
         assert main(["delete", "--identity", "2", "--from", str(MORNING + 107), "--yes"]) == 0
         assert self.there(site) == ([1, 2, 3, 4, 5], 18)
 
-    def test_not_everything(self, site, refused):
-        assert "say what to delete" in refused("delete", "--yes")
+    def test_deletion_without_filter_is_refused(self, site, refused):
+        assert "delete needs a filter" in refused("delete", "--yes")
         assert self.there(site)[1] == 20
 
-    def test_nor_for_a_typo(self, site, call, refused):
+    def test_deletion_with_unknown_names_is_refused(self, site, call, refused):
         assert "no camera 'dor'" in refused("delete", "--cameras", "dor", "--yes")
         assert "there is no identity 9" in refused("delete", "--identity", "9", "--yes")
-        assert call("delete", "--classes", "3", "--yes") == "there is nothing of that kind\n"
+        assert call("delete", "--classes", "3", "--yes") == "nothing matches\n"
         assert self.there(site)[1] == 20
 
     def test_prune(self, site, call, refused, monkeypatch):
@@ -603,7 +602,7 @@ class TestDelete:
             assert there.store.names() == {}
 
 
-class TestLookingBack:
+class TestAnalysis:
     def test_journeys(self, site, call):
         told = call("journeys", "--within", "600")
         stays, dwells, moves = told.split("\n\n")
@@ -621,7 +620,7 @@ class TestLookingBack:
         }
         assert len(call("journeys", "--within", "5").split("\n\n")) == 2
         assert column(call("journeys", "--name", "Ada", "--cameras", "yard"), "camera") == ["yard"]
-        assert call("journeys", "--to", "2026-11-25") == "nobody was seen\n"
+        assert call("journeys", "--to", "2026-11-25") == "no visits\n"
 
     @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
     def test_journeys_as_a_file(self, site, call, refused, suffix):
@@ -629,7 +628,7 @@ class TestLookingBack:
         read = (pl.read_csv if suffix == ".csv" else pl.read_parquet)(f"stays{suffix}")
         assert read["camera"].to_list() == ["door", "yard", "door", "yard", "door"]
         assert len(read["path"][0]) > 1
-        assert "is there already" in refused("journeys", "--out", f"stays{suffix}")
+        assert "already exists" in refused("journeys", "--out", f"stays{suffix}")
         assert "--overwrite" not in call("journeys", "--out", f"stays{suffix}", "--overwrite")
 
     def test_journeys_join(self, site, call, refused):
@@ -645,27 +644,27 @@ class TestLookingBack:
         assert is_png("heatmap-door.png")
         assert is_png("heatmap-yard.png")
 
-    def test_of_one_camera_on_its_picture(self, site, call, refused, tmp_path):
+    def test_of_one_camera_on_its_image(self, site, call, refused, tmp_path):
         video = cv2.VideoWriter("door.avi", cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
         video.write(dressed((200, 200, 200), (240, 320)))
         video.release()
         cv2.imwrite("door.png", dressed((200, 200, 200), (240, 320)))
-        (tmp_path / "words.txt").write_text("no picture")
+        (tmp_path / "words.txt").write_text("no image")
         for background in ("door.avi", "door.png"):
             asked = ("heatmap", "--camera", "door", "--background", background, "--overwrite")
             assert call(*asked) == "wrote heatmap.png\n"
             with Image.open("heatmap.png") as drawn:
-                assert drawn.width < 1.5 * drawn.height  # as the camera's picture, and not as a wide one
-        assert "neither a picture nor a video" in refused(
+                assert drawn.width < 1.5 * drawn.height  # as the camera's image, and not as a wide one
+        assert "neither a readable image nor a readable video" in refused(
             "heatmap", "--camera", "door", "--background", "words.txt", "--out", "b.png"
         )
-        assert "say which (--camera), of door, yard" in refused("heatmap", "--background", "door.png", "--out", "b.png")
+        assert "needs one --camera, of door, yard" in refused("heatmap", "--background", "door.png", "--out", "b.png")
 
-    def test_ways_of_somebody(self, site, call, refused):
+    def test_trajectories_of_one_identity(self, site, call, refused):
         assert call("heatmap", "--paths", "--name", "Ada", "--camera", "yard") == "wrote paths.png\n"
         assert is_png("paths.png")
-        assert "paths.png is there already" in refused("heatmap", "--paths", "--camera", "yard")
-        assert "nobody was seen" in refused("heatmap", "--identity", "2", "--camera", "yard")
+        assert "paths.png already exists" in refused("heatmap", "--paths", "--camera", "yard")
+        assert "no visits match" in refused("heatmap", "--identity", "2", "--camera", "yard")
         assert "no camera 'yrd'; there are: door, yard" in refused("heatmap", "--camera", "yrd")
 
     def test_cameras_whose_names_are_no_file_names(self, call, tmp_path):
@@ -683,8 +682,8 @@ class TestLookingBack:
 
     def test_stats(self, site, call):
         told = call("stats")
-        assert "identities: 3, 1 of them with a name" in told
-        assert "visits:     5, 5 of them on cameras" in told
+        assert "identities: 3, 1 named" in told
+        assert "visits:     5, 5 on cameras" in told
         assert "seen:       2026-11-26 09:00:00 – 10:01:00 UTC+01:00" in told
         assert f"embeddings: by {MODEL} (fingerprint colors)" in told
         assert {row["camera"]: row["visits"] for row in rows(told)} == {"door": "3", "yard": "2"}
@@ -693,7 +692,7 @@ class TestLookingBack:
     def test_export(self, site, call, refused):
         assert call("export-gallery", "all.csv") == "wrote all.csv with 5 rows\n"
         assert pl.read_csv("all.csv")["identity"].to_list() == [1, 1, 2, 3, 3]
-        assert "is there already" in refused("export-gallery", "all.csv")
+        assert "already exists" in refused("export-gallery", "all.csv")
         assert call("export-gallery", "all.csv", "--overwrite", "--name", "Ada") == "wrote all.csv with 2 rows\n"
         assert call("export-gallery", "some.parquet", "--embeddings", "--cameras", "yard") == (
             "wrote some.parquet with 8 rows\n"
@@ -719,14 +718,14 @@ class TestLookingBack:
         assert {p.name for p in tmp_path.iterdir()} <= {"site.db", "site.db-wal", "site.db-shm"}
 
 
-class TestLongWork:
+class TestTerminal:
     @pytest.fixture
     def shown(self, monkeypatch):
         """Makes stderr, as the test itself has it, a terminal."""
 
         def shown(short):
             monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-            monkeypatch.setattr(longwork, "_SHORT", short)
+            monkeypatch.setattr(terminal, "_BAR_AFTER", short)
 
         return shown
 
@@ -737,7 +736,7 @@ class TestLongWork:
         assert "counting" in told.err
         assert told.out == ""
 
-    def test_none_where_nobody_looks_or_it_is_short(self, shown, capsys):
+    def test_no_bar_without_a_terminal_or_for_short_work(self, shown, capsys):
         assert list(progress(range(5), "counting")) == list(range(5))
         shown(100.0)
         assert list(progress(range(5), "counting")) == list(range(5))
@@ -745,14 +744,14 @@ class TestLongWork:
 
     def test_results_stay_clean(self, site, shown, call):
         shown(0.0)
-        told = call("enrol", "--name", "Eve", *[picture(f"{n}.png", YELLOW) for n in range(40)])
-        assert told == "Eve is identity 4: 40 pictures enrolled\n"
+        told = call("enrol", "--name", "Eve", *[write_image(f"{n}.png", YELLOW) for n in range(40)])
+        assert told == "Eve is identity 4: 40 images enrolled\n"
 
-    def test_ctrl_c_twice_breaks_off(self):
+    def test_ctrl_c_twice_aborts(self):
         before = signal.getsignal(signal.SIGINT)
-        with unbroken("merging"):
+        with uninterrupted("merging"):
             signal.raise_signal(signal.SIGINT)
-            with pytest.raises(GalleryError, match="merging was broken off half-way"):
+            with pytest.raises(GalleryError, match="merging was aborted half-way"):
                 signal.raise_signal(signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) == before
 
@@ -781,7 +780,7 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
 """
         assert self.run(code, *arguments.split()).stderr.split() == []
 
-    def test_who_stops_reading_gets_no_traceback(self, site):
+    def test_a_closed_pipe_gives_no_traceback(self, site):
         code = "import sys; from ultralytics_reid.cli import main; sys.exit(main(['list']))"
         command = [sys.executable, "-c", code]
         reader, writer = os.pipe()
@@ -798,18 +797,18 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
         assert r"\u95e8\u53e3" in done.stdout
 
-    def test_which_gallery_must_be_said(self, capsys):
+    def test_the_gallery_is_a_required_option(self, capsys):
         with pytest.raises(SystemExit) as code:
             main(["list"])
         assert code.value.code == 2
         assert "--gallery" in capsys.readouterr().err
 
-    def test_a_gallery_that_is_not_there(self, refused, tmp_path):
+    def test_a_missing_gallery_is_named(self, refused, tmp_path):
         for command in (
             ["list"],
             ["stats"],
             ["search", "--identity", "1"],
-            ["search", "--image", picture("a.png", RED)],
+            ["search", "--image", write_image("a.png", RED)],
         ):
             assert f"there is no gallery at {tmp_path / 'none.db'}" in refused(*command, "--gallery", "none.db")
         assert "there is no gallery at" in refused(
@@ -830,7 +829,7 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
             pytest.importorskip(driver, reason=f"needs {driver}")
         assert "s3cret" not in refused("list", "--gallery", uri)
 
-    def test_nor_where_there_is_no_gallery_yet(self, monkeypatch):
+    def test_a_password_is_never_shown_without_a_gallery(self, monkeypatch):
         from ultralytics_reid.gallery import gallery
 
         def missing(*_):
@@ -842,8 +841,8 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
         assert "s3cret" not in str(told.value)
 
     def test_columns_stand_below_each_other(self):
-        assert printing.aligned(table(["who", "n"], [["门口", "1"], ["a", "1,000"]])).splitlines() == [
-            "| who  |     n |",
+        assert tables.aligned(table(["name", "n"], [["门口", "1"], ["a", "1,000"]])).splitlines() == [
+            "| name |     n |",
             "| ---- | ----: |",
             "| 门口 |     1 |",
             "| a    | 1,000 |",
@@ -860,14 +859,14 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
     )
     def test_tables_keep_what_they_say(self, cells):
         said = [[c.strip().replace("|", r"\|") for c in row] for row in cells]
-        shown = printing.aligned(table(["a", "b"], said))
+        shown = tables.aligned(table(["a", "b"], said))
         back = [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in shown.split("\n")]
         assert back[2:] == [[c.strip() for c in row] for row in said]
-        assert len({printing._width(line) for line in shown.split("\n")}) == 1
+        assert len({tables._width(line) for line in shown.split("\n")}) == 1
 
 
-def test_filters_by_enrolled_pictures_only(site, call):
-    call("enrol", "--name", "Eve", picture("a.png", YELLOW))
+def test_filters_by_enrolled_images_only(site, call):
+    call("enrol", "--name", "Eve", write_image("a.png", YELLOW))
     assert column(call("list", "--cameras", "(enrolled)"), "name") == ["Eve"]
     with Gallery(site) as gallery:
         assert gallery.store.count(Filter(cameras=frozenset({ENROLLED}))) == 1

@@ -554,7 +554,7 @@ class TestLooking:
         assert gallery.export(path) == 2
         with path.open() as file:
             assert [row["name"] for row in csv.DictReader(file)] in (["", "Bob"], ["Bob", ""])
-        with pytest.raises(GalleryError, match="is there already"):
+        with pytest.raises(GalleryError, match="already exists"):
             gallery.export(path)
         assert gallery.export(path, Filter(cameras=frozenset({"shop"})), overwrite=True) == 1
 

@@ -1,4 +1,4 @@
-"""Journeys, dwell times, transitions, and what is exported of them."""
+"""Journeys, dwell times, transitions, and their export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ultralytics_reid.errors import GalleryError
-from ultralytics_reid.gallery.export import tabular as tables
+from ultralytics_reid.gallery.export import tabular
 from ultralytics_reid.gallery.export.tabular import (
     dwell_table,
     journey_table,
@@ -43,7 +43,7 @@ def spells(found):
 # Whole and half seconds, so that ties, touching and nested visits are frequent.
 times = st.integers(0, 80).map(lambda n: n / 2)
 some_visits = st.lists(st.tuples(st.integers(1, 2), st.sampled_from("ABC"), times, times), max_size=12).map(
-    lambda rows: [visit(n, camera, min(a, b), max(a, b), who) for n, (who, camera, a, b) in enumerate(rows)]
+    lambda rows: [visit(n, camera, min(a, b), max(a, b), identity) for n, (identity, camera, a, b) in enumerate(rows)]
 )
 joins = st.sampled_from([0.0, 2.0, 10.0])
 
@@ -63,7 +63,7 @@ class TestStays:
         assert [stay.visits for stay in found[0].stays] == [(0, 1), (2,)]
         assert spells(journeys(walked(("A", 0, 5), ("A", 14.9, 20)), join=9.9)) == [("A", 0, 5), ("A", 14.9, 20)]
 
-    def test_who_was_on_another_camera_in_between_came_back(self):
+    def test_a_stay_on_another_camera_in_between_splits_a_stay(self):
         assert spells(journeys(walked(("A", 0, 5), ("B", 6, 8), ("A", 9, 12)))) == [
             ("A", 0, 5),
             ("B", 6, 8),
@@ -77,7 +77,7 @@ class TestStays:
         seen = walked(("B", -1, 0.5), ("A", 0, 1), ("B", 3, 4), ("A", 6, 7))
         assert spells(journeys(seen)) == [("B", -1, 4), ("A", 0, 7)]
 
-    def test_enrolled_pictures_are_no_stays(self):
+    def test_enrolled_images_are_no_stays(self):
         assert journeys([visit(0, ENROLLED, 0, 0), visit(1, ENROLLED, 0, 0, identity=2)]) == []
         assert spells(journeys([visit(0, ENROLLED, 0, 0), visit(1, "A", 3, 4)])) == [("A", 3, 4)]
 
@@ -117,14 +117,14 @@ class TestStays:
     def test_every_visit_is_in_one_stay(self, seen, join):
         stays = [(j.identity, s) for j in journeys(seen, join) for s in j.stays]
         assert sorted(n for _, s in stays for n in s.visits) == [v.id for v in seen]
-        home = {n: (who, s) for who, s in stays for n in s.visits}
+        home = {n: (i, s) for i, s in stays for n in s.visits}
         for v in seen:
-            who, stay = home[v.id]
-            assert (who, stay.camera) == (v.identity, v.camera)
+            identity, stay = home[v.id]
+            assert (identity, stay.camera) == (v.identity, v.camera)
             assert stay.first <= v.first <= v.last <= stay.last
 
     @given(one_after_the_other(), joins)
-    def test_nobody_stays_longer_than_they_were_there(self, seen, join):
+    def test_stays_without_overlap_are_shorter_than_the_journey(self, seen, join):
         for journey in journeys(seen, join):
             assert journey.seconds <= journey.last - journey.first
 
@@ -137,7 +137,7 @@ class TestDwell:
         assert (shop.seconds, shop.median, shop.longest) == (21, 7, 10)
         assert (till.camera, till.identities, till.stays, till.seconds) == ("B", 1, 1, 1)
 
-    def test_of_nobody(self):
+    def test_no_journeys(self):
         assert dwell([]) == []
         assert transitions([]) == []
 
@@ -192,7 +192,7 @@ class TestText:
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    monkeypatch.setattr(tables, "_BATCH", 7)
+    monkeypatch.setattr(tabular, "_BATCH", 7)
 
 
 @pytest.fixture(scope="module")
@@ -264,17 +264,17 @@ class TestCSV:
 
 
 class TestFiles:
-    def test_what_is_there_stays_unless_it_may_be_replaced(self, shop, tmp_path):
+    def test_an_existing_file_is_replaced_with_overwrite_only(self, shop, tmp_path):
         file = tmp_path / "v.csv"
         file.write_text("mine")
-        with pytest.raises(GalleryError, match="is there already"):
+        with pytest.raises(GalleryError, match="already exists"):
             save_visits(file, shop)
         assert file.read_text() == "mine"
         save_visits(file, shop, overwrite=True)
         assert file.read_text() != "mine"
 
     @pytest.mark.parametrize("name", ["v.csv", "v.parquet"])
-    def test_what_fails_leaves_nothing(self, shop, tmp_path, small_batches, name):
+    def test_a_failed_export_leaves_no_file(self, shop, tmp_path, small_batches, name):
         def broken():
             yield from shop
             raise GalleryError("the store went away")
@@ -283,19 +283,19 @@ class TestFiles:
             save_visits(tmp_path / name, broken())
         assert list(tmp_path.iterdir()) == []
 
-    def test_what_appears_meanwhile_is_not_replaced(self, shop, tmp_path):
+    def test_a_file_that_appears_meanwhile_is_not_replaced(self, shop, tmp_path):
         def slow():
             yield from shop
             (tmp_path / "v.csv").write_text("mine")
 
-        with pytest.raises(GalleryError, match="is there already"):
+        with pytest.raises(GalleryError, match="already exists"):
             save_visits(tmp_path / "v.csv", slow())
         assert (tmp_path / "v.csv").read_text() == "mine"
 
     def test_other_suffixes_are_refused(self, shop, tmp_path):
-        with pytest.raises(GalleryError, match=r"v\.xlsx can't be written: its name must end in \.parquet or \.csv"):
+        with pytest.raises(GalleryError, match=r"v\.xlsx can't be written: the suffix must be \.parquet or \.csv"):
             save_visits(tmp_path / "v.xlsx", shop)
-        with pytest.raises(GalleryError, match=r"its name must end in \.parquet$"):
+        with pytest.raises(GalleryError, match=r"the suffix must be \.parquet$"):
             save_sightings(tmp_path / "s.csv", [], 4)
 
     def test_a_missing_folder_is_named(self, shop, tmp_path):

@@ -1,4 +1,4 @@
-"""Generated scenes: who is where when, how much of them can be seen, and what the pictures show."""
+"""Generated scenes: ground truth, visible fractions, and rendered images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ultralytics_reid import ConfigError
 from ultralytics_reid.scenes import Scene, SceneOptions, drawing
 from ultralytics_reid.scenes.writers import write_sequence, write_video
 
-BLANK = (255, 0, 254)  # worn by nobody
+BLANK = (255, 0, 254)  # a color of no clothing
 MARGIN = 150
 
 
@@ -35,16 +35,16 @@ def same(a, b):
 
 
 def stays(scene):
-    """By person: `(camera, first frame, last frame)` of each stay in a picture, by time."""
+    """By person: `(camera, first frame, last frame)` of each stay in an image, by time."""
     found = {}
     for camera in range(scene.options.cameras):
         for view in scene.views(camera):
-            for who in view.ids.tolist():
-                runs = found.setdefault(who, {})
+            for person in view.ids.tolist():
+                runs = found.setdefault(person, {})
                 key = (camera, view.index - 1)
                 first = runs.pop(key, (camera, view.index, None))[1]
                 runs[camera, view.index] = (camera, first, view.index)
-    return {who: sorted(runs.values(), key=lambda run: run[1]) for who, runs in found.items()}
+    return {person: sorted(runs.values(), key=lambda run: run[1]) for person, runs in found.items()}
 
 
 # The same seed
@@ -66,7 +66,7 @@ def test_another_seed_makes_another_scene():
     a, b = (small(seed=seed) for seed in (1, 2))
     assert [v.ids.tolist() for v in a.views()] != [v.ids.tolist() for v in b.views()]
     assert (a.render(next(a.views())) != b.render(next(b.views()))).mean() > 0.5
-    assert [a.looks(i) for i in range(1, 7)] != [b.looks(i) for i in range(1, 7)]
+    assert [a.clothing(i) for i in range(1, 7)] != [b.clothing(i) for i in range(1, 7)]
 
 
 @settings(max_examples=20, deadline=None)
@@ -80,7 +80,7 @@ def test_a_tail_is_the_end_of_the_whole(start, stop):
         same(one, other)
 
 
-def test_a_picture_is_the_same_whatever_was_drawn_before():
+def test_an_image_is_the_same_whatever_was_drawn_before():
     scene, again = small(), small()
     views = list(scene.views())
     for view in views[::7]:
@@ -88,7 +88,7 @@ def test_a_picture_is_the_same_whatever_was_drawn_before():
     np.testing.assert_array_equal(scene.render(views[50]), again.render(next(again.views(start=50))))
 
 
-# Who is where when
+# Visits
 
 
 def test_ids_are_the_same_people_over_absences_and_cameras():
@@ -103,7 +103,7 @@ def test_ids_are_the_same_people_over_absences_and_cameras():
 
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6), cameras=st.integers(1, 3), shortest=st.floats(0.5, 4))
-def test_gaps_lie_within_away_and_nobody_is_in_two_places(seed, cameras, shortest):
+def test_gaps_lie_within_away_and_visits_do_not_overlap(seed, cameras, shortest):
     away = (shortest, shortest + 3)
     scene = small(seed=seed, cameras=cameras, seconds=60.0, fps=10.0, away=away)
     for runs in stays(scene).values():
@@ -144,16 +144,16 @@ def test_ten_thousand_people_stream():
 
 
 @pytest.mark.parametrize(("camera", "start"), [(1, 0), (-1, 0), (0, -1)])
-def test_no_such_camera_or_frame(camera, start):
+def test_unknown_cameras_and_frames_are_refused(camera, start):
     with pytest.raises(IndexError, match=r"cameras are 0 to 0, got|frames are 0 to 99, got"):
         small().views(camera, start)
 
 
-# How much of whom can be seen
+# Visible fractions
 
 
 def bodies(scene, view):
-    """Silhouettes of everybody in a view, on a picture with a margin, and how far away they are."""
+    """Silhouettes of all people in a view, on an image with a margin, and their depths."""
     _, ids, figures = scene._figures(scene.cameras[view.camera], np.array([view.index]))
     there = np.isin(ids, view.ids)
     ids, figures = ids[there], figures[there]
@@ -161,16 +161,16 @@ def bodies(scene, view):
     width, height = scene.options.size
     blank = np.full((height + 2 * MARGIN, width + 2 * MARGIN, 3), BLANK, np.uint8)
     masks = []
-    for row, who in enumerate(ids.tolist()):
-        picture = blank.copy()
-        drawing.draw_figure(picture, moved, row, scene.looks(who))
-        masks.append(cv2.absdiff(picture, blank).max(axis=2) > 60)
+    for row, person in enumerate(ids.tolist()):
+        image = blank.copy()
+        drawing.draw_figure(image, moved, row, scene.clothing(person))
+        masks.append(cv2.absdiff(image, blank).max(axis=2) > 60)
     return masks, figures.depth
 
 
 @pytest.fixture(scope="module")
 def sampled():
-    """Scenes, views, and the silhouettes of everybody in them."""
+    """Scenes, views, and the silhouettes of all people in them."""
     found = []
     for seed in range(5):
         scene = Scene(SceneOptions(people=16, seconds=40, seed=seed, fps=1, size=(640, 360), pillars=3))
@@ -178,7 +178,7 @@ def sampled():
     return found
 
 
-def test_the_visible_share_is_what_can_be_seen_of_the_silhouette(sampled):
+def test_visible_fractions_are_those_of_the_silhouettes(sampled):
     inside, off = np.s_[MARGIN:-MARGIN, MARGIN:-MARGIN], []
     for scene, view, masks, depth in sampled:
         for row, mask in enumerate(masks):
@@ -204,7 +204,7 @@ def test_boxes_are_around_what_is_drawn(sampled):
             assert ((drawn - box) * [1, 1, -1, -1]).min() > -0.035 * (box[3] - box[1])
 
 
-def test_who_is_behind_a_pillar_is_not_seen_at_all():
+def test_people_behind_a_pillar_are_not_visible():
     hidden = 0
     for seed in range(6):
         scene = Scene(SceneOptions(people=20, seconds=60, seed=seed, fps=5, pillars=3))
@@ -219,14 +219,14 @@ def test_who_is_behind_a_pillar_is_not_seen_at_all():
     assert hidden > 20
 
 
-def test_who_is_alone_in_the_picture_is_seen_whole():
+def test_a_single_person_is_fully_visible():
     scene = small(people=1, pillars=0)
     whole = [v for v in scene.views() if len(v.ids) and v.xyxy[0, 0] > 0 and v.xyxy[0, 2] < 320]
     assert len(whole) > 10
     assert {float(v.visible[0]) for v in whole} == {1.0}
 
 
-def test_a_picture_shows_those_of_the_view():
+def test_an_image_shows_those_of_the_view():
     scene = small(people=1, pillars=0, size=(640, 360))
     view = next(v for v in scene.views() if len(v.ids) and v.visible[0] == 1)
     empty = replace(view, ids=view.ids[:0], xyxy=view.xyxy[:0], visible=view.visible[:0])
@@ -239,11 +239,11 @@ def test_a_picture_shows_those_of_the_view():
     assert not changed.any()
 
 
-# What they look like
+# Clothing
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
-def test_so_many_wear_what_somebody_else_wears(share):
+def test_the_fraction_of_look_alikes_is_as_given(share):
     scene = small(people=12, look_alikes=share)
     copies = [b for b in range(1, 13) if any(scene.alike(a, b) for a in range(1, b))]
     assert len(copies) == min(11, round(share * 12))
@@ -252,20 +252,20 @@ def test_so_many_wear_what_somebody_else_wears(share):
 def test_look_alikes_differ_in_something_small():
     scene = small(people=40, look_alikes=0.5)
     small_things = {"shoes", "bag", "height"}
-    for who in range(1, 21):
-        one, other = vars(scene.looks(who)), vars(scene.looks(who + 20))
-        assert scene.alike(who, who + 20)
+    for person in range(1, 21):
+        one, other = vars(scene.clothing(person)), vars(scene.clothing(person + 20))
+        assert scene.alike(person, person + 20)
         differ = {key for key in one if one[key] != other[key]}
         assert "shoes" in differ
         assert differ <= small_things
-    tops = {(scene.looks(i).top, scene.looks(i).top_color) for i in range(1, 21)}
+    tops = {(scene.clothing(i).top, scene.clothing(i).top_color) for i in range(1, 21)}
     assert len(tops) == 20
 
 
-def test_nobody_has_that_id():
-    for who in (0, 7):
+def test_unknown_ids_are_refused():
+    for person in (0, 7):
         with pytest.raises(KeyError, match="ids are 1 to 6, got"):
-            small().looks(who)
+            small().clothing(person)
 
 
 def test_cameras_differ_in_light_and_side():
@@ -306,7 +306,7 @@ def test_every_option_is_documented():
         assert f"        {option.name}: " in SceneOptions.__doc__
 
 
-# Written
+# Writers
 
 
 def test_a_written_sequence_reads_back(tmp_path):
@@ -319,9 +319,9 @@ def test_a_written_sequence_reads_back(tmp_path):
         np.testing.assert_allclose(frame.xyxy, view.xyxy, atol=0.011)
     rows = np.loadtxt(tmp_path / "made" / "gt" / "gt.txt", delimiter=",", ndmin=2)
     np.testing.assert_allclose(rows[:, 8], np.concatenate([v.visible for v in scene.views(1)]), atol=1e-4)
-    pictures = sorted((tmp_path / "made" / "img1").iterdir())
-    assert [p.name for p in pictures] == [f"{n:06d}.jpg" for n in range(1, 41)]
-    assert np.abs(cv2.imread(str(pictures[30])).astype(int) - scene.render(next(scene.views(1, 30)))).mean() < 8
+    images = sorted((tmp_path / "made" / "img1").iterdir())
+    assert [p.name for p in images] == [f"{n:06d}.jpg" for n in range(1, 41)]
+    assert np.abs(cv2.imread(str(images[30])).astype(int) - scene.render(next(scene.views(1, 30)))).mean() < 8
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path):

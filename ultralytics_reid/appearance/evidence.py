@@ -1,4 +1,4 @@
-"""What a camera has learned of how embeddings differ, in a form that a gallery keeps for other cameras and runs."""
+"""Statistics of embeddings that a camera has learned, in the form in which a gallery keeps them for other cameras."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from ..errors import GalleryError
 from .calibration import ScoreModel
 from .metric import Metric
 
-# Pairs and means that are kept: enough to calibrate on, little enough to send about.
-_PAIRS, _MEANS = 128, 128
-# Crops beyond which more of the same says nothing; what is handed on counts as no more, so that light and season of
-# long ago don't outweigh today's.
+# Pairs and means that are kept: enough to calibrate on, few enough to exchange often.
+_MAX_PAIRS, _MAX_MEANS = 128, 128
+# Crops that the scatter counts as at most, so that light and season of long ago don't outweigh today's.
 _MAX_CROPS = 8192
 _ARRAYS = ("scatter", "genuine", "impostor", "means")
 # What NumPy and zipfile raise for bytes that are no archive, a damaged one, or one of other things.
@@ -29,14 +28,14 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, eq=False)
 class LearnedStatistics:
-    """What one camera has seen of one individual's looks, and of different individuals'.
+    """Within-identity and between-identity statistics of one camera's embeddings.
 
     Attributes:
         scatter: `(D, D)` float32, within-tracklet scatter, summed over crops.
-        crops: How many.
-        genuine: `(N, 2, D)` float32 raw pairs of the same individual.
-        impostor: `(N, 2, D)` float32 raw pairs of different individuals.
-        means: `(K, D)` float32 mean embeddings of individuals.
+        crops: Number of those crops.
+        genuine: `(N, 2, D)` float32 raw pairs of the same identity.
+        impostor: `(N, 2, D)` float32 raw pairs of different identities.
+        means: `(K, D)` float32 mean embeddings of identities.
     """
 
     scatter: Floats
@@ -47,24 +46,24 @@ class LearnedStatistics:
 
     @classmethod
     def of(cls, metric: Metric, model: ScoreModel, means: Floats) -> LearnedStatistics | None:
-        """What a tracker's metric and score model have learned; None before there is anything.
+        """Collect what a tracker's metric and score model have learned; None before there is anything.
 
         Args:
-            metric: Where embeddings are compared.
-            model: What a similarity is worth.
-            means: `(K, D)` mean embeddings of the individuals in memory.
+            metric: The learned metric.
+            model: The calibration of its similarities.
+            means: `(K, D)` mean embeddings of the identities in memory.
         """
         if metric.scatter is None:
             return None
         scatter, crops = metric.scatter
         share = min(1.0, _MAX_CROPS / crops)
         none = np.zeros((0, 2, len(scatter)), np.float32)
-        genuine, impostor = (none if p is None else p[-_PAIRS:].copy() for p in model.pairs)
-        kept = np.asarray(means[-_MEANS:], np.float32).reshape(-1, len(scatter))
+        genuine, impostor = (none if p is None else p[-_MAX_PAIRS:].copy() for p in model.pairs)
+        kept = np.asarray(means[-_MAX_MEANS:], np.float32).reshape(-1, len(scatter))
         return cls(np.asarray(share * scatter, np.float32), round(share * crops), genuine, impostor, kept)
 
     def dump(self) -> bytes:
-        """As a file: half precision and half the symmetric matrix, since all of it is averages of noisy crops."""
+        """Serialize in half precision, and half of the symmetric matrix: all of it is averages of noisy crops."""
         scale = float(np.abs(self.scatter).max(initial=0)) or 1.0
         upper = self.scatter[np.triu_indices(len(self.scatter))] / scale
         arrays = {"scatter": upper, "genuine": self.genuine, "impostor": self.impostor, "means": self.means}
@@ -75,22 +74,22 @@ class LearnedStatistics:
 
     @classmethod
     def load(cls, data: bytes, dim: int) -> LearnedStatistics:
-        """What `dump` gave.
+        """Read what `dump` returned; `dim` is `D` of the embeddings.
 
         Raises:
-            GalleryError: If it is something else, or of another dimension.
+            GalleryError: If it is other data, or of another dimension.
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 upper, genuine, impostor, means = (np.asarray(file[name], np.float32) for name in _ARRAYS)
                 scale, crops = float(file["scale"]), int(file["crops"])
         except _UNREADABLE as error:
-            raise GalleryError(f"what a camera has learned can't be read: {error or type(error).__name__}") from error
+            raise GalleryError(f"the evidence of a camera can't be read: {error or type(error).__name__}") from error
         found = upper.shape, genuine.shape[1:], impostor.shape[1:], means.shape[1:]
         if found != ((dim * (dim + 1) // 2,), (2, dim), (2, dim), (dim,)):
-            raise GalleryError(f"what a camera has learned isn't of dimension {dim}")
+            raise GalleryError(f"the evidence of a camera isn't of dimension {dim}")
         if crops < 1 or not all(np.isfinite(a).all() for a in (upper, genuine, impostor, means, np.float64(scale))):
-            raise GalleryError("what a camera has learned can't be read: its numbers are out of range")
+            raise GalleryError("the evidence of a camera can't be read: its numbers are out of range")
         return cls(_symmetric(upper * np.float32(scale), dim), crops, genuine, impostor, means)
 
 

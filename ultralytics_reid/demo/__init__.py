@@ -1,7 +1,6 @@
 """`ultralytics-reid demo`: stock BoT-SORT and this package's tracker on the same video, side by side.
 
-Nothing is needed: without a video of one's own, a scene is generated, and found by a small detector that is part of the
-package.
+It works offline: without a source, a scene is generated, whose people a small detector of the package finds.
 """
 
 from .options import DETECTOR, DETECTOR_SIZE, DemoOptions
@@ -12,11 +11,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .run import run_demo
 
-# Hidden from type checkers, which would take any misspelt name for an object.
+# Hidden from type checkers, which would accept any misspelled name.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        # Imported when first used: it takes OpenCV and Ultralytics.
+        # Imported when first used, as it imports OpenCV and Ultralytics.
         if name != "run_demo":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from .run import run_demo

@@ -1,141 +1,140 @@
-"""What the video says of each tracker: by ground truth where there is some, else by what the tracker itself tells."""
+"""Annotations of the video: from ground truth where it exists, else from the tracker's events."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from .._typing import ImageArray
+from .._typing import Floats, ImageArray
 from ..evaluation.frames import Frame
 from ..evaluation.returns import Returns
 from ..events import Revival
 from ..tracking.results import identities
-from .drawing import Tag, Timeline
-from .ground_truth import ReturnScorer, SceneTruth
+from .drawing import BoxLabel, Timeline
+from .ground_truth import ReturnScorer, SceneGroundTruth
 
-# News of a return stays on the box for as long.
-_TOLD_SECONDS = 3.0
-# A shorter gap is a doubt that was settled, or a lamp post.
-_AWAY_SECONDS = 1.0
-# A return counts in the heading once the tracker has had as long to recognize it.
+# How long the note of a return stays on the box.
+_NOTE_SECONDS = 3.0
+# Revivals after shorter gaps are brief occlusions, and not annotated.
+_MIN_GAP_SECONDS = 1.0
+# A return counts in the heading after the tracker has had this long to recognize it.
 _SETTLED_SECONDS = 1.0
-# Who isn't found for less is drawn as if.
+# The timeline bridges shorter gaps between boxes of an id.
 _BRIDGED_SECONDS = 1.0
 
-Box = npt.NDArray[np.float32]
 
+class Annotator(Protocol):
+    """Source of a panel's labels, heading and timeline."""
 
-class Comment(Protocol):
-    """What a panel shows beside the picture."""
-
-    def tags(self, result: Any, frames: list[Frame], seconds: float) -> list[Tag]:
-        """The next frame's boxes, of which `frames` has the last; to be called once a frame."""
+    def labels(self, result: Any, frames: list[Frame], seconds: float) -> list[BoxLabel]:
+        """Label the boxes of the last of `frames`; called once per frame."""
         ...
 
     def summary(self) -> str:
-        """What came of it until now."""
+        """Summarize the video so far, for the heading."""
         ...
 
-    def strip(self) -> ImageArray | None:
-        """What stands below the picture, always of the same size."""
+    def timeline(self) -> ImageArray | None:
+        """Draw the timeline below the image, of constant size; None without one."""
         ...
 
 
-class ByTruth:
-    """Knows who is who.
+class GroundTruthAnnotator:
+    """Annotates by ground truth.
 
     Args:
-        truth: The ground truth.
-        width: Of the panel, pixels.
+        truth: Ground truth.
+        width: Width of the panel, pixels.
     """
 
-    def __init__(self, truth: SceneTruth, width: int) -> None:
-        self._truth, self._judge = truth, ReturnScorer(truth)
+    def __init__(self, truth: SceneGroundTruth, width: int) -> None:
+        self._truth, self._scorer = truth, ReturnScorer(truth)
         self._timeline = Timeline(width, truth.people, len(truth.frames), round(_BRIDGED_SECONDS * truth.fps))
         self._ids: set[int] = set()
         self._people: set[int] = set()
         self._frame = 0
 
-    def tags(self, result: Any, frames: list[Frame], seconds: float) -> list[Tag]:  # noqa: ARG002
-        """See `Comment`."""
-        on = self._judge.add(frames)
+    def labels(self, result: Any, frames: list[Frame], seconds: float) -> list[BoxLabel]:  # noqa: ARG002
+        """See `Annotator`."""
+        on = self._scorer.add(frames)
         self._frame = len(frames) - 1
         self._ids.update(map(int, frames[-1].ids))
         self._people.update(map(self._truth.person_of, map(int, self._truth.frames[self._frame].ids)))
         self._timeline.add(self._frame, {self._truth.person_of(track): i for i, track in on.items()})
-        return [self._tag(i, box, on.get(i)) for i, box in _rows(frames[-1])]
+        return [self._label(i, box, on.get(i)) for i, box in _rows(frames[-1])]
 
-    def _settled(self) -> Returns:
+    def _settled_returns(self) -> Returns:
         last = self._frame - _SETTLED_SECONDS * self._truth.fps
-        return Returns(tuple(r for r in self._judge.found.each if r.frame <= last), self._judge.found.false)
+        return Returns(tuple(r for r in self._scorer.found.each if r.frame <= last), self._scorer.found.false)
 
-    def _tag(self, identity: int, xyxy: Box, track: int | None) -> Tag:
-        back = next((r for r in self._judge.found.each if r.track == track), None)
-        if back is None or self._frame - back.frame > _TOLD_SECONDS * self._truth.fps:
-            return Tag(identity, xyxy)
-        if identity in back.known:
-            return Tag(identity, xyxy, f"back after {self._truth.away[back.track]:.0f} s", good=True)
-        return Tag(identity, xyxy, f"was {max(back.known)}" if back.known else "not recognized", good=False)
+    def _label(self, identity: int, xyxy: Floats, track: int | None) -> BoxLabel:
+        found = next((r for r in self._scorer.found.each if r.track == track), None)
+        if found is None or self._frame - found.frame > _NOTE_SECONDS * self._truth.fps:
+            return BoxLabel(identity, xyxy)
+        if identity in found.known:
+            return BoxLabel(identity, xyxy, f"back after {self._truth.away[found.track]:.0f} s", good=True)
+        return BoxLabel(identity, xyxy, f"was {max(found.known)}" if found.known else "not recognized", good=False)
 
     def summary(self) -> str:
-        """See `Comment`."""
-        found = self._settled()
+        """See `Annotator`."""
+        found = self._settled_returns()
         ids = f"{_count(len(self._ids), 'id')} for {_count(len(self._people), 'person', 'people')}"
         false = f", {_count(found.false, 'false revival')}" if found.false else ""
-        back = f"{found.recognized} of {_count(found.total, 'return')} recognized" if found.total else "nobody back yet"
-        return f"{ids}   ·   {back}{false}"
+        returns = (
+            f"{found.recognized} of {_count(found.total, 'return')} recognized" if found.total else "no returns yet"
+        )
+        return f"{ids}   ·   {returns}{false}"
 
-    def strip(self) -> ImageArray | None:
-        """See `Comment`."""
-        return self._timeline.picture(self._frame, ((r.frame, r.person, r.recognized) for r in self._settled().each))
+    def timeline(self) -> ImageArray | None:
+        """See `Annotator`."""
+        return self._timeline.render(
+            self._frame, ((r.frame, r.person, r.recognized) for r in self._settled_returns().each)
+        )
 
 
-class ByHearsay:
-    """Knows only what the tracker itself says.
+class EventAnnotator:
+    """Annotates by the tracker's own results.
 
     Args:
-        tells: Whether it tells who came back, as this package's does.
+        has_revivals: Whether the tracker reports revivals, as this package's does.
     """
 
-    def __init__(self, *, tells: bool) -> None:
-        self._tells = tells
+    def __init__(self, *, has_revivals: bool) -> None:
+        self._has_revivals = has_revivals
         self._ids: set[int] = set()
-        self._back = 0
+        self._revivals = 0
 
-    def tags(self, result: Any, frames: list[Frame], seconds: float) -> list[Tag]:
-        """See `Comment`."""
+    def labels(self, result: Any, frames: list[Frame], seconds: float) -> list[BoxLabel]:
+        """See `Annotator`."""
         self._ids.update(map(int, frames[-1].ids))
-        if not self._tells:
-            return [Tag(i, box) for i, box in _rows(frames[-1])]
-        known = {who.identity_id: who for who in identities(result) if who is not None}
-        self._back += sum(who.revived_now and _was_away(who.revival) for who in known.values())
-        return [_warned(known.get(i), i, box, seconds) for i, box in _rows(frames[-1])]
+        if not self._has_revivals:
+            return [BoxLabel(i, box) for i, box in _rows(frames[-1])]
+        states = {state.identity_id: state for state in identities(result) if state is not None}
+        self._revivals += sum(state.revived_now and _is_return(state.revival) for state in states.values())
+        return [_revival_label(states.get(i), i, box, seconds) for i, box in _rows(frames[-1])]
 
     def summary(self) -> str:
-        """See `Comment`."""
-        back = f"   ·   {_count(self._back, 'time')} somebody came back" if self._tells else ""
-        return f"{_count(len(self._ids), 'id')}{back}"
+        """See `Annotator`."""
+        revivals = f"   ·   {_count(self._revivals, 'revival')}" if self._has_revivals else ""
+        return f"{_count(len(self._ids), 'id')}{revivals}"
 
-    def strip(self) -> ImageArray | None:
-        """See `Comment`."""
+    def timeline(self) -> ImageArray | None:
+        """See `Annotator`."""
         return None
 
 
-def _rows(frame: Frame) -> Iterator[tuple[int, Box]]:
+def _rows(frame: Frame) -> Iterator[tuple[int, Floats]]:
     return zip(map(int, frame.ids), frame.xyxy, strict=True)
 
 
-def _was_away(revival: Revival | None) -> bool:
-    return revival is not None and not revival.corrected and revival.gap >= _AWAY_SECONDS
+def _is_return(revival: Revival | None) -> bool:
+    return revival is not None and not revival.corrected and revival.gap >= _MIN_GAP_SECONDS
 
 
-def _warned(who: Any, identity: int, xyxy: Box, seconds: float) -> Tag:
-    if who is None or not _was_away(who.revival) or seconds - who.revival.time > _TOLD_SECONDS:
-        return Tag(identity, xyxy)
-    return Tag(identity, xyxy, f"back after {who.revival.gap:.0f} s", good=True)
+def _revival_label(state: Any, identity: int, xyxy: Floats, seconds: float) -> BoxLabel:
+    if state is None or not _is_return(state.revival) or seconds - state.revival.time > _NOTE_SECONDS:
+        return BoxLabel(identity, xyxy)
+    return BoxLabel(identity, xyxy, f"back after {state.revival.gap:.0f} s", good=True)
 
 
 def _count(n: int, one: str, more: str = "") -> str:

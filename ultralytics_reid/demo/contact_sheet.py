@@ -1,9 +1,9 @@
-"""The demo's contact sheet: a column a tracker, a row an identity, what it looked like when."""
+"""The demo's contact sheet: crops of each identity over time, a column for each tracker."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,159 +12,160 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..drawing.colors import FAINT, GOOD, INK, LINE, PAPER, color_of
-from ..drawing.text import fitted, font
+from ..drawing.text import fit, font
 from ..evaluation.frames import Frame, iou
 
 COLUMNS, ROWS = 7, 16
-# An absence of as many seconds is worth a mark.
-AWAY_SECONDS = 2.0
-_KEPT, _GLIMPSE = 64, 10
+# Minimum length of a marked absence.
+MIN_ABSENCE_SECONDS = 2.0
+# Maximum number of crops kept for an identity; minimum number of frames for a row.
+_MAX_CROPS, _MIN_FRAMES = 64, 10
 _CROP, _CELL, _SIDE, _MARGIN, _HEAD, _FOOT = (76, 140), (92, 192), 132, 28, 76, 24
 _COLUMN = _SIDE + COLUMNS * _CELL[0]
 
 
 @dataclass
-class Shot:
-    """The best crop of an identity within some time.
+class TimedCrop:
+    """The best crop of an identity within an interval.
 
     Attributes:
-        seconds: When it was taken.
-        worth: How clear it is, from 0 to 1: confidence, less what other boxes overlap.
-        picture: `(H, W, 3)` uint8 BGR.
+        seconds: Time of the crop.
+        quality: Crop quality, in [0, 1]: confidence times the fraction not overlapped by other boxes.
+        image: `(H, W, 3)` uint8 BGR.
     """
 
     seconds: float
-    worth: float
-    picture: Any
+    quality: float
+    image: Any
 
 
 @dataclass
-class Album:
-    """One identity's shots; when there are too many, every two neighbors become one."""
+class IdentityCrops:
+    """Crops of one identity in bounded memory: the interval between crops doubles when there are too many."""
 
     step: float = 0.5
     frames: int = 0
     first: float = float("inf")
     last: float = float("-inf")
-    shots: list[Shot] = field(default_factory=list)
+    crops: list[TimedCrop] = field(default_factory=list)
     absences: list[tuple[float, float]] = field(default_factory=list)
 
-    def add(self, shot: Shot) -> None:
-        """Keep a shot if it is better than the last within the step; note an absence before it."""
-        if shot.seconds - self.last >= AWAY_SECONDS and self.frames:
-            self.absences.append((self.last, shot.seconds))
-        fresh = not self.shots or shot.seconds - self.shots[-1].seconds >= self.step or self._back(self.shots[-1], shot)
-        if fresh:
-            self.shots.append(shot)
-        elif shot.worth > self.shots[-1].worth:
-            self.shots[-1] = Shot(self.shots[-1].seconds, shot.worth, shot.picture)
-        self.first = min(self.first, shot.seconds)
-        self.frames, self.last = self.frames + 1, shot.seconds
-        if len(self.shots) > _KEPT:
+    def add(self, crop: TimedCrop) -> None:
+        """Keep a crop if it is better than the last one within the step, and record an absence before it."""
+        if crop.seconds - self.last >= MIN_ABSENCE_SECONDS and self.frames:
+            self.absences.append((self.last, crop.seconds))
+        last = self.crops[-1] if self.crops else None
+        if last is None or crop.seconds - last.seconds >= self.step or self.away(last, crop) is not None:
+            self.crops.append(crop)
+        elif crop.quality > last.quality:
+            self.crops[-1] = replace(crop, seconds=last.seconds)
+        self.first = min(self.first, crop.seconds)
+        self.frames, self.last = self.frames + 1, crop.seconds
+        if len(self.crops) > _MAX_CROPS:
             self._thin()
 
-    def _back(self, a: Shot, b: Shot) -> bool:
-        return self.away(a, b) is not None
-
-    def away(self, a: Shot, b: Shot) -> float | None:
-        """How long the identity was out of sight between two shots, seconds; None if it wasn't."""
+    def away(self, a: TimedCrop, b: TimedCrop) -> float | None:
+        """Length of the absences between two crops, seconds; None if there were none."""
         gaps = [end - start for start, end in self.absences if a.seconds <= start and end <= b.seconds]
         return sum(gaps) if gaps else None
 
     def _thin(self) -> None:
         self.step *= 2
-        kept = self.shots[:1]
-        for a, b in pairwise(self.shots):
-            if b.seconds - kept[-1].seconds >= self.step or self._back(a, b):
+        kept = self.crops[:1]
+        for a, b in pairwise(self.crops):
+            if b.seconds - kept[-1].seconds >= self.step or self.away(a, b) is not None:
                 kept.append(b)
-        self.shots = kept[-_KEPT:]
+        self.crops = kept[-_MAX_CROPS:]
 
-    def choose(self, count: int) -> list[Shot]:
-        """The first shot, the first after every absence, and others spread evenly, by time; `count` at most."""
-        firsts = self.shots[:1] + [b for a, b in pairwise(self.shots) if self._back(a, b)]
-        others = [s for s in self.shots if not any(s is f for f in firsts)]
-        firsts = _spread(firsts, count)
-        return sorted(firsts + _spread(others, count - len(firsts)), key=lambda s: s.seconds)
-
-
-def _spread(shots: Sequence[Shot], count: int) -> list[Shot]:
-    """At most `count` of them, evenly."""
-    if len(shots) <= count:
-        return list(shots)
-    return [shots[i] for i in np.linspace(0, len(shots) - 1, count).astype(int)] if count else []
+    def choose(self, count: int) -> list[TimedCrop]:
+        """Choose up to `count` crops, by time: the first, the first after each absence, and others spread evenly."""
+        firsts = self.crops[:1] + [b for a, b in pairwise(self.crops) if self.away(a, b) is not None]
+        others = [c for c in self.crops if not any(c is f for f in firsts)]
+        firsts = _spread_evenly(firsts, count)
+        return sorted(firsts + _spread_evenly(others, count - len(firsts)), key=lambda c: c.seconds)
 
 
-class Albums:
-    """Albums of all identities that one tracker made of a video, in bounded memory an identity."""
+def _spread_evenly(crops: Sequence[TimedCrop], count: int) -> list[TimedCrop]:
+    """Select at most `count` crops at even steps."""
+    if len(crops) <= count:
+        return list(crops)
+    return [crops[i] for i in np.linspace(0, len(crops) - 1, count).astype(int)] if count else []
+
+
+class TrackerCrops:
+    """Crops of all identities in a tracker's output."""
 
     def __init__(self) -> None:
-        self.albums: dict[int, Album] = {}
+        self.identities: dict[int, IdentityCrops] = {}
 
     def add(self, result: Any, frame: Frame, seconds: float) -> None:
-        """Take the crops of a tracking result, as `YOLO.track` gave it, with its boxes and ids."""
+        """Add the crops of a result of `YOLO.track`, with its boxes and ids."""
         boxes = result.boxes if result.obb is None else result.obb
         overlap = iou(frame.xyxy, frame.xyxy) - np.eye(len(frame.xyxy))
         for n, (left, top, right, bottom) in enumerate(frame.xyxy.clip(0).astype(int)):
-            picture = result.orig_img[top:bottom, left:right]
-            if picture.size:
-                worth = float(boxes.conf[n]) * (1 - float(overlap[n].max(initial=0)))
-                self.albums.setdefault(int(frame.ids[n]), Album()).add(Shot(seconds, worth, picture.copy()))
+            image = result.orig_img[top:bottom, left:right]
+            if image.size:
+                quality = float(boxes.conf[n]) * (1 - float(overlap[n].max(initial=0)))
+                crop = TimedCrop(seconds, quality, image.copy())
+                self.identities.setdefault(int(frame.ids[n]), IdentityCrops()).add(crop)
 
-    def most_seen(self) -> list[tuple[int, Album]]:
-        """The identities for the sheet; a few frames are no sight of anybody, unless there is nothing else."""
-        albums = sorted(self.albums.items(), key=lambda item: -item[1].frames)[:ROWS]
-        return [item for item in albums if item[1].frames >= _GLIMPSE] or albums
+    def most_frequent(self) -> list[tuple[int, IdentityCrops]]:
+        """Select the identities with the most frames; those with few only if there are no others."""
+        rows = sorted(self.identities.items(), key=lambda item: -item[1].frames)[:ROWS]
+        return [item for item in rows if item[1].frames >= _MIN_FRAMES] or rows
 
 
-def save_sheet(path: Path, galleries: dict[str, Albums]) -> None:
-    """Draw all identities, each tracker's in a column.
+def save_contact_sheet(path: Path, trackers: dict[str, TrackerCrops]) -> None:
+    """Draw the identities of each tracker in a column.
 
     Args:
         path: The `.png` to write.
-        galleries: Each tracker's, by what it is called.
+        trackers: Crops by the tracker's title.
     """
-    rows = max(len(g.most_seen()) for g in galleries.values())
+    rows = max(len(t.most_frequent()) for t in trackers.values())
     height = 2 * _MARGIN + _HEAD + rows * _CELL[1] + _FOOT
-    sheet = Image.new("RGB", (_MARGIN + len(galleries) * (_COLUMN + _MARGIN), height), PAPER)
-    for n, (title, gallery) in enumerate(galleries.items()):
-        _draw_column(sheet, _MARGIN + n * (_COLUMN + _MARGIN), title, gallery)
+    sheet = Image.new("RGB", (_MARGIN + len(trackers) * (_COLUMN + _MARGIN), height), PAPER)
+    for n, (title, crops) in enumerate(trackers.items()):
+        _draw_column(sheet, _MARGIN + n * (_COLUMN + _MARGIN), title, crops)
     sheet.save(path)
 
 
-def _draw_column(sheet: Image.Image, left: int, title: str, gallery: Albums) -> None:
-    pen, albums = ImageDraw.Draw(sheet), gallery.most_seen()
+def _draw_column(sheet: Image.Image, left: int, title: str, crops: TrackerCrops) -> None:
+    pen, rows = ImageDraw.Draw(sheet), crops.most_frequent()
     pen.text((left, _MARGIN), title, fill=INK, font=font(24, bold=True))
-    text = f"{len(gallery.albums)} ids, by when they first appear"
+    text = f"{len(crops.identities)} ids, by first appearance"
     pen.text((left, _MARGIN + 32), text, fill=FAINT, font=font(15))
     top = _MARGIN + _HEAD
-    for n, (identity, album) in enumerate(sorted(albums, key=lambda item: item[1].first)):
-        _draw_row(pen, sheet, (left, top + n * _CELL[1]), identity, album)
-    if more := len(gallery.albums) - len(albums):
-        pen.text((left, top + len(albums) * _CELL[1]), f"and {more} more, seen less", fill=FAINT, font=font(15))
+    for n, (identity, identity_crops) in enumerate(sorted(rows, key=lambda item: item[1].first)):
+        _draw_row(pen, sheet, (left, top + n * _CELL[1]), identity, identity_crops)
+    if more := len(crops.identities) - len(rows):
+        pen.text((left, top + len(rows) * _CELL[1]), f"and {more} more with fewer frames", fill=FAINT, font=font(15))
 
 
-def _draw_row(pen: ImageDraw.ImageDraw, sheet: Image.Image, at: tuple[int, int], who: int, album: Album) -> None:
-    left, top = at
-    color = color_of(who)
-    pen.line((left, top - 10, left + _COLUMN, top - 10), fill=LINE)
-    pen.rectangle((left, top, left + 6, top + _CROP[1]), fill=color)
-    pen.text((left + 18, top), f"id {who}", fill=color, font=font(22, bold=True))
-    times = len(album.absences)
-    seen = [f"{album.frames} frames", f"back {times} time{'s' * (times > 1)}" if times else "never back"]
-    pen.multiline_text((left + 18, top + 36), "\n".join(seen), fill=FAINT, font=font(13), spacing=5)
-    last: Shot | None = None
-    for n, shot in enumerate(album.choose(COLUMNS)):
-        away = album.away(last, shot) if last else None
-        _draw_shot(pen, sheet, (left + _SIDE + n * _CELL[0], top), shot, away)
-        last = shot
-
-
-def _draw_shot(
-    pen: ImageDraw.ImageDraw, sheet: Image.Image, at: tuple[int, int], shot: Shot, away: float | None
+def _draw_row(
+    pen: ImageDraw.ImageDraw, sheet: Image.Image, at: tuple[int, int], identity: int, identity_crops: IdentityCrops
 ) -> None:
     left, top = at
-    sheet.paste(fitted(Image.fromarray(shot.picture[..., ::-1]), *_CROP), (left, top))
-    pen.text((left, top + _CROP[1] + 3), f"{shot.seconds:.1f} s", fill=INK, font=font(13))
+    color = color_of(identity)
+    pen.line((left, top - 10, left + _COLUMN, top - 10), fill=LINE)
+    pen.rectangle((left, top, left + 6, top + _CROP[1]), fill=color)
+    pen.text((left + 18, top), f"id {identity}", fill=color, font=font(22, bold=True))
+    absences = len(identity_crops.absences)
+    text = f"{identity_crops.frames} frames\n{absences} {'absence' if absences == 1 else 'absences'}"
+    pen.multiline_text((left + 18, top + 36), text, fill=FAINT, font=font(13), spacing=5)
+    last: TimedCrop | None = None
+    for n, crop in enumerate(identity_crops.choose(COLUMNS)):
+        away = identity_crops.away(last, crop) if last else None
+        _draw_crop(pen, sheet, (left + _SIDE + n * _CELL[0], top), crop, away)
+        last = crop
+
+
+def _draw_crop(
+    pen: ImageDraw.ImageDraw, sheet: Image.Image, at: tuple[int, int], crop: TimedCrop, away: float | None
+) -> None:
+    left, top = at
+    sheet.paste(fit(Image.fromarray(crop.image[..., ::-1]), *_CROP), (left, top))
+    pen.text((left, top + _CROP[1] + 3), f"{crop.seconds:.1f} s", fill=INK, font=font(13))
     if away is not None:
         pen.line((left - 8, top, left - 8, top + _CROP[1] + 36), fill=GOOD, width=3)
         pen.text((left, top + _CROP[1] + 20), f"{away:.0f} s away", fill=GOOD, font=font(13))

@@ -1,4 +1,4 @@
-"""Who really came back in a generated scene, and what a tracker made of it until now."""
+"""Ground truth of a generated scene, and incremental scoring of a tracker's output against it."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from .._typing import Floats, Ints
 from ..evaluation.frames import Frame
 from ..evaluation.returns import Returns, Sighting, matches, returns
 
-# Somebody is in view where as much of the body is.
-SHOWN = 0.3
-# Who was out of view for as many seconds comes back; who is in view for less than the other has not been there.
-AWAY_SECONDS, STAY_SECONDS = 2.0, 1.0
+# Minimum visible fraction of the body for a person to be in view.
+MIN_VISIBLE = 0.3
+# An absence longer than the first is followed by a return; visits shorter than the second are ignored.
+MIN_ABSENCE_SECONDS, MIN_VISIT_SECONDS = 2.0, 1.0
 
 
-class TruthFrame(Protocol):
-    """What a generated scene says of a frame; see `ultralytics_reid.scenes.View`."""
+class GroundTruthView(Protocol):
+    """Ground truth of a frame; `ultralytics_reid.scenes.View` is one."""
 
     @property
-    def ids(self) -> npt.NDArray[np.int64]:
-        """`(N,)` who."""
+    def ids(self) -> Ints:
+        """`(N,)` int64 persons."""
         ...
 
     @property
-    def xyxy(self) -> npt.NDArray[np.float32]:
-        """`(N, 4)` pixels."""
+    def xyxy(self) -> Floats:
+        """`(N, 4)` float32 boxes, pixels."""
         ...
 
     @property
-    def visible(self) -> npt.NDArray[np.float32]:
-        """`(N,)` share of the body that can be seen, in [0, 1]."""
+    def visible(self) -> Floats:
+        """`(N,)` float32, visible fraction of the body, in [0, 1]."""
         ...
 
 
 @dataclass(frozen=True)
-class SceneTruth:
-    """Ground truth of a generated scene, by visits: a person who comes back is on another track.
+class SceneGroundTruth:
+    """Ground truth of a generated scene, with a track for each visit of a person.
 
     Attributes:
-        fps: Frames a second.
-        frames: Boxes by frame; the ids are tracks, numbered by when they begin.
-        person: Individual behind each track.
+        fps: Frames per second.
+        frames: Boxes by frame; ids are tracks, numbered by start.
+        person: Person of each track.
         away: Seconds out of view before each track that is a return.
     """
 
@@ -55,9 +55,9 @@ class SceneTruth:
     away: dict[int, float]
 
     @classmethod
-    def of(cls, views: Iterable[TruthFrame], fps: float) -> SceneTruth:
-        """Gather the visits of everybody from a scene's views, one a frame."""
-        kept = [(v.ids[v.visible >= SHOWN], v.xyxy[v.visible >= SHOWN]) for v in views]
+    def of(cls, views: Iterable[GroundTruthView], fps: float) -> SceneGroundTruth:
+        """Split a scene's views, one per frame, into the visits of each person."""
+        kept = [(v.ids[v.visible >= MIN_VISIBLE], v.xyxy[v.visible >= MIN_VISIBLE]) for v in views]
         shown: dict[int, list[int]] = {}
         for n, (ids, _) in enumerate(kept):
             for i in ids:
@@ -68,16 +68,16 @@ class SceneTruth:
         return cls(fps, frames, {t: person for t, (_, person, _) in enumerate(visits, 1)}, _away(visits, fps))
 
     def person_of(self, track: int) -> int:
-        """The individual behind a track."""
+        """Person of a track."""
         return self.person[track]
 
     @property
     def people(self) -> list[int]:
-        """Everybody, in the order in which they first appear."""
+        """Persons by first appearance."""
         return list(dict.fromkeys(self.person[t] for t in sorted(self.person)))
 
-    def until(self, frame: int) -> SceneTruth:
-        """The same of the frames before `frame` only."""
+    def until(self, frame: int) -> SceneGroundTruth:
+        """Ground truth of the frames before `frame`."""
         return replace(self, frames=self.frames[:frame])
 
 
@@ -85,12 +85,12 @@ Visit = tuple[int, int, list[int]]
 
 
 def _visits(frames: list[int], fps: float) -> list[list[int]]:
-    cuts = [0, *(k for k, (a, b) in enumerate(pairwise(frames), 1) if b - a > AWAY_SECONDS * fps), len(frames)]
-    return [frames[a:b] for a, b in pairwise(cuts) if b - a >= STAY_SECONDS * fps]
+    cuts = [0, *(k for k, (a, b) in enumerate(pairwise(frames), 1) if b - a > MIN_ABSENCE_SECONDS * fps), len(frames)]
+    return [frames[a:b] for a, b in pairwise(cuts) if b - a >= MIN_VISIT_SECONDS * fps]
 
 
-def _frame(tracks: list[int], xyxy: npt.NDArray[np.float32]) -> Frame:
-    """The boxes of a frame, without those of track 0, which is none."""
+def _frame(tracks: list[int], xyxy: Floats) -> Frame:
+    """Boxes of a frame; track 0 means no track."""
     ids = np.array(tracks, np.int64)
     return Frame(ids[ids > 0], xyxy[ids > 0])
 
@@ -106,29 +106,29 @@ def _away(visits: list[Visit], fps: float) -> dict[int, float]:
 
 
 class ReturnScorer:
-    """Follows one tracker's output of a scene, frame by frame.
+    """Incremental scorer of a tracker's output, frame by frame.
 
     Args:
-        truth: The ground truth.
+        truth: Ground truth.
 
     Attributes:
-        found: What became of returns, as of the last count; they are counted once a second, and when somebody comes.
+        found: Scores of the last count, which is done once a second and when a track begins.
     """
 
-    def __init__(self, truth: SceneTruth) -> None:
+    def __init__(self, truth: SceneGroundTruth) -> None:
         self.truth = truth
         self.found = Returns((), 0)
         self._seen: list[Sighting] = []
         self._begun: set[int] = set()
 
     def add(self, output: list[Frame]) -> dict[int, int]:
-        """Take the next frame.
+        """Add the next frame.
 
         Args:
-            output: All frames until now, this one last.
+            output: All frames so far, the new one last.
 
         Returns:
-            Whom each id is on: `{id: track}`.
+            The track each id is matched to: `{id: track}`.
         """
         n = len(output) - 1
         now = self.truth.frames[n]
@@ -141,6 +141,6 @@ class ReturnScorer:
         return {i: track for track, i in found}
 
     def count(self, output: list[Frame]) -> Returns:
-        """What became of returns until now."""
+        """Score the returns so far."""
         self.found = returns(self.truth.until(len(output)), output, self._seen)
         return self.found

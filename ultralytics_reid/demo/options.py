@@ -1,4 +1,4 @@
-"""What the demo can be asked for."""
+"""Options of the demo."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from pathlib import Path
 
 from ..errors import ConfigError
 
-# Finds the people of generated scenes, and nobody else.
+# A detector trained for the people of generated scenes only.
 DETECTOR = Path(__file__).with_name("people.pt")
 DETECTOR_SIZE = 384
-# Boxes of people who cross overlap by less (IoU) than what it sees twice.
+# IoU threshold of its NMS: crossing people overlap less than duplicate boxes.
 DETECTOR_OVERLAP = 0.5
 OURS, STOCK = "reid_botsort.yaml", "botsort.yaml"
 
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What to track, how, and where to write.
+    """Options of a demo run.
 
     Attributes:
-        out: Folder to write to; made if it isn't there.
-        source: Video, folder of images, number of a camera or URL; None for a generated scene.
-        model: YOLO model; None for the package's own, which knows generated scenes only.
+        out: Output folder; created if missing.
+        source: Video, folder of images, camera number or URL; None for a generated scene.
+        model: YOLO model; None for the package's own, which detects people of generated scenes only.
         tracker: YAML of this package's tracker.
-        imgsz: Side of the detector's input, pixels; None for the model's own.
-        classes: Numbers of the classes to track; empty for all.
-        seconds: Length of the scene, or at most as much of the source; None for 75 s of a scene, and all of a source.
-        people: People in the scene, from 1 to 50.
-        seed: Another number, another scene.
+        imgsz: Input size of the detector, pixels; None for the model's own.
+        classes: Class indices to track; empty for all.
+        seconds: Length of the scene, or maximum length of the source; None for 75 s of a scene, and all of a source.
+        people: Number of people in the scene, 1 to 50.
+        seed: Random seed of the scene, 0 or more.
     """
 
     out: Path = Path("demo-output")
@@ -42,14 +42,14 @@ class DemoOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Check.
+        """Check the options.
 
         Raises:
-            ConfigError: If something is out of range, or a source comes without a model.
+            ConfigError: If an option is out of range, or a source is given without a model.
         """
         if self.source is not None and self.model is None:
-            text = "the demo's own detector knows the people of generated scenes only"
-            raise ConfigError(f"--source needs a --model, as yolo11n.pt: {text}")
+            text = "the demo's own detector finds only people of generated scenes"
+            raise ConfigError(f"--source needs a --model, such as yolo11n.pt: {text}")
         _check("--seconds", "above 0", self.seconds, self.seconds is None or 0 < self.seconds < float("inf"))
         _check("--people", "from 1 to 50", self.people, 1 <= self.people <= 50)  # noqa: PLR2004
         _check("--imgsz", "32 or more", self.imgsz, self.imgsz is None or self.imgsz >= 32)  # noqa: PLR2004

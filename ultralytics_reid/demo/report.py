@@ -1,4 +1,4 @@
-"""What the demo prints when it is done."""
+"""Report of a demo run, as printed at the end."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from pathlib import Path
 from ..evaluation.markdown import facts, table
 from ..evaluation.returns import Returns
 from ..events import Event, Revival, RevivalReverted
-from .drawing import letter
-from .ground_truth import SceneTruth
+from .drawing import person_name
+from .ground_truth import SceneGroundTruth
 
-_GAP_SECONDS = 1.0
+# Revivals after shorter gaps are only counted.
+_MIN_GAP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one tracker.
+    """Result of one tracker.
 
     Attributes:
         label: Its YAML.
-        frames: Frames seen.
-        ids: Different ids.
-        milliseconds: Median time of a frame, from video to ids.
-        returns: What became of returns; None where nobody knows.
+        frames: Number of frames.
+        ids: Number of different ids.
+        milliseconds: Median processing time of a frame, from video to ids.
+        returns: Scores of the returns; None without ground truth.
     """
 
     label: str
@@ -35,31 +36,31 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of the demo.
+    """Result of the demo.
 
     Attributes:
-        outcomes: By tracker; this package's is the last.
-        events: What this package's tracker told.
-        truth: Who was where; None where nobody knows.
-        files: What was written.
-        stopped: Whether it was interrupted.
+        outcomes: Results by tracker; the last is this package's.
+        events: Events of this package's tracker.
+        truth: Ground truth of a generated scene; None for other sources.
+        files: Files written.
+        stopped: Whether the run was interrupted.
     """
 
     outcomes: tuple[Outcome, ...]
     events: tuple[Event, ...]
-    truth: SceneTruth | None
+    truth: SceneGroundTruth | None
     files: tuple[Path, ...]
     stopped: bool
 
     def __str__(self) -> str:
-        parts = ["Stopped; here is what there is until now."] if self.stopped else []
+        parts = ["Stopped; results so far:"] if self.stopped else []
         parts += [self._trackers(), *self._returns(), self._revivals()]
         if len(self.outcomes) == 1:
-            parts.append("Stock BoT-SORT was left out: a camera or a stream can't be read twice.")
+            parts.append("Stock BoT-SORT was skipped: a camera or a stream can't be read twice.")
         return "\n\n".join([*parts, "\n".join(f"wrote {path}" for path in self.files), facts()])
 
     def _trackers(self) -> str:
-        head = ["tracker", "frames", "ids", "ms a frame"]
+        head = ["tracker", "frames", "ids", "ms per frame"]
         rows = [[o.label, str(o.frames), str(o.ids), f"{o.milliseconds:.0f}"] for o in self.outcomes]
         if self.truth is None:
             return table(head, rows)
@@ -70,11 +71,11 @@ class Report:
         return table([*head[:3], "people", "returns recognized", "false revivals", head[3]], rows)
 
     def _returns(self) -> list[str]:
-        """Each return, and the id that each tracker gave then."""
+        """Table of the returns, with the id that each tracker assigned."""
         each = list(zip(*(o.returns.each for o in self.outcomes if o.returns is not None), strict=True))
         if self.truth is None or not each:
             return []
-        names = {person: letter(n) for n, person in enumerate(self.truth.people)}
+        names = {person: person_name(n) for n, person in enumerate(self.truth.people)}
         rows = [
             [
                 f"{by[0].frame / self.truth.fps:.1f} s",
@@ -84,18 +85,19 @@ class Report:
             ]
             for by in each
         ]
-        head = ["back at", "who", "after", *(o.label for o in self.outcomes)]
-        return ["Who came back, and under which id:\n\n" + table(head, rows)]
+        head = ["back at", "person", "after", *(o.label for o in self.outcomes)]
+        return ["Returns, and the id assigned by each tracker:\n\n" + table(head, rows)]
 
     def _revivals(self) -> str:
-        told = [e for e in self.events if isinstance(e, Revival)]
-        long = [e for e in told if e.gap >= _GAP_SECONDS]
-        if not told:
-            return f"{self.outcomes[-1].label} says that nobody came back."
-        rows = [_warned(e, self.events) for e in long]
-        text = f"What {self.outcomes[-1].label} itself tells of it:\n\n"
-        text += table(["at", "id", "after", "similarity", "what"], rows)
-        return text + (f"\n\nand {len(told) - len(long)} after less than a second" if len(told) > len(long) else "")
+        revivals = [e for e in self.events if isinstance(e, Revival)]
+        long = [e for e in revivals if e.gap >= _MIN_GAP_SECONDS]
+        if not revivals:
+            return f"{self.outcomes[-1].label} reports no revivals."
+        rows = [_revival_row(e, self.events) for e in long]
+        text = f"Revivals reported by {self.outcomes[-1].label}:\n\n"
+        text += table(["at", "id", "after", "similarity", "outcome"], rows)
+        short = len(revivals) - len(long)
+        return f"{text}\n\nand {short} after less than a second" if short else text
 
 
 def _given(given: int | None, known: frozenset[int]) -> str:
@@ -107,13 +109,13 @@ def _given(given: int | None, known: frozenset[int]) -> str:
     return f"{given} (was {was})" if was else str(given)
 
 
-def _warned(event: Revival, events: tuple[Event, ...]) -> list[str]:
-    what = "a mix-up put right" if event.corrected else "taken back later" if _undone(event, events) else "back"
-    return [f"{event.time:.1f} s", str(event.identity_id), f"{event.gap:.0f} s", f"{event.similarity:.2f}", what]
+def _revival_row(event: Revival, events: tuple[Event, ...]) -> list[str]:
+    outcome = "id switch corrected" if event.corrected else "reverted" if _is_reverted(event, events) else "revived"
+    return [f"{event.time:.1f} s", str(event.identity_id), f"{event.gap:.0f} s", f"{event.similarity:.2f}", outcome]
 
 
-def _undone(event: Revival, events: tuple[Event, ...]) -> bool:
-    """Whether the next that is told of an identity is that it wasn't them."""
+def _is_reverted(event: Revival, events: tuple[Event, ...]) -> bool:
+    """Whether the next event of the revived identity reverts the revival."""
     later = events[events.index(event) + 1 :]
     about = (
         isinstance(e, RevivalReverted)

@@ -1,4 +1,4 @@
-"""The demo from beginning to end: find or make a video, track it, draw it, tell what came of it."""
+"""Run the demo: open or render a video, track it, draw the results, report."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from ..errors import ConfigError, ReIDError
 from ..evaluation.returns import returns
 from ..events import Event
-from .annotations import ByHearsay, ByTruth
-from .contact_sheet import Albums, save_sheet
-from .ground_truth import SceneTruth
+from .annotations import EventAnnotator, GroundTruthAnnotator
+from .contact_sheet import TrackerCrops, save_contact_sheet
+from .ground_truth import SceneGroundTruth
 from .options import STOCK, DemoOptions
 from .report import Outcome, Report
 from .runner import Runner, in_step
-from .source import Material, material, progress
-from .video import Film, Panel, panel_width
+from .source import DemoSource, open_source, progress
+from .video import Panel, SideBySideVideo, panel_width
 
 VIDEO, SHEET = "tracked.mp4", "identities.png"
 TITLES = {STOCK: "Ultralytics BoT-SORT"}
@@ -27,24 +27,24 @@ TITLES = {STOCK: "Ultralytics BoT-SORT"}
 def run_demo(options: DemoOptions) -> Report:
     """Track a video with stock BoT-SORT and with this package's tracker.
 
-    It writes `tracked.mp4` and `identities.png`, and for a generated scene `scene.mp4`, into a folder, all of them
-    together, once they are complete. Interrupted (Ctrl-C), it goes on with what there is until then.
+    It writes `tracked.mp4` and `identities.png`, and for a generated scene `scene.mp4`, into a folder, all at once when
+    they are complete. After an interrupt (Ctrl-C) it finishes with the frames so far.
 
     Args:
-        options: What to track, how, and where to write.
+        options: Options of the run.
 
     Returns:
-        What came of it; `str` of it is what the command prints.
+        The report; its `str` is what the command prints.
 
     Raises:
-        ReIDError: If the source, the model or the tracker's YAML can't be used, or the folder can't be written to.
-        KeyboardInterrupt: If it was interrupted before there was anything to show.
+        ReIDError: If the source, the model or the tracker's YAML is unusable, or the folder can't be written to.
+        KeyboardInterrupt: If it was interrupted before the first frame was tracked.
     """
     _check_tracker(options.tracker)
     with _staged(options.out) as folder:
-        demo = _Demo(options, material(options, folder))
+        demo = _Demo(options, open_source(options, folder))
         demo.run(folder / VIDEO)
-        save_sheet(folder / SHEET, demo.galleries)
+        save_contact_sheet(folder / SHEET, demo.crops)
         names = sorted(path.name for path in folder.iterdir())
     return demo.report(tuple(options.out / name for name in names))
 
@@ -57,7 +57,7 @@ def _check_tracker(tracker: str) -> None:
 
     register()
     try:
-        # Looked up in the module, where our package has put its own lookup.
+        # The attribute of the module, which `register` has replaced.
         kind = YAML.load(track.check_yaml(tracker)).get("tracker_type")
     except FileNotFoundError as error:
         raise ReIDError(f"--tracker {tracker}: there is no such file") from error
@@ -67,8 +67,8 @@ def _check_tracker(tracker: str) -> None:
 
 @contextmanager
 def _staged(out: Path) -> Iterator[Path]:
-    """A folder whose files are moved to `out` at the end, and dropped if anything fails."""
-    made = not out.exists()
+    """Yield a temporary folder whose files are moved to `out` on success, and removed on failure."""
+    is_new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=out))
@@ -80,63 +80,64 @@ def _staged(out: Path) -> Iterator[Path]:
             file.replace(out / file.name)
     finally:
         shutil.rmtree(folder)
-        if made and not any(out.iterdir()):
+        if is_new and not any(out.iterdir()):
             out.rmdir()
 
 
 class _Demo:
-    """The trackers, what is drawn of them, and what they told."""
+    """Trackers on a common source, with their drawings and events."""
 
-    def __init__(self, options: DemoOptions, of: Material) -> None:
-        self._options, self._of = options, of
+    def __init__(self, options: DemoOptions, source: DemoSource) -> None:
+        self._options, self._source = options, source
         self._runners = [
-            Runner(yaml, of.model, of.source, tracker=yaml, **of.options)
-            for yaml in ([STOCK] if of.repeats else []) + [options.tracker]
+            Runner(yaml, source.model, source.uri, tracker=yaml, **source.options)
+            for yaml in ([STOCK] if source.is_repeatable else []) + [options.tracker]
         ]
         self._events: list[Event] = []
         self._stopped = False
-        self.galleries = {_title(runner): Albums() for runner in self._runners}
+        self.crops = {_title(runner): TrackerCrops() for runner in self._runners}
 
     def run(self, path: Path) -> None:
-        """Track and draw, until the end or an interrupt."""
+        """Track and draw until the end or an interrupt."""
         with ExitStack() as stack:
-            film = stack.enter_context(Film(path))
+            video = stack.enter_context(SideBySideVideo(path))
             for runner in self._runners:
                 stack.callback(runner.close)
             try:
-                self._follow(film)
+                self._track(video)
             except KeyboardInterrupt:
                 self._stopped = True
                 if not self._runners[-1].frames:
                     raise
         if not self._runners[-1].frames:
-            raise ReIDError(f"--source {self._of.source}: no frame could be read")
+            raise ReIDError(f"--source {self._source.uri}: no frame could be read")
 
-    def _follow(self, film: Film) -> None:
+    def _track(self, video: SideBySideVideo) -> None:
         panels: list[Panel] = []
-        for results in progress(in_step(self._runners), "tracking", self._of.frames):
+        for results in progress(in_step(self._runners), "tracking", self._source.frames):
             clock = self._runners[-1].tracker.clock
             if not panels:
                 panels = [self._panel(n, panel_width(results[0].orig_shape[1])) for n in range(len(results))]
                 self._runners[-1].tracker.events.subscribe(self._events.append)
             drawn = []
             for runner, panel, result in zip(self._runners, panels, results, strict=True):
-                self.galleries[_title(runner)].add(result, runner.keep(result), clock.now)
+                self.crops[_title(runner)].add(result, runner.keep(result), clock.now)
                 drawn.append(panel.draw(result, panel_width(result.orig_shape[1]), clock.now))
-            film.add(drawn, clock.fps)
-            if self._of.truth is None and self._options.seconds and clock.now >= self._options.seconds:
+            video.add(drawn, clock.fps)
+            if self._source.truth is None and self._options.seconds and clock.now >= self._options.seconds:
                 break
 
     def _panel(self, n: int, width: int) -> Panel:
         ours = n == len(self._runners) - 1
-        comment = ByTruth(self._of.truth, width) if self._of.truth else ByHearsay(tells=ours)
-        return Panel(_title(self._runners[n]), comment, self._runners[n].frames)
+        truth = self._source.truth
+        annotator = GroundTruthAnnotator(truth, width) if truth else EventAnnotator(has_revivals=ours)
+        return Panel(_title(self._runners[n]), annotator, self._runners[n].frames)
 
     def report(self, files: tuple[Path, ...]) -> Report:
-        """What came of it."""
-        seen = len(self._runners[-1].frames)
-        truth = self._of.truth.until(seen) if self._of.truth else None
-        outcomes = tuple(_outcome(runner, truth, seen) for runner in self._runners)
+        """Summarize the run."""
+        count = len(self._runners[-1].frames)
+        truth = self._source.truth.until(count) if self._source.truth else None
+        outcomes = tuple(_outcome(runner, truth, count) for runner in self._runners)
         return Report(outcomes, tuple(self._events), truth, files, self._stopped)
 
 
@@ -144,8 +145,8 @@ def _title(runner: Runner) -> str:
     return TITLES.get(runner.label, Path(runner.label).stem)
 
 
-def _outcome(runner: Runner, truth: SceneTruth | None, seen: int) -> Outcome:
-    # Interrupted between two trackers, one is a frame ahead.
-    frames = runner.frames[:seen]
+def _outcome(runner: Runner, truth: SceneGroundTruth | None, count: int) -> Outcome:
+    # After an interrupt between two trackers, the first is a frame ahead.
+    frames = runner.frames[:count]
     ids = {int(i) for frame in frames for i in frame.ids}
-    return Outcome(runner.label, seen, len(ids), runner.milliseconds, returns(truth, frames) if truth else None)
+    return Outcome(runner.label, count, len(ids), runner.milliseconds, returns(truth, frames) if truth else None)

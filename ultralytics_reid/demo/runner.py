@@ -1,4 +1,4 @@
-"""Several trackers on one video in step, each as a user runs it."""
+"""Run several trackers on one video in lockstep, each as a user would."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from .. import register
 from ..errors import ReIDError
 from ..evaluation.frames import Frame
 
-# What the host raises over a source or a model that it can't use.
+# The host's exceptions for an unusable source or model.
 _HOST_ERRORS = (OSError, RuntimeError, ValueError, TypeError, SyntaxError, AssertionError, EOFError, UnpicklingError)
 
 
 class Runner:
-    """A tracker on a video, a frame at a time.
+    """A tracker on a video, run frame by frame.
 
     Args:
-        label: How tables call it.
+        label: Name in tables.
         model: YOLO model.
-        source: What `YOLO.track` takes.
-        **options: More of what it takes: `tracker`, `imgsz`, `classes`, …
+        source: Source of `YOLO.track`.
+        **options: Further arguments of `YOLO.track`: `tracker`, `imgsz`, `classes`, …
 
     Attributes:
-        frames: Boxes and ids until now.
+        frames: Boxes and ids so far.
     """
 
     def __init__(self, label: str, model: str, source: str, **options: Any) -> None:
@@ -36,14 +36,14 @@ class Runner:
         self.frames: list[Frame] = []
         self._times: list[float] = []
         self._model = _load(model)
-        # Persisting, or stock would begin anew at every image of a folder.
+        # persist: stock would reset its tracker at every image of a folder.
         self._results = self._model.track(source, stream=True, persist=True, verbose=False, save=False, **options)
 
     def step(self) -> Any:
-        """The next frame's result; None if there is none.
+        """Track the next frame; None at the end of the source.
 
         Raises:
-            ReIDError: If the source can't be read, or the model or the tracker's YAML can't be used.
+            ReIDError: If the source, the model or the tracker's YAML is unusable.
         """
         start = time.perf_counter()
         try:
@@ -56,22 +56,22 @@ class Runner:
         return result
 
     def keep(self, result: Any) -> Frame:
-        """Note a result's boxes and ids."""
+        """Store a result's boxes and ids."""
         self.frames.append(of_result(result))
         return self.frames[-1]
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Close the source."""
         self._results.close()
 
     @property
     def tracker(self) -> Any:
-        """The host's tracker, once there is a result."""
+        """The host's tracker, available after the first result."""
         return self._model.predictor.trackers[0]
 
     @property
     def milliseconds(self) -> float:
-        """Median time of a frame, from video to ids."""
+        """Median processing time of a frame, from video to ids."""
         return 1000 * statistics.median(self._times[: len(self.frames)] or [0.0])
 
 
@@ -86,13 +86,13 @@ def _load(model: str) -> Any:
 
 
 def in_step(runners: list[Runner]) -> Iterator[list[Any]]:
-    """Each frame's results, one a runner, until one of them has no more."""
+    """Yield the results of each frame, one per runner, until a runner ends."""
     while None not in (results := [runner.step() for runner in runners]):
         yield results
 
 
 def of_result(result: Any) -> Frame:
-    """The boxes and ids of a host result; boxes that have no id are left out."""
+    """Extract boxes and ids from a host result; boxes without id are ignored."""
     boxes = result.boxes if result.obb is None else result.obb
     if boxes is None or boxes.id is None:
         return Frame(np.empty(0, np.int64), np.empty((0, 4), np.float32))

@@ -1,1 +1,1 @@
-"""Colors and text for pictures."""
+"""Draw colors and text on images."""

@@ -1,4 +1,4 @@
-"""Words and small pictures on pictures; the typeface comes along with Matplotlib: nothing is fetched."""
+"""Draw text and patches on images; the font is shipped with Matplotlib, so nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .._typing import ImageArray
 
 @lru_cache(maxsize=32)
 def font(size: int, *, bold: bool = False) -> Any:
-    """DejaVu Sans, which has ticks and crosses too, of a height in pixels."""
+    """DejaVu Sans, which includes ✓ and ✗; `size` in pixels."""
     import matplotlib as mpl
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
@@ -22,13 +22,13 @@ def font(size: int, *, bold: bool = False) -> Any:
 
 
 def cut(text: str, size: int, width: float, *, bold: bool = False) -> str:
-    """As much of a text as fits into a width, with an ellipsis where it is cut.
+    """Shorten a text to a width, with an ellipsis.
 
     Args:
-        text: What is to be written.
-        size: Height of the letters, pixels.
-        width: What it may take, pixels.
-        bold: Whether they are heavy.
+        text: The text.
+        size: Font size, pixels.
+        width: Maximum width, pixels.
+        bold: Whether to use the bold font.
     """
     face, kept = font(size, bold=bold), len(text)
     if face.getlength(text) <= width:
@@ -39,19 +39,19 @@ def cut(text: str, size: int, width: float, *, bold: bool = False) -> str:
 
 
 @lru_cache(maxsize=4096)
-def words(text: str, size: int, ink: str, paper: str, *, bold: bool = False, pad: int = 0) -> ImageArray:
-    """A line of text on a ground of one color.
+def render_text(text: str, size: int, ink: str, paper: str, *, bold: bool = False, pad: int = 0) -> ImageArray:
+    """Render a line of text on a plain background.
 
     Args:
-        text: What to write.
-        size: Height of the letters, pixels.
-        ink: Their color, as `#1f2933`.
-        paper: The ground's.
-        bold: Whether they are heavy.
-        pad: Pixels of ground on either side.
+        text: The text.
+        size: Font size, pixels.
+        ink: Color of the text, as `#1f2933`.
+        paper: Color of the background.
+        bold: Whether to use the bold font.
+        pad: Padding at the left and the right, pixels.
 
     Returns:
-        `(H, W, 3)` uint8 BGR; shared, so not to be written on.
+        `(H, W, 3)` uint8 BGR; cached, so read-only.
     """
     face = font(size, bold=bold)
     patch = Image.new("RGB", (max(1, round(face.getlength(text))) + 2 * pad, round(1.4 * size)), paper)
@@ -59,16 +59,16 @@ def words(text: str, size: int, ink: str, paper: str, *, bold: bool = False, pad
     return np.asarray(patch, np.uint8)[..., ::-1]
 
 
-def put(picture: ImageArray, patch: ImageArray, left: int, top: int) -> None:
-    """Lay a patch on a picture, as much of it as falls inside."""
-    height, width = picture.shape[:2]
+def paste(image: ImageArray, patch: ImageArray, left: int, top: int) -> None:
+    """Paste a patch into an image in place, clipped at its edges."""
+    height, width = image.shape[:2]
     x, y = max(0, -left), max(0, -top)
     part = patch[y : max(y, height - top), x : max(x, width - left)]
-    picture[top + y : top + y + part.shape[0], left + x : left + x + part.shape[1]] = part
+    image[top + y : top + y + part.shape[0], left + x : left + x + part.shape[1]] = part
 
 
-def fitted(picture: Image.Image, width: int, height: int) -> Image.Image:
-    """A picture as large as it can be in so many pixels, in its own proportions."""
-    ratio = min(width / picture.width, height / picture.height)
-    size = max(1, round(picture.width * ratio)), max(1, round(picture.height * ratio))
-    return picture.resize(size, Image.Resampling.LANCZOS)
+def fit(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Resize an image to fit into a rectangle, with its aspect ratio."""
+    ratio = min(width / image.width, height / image.height)
+    size = max(1, round(image.width * ratio)), max(1, round(image.height * ratio))
+    return image.resize(size, Image.Resampling.LANCZOS)

@@ -1,14 +1,11 @@
-"""Where embeddings come from: one protocol, one builder, one adapter a file."""
+"""Embedders: the protocol, the builder, and an adapter in each module."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-import numpy.typing as npt
-
-from .._typing import Floats
+from .._typing import Floats, ImageArray
 from .crops import NOTHING_ELSE, CropOptions, Preprocessing, Regions
 from .custom import factory_of
 from .encoder import CropEmbedder
@@ -20,42 +17,42 @@ AUTO = "auto"
 
 
 class Embedder(Protocol):
-    """Turns detections of one picture into embeddings.
+    """Embedder of the detections in one image.
 
-    One that has a `fingerprint`, a string, is told from others: vectors of two are never mixed.
+    A `fingerprint`, a string, identifies an embedder: vectors of different fingerprints are never compared.
     """
 
-    def __call__(self, image: npt.NDArray[np.uint8], xyxy: Floats) -> Floats:
+    def __call__(self, image: ImageArray, xyxy: Floats) -> Floats:
         """Embed detections.
 
         Args:
             image: `(H, W, 3)` uint8, BGR.
-            xyxy: `(N, 4)` boxes, pixels; they may reach over the picture's edge.
+            xyxy: `(N, 4)` boxes, pixels; they may reach beyond the image.
 
         Returns:
-            `(N, D)` float32, any norm; a row of zeros where the crop says nothing.
+            `(N, D)` float32 of any norm; a row of zeros for an unusable crop.
         """
         ...
 
 
 @runtime_checkable
 class RegionEmbedder(Embedder, Protocol):
-    """An embedder that wants to know more of detections than their upright boxes."""
+    """Embedder that also uses rotated boxes and masks."""
 
-    def embed(self, image: npt.NDArray[np.uint8], regions: Regions) -> Floats:
-        """Embed detections, as `__call__` does; they may be rotated, or have masks."""
+    def embed(self, image: ImageArray, regions: Regions) -> Floats:
+        """Embed detections as `__call__` does; they may be rotated, or have masks."""
         ...
 
 
-def embed(embedder: Embedder, image: npt.NDArray[np.uint8], regions: Regions) -> Floats:
-    """Ask an embedder about regions, telling it as much of them as it takes."""
+def embed(embedder: Embedder, image: ImageArray, regions: Regions) -> Floats:
+    """Embed regions; embedders that take boxes only get upright boxes."""
     if isinstance(embedder, RegionEmbedder):
         return embedder.embed(image, regions)
     return embedder(image, regions.xyxy)
 
 
 def family_of(model: str) -> str:
-    """What kind of embeddings a tracker YAML's `model` gives, by its name: "detector", "reid" or "classifier"."""
+    """Family of the embeddings of a tracker YAML's `model`, by name: "detector", "reid" or "classifier"."""
     if model == AUTO:
         return "detector"
     if factory_of(model) is not None:
@@ -65,27 +62,27 @@ def family_of(model: str) -> str:
 
 
 def build_embedder(model: str, weights: str, device: Any, options: CropOptions = NOTHING_ELSE) -> Embedder | None:
-    """Make the embedder that a tracker YAML asks for.
+    """Build the embedder of a tracker YAML.
 
     Args:
         model: The YAML's `model`: "auto"; "package.module:factory", or the name of an entry point in the group
             `ultralytics_reid.embedders`; a `.pt` or an asset for the host's ReID loader; the path of an exported model;
             the name of a torchreid architecture.
-        weights: The YAML's `weights`: a torchreid model's file, or what a factory makes of it, or empty.
-        device: Torch device, or its name, or None for the default.
-        options: What the YAML says of crops; for factories and the host's loader it says nothing.
+        weights: The YAML's `weights`: a torchreid model's file, an argument of a factory, or empty.
+        device: Torch device or its name; None for the default.
+        options: The YAML's crop options; factories and the host's loader ignore them.
 
     Returns:
-        The embedder; None for "auto", whose embeddings come with the detections.
+        The embedder; None for "auto", where the detector provides the embeddings.
 
     Raises:
-        ConfigError: If the model or its weights can't be had; the message says why.
-        EmbeddingError: If the model gives something else than vectors.
+        ConfigError: If the model or its weights can't be loaded; the message states the reason.
+        EmbeddingError: If the model's output is no vector per crop.
     """
     if model == AUTO:
         return None
-    if (made_by := factory_of(model)) is not None:
-        embedder: Embedder = made_by(weights, device)
+    if (factory := factory_of(model)) is not None:
+        embedder: Embedder = factory(weights, device)
         return embedder
     from .host import HostReID
 

@@ -1,4 +1,4 @@
-"""Embedders of somebody else's: a factory by its import path, or by the name of an entry point."""
+"""Third-party embedders: a factory by its import path, or by the name of an entry point."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 def factory_of(model: str) -> Callable[[str, Any], Any] | None:
-    """What makes the embedder that a YAML's `model` names, of its `weights` and a device.
+    """Look up the factory of the embedder that a YAML's `model` names.
 
     Args:
         model: "package.module:factory", or the name of an entry point in the group `ultralytics_reid.embedders`. It is
             called as `factory(weights=..., device=...)`.
 
     Returns:
-        A function of both, which raises ConfigError; None if the name is neither.
+        A function of weights and device, which raises ConfigError; None if the name is neither.
     """
     found = [EntryPoint(model, model, GROUP)] if _PATH.fullmatch(model) else list(entry_points(group=GROUP, name=model))
     if not found:
@@ -35,8 +35,8 @@ def _make(entry: EntryPoint, weights: str, device: Any) -> Any:
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"model: {entry.value} can't be imported: {error}") from error
     if not callable(factory):
-        raise ConfigError(f"model: {entry.value} is no function that makes an embedder, but {factory!r}")
+        raise ConfigError(f"model: {entry.value} must be a callable that returns an embedder, got {factory!r}")
     embedder = factory(weights=weights, device=device)
     if not callable(embedder):
-        raise ConfigError(f"model: {entry.value} made no embedder, which is called with a picture, but {embedder!r}")
+        raise ConfigError(f"model: {entry.value} must return an embedder, which is callable, got {embedder!r}")
     return embedder

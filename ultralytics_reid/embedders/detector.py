@@ -1,11 +1,10 @@
-"""Embeddings for free: the detector's own early layers and the pixels it was shown, pooled over the final boxes.
+"""Embeddings from the detector itself: early feature maps and input pixels, pooled over the final boxes.
 
-The inputs of the Detect layer, which the host uses, tell classes apart and hardly individuals. The early layers of
-the same backbone still see color and texture. What helps most is how they are pooled: by horizontal stripe, with the
-box's sides, where the background is, counting less than its middle, and with the spread of what a channel sees beside
-its mean. Histograms of the input's colors tell even more per dimension. Compared under the metric that the video
-teaches, that re-identifies people. It works whatever the head, with NMS or end to end.
-`benchmarks/detector_features.py` has the figures.
+The inputs of the Detect layer, which the host uses, separate classes but hardly individuals. Early layers of the same
+backbone still encode color and texture. Pooling matters most: by horizontal stripe, with Gaussian weights across the
+box against background at its sides, and with the standard deviation of each channel beside its mean. Histograms of the
+input's colors are even more discriminative per dimension. Together with the metric learned from the video, this
+re-identifies people, with any head (NMS or end to end). `benchmarks/detector_features.py` has the measurements.
 """
 
 from __future__ import annotations
@@ -17,54 +16,54 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import Floats
+from .._typing import Floats, as_floats
 from ..appearance.embedding import unit
 
 _MAP_DIMS = 4  # (B, C, H, W)
-_SPREAD = 0.3  # of the Gaussian across a box's width, in half widths
+_SIGMA = 0.3  # of the Gaussian across a box, in half widths
 _TINY = 1e-8
 
 
 @dataclass(frozen=True)
 class _Level:
-    """How the map of one stride is pooled.
+    """Pooling of the map of one stride.
 
     Attributes:
-        stripes: Horizontal stripes of a box, each with its own means and deviations.
-        channels: Most channels. Wide detectors are narrowed to this, or the metric, whose cost grows faster than the
-            square, would eat up the gain.
+        stripes: Number of horizontal stripes of a box, each with its own means and deviations.
+        max_channels: Maximum number of channels; more are projected to this number, as the cost of the metric grows
+            faster than with the square of the dimension.
     """
 
     stripes: int
-    channels: int
+    max_channels: int
 
 
 _LEVELS = {4: _Level(3, 64), 8: _Level(2, 128)}
-_GRID = (12, 6)  # cells of a box, in rows and columns
+_GRID = (12, 6)  # rows and columns of cells in a box
 
 _COLOR_GRID = (24, 8)
 _COLOR_STRIPES = 6
 _BINS = 12
-# Brightness, red against blue, green against both: from RGB in [0, 1], the range that is binned, a third axis each.
-# What is decorrelated needs no joint histogram. Clothes are seldom saturated, so chroma is binned in a narrow range.
+# Opponent colors from RGB in [0, 1]: brightness, red against blue, green against both; and their binned ranges.
+# Decorrelated axes need no joint histogram. Clothes are seldom saturated, so the ranges of chroma are narrow.
 _OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (0.5, 0.0, -0.5), (-0.25, 0.5, -0.25))
 _RANGE = ((0.0, 1.0), (-0.25, 0.25), (-0.15, 0.15))
-# What color weighs beside each level's means and deviations, which weigh 1: lamps change it more than texture.
-_COLOR = 0.5
+# Weight of color relative to means and deviations: illumination changes it more than texture.
+_COLOR_WEIGHT = 0.5
 
 
 class DetectorFeatures:
-    """Taps a detector's backbone.
+    """Embedder by forward hooks on a detector's backbone.
 
-    It keeps the detector's input and, for each stride of 4 and 8, the output of the last backbone layer that has it.
+    The hooks keep the detector's input and, for strides 4 and 8, the output of the last backbone layer of that stride.
 
     Args:
         net: The detector: an `nn.Module` with `model` (its layers in order) and `yaml` (with its `backbone`).
-        active: Whether to keep what the next forward pass computes.
-        stretched: Whether pictures are stretched to the detector's input (RT-DETR) rather than letterboxed.
+        active: Whether to keep the maps of the next forward pass.
+        stretched: Whether images are stretched to the detector's input (RT-DETR) rather than letterboxed.
 
     Attributes:
-        fingerprint: Vectors of one fingerprint can be compared with each other.
+        fingerprint: Identifies the embedder; only vectors of equal fingerprints are comparable.
     """
 
     def __init__(self, net: Any, active: Callable[[], bool], *, stretched: bool = False) -> None:
@@ -80,11 +79,11 @@ class DetectorFeatures:
 
     @staticmethod
     def fits(net: Any) -> bool:
-        """Whether a detector has layers to tap: exported models have none."""
+        """Whether a detector has accessible layers; exported models have none."""
         return hasattr(net, "model") and hasattr(net, "yaml") and "backbone" in net.yaml
 
     def remove(self) -> None:
-        """Take the taps off; the host calls this when it sets up tracking anew."""
+        """Remove the hooks; the host calls this when it sets up tracking anew."""
         for handle in self._handles:
             handle.remove()
         self._forget()
@@ -106,27 +105,27 @@ class DetectorFeatures:
                 self._maps[stride] = output.detach()
 
     def __call__(self, boxes: Sequence[Floats], shapes: Sequence[tuple[int, int]]) -> list[Floats]:
-        """Embed the detections of the batch that went through the detector last.
+        """Embed the detections of the last batch of the detector.
 
         Args:
-            boxes: `(N, 4)` xyxy for each picture, in pixels of the original picture.
-            shapes: Height and width of each original picture.
+            boxes: `(N, 4)` xyxy for each image, pixels of the original image.
+            shapes: Height and width of each original image.
 
         Returns:
-            `(N, D)` float32 unit rows for each picture.
+            `(N, D)` float32 unit rows for each image.
         """
         import torch
 
         rois = [self._to_input(b, s, self._size) for b, s in zip(boxes, shapes, strict=True)]
         placed = Boxes(rois, self._input.device)
         parts = [part for stride in sorted(self._maps) for part in _moments(self._maps[stride], placed, stride)]
-        parts += [_COLOR * part for part in colors(self._input, placed)]
+        parts += [_COLOR_WEIGHT * part for part in colors(self._input, placed)]
         rows = unit(torch.cat(parts, dim=1).cpu().numpy())
         return np.split(rows, np.cumsum([len(b) for b in boxes])[:-1])
 
 
 def _digest(layers: Any) -> str:
-    """A short hash of weights, the same in single and in half precision."""
+    """Short hash of weights, equal for single and half precision."""
     total = hashlib.sha256()
     for _, weights in sorted(layers.state_dict().items()):
         total.update(weights.half().cpu().numpy().tobytes())
@@ -134,10 +133,10 @@ def _digest(layers: Any) -> str:
 
 
 def _moments(plane: Any, boxes: Boxes, stride: int) -> list[Any]:
-    """Each channel's mean and deviation by stripe: two `(N, stripes · channels)` of unit rows."""
+    """Mean and standard deviation of each channel by stripe: two `(N, stripes · channels)` of unit rows."""
     level = _LEVELS[stride]
-    cells = _striped(_narrow(boxes.cells(plane, stride, _GRID), level.channels), level.stripes)
-    weights = _across(cells)
+    cells = _striped(_narrow(boxes.cells(plane, stride, _GRID), level.max_channels), level.stripes)
+    weights = _gaussian_weights(cells)
     mean = (cells * weights).sum(dim=(2, 3), keepdim=True)
     deviation = ((cells - mean) ** 2 * weights).sum(dim=(2, 3)).clamp(min=_TINY).sqrt()
     return [_unit(mean), _unit(deviation)]
@@ -155,42 +154,42 @@ def colors(pixels: Any, boxes: Boxes) -> list[Any]:
     opponent = cells @ torch.tensor(_OPPONENT, device=cells.device).T
     place = _striped(((opponent - low) / (high - low)).clamp(0, 1) * (_BINS - 1), _COLOR_STRIPES)[..., None]
     bins = torch.arange(_BINS, device=cells.device)
-    share = ((1 - (place - bins).abs()).clamp(min=0) * _across(place[..., 0])[..., None]).sum(dim=(2, 3))
+    share = ((1 - (place - bins).abs()).clamp(min=0) * _gaussian_weights(place[..., 0])[..., None]).sum(dim=(2, 3))
     return [_unit(channel) for channel in share.sqrt().unbind(dim=2)]
 
 
 class Boxes:
-    """A batch's boxes, and reading maps at them.
+    """Boxes of a batch, with bilinear sampling of maps.
 
-    RoIAlign with one sample a cell, but it gathers points only, of all channels at once: torchvision's converts and
-    copies whole maps, whose layout is channels last, and that takes longer than all the rest.
+    RoIAlign (He et al. 2017) with one sample per cell. Only the sampled points are gathered: torchvision's version
+    converts and copies whole channels-last maps, which takes longer than all the rest.
 
     Args:
-        rois: `(N, 4)` float32 xyxy for each picture, in pixels of the detector's input.
-        device: Where the maps are.
+        rois: `(N, 4)` float32 xyxy for each image, pixels of the detector's input.
+        device: Torch device of the maps.
     """
 
     def __init__(self, rois: Sequence[Floats], device: Any) -> None:
         import torch
 
-        self._picture = torch.from_numpy(np.repeat(np.arange(len(rois)), [len(r) for r in rois])).to(device)
+        self._image = torch.from_numpy(np.repeat(np.arange(len(rois)), [len(r) for r in rois])).to(device)
         self._xyxy = torch.from_numpy(np.concatenate(rois)).to(device)
 
     def cells(self, plane: Any, stride: int, grid: tuple[int, int]) -> Any:
-        """What a map `(B, C, h, w)` shows in the middle of each box's cells, `(N, *grid, C)` float32."""
+        """Sample a map `(B, C, h, w)` at the centers of each box's cells, `(N, *grid, C)` float32."""
         rows = plane.permute(0, 2, 3, 1)
-        x_low, x_high, x_share = self._between(0, stride, grid[1], rows.shape[2])
-        y_low, y_high, y_share = self._between(1, stride, grid[0], rows.shape[1])
+        x_low, x_high, x_share = self._neighbors(0, stride, grid[1], rows.shape[2])
+        y_low, y_high, y_share = self._neighbors(1, stride, grid[0], rows.shape[1])
 
         def read(y: Any, x: Any) -> Any:
-            return rows[self._picture[:, None, None], y[:, :, None], x[:, None]].float()
+            return rows[self._image[:, None, None], y[:, :, None], x[:, None]].float()
 
         x_share, y_share = x_share[:, None, :, None], y_share[:, :, None, None]
         upper = read(y_low, x_low).lerp(read(y_low, x_high), x_share)
         return upper.lerp(read(y_high, x_low).lerp(read(y_high, x_high), x_share), y_share)
 
-    def _between(self, axis: int, stride: int, cells: int, size: int) -> tuple[Any, Any, Any]:
-        """The two places of a map that the middles of cells lie between along an axis, and how far on, `(N, cells)`."""
+    def _neighbors(self, axis: int, stride: int, cells: int, size: int) -> tuple[Any, Any, Any]:
+        """Indices below and above each cell center along an axis, and its fraction of the way, `(N, cells)` each."""
         import torch
 
         start, end = self._xyxy[:, axis, None], self._xyxy[:, axis + 2, None]
@@ -201,22 +200,22 @@ class Boxes:
 
 
 def _striped(cells: Any, stripes: int) -> Any:
-    """`(N, H, W, C)` as `(N, stripes, H / stripes, W, C)`."""
+    """Split `(N, H, W, C)` into `(N, stripes, H / stripes, W, C)`."""
     return cells.unflatten(1, (stripes, -1))
 
 
-def _across(cells: Any) -> Any:
-    """Weights of a stripe's cells, `(H, W, 1)` of sum 1: Gaussian across the width, as the sides show background."""
+def _gaussian_weights(cells: Any) -> Any:
+    """Gaussian weights of a stripe's cells across its width, `(H, W, 1)` of sum 1, against background at the sides."""
     import torch
 
     height, width = cells.shape[2:4]
     place = (torch.arange(width, device=cells.device) + 0.5) / width * 2 - 1
-    weights = torch.exp(-0.5 * (place / _SPREAD) ** 2)
+    weights = torch.exp(-0.5 * (place / _SIGMA) ** 2)
     return (weights / weights.sum() / height).expand(height, width)[..., None]
 
 
 def _narrow(cells: Any, channels: int) -> Any:
-    """At most so many channels of `(N, H, W, C)`, by a fixed random projection (Johnson & Lindenstrauss 1984)."""
+    """Reduce `(N, H, W, C)` to at most `channels`, by a fixed random projection (Johnson & Lindenstrauss 1984)."""
     import torch
 
     wide = cells.shape[-1]
@@ -227,21 +226,21 @@ def _narrow(cells: Any, channels: int) -> Any:
 
 
 def _unit(rows: Any) -> Any:
-    """`(N, ...)` flattened to unit rows."""
+    """Flatten `(N, ...)` to unit rows."""
     from torch.nn.functional import normalize
 
     return normalize(rows.flatten(1), dim=1)
 
 
 def to_input(xyxy: Floats, shape: tuple[int, int], size: tuple[int, int]) -> Floats:
-    """Boxes of a picture where the letterbox put them in the detector's input."""
+    """Map boxes of an image to the letterboxed input of the detector."""
     gain = min(size[0] / shape[0], size[1] / shape[1])
     left, top = (round((s - round(p * gain)) / 2 - 0.1) for s, p in zip(size[::-1], shape[::-1], strict=True))
     high = np.array([shape[1], shape[0]] * 2, np.float32)
-    return np.asarray(np.clip(xyxy, 0, high) * gain + np.array([left, top, left, top]), dtype=np.float32)
+    return as_floats(np.clip(xyxy, 0, high) * gain + np.array([left, top, left, top]))
 
 
 def stretch(xyxy: Floats, shape: tuple[int, int], size: tuple[int, int]) -> Floats:
-    """Boxes of a picture that was stretched to the detector's input."""
+    """Map boxes of an image to the stretched input of the detector."""
     high, wide = np.array([shape[1], shape[0]] * 2, np.float32), np.array([size[1], size[0]] * 2, np.float32)
-    return np.asarray(np.clip(xyxy, 0, high) * wide / high, dtype=np.float32)
+    return as_floats(np.clip(xyxy, 0, high) * wide / high)

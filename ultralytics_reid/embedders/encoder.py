@@ -1,4 +1,4 @@
-"""What all encoders of crops share: cutting, normalizing, batches, checks of what comes out, the fingerprint."""
+"""Common parts of crop encoders: cropping, normalization, batches, output checks, fingerprint."""
 
 from __future__ import annotations
 
@@ -11,45 +11,44 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._typing import Floats, ImageArray
+from .._typing import Floats, ImageArray, as_floats
 from ..appearance.embedding import as_features
 from ..errors import ConfigError, EmbeddingError
 from .crops import Preprocessing, Regions, crop
 
-# Crops at a time: 32 of 256 x 128 are 13 MB when they are normalized.
-_MOST = 32
+# Crops per batch: 32 normalized crops of 256 x 128 take 13 MB.
+_MAX_BATCH = 32
 _MATRIX = 2
 _PROBES = 2
 _SUMS_TO_ONE = 1e-3
-_DIGEST = 8
+_DIGEST_LETTERS = 8
 
 
 class CropEmbedder:
-    """Any network that turns crops into vectors, as an `Embedder`.
+    """An `Embedder` by any network that maps crops to vectors.
 
-    It is asked about two made-up crops at once, so that a model that gives no vectors is told of before the video runs.
+    The constructor encodes two random crops, so that an unsuitable model is rejected before the video runs.
 
         net = timm.create_model("vit_small_patch14_dinov2", pretrained=True, num_classes=0).eval()
         crops = Preprocessing(height=518, width=518)
         tracker.embedder = CropEmbedder(lambda batch: net(torch.from_numpy(batch)), crops, name="dinov2-small")
 
     Args:
-        encode: `(N, 3, height, width)` float32, RGB, normalized, to `(N, D)`, any real dtype and norm; arrays, or torch
-            tensors on any device. Where `raw`, of the crops as they are: `(N, height, width, 3)` uint8 BGR.
-        preprocessing: What `encode` expects.
-        name: Goes into the fingerprint: all that tells these vectors from another model's, such as architecture and
-            weights.
-        flip: Whether to average with the mirrored crop, for twice the time.
-        raw: Whether `encode` normalizes by itself, as it should where it can do so faster.
-        dim: `D` where it is known; another one is an error.
+        encode: Maps `(N, 3, height, width)` float32, RGB, normalized, to `(N, D)` of any real dtype and norm: an
+            array, or a torch tensor on any device. With `raw`, maps `(N, height, width, 3)` uint8 BGR.
+        preprocessing: Crop size and normalization of `encode`.
+        name: Part of the fingerprint that identifies the model, such as architecture and weights.
+        flip: Whether to average with the embedding of the mirrored crop, for twice the time.
+        raw: Whether `encode` normalizes by itself.
+        dim: Expected `D`; None for any.
 
     Raises:
-        EmbeddingError: If what comes out are no vectors: a map, several outputs, class scores, another dimension.
+        EmbeddingError: If the output is no embedding: a map, several outputs, class scores, another dimension.
 
     Attributes:
         preprocessing, name: As given.
         dim: `D`.
-        fingerprint: Vectors of one fingerprint can be compared with each other.
+        fingerprint: Identifies the embedder; only vectors of equal fingerprints are comparable.
     """
 
     def __init__(
@@ -72,21 +71,21 @@ class CropEmbedder:
         self.fingerprint = f"{name}/{preprocessing}{'-flip' if flip else ''}/{self.dim}"
 
     def __call__(self, image: npt.NDArray[Any], xyxy: Floats) -> Floats:
-        """See `Embedder`; the picture may be gray, or of 16 bits: see `as_bgr`."""
+        """See `Embedder`; the image may be gray or have 16 bits, see `as_bgr`."""
         return self.embed(image, Regions(xyxy))
 
     def embed(self, image: npt.NDArray[Any], regions: Regions) -> Floats:
-        """Embed regions, turned or masked where that is known of them.
+        """Embed regions, with their rotations and masks.
 
         Args:
-            image: What `as_bgr` takes.
-            regions: `N` of them.
+            image: Image in a format of `as_bgr`.
+            regions: `N` regions.
 
         Returns:
-            `(N, D)` float32; zeros where a region has no crop, or the network gave something that isn't finite.
+            `(N, D)` float32; zeros where a region has no crop, or the network's output isn't finite.
 
         Raises:
-            EmbeddingError: If it is no picture, or the regions' arrays don't fit each other.
+            EmbeddingError: If the image has another format, or the shapes of the regions' arrays don't match.
         """
         crops, good = crop(image, regions, self.preprocessing)
         rows = np.zeros((len(regions), self.dim or 1), np.float32)
@@ -95,58 +94,58 @@ class CropEmbedder:
         return rows
 
     def encode(self, crops: ImageArray) -> Floats:
-        """Embed crops of the right size: `(N, height, width, 3)` uint8 BGR, N > 0, to `(N, D)` float32."""
-        return np.concatenate([self._both(crops[n : n + _MOST]) for n in range(0, len(crops), _MOST)])
+        """Encode crops in batches: `(N, height, width, 3)` uint8 BGR, N > 0, to `(N, D)` float32."""
+        return np.concatenate([self._encode_batch(crops[n : n + _MAX_BATCH]) for n in range(0, len(crops), _MAX_BATCH)])
 
-    def _both(self, crops: ImageArray) -> Floats:
+    def _encode_batch(self, crops: ImageArray) -> Floats:
         rows = self._rows(crops)
-        return np.asarray((rows + self._rows(crops[:, :, ::-1])) / 2, np.float32) if self._flip else rows
+        return as_floats((rows + self._rows(crops[:, :, ::-1])) / 2) if self._flip else rows
 
     def _rows(self, crops: ImageArray) -> Floats:
         batch = np.ascontiguousarray(crops) if self._raw else self.preprocessing.normalize(crops)
         rows = as_features(_matrix(self._encode(batch), self.name), len(crops))
         if self.dim not in (None, rows.shape[1]):
-            raise EmbeddingError(f"{self.name} should give {self.dim} numbers a crop, gave {rows.shape[1]}")
+            raise EmbeddingError(f"{self.name} must give vectors of dimension {self.dim}, got {rows.shape[1]}")
         return rows
 
 
 def need(package: str, extra: str, model: object) -> None:
-    """Raise ConfigError, with the extra to install, where a model needs a package that isn't there."""
+    """Raise ConfigError, with the extra to install, if a model needs a missing package."""
     if find_spec(package) is None:
         raise ConfigError(f"model: {model} needs {package}; pip install 'ultralytics-reid[{extra}]'")
 
 
 def digest(*files: Path) -> str:
-    """Files' common hash, short."""
+    """Short hash of the contents of files."""
     total = hashlib.sha256()
     for file in files:
         total.update(file.read_bytes())
-    return total.hexdigest()[:_DIGEST]
+    return total.hexdigest()[:_DIGEST_LETTERS]
 
 
 def _probes(preprocessing: Preprocessing) -> ImageArray:
-    """Crops that no network takes for the same."""
+    """Two different crops of random noise."""
     shape = (_PROBES, preprocessing.height, preprocessing.width, 3)
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
 def _matrix(output: Any, name: str) -> Any:
-    """The one `(N, D)` output; one of `(N, D, 1, 1)` is as good."""
+    """Check that there is one output of `(N, D)` or `(N, D, 1, 1)`, and return it as `(N, D)`."""
     outputs = list(output.values()) if isinstance(output, dict) else output
     if isinstance(outputs, list | tuple):
         if len(outputs) != 1:
-            raise EmbeddingError(f"{name} has {len(outputs)} outputs, and an encoder has one; is it a detector?")
+            raise EmbeddingError(f"{name} has {len(outputs)} outputs, an encoder has one; is it a detector?")
         outputs = outputs[0]
     shape = tuple(outputs.shape)
     if len(shape) > _MATRIX and set(shape[_MATRIX:]) == {1}:
         return outputs.reshape(shape[:_MATRIX])
     if len(shape) != _MATRIX:
-        raise EmbeddingError(f"{name} gives a map of the shape {shape}, not one vector a crop; is it a detector?")
+        raise EmbeddingError(f"{name} gives a map of the shape {shape}, not a vector per crop; is it a detector?")
     return outputs
 
 
 def _refuse_scores(rows: Floats, name: str) -> None:
     if rows.shape[1] > 1 and (rows >= 0).all() and np.abs(rows.sum(axis=1) - 1).max() < _SUMS_TO_ONE:
         raise EmbeddingError(
-            f"{name} gives {rows.shape[1]} class scores, which sum to 1, and not an embedding; take the layer before"
+            f"{name} gives {rows.shape[1]} class scores, which sum to 1, not an embedding; use the layer before"
         )

@@ -1,8 +1,8 @@
-"""Exported encoders: ONNX and OpenVINO by their own runtimes, TorchScript, TensorRT and others by the host's.
+"""Exported encoders: ONNX and OpenVINO in their own runtimes, TorchScript, TensorRT and others in the host's.
 
-The host's `AutoBackend` could run all of them, but takes a model of unknown origin for a detector of 640 x 640 in a
-batch of one, tells nothing of its input's shape, installs missing packages by itself, and leaves ONNX Runtime with its
-own idea of threads, which fight torch's. The two runtimes that matter on a CPU are a few lines each.
+The host's `AutoBackend` could run all of them, but it treats an unknown model as a detector of 640 x 640 with batch
+size 1, hides the input's shape, installs missing packages by itself, and lets ONNX Runtime's threads compete with
+torch's. So the two runtimes that matter on a CPU are used directly.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ _Crops = TypeVar("_Crops", Floats, ImageArray)
 METADATA = "ultralytics_reid"
 FULL_PRECISION = "fp32"
 
-# Keys that Ultralytics leaves in whatever it exports; its networks take crops in [0, 1].
-_OF_ULTRALYTICS = frozenset({"stride", "names", "task"})
-_PICTURES = 4  # (N, 3, H, W)
-_POWERS = (1, 2, 4, 8, 16)
+# Metadata keys of Ultralytics' exports, whose networks take values in [0, 1].
+_ULTRALYTICS_KEYS = frozenset({"stride", "names", "task"})
+_INPUT_DIMS = 4  # (N, 3, H, W)
+_BATCH_SIZES = (1, 2, 4, 8, 16)
 
 
 @dataclass(frozen=True)
 class _Model:
-    """A loaded file.
+    """A loaded model file.
 
     Attributes:
-        network: Makes of what crops are like what takes any number of them.
-        raw: Whether that normalizes by itself.
-        height: Of its input, pixels; 0 where it takes any.
-        width: Of its input, pixels; 0 where it takes any.
-        metadata: What the file says of itself, by key.
+        network: Builds, for a preprocessing, the function that encodes any number of crops.
+        raw: Whether that function normalizes by itself.
+        height: Input height, pixels; 0 for any.
+        width: Input width, pixels; 0 for any.
+        metadata: The file's metadata.
     """
 
     network: Callable[[Preprocessing], Callable[[Any], Any]]
@@ -55,28 +55,29 @@ def exported(model: str, device: Any, options: CropOptions) -> CropEmbedder:
     """Load an exported encoder.
 
     Args:
-        model: Path of a `.onnx` or `.xml` file, of a folder with one, or of what else the host's `AutoBackend` takes.
-        device: Torch device, or None for the default. OpenVINO always runs on the CPU.
-        options: What the tracker YAML says of crops.
+        model: Path of a `.onnx` or `.xml` file, of a folder with one, or of another format of the host's `AutoBackend`.
+        device: Torch device; None for the default. OpenVINO always runs on the CPU.
+        options: Crop options of the tracker YAML.
 
     Returns:
-        The embedder. Crops are as the model's metadata says, for models that `ultralytics-reid export` made, or that
-        Ultralytics did; for others as the options do.
+        The embedder. Its preprocessing comes from the metadata of models exported by `ultralytics-reid export` or by
+        Ultralytics, else from the options.
 
     Raises:
-        ConfigError: If the file or its runtime is missing, or nobody says what crops it takes.
-        EmbeddingError: If it gives no vectors.
+        ConfigError: If the file or its runtime is missing, or neither metadata nor options give the preprocessing.
+        EmbeddingError: If the output is no vector per crop.
     """
     path = Path(model)
     if not path.exists():
         raise ConfigError(f"model: {model} is neither a file nor a folder")
-    if found := _inside(path, ".onnx"):
+    if found := _find_file(path, ".onnx"):
         loaded = _onnx(found, device)
-    elif found := _inside(path, ".xml"):
+    elif found := _find_file(path, ".xml"):
         loaded = _openvino(found)
     else:
         loaded = _autobackend(path, device)
-    ours = _ours(loaded)
+    stored = loaded.metadata.get(METADATA)
+    ours: dict[str, Any] = json.loads(stored) if stored else {}
     preprocessing = options.over(_preprocessing(model, loaded, ours, options))
     _check_size(model, loaded, preprocessing)
     return CropEmbedder(
@@ -89,21 +90,16 @@ def exported(model: str, device: Any, options: CropOptions) -> CropEmbedder:
     )
 
 
-def _inside(path: Path, suffix: str) -> Path | None:
+def _find_file(path: Path, suffix: str) -> Path | None:
     if path.is_file():
         return path if path.suffix == suffix else None
     return next(iter(sorted(path.glob(f"*{suffix}"))), None)
 
 
-def _ours(model: _Model) -> dict[str, Any]:
-    said = model.metadata.get(METADATA)
-    return json.loads(said) if said else {}
-
-
 def _name(ours: dict[str, Any], path: Path) -> str:
-    """The PyTorch model's, where it is known: an export at full precision gives the same vectors."""
+    """Name for the fingerprint: exports at full precision share the PyTorch model's, as their vectors are equal."""
     if not ours:
-        # The weights may lie beside: in a .bin, or in what ONNX calls external data.
+        # Weights may be in other files: OpenVINO's .bin, or ONNX's external data.
         beside = f"{escape(path.stem)}.*" if path.suffix == ".xml" else f"{escape(path.name)}*"
         files = path.rglob("*") if path.is_dir() else path.parent.glob(beside)
         return f"exported:{digest(*sorted(f for f in files if f.is_file()))}"
@@ -112,18 +108,18 @@ def _name(ours: dict[str, Any], path: Path) -> str:
 
 
 def _preprocessing(model: str, loaded: _Model, ours: dict[str, Any], options: CropOptions) -> Preprocessing:
-    """What a model says of its crops; where it doesn't, and nobody else, an error rather than a guess."""
+    """Preprocessing from a model's metadata; ConfigError where neither it nor the options define one."""
     if ours:
         sides = {k: ours[k] for k in ("height", "width")}
         return Preprocessing(**sides, mean=tuple(ours["mean"]), std=tuple(ours["std"]))
-    of_ultralytics = bool(_OF_ULTRALYTICS & loaded.metadata.keys())
-    height, width = _imgsz(loaded.metadata) if of_ultralytics else (0, 0)
+    is_ultralytics = bool(_ULTRALYTICS_KEYS & loaded.metadata.keys())
+    height, width = _imgsz(loaded.metadata) if is_ultralytics else (0, 0)
     height, width = loaded.height or height, loaded.width or width
     if not ((height or options.height) and (width or options.width)):
-        raise ConfigError(f"model: {model} doesn't say how large its crops are; set crop_height and crop_width")
-    if options.normalize == "auto" and not of_ultralytics:
+        raise ConfigError(f"model: {model} doesn't record its crop size; set crop_height and crop_width")
+    if options.normalize == "auto" and not is_ultralytics:
         choices = " or ".join(NORMALIZATIONS)
-        raise ConfigError(f"model: {model} doesn't say how its input is normalized; set normalize to {choices}")
+        raise ConfigError(f"model: {model} doesn't record its normalization; set normalize to {choices}")
     mean, std = NORMALIZATIONS["unit"]
     return Preprocessing(height=height, width=width, mean=mean, std=std)
 
@@ -137,9 +133,9 @@ def _imgsz(metadata: dict[str, Any]) -> tuple[int, int]:
 
 def _check_size(model: str, loaded: _Model, preprocessing: Preprocessing) -> None:
     for side in ("height", "width"):
-        fixed, asked = getattr(loaded, side), getattr(preprocessing, side)
-        if fixed and fixed != asked:
-            raise ConfigError(f"model: {model} takes crops of {side} {fixed}, and crop_{side} is {asked}")
+        fixed, given = getattr(loaded, side), getattr(preprocessing, side)
+        if fixed and fixed != given:
+            raise ConfigError(f"model: {model} takes crops of {side} {fixed}, but crop_{side} is {given}")
 
 
 def _onnx(path: Path, device: Any) -> _Model:
@@ -203,8 +199,8 @@ def _openvino(path: Path) -> _Model:
             whole.reshape((size, preprocessing.height, preprocessing.width, 3))
             return core.compile_model(whole, "CPU", settings)
 
-        # All at once, or the first crowd would have to wait for it.
-        networks = {size: compiled(size) for size in ([batch] if batch else _POWERS)}
+        # Compiled at once, not during the video.
+        networks = {size: compiled(size) for size in ([batch] if batch else _BATCH_SIZES)}
 
         def run(crops: ImageArray) -> Floats:
             return np.asarray(networks[len(crops)](crops)[0])
@@ -215,7 +211,7 @@ def _openvino(path: Path) -> _Model:
 
 
 def _normalizing(model: Any, preprocessing: Preprocessing) -> Any:
-    """A model with the crops' normalization in it, where OpenVINO does it while it reads them."""
+    """Add the normalization to a model, so that OpenVINO applies it while reading the input."""
     from openvino import Layout, Type
     from openvino.preprocess import ColorFormat, PrePostProcessor
 
@@ -228,9 +224,9 @@ def _normalizing(model: Any, preprocessing: Preprocessing) -> Any:
 
 
 def _openvino_settings(openvino: Any, metadata: dict[str, Any]) -> dict[str, Any]:
-    """One batch at a time, on as many threads as torch; in 16 bits only if the model was exported for that."""
-    said = json.loads(metadata.get(METADATA, "{}"))
-    exact = {"INFERENCE_PRECISION_HINT": openvino.Type.f32} if said.get("precision") in (None, FULL_PRECISION) else {}
+    """Latency mode on as many threads as torch; 16-bit computation only for models exported with 16 bits."""
+    stored = json.loads(metadata.get(METADATA, "{}"))
+    exact = {"INFERENCE_PRECISION_HINT": openvino.Type.f32} if stored.get("precision") in (None, FULL_PRECISION) else {}
     return {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": _threads(), **exact}
 
 
@@ -251,31 +247,31 @@ def _autobackend(path: Path, device: Any) -> _Model:
         except (RuntimeError, AssertionError) as error:
             shape = crops.shape
             raise EmbeddingError(
-                f"{path} can't take {shape}; was it exported for other crops, or a fixed batch?"
+                f"{path} can't take {shape}; was it exported for another crop size, or a fixed batch?"
             ) from error
 
     return _Model(lambda _: run, metadata=dict(backend.metadata))
 
 
 def _threads() -> int:
-    """As many as torch takes: whoever limits one means all."""
+    """Number of threads: the limit set for torch holds for the other runtimes too."""
     import torch
 
     return torch.get_num_threads()
 
 
 def _input_shape(path: Path, shape: list[Any], outputs: int) -> tuple[int, int, int]:
-    """Batch, height and width, 0 where any will do, of an encoder's input."""
+    """Check an encoder's input: batch size, height and width, 0 for any."""
     if outputs != 1:
-        raise EmbeddingError(f"{path} has {outputs} outputs, and an encoder has one; is it a detector?")
-    if len(shape) != _PICTURES:
-        raise EmbeddingError(f"{path} takes no pictures, (N, 3, H, W), but {shape}")
+        raise EmbeddingError(f"{path} has {outputs} outputs, an encoder has one; is it a detector?")
+    if len(shape) != _INPUT_DIMS:
+        raise EmbeddingError(f"{path} must take images, (N, 3, H, W), but takes {shape}")
     batch, _, height, width = (n if isinstance(n, int) and n > 0 else 0 for n in shape)
     return batch, height, width
 
 
 def _in_batches_of(size: int, run: Callable[[_Crops], Floats]) -> Callable[[_Crops], Floats]:
-    """A network of a fixed batch, for any: what is missing of the last one is filled up."""
+    """Run a network of a fixed batch size on any number of crops, with the last batch padded."""
 
     def padded(crops: _Crops) -> Floats:
         missing = np.zeros((-len(crops) % size, *crops.shape[1:]), crops.dtype)
@@ -286,14 +282,14 @@ def _in_batches_of(size: int, run: Callable[[_Crops], Floats]) -> Callable[[_Cro
 
 
 def _by_powers_of_two(run: Callable[[_Crops], Floats]) -> Callable[[_Crops], Floats]:
-    """A network that is made for a size of batch: it is up to a third faster than one for any.
+    """Run networks compiled for fixed batch sizes, up to a third faster than one of dynamic size.
 
-    Making one takes a third of a second, so there are few, and none larger than 16, beyond which nothing is gained.
+    Compiling one takes a third of a second, so there are few; beyond a batch of 16 nothing is gained.
     """
 
     def split(crops: _Crops) -> Floats:
-        most, rest = divmod(len(crops), _POWERS[-1])
-        sizes = [_POWERS[-1]] * most + [n for n in reversed(_POWERS) if rest & n]
+        full, rest = divmod(len(crops), _BATCH_SIZES[-1])
+        sizes = [_BATCH_SIZES[-1]] * full + [n for n in reversed(_BATCH_SIZES) if rest & n]
         return np.concatenate([run(part) for part in np.split(crops, np.cumsum(sizes)[:-1])])
 
     return split

@@ -1,4 +1,4 @@
-"""Models that Ultralytics' own ReID loader takes: `.pt` files, and its official ReID assets."""
+"""Models of Ultralytics' own ReID loader: `.pt` files, and its official ReID assets."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _PROBE = 64
 
 
 class HostReID:
-    """The host's `ReID` encoder behind this package's protocol, with the host's own crops: upright, not masked.
+    """Embedder by the host's `ReID` encoder, with the host's own crops: upright, without masks.
 
     Args:
-        model: Path or asset name, as the host takes it.
-        device: Torch device, or None for the default.
+        model: Path or asset name, as in the host.
+        device: Torch device; None for the default.
 
     Raises:
-        ConfigError: If it can't be had.
-        EmbeddingError: If it gives no vectors.
+        ConfigError: If the model can't be loaded.
+        EmbeddingError: If the output is no vector per crop.
 
     Attributes:
-        fingerprint: Vectors of one fingerprint can be compared with each other.
+        fingerprint: Identifies the embedder; only vectors of equal fingerprints are comparable.
     """
 
     def __init__(self, model: str, device: Any) -> None:
@@ -45,23 +45,23 @@ class HostReID:
             raise ConfigError(f"model: {model} can't be loaded by Ultralytics' ReID loader: {error}") from error
         self._model = model
         probe = self(np.zeros((_PROBE, _PROBE, 3), np.uint8), np.array([[0, 0, _PROBE, _PROBE]], np.float32))
-        which = digest(Path(model)) if Path(model).is_file() else "asset"
-        self.fingerprint = f"{Path(model).name}:{which}/host/{probe.shape[1]}"
+        version = digest(Path(model)) if Path(model).is_file() else "asset"
+        self.fingerprint = f"{Path(model).name}:{version}/host/{probe.shape[1]}"
 
     @staticmethod
     def takes(model: str) -> bool:
-        """Whether a YAML's `model` is for this loader, by its name."""
+        """Whether a YAML's `model` names a model of this loader."""
         return model.endswith(".pt") or _ASSET.fullmatch(Path(model).name) is not None
 
     def __call__(self, image: npt.NDArray[Any], xyxy: Floats) -> Floats:
         """See `Embedder`."""
-        picture = as_bgr(image)
-        _, good = clipped(xyxy, (picture.shape[1], picture.shape[0]))
+        image = as_bgr(image)
+        _, good = clipped(xyxy, (image.shape[1], image.shape[0]))
         boxes = xyxy[good]
         if not len(boxes):
             return np.zeros((len(xyxy), 1), np.float32)
         centers, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
-        found = self._encode(picture, np.concatenate([centers, sizes], axis=1))
+        found = self._encode(image, np.concatenate([centers, sizes], axis=1))
         known = next((self._vector(r) for r in found if r is not None), np.zeros(1, np.float32))
         rows = np.zeros((len(xyxy), len(known)), np.float32)
         rows[good] = as_features([np.zeros_like(known) if r is None else self._vector(r) for r in found], len(boxes))
@@ -69,5 +69,5 @@ class HostReID:
 
     def _vector(self, row: npt.NDArray[Any]) -> Floats:
         if row.size != max(row.shape, default=1):
-            raise EmbeddingError(f"{self._model} gives a map of the shape {row.shape}, not one vector a crop")
+            raise EmbeddingError(f"{self._model} gives a map of the shape {row.shape}, not a vector per crop")
         return np.ravel(row).astype(np.float32)

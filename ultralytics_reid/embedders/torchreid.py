@@ -1,4 +1,4 @@
-"""Person ReID models of torchreid, by name."""
+"""Person ReID models of torchreid."""
 
 from __future__ import annotations
 
@@ -6,28 +6,25 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from .._typing import Floats
+from .._typing import Floats, as_floats
 from ..errors import ConfigError
 from .crops import NOTHING_ELSE, CropOptions, Preprocessing
 from .encoder import CropEmbedder, digest
 
 _PREPROCESSING = Preprocessing(height=256, width=128)
-# Checkpoints keep the prefix of the wrapper that torchreid trains in, and a classifier that embeddings have no use for.
+# Checkpoints keep the prefix of torch's `DataParallel`, and a classifier that embeddings don't use.
 _WRAPPER = "module."
 _HEAD = "classifier."
 
 
 class TorchReID(CropEmbedder):
-    """A torchreid architecture with given weights.
+    """Embedder by a torchreid architecture.
 
     Args:
-        model: torchreid's name of the architecture, such as "osnet_x0_25".
-        weights: Path of a state dict; empty lets torchreid download what it has for that name, which is trained on
-            ImageNet, and not to tell people apart.
-        device: Torch device, or None for the default.
-        options: What to do otherwise than torchreid trains: crops of 256 x 128, ImageNet's mean.
+        model: Name of the architecture, such as "osnet_x0_25".
+        weights: Path of a state dict; empty for torchreid's download, which is trained on ImageNet, not for ReID.
+        device: Torch device; None for the default.
+        options: Override torchreid's preprocessing: crops of 256 x 128, normalization of ImageNet.
 
     Raises:
         ConfigError: If torchreid isn't installed, doesn't know the name, its download fails, or the weights don't fit.
@@ -43,7 +40,7 @@ class TorchReID(CropEmbedder):
         net = _architecture(model, pretrained=not weights)
         if weights:
             _load(net, model, weights)
-        # Depthwise convolutions of small planes: on a CPU this order of channels takes half the time.
+        # Depthwise convolutions of small planes take half the time on a CPU with this memory format.
         self.net = net.eval().to(self._device, memory_format=torch.channels_last)
         self._order = torch.channels_last
         name = f"{model}:{digest(Path(weights)) if weights else 'imagenet'}"
@@ -54,7 +51,7 @@ class TorchReID(CropEmbedder):
 
         with torch.inference_mode():
             crops = torch.from_numpy(batch).to(self._device, memory_format=self._order)
-            return np.asarray(self.net(crops).float().cpu().numpy())
+            return as_floats(self.net(crops).float().cpu().numpy())
 
 
 def _architecture(model: str, *, pretrained: bool) -> Any:
@@ -77,10 +74,10 @@ def _pretrained(torchreid: Any, model: str) -> Any:
 
     try:
         return torchreid.models.build_model(model, num_classes=1, pretrained=True)
-    # OSError is what the network and a file that never came raise, the rest what a page in the file's place does.
+    # OSError: the network, or no file. The others: an HTML page in place of the file.
     except (OSError, RuntimeError, KeyError, pickle.UnpicklingError, gdown.exceptions.FileURLRetrievalError) as error:
         raise ConfigError(
-            f"model: {model} without weights is torchreid's download, which failed ({error}); set weights to a file"
+            f"model: {model} without weights needs torchreid's download, which failed ({error}); set weights to a file"
         ) from error
 
 
@@ -95,12 +92,12 @@ def _load(net: Any, model: str, weights: str) -> None:
         raise ConfigError(f"weights: {weights} can't be read as a state dict: {error}") from error
     inner = stored.get("state_dict", stored) if isinstance(stored, dict) else stored
     if not isinstance(inner, dict) or not all(isinstance(key, str) for key in inner):
-        raise ConfigError(f"weights: {weights} hold a {type(stored).__name__} that is no state dict")
+        raise ConfigError(f"weights: {weights} contain a {type(stored).__name__}, not a state dict")
     state = {key.removeprefix(_WRAPPER): value for key, value in inner.items()}
     try:
         misfit = net.load_state_dict({k: v for k, v in state.items() if not k.startswith(_HEAD)}, strict=False)
     except RuntimeError as error:
         raise ConfigError(f"weights: {weights} do not fit {model}: {error}") from error
-    strange = [k for k in (*misfit.missing_keys, *misfit.unexpected_keys) if not k.startswith(_HEAD)]
-    if strange:
-        raise ConfigError(f"weights: {weights} do not fit {model}: {len(strange)} keys differ, first {strange[0]}")
+    different = [k for k in (*misfit.missing_keys, *misfit.unexpected_keys) if not k.startswith(_HEAD)]
+    if different:
+        raise ConfigError(f"weights: {weights} do not fit {model}: {len(different)} keys differ, first {different[0]}")

@@ -1,1 +1,1 @@
-"""Scores: returns by gap, and tables."""
+"""Evaluation of tracker output: recognized returns, false revivals, and Markdown tables."""

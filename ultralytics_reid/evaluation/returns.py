@@ -1,4 +1,4 @@
-"""What a tracker made of those who came back, by ground truth: returns recognized, and false revivals."""
+"""Score a tracker's re-identification by ground truth: recognized returns and false revivals."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from itertools import pairwise
 
 from scipy.optimize import linear_sum_assignment
 
-from ..evaluation.frames import Frame, Truth, iou
+from .frames import Frame, Truth, iou
 
 MATCH_IOU = 0.5
 
 DEFINITIONS = """\
-a return            a person shows up again under a new ground-truth track. It is
-                    recognized if the id on most of that track's matched boxes is the
-                    one that was on most of an earlier track of that person, and that
-                    was, until then, on this person more often than on anybody else.
+a return            a person reappears under a new ground-truth track. It is
+                    recognized if the majority id of that track's matched boxes is the
+                    majority id of an earlier track of that person, and was, until
+                    then, matched to this person more often than to any other.
 a false revival     an id that was in no frame for a second or more comes back on
-                    another person: the one it is on most in its first second is not
-                    the one it was on most in the last second before. Whatever brought
-                    it back counts, memory or motion.
-ids                 different ids in the whole output; ten people are in PETS.
+                    another person: its majority person in its first second is not
+                    that of its last second before. All causes count, memory or motion.
+ids                 different ids in the whole output; PETS shows ten people.
 by person           ground-truth tracks of one person are joined under one id before
                     IDF1, HOTA, AssA, MOTA and IDSW (TrackEval, IoU 0.5) are taken.
-matched             one to one, IoU 0.5 or more.
+matched             one to one (Hungarian), IoU 0.5 or more.
 """
 
 Sighting = tuple[int, int, int]
@@ -34,15 +33,15 @@ Sighting = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Return:
-    """A person came back.
+    """Reappearance of a person.
 
     Attributes:
-        person: Who.
+        person: The person.
         track: The new ground-truth track.
         frame: Index of its first frame.
-        given: The id on most of that track's matched boxes; None if none were matched.
-        known: The ids of which any would have been right, for being on most of an earlier track of this person, and
-            until now on them more often than on anybody else.
+        given: Majority id of that track's matched boxes; None if none were matched.
+        known: The correct ids: majority ids of earlier tracks of this person that were matched to this person more
+            often than to any other until now.
     """
 
     person: int
@@ -53,17 +52,17 @@ class Return:
 
     @property
     def recognized(self) -> bool:
-        """Whether the tracker knew; see `DEFINITIONS`."""
+        """Whether the id is a correct one; see `DEFINITIONS`."""
         return self.given in self.known
 
 
 @dataclass(frozen=True)
 class Returns:
-    """What happened to the people who came back.
+    """Returns and false revivals of a tracker's output.
 
     Attributes:
-        each: Every return, by time.
-        false: False revivals.
+        each: Returns by time.
+        false: Number of false revivals.
     """
 
     each: tuple[Return, ...]
@@ -71,38 +70,38 @@ class Returns:
 
     @property
     def total(self) -> int:
-        """Returns in the ground truth."""
+        """Number of returns in the ground truth."""
         return len(self.each)
 
     @property
     def recognized(self) -> int:
-        """Those recognized."""
+        """Number of recognized returns."""
         return sum(r.recognized for r in self.each)
 
 
 def returns(truth: Truth, output: Rows[Frame], seen: list[Sighting] | None = None) -> Returns:
-    """Find out what became of returns, and count false revivals; `DEFINITIONS` says what these are.
+    """Score returns and count false revivals, as in `DEFINITIONS`.
 
     Args:
-        truth: The ground truth.
+        truth: Ground truth.
         output: The tracker's boxes by frame, as many frames.
-        seen: What `sightings` gave for them, where that is known already.
+        seen: The result of `sightings` for them, where it is already known.
     """
     seen = sightings(truth.frames, output) if seen is None else seen
-    main = _main_ids(seen)
+    main = _majority_ids(seen)
     earlier: dict[int, set[int]] = {}
     found: list[Return] = []
     for track, frame in sorted(_first_frames(truth).items(), key=lambda item: item[1]):
         person = truth.person_of(track)
         if person in earlier:
-            mine = frozenset(i for i in earlier[person] if _owner(truth, seen, i, frame) == person)
-            found.append(Return(person, track, frame, main.get(track), mine))
+            known = frozenset(i for i in earlier[person] if _majority_person(truth, seen, i, frame) == person)
+            found.append(Return(person, track, frame, main.get(track), known))
         earlier.setdefault(person, set()).update({main[track]} if track in main else ())
     return Returns(tuple(found), _false_revivals(truth, output, seen))
 
 
 def sightings(truth: Rows[Frame], output: Rows[Frame]) -> list[Sighting]:
-    """`(frame index, ground-truth track, predicted id)` for each box matched at IoU 0.5, one to one, by frame.
+    """Match boxes by frame: `(frame index, ground-truth track, predicted id)` of each match at IoU 0.5.
 
     Args:
         truth: Ground truth by frame.
@@ -112,29 +111,30 @@ def sightings(truth: Rows[Frame], output: Rows[Frame]) -> list[Sighting]:
 
 
 def matches(truth: Frame, output: Frame) -> Iterator[tuple[int, int]]:
-    """`(id in the truth, predicted id)` for each box of a frame matched at IoU 0.5, one to one."""
+    """Match the boxes of a frame one to one (Hungarian): `(true id, predicted id)` of each match at IoU 0.5."""
     overlap = iou(truth.xyxy, output.xyxy)
-    # Cleared first, or two pairs just below the threshold would outweigh one above it.
+    # Set to 0 first, or two pairs just below the threshold would outweigh one above it.
     overlap[overlap < MATCH_IOU] = 0
     for i, j in zip(*linear_sum_assignment(-overlap), strict=True):
         if overlap[i, j]:
             yield int(truth.ids[i]), int(output.ids[j])
 
 
-def _most(votes: list[int]) -> int | None:
+def _majority(votes: list[int]) -> int | None:
     return Counter(votes).most_common(1)[0][0] if votes else None
 
 
-def _main_ids(seen: list[Sighting]) -> dict[int, int]:
-    votes: dict[int, list[int]] = {}
+def _majority_ids(seen: list[Sighting]) -> dict[int, int]:
+    """Predicted id that each ground-truth track was matched to most often."""
+    votes: dict[int, Counter[int]] = {}
     for _, track, predicted in seen:
-        votes.setdefault(track, []).append(predicted)
-    return {track: Counter(ids).most_common(1)[0][0] for track, ids in votes.items()}
+        votes.setdefault(track, Counter())[predicted] += 1
+    return {track: ids.most_common(1)[0][0] for track, ids in votes.items()}
 
 
-def _owner(truth: Truth, seen: list[Sighting], predicted: int, before: int) -> int | None:
-    """Whom an id was on most until a frame."""
-    return _most([truth.person_of(track) for n, track, i in seen if i == predicted and n < before])
+def _majority_person(truth: Truth, seen: list[Sighting], predicted: int, before: int) -> int | None:
+    """Person that an id was matched to most often before a frame."""
+    return _majority([truth.person_of(track) for n, track, i in seen if i == predicted and n < before])
 
 
 def _first_frames(truth: Truth) -> dict[int, int]:
@@ -153,21 +153,22 @@ def _false_revivals(truth: Truth, output: Rows[Frame], seen: list[Sighting]) -> 
     on: dict[int, list[tuple[int, int]]] = {}
     for n, track, predicted in seen:
         on.setdefault(predicted, []).append((n, truth.person_of(track)))
-    return sum(_changes(_stretches(shown[i], truth.fps), on[i], truth.fps) for i in on)
+    return sum(_count_changes(_appearances(shown[i], truth.fps), on[i], truth.fps) for i in on)
 
 
-def _stretches(frames: list[int], fps: float) -> list[tuple[int, int]]:
-    """First and last frames of the runs that an absence of a second or more parts."""
+def _appearances(frames: list[int], fps: float) -> list[tuple[int, int]]:
+    """Split frames at gaps of a second or more: first and last frame of each appearance."""
     cuts = [(a, b) for a, b in pairwise(frames) if b - a >= fps]
     return list(zip([frames[0]] + [b for _, b in cuts], [a for a, _ in cuts] + [frames[-1]], strict=True))
 
 
-def _changes(stretches: list[tuple[int, int]], on: list[tuple[int, int]], fps: float) -> int:
-    """How many stretches begin on another person than the last one, that was on anybody, ended on."""
-    second, wrong, before = max(1, round(fps)), 0, None
-    for first, last in stretches:
+def _count_changes(appearances: list[tuple[int, int]], on: list[tuple[int, int]], fps: float) -> int:
+    """Count appearances that begin on another person than the last matched one ended on."""
+    second, changes, before = max(1, round(fps)), 0, None
+    for first, last in appearances:
         people = [person for n, person in on if first <= n <= last]
         if people:
-            wrong += before is not None and _most(people[:second]) != before
-            before = _most(people[-second:])
-    return wrong
+            if before is not None and _majority(people[:second]) != before:
+                changes += 1
+            before = _majority(people[-second:])
+    return changes

@@ -18,7 +18,7 @@ from ..embedders import family_of
 from ..errors import GalleryError, GalleryMissing
 from .export.tabular import save_sightings, save_visits
 from .image_embedder import ImageEmbedder, image_embedder
-from .image_io import as_picture
+from .image_io import as_image
 from .journeys import JOIN_SECONDS, Journey, journeys
 from .linking.linker import RECIPE
 from .linking.open_visits import as_jpeg
@@ -512,12 +512,12 @@ class Gallery:
     def _query(self, query: str | Path | ImageArray | Floats) -> Floats:
         if isinstance(query, np.ndarray) and query.ndim == 1:
             return np.asarray(checked_embeddings(query[None], self.store.dim)[0])
-        return np.asarray(self._embed([as_picture(query)])[0], np.float32)  # type: ignore[arg-type]
+        return np.asarray(self._embed([as_image(query)])[0], np.float32)  # type: ignore[arg-type]
 
     def _looked_at(self, images: Iterable[str | Path | ImageArray]) -> tuple[ImageArray | None, Floats]:
         """The first of some pictures, and embeddings of all; a few are in memory at a time."""
         rest, first, vectors = iter(images), None, [np.zeros((0, 0), np.float32)]
-        while some := [as_picture(image) for image in islice(rest, _AT_ONCE)]:
+        while some := [as_image(image) for image in islice(rest, _AT_ONCE)]:
             first = some[0] if first is None else first
             vectors.append(unit(self._embed(some, _AT_ONCE * (len(vectors) - 1))))
         return first, np.concatenate(vectors[1:] or vectors)

@@ -1,4 +1,4 @@
-"""Embeddings of single pictures, made as a tracker made those in the gallery."""
+"""Embed single images with the same model as the tracker that filled the gallery."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .._typing import Floats, ImageArray
+from .._typing import Floats, ImageArray, as_floats
 from ..embedders import AUTO, Embedder, build_embedder, embed
 from ..embedders.crops import Regions
 from ..embedders.detector import DetectorFeatures
@@ -18,26 +18,26 @@ from ..errors import GalleryError
 _LOGGER = logging.getLogger("ultralytics")
 
 _CHANNELS, _SMALL = 3, 64
-# What the host fills its own margins with.
+# Fill value of the host's letterbox.
 _GRAY = 114
-# Confidence from which on a box counts as something found.
-_FOUND = 0.25
+# Minimum confidence of a detection.
+_MIN_CONFIDENCE = 0.25
 
 
 class ImageEmbedder(Protocol):
-    """Turns pictures of one individual each into embeddings.
+    """Embedder of images that show one individual each.
 
     Attributes:
-        fingerprint: Of what makes them: vectors of one can be compared with each other.
+        fingerprint: Identifies the embedder; only vectors of equal fingerprints are comparable.
     """
 
     fingerprint: str
 
-    def __call__(self, pictures: Sequence[ImageArray]) -> Floats:
-        """Embed pictures.
+    def __call__(self, images: Sequence[ImageArray]) -> Floats:
+        """Embed images.
 
         Args:
-            pictures: `N` of `(H, W, 3)` uint8 BGR. What is found in it best is meant, or all of it if nothing is.
+            images: `N` of `(H, W, 3)` uint8 BGR. The largest detection is embedded, or the whole image without one.
 
         Returns:
             `(N, D)` float32.
@@ -46,46 +46,46 @@ class ImageEmbedder(Protocol):
 
 
 def image_embedder(recipe: Mapping[str, str]) -> ImageEmbedder:
-    """Make the embedder that a gallery's recipe names.
+    """Build the embedder of a gallery's recipe.
 
     Args:
-        recipe: `model` and `weights` as in a tracker YAML; for `model: auto`, and to find somebody in a larger picture,
-            `detector`, a YOLO model, and `imgsz`; with `find: yes`, every picture is such a larger one.
+        recipe: `model` and `weights` as in a tracker YAML. `detector` (a YOLO model) and `imgsz` for `model: auto`, and
+            with `find: yes`, where images are whole scenes rather than crops.
 
     Raises:
-        GalleryError: If the recipe names no model, or one that gives no features, or a detector that can't be loaded.
-        ConfigError: If a model can't be had.
+        GalleryError: If the recipe names no model, one without features, or a detector that can't be loaded.
+        ConfigError: If a model is missing or can't be loaded.
     """
     model = recipe.get("model", "")
     if not model:
-        raise GalleryError("the gallery doesn't say what makes its embeddings: name the model")
+        raise GalleryError("the gallery does not record its embedding model: name the model")
     if model == AUTO:
-        return _DetectorImages(_detector(recipe), recipe.get("imgsz", ""))
+        return _DetectorImageEmbedder(_detector(recipe), recipe.get("imgsz", ""))
     embedder = build_embedder(model, recipe.get("weights", ""), None)
     assert embedder is not None
-    return _CropImages(embedder, _detector(recipe) if recipe.get("find") == "yes" else None)
+    return _CropImageEmbedder(embedder, _detector(recipe) if recipe.get("find") == "yes" else None)
 
 
 def _detector(recipe: Mapping[str, str]) -> Any:
     name = recipe.get("detector", "")
     if not name:
-        raise GalleryError("the gallery's embeddings are a detector's: name the detector")
+        raise GalleryError("the gallery's embeddings come from a detector: name the detector")
     from ultralytics import YOLO
 
     try:
         return YOLO(name)
-    # What the host raises for files that are missing, damaged, or of another kind.
+    # The host raises these for files that are missing, damaged, or of another kind.
     except (OSError, TypeError, RuntimeError, ValueError) as error:
-        why = str(error).partition("\n")[0]
-        raise GalleryError(f"the detector {name} is not a YOLO model that can be loaded: {why}") from error
+        reason = str(error).partition("\n")[0]
+        raise GalleryError(f"the detector {name} is not a YOLO model that can be loaded: {reason}") from error
 
 
-class _CropImages:
-    """Pictures by an encoder of crops.
+class _CropImageEmbedder:
+    """Image embedder by an encoder of crops.
 
     Args:
         embedder: The encoder.
-        detector: Finds whom a larger picture shows; None where pictures are crops.
+        detector: YOLO model that finds the individual in a scene; None where images are crops.
     """
 
     def __init__(self, embedder: Embedder, detector: Any) -> None:
@@ -93,23 +93,23 @@ class _CropImages:
         self._detector = detector
         self.fingerprint = str(getattr(embedder, "fingerprint", ""))
 
-    def __call__(self, pictures: Sequence[ImageArray]) -> Floats:
+    def __call__(self, images: Sequence[ImageArray]) -> Floats:
         """See `ImageEmbedder`."""
-        rows = [embed(self._embedder, p, Regions(self._box(p)[None])) for p in pictures]
+        rows = [embed(self._embedder, image, Regions(self._box(image)[None])) for image in images]
         return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
 
-    def _box(self, picture: ImageArray) -> Floats:
+    def _box(self, image: ImageArray) -> Floats:
         if self._detector is None:
-            return _whole(picture)
-        return best_box(self._detector.predict(picture, verbose=False)[0], picture)
+            return _whole_image(image)
+        return best_box(self._detector.predict(image, verbose=False)[0], image)
 
 
-class _DetectorImages:
-    """Pictures by a detector's own features.
+class _DetectorImageEmbedder:
+    """Image embedder by the features of a detector's backbone.
 
     Args:
         detector: The YOLO model.
-        imgsz: Side of its input as a number, or as a list in brackets; empty for its own.
+        imgsz: Input size as a number, or as a list in brackets; empty for the model's own.
     """
 
     def __init__(self, detector: Any, imgsz: str) -> None:
@@ -117,54 +117,54 @@ class _DetectorImages:
 
         self._detector = detector
         self._imgsz = [int(n) for n in imgsz.strip("[]").split(",")] if imgsz else None
-        # What the host predicts with, as what it tracks with, is a fused copy, made when it is first asked.
+        # The host predicts and tracks with a fused copy of the model, made at the first prediction.
         detector.predict(np.zeros((_SMALL, _SMALL, _CHANNELS), np.uint8), verbose=False)
         predictor = detector.predictor
         if not DetectorFeatures.fits(predictor.model.model):
-            raise GalleryError("this detector shows nothing of its inside: name the PyTorch model (.pt)")
+            raise GalleryError("this detector has no accessible layers: name the PyTorch model (.pt)")
         stretched = isinstance(predictor, RTDETRPredictor)
         self._taps = DetectorFeatures(predictor.model.model, lambda: True, stretched=stretched)
         self.fingerprint = self._taps.fingerprint
 
-    def __call__(self, pictures: Sequence[ImageArray]) -> Floats:
+    def __call__(self, images: Sequence[ImageArray]) -> Floats:
         """See `ImageEmbedder`."""
-        rows = [self._embed(p) for p in pictures]
+        rows = [self._embed(image) for image in images]
         return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
 
-    def _embed(self, picture: ImageArray) -> Floats:
+    def _embed(self, image: ImageArray) -> Floats:
         size = {} if self._imgsz is None else {"imgsz": self._imgsz}
         side = max(np.atleast_1d(self._imgsz or self._detector.predictor.args.imgsz).tolist())
-        result = self._detector.predict(_not_enlarged(picture, side), verbose=False, **size)[0]
-        box = best_box(result, picture)
+        result = self._detector.predict(_pad_to_input(image, side), verbose=False, **size)[0]
+        box = best_box(result, image)
         return self._taps([box[None]], [result.orig_shape])[0]
 
 
-def best_box(result: Any, picture: ImageArray) -> Floats:
-    """`(4,)` xyxy of what fills most of a picture, of what the detector is sure enough of; all of it if nothing."""
+def best_box(result: Any, image: ImageArray) -> Floats:
+    """Select the largest confident detection of an image, `(4,)` xyxy; the whole image without one."""
     boxes = result.boxes if result.obb is None else result.obb
-    xyxy, conf = np.asarray(boxes.xyxy.cpu(), np.float32), np.asarray(boxes.conf.cpu(), np.float32)
-    area = (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1]) * (conf >= _FOUND)
+    xyxy, conf = as_floats(boxes.xyxy.cpu()), as_floats(boxes.conf.cpu())
+    area = (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1]) * (conf >= _MIN_CONFIDENCE)
     if not np.count_nonzero(area):
-        _LOGGER.warning("the detector found nothing in a picture: all of it is taken")
-        return _whole(picture)
+        _LOGGER.warning("no detection in an image: using the whole image")
+        return _whole_image(image)
     if np.count_nonzero(area) > 1:
-        _LOGGER.warning(f"the detector found {np.count_nonzero(area)} things in a picture: the largest is taken")
-    return np.asarray(xyxy[int(area.argmax())], np.float32)
+        _LOGGER.warning(f"{np.count_nonzero(area)} detections in an image: using the largest")
+    return as_floats(xyxy[int(area.argmax())])
 
 
-def _not_enlarged(picture: ImageArray, side: int) -> ImageArray:
-    """A picture in the corner of a gray one that is as large as a detector's input, unless it is as large itself.
+def _pad_to_input(image: ImageArray, side: int) -> ImageArray:
+    """Pad an image with gray to the detector's input size, in place of letting the host enlarge it.
 
-    Cameras show people small. A crop of one, blown up until it fills the input, has other features: of 19 visits, 10
-    were found by their own crop, and 18 so.
+    People are small in a camera's image. An enlarged crop has other features: of 19 visits, 10 were retrieved by
+    their own enlarged crop, and 18 by the padded one.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if max(height, width) >= side:
-        return picture
-    ground = np.full((side, side, _CHANNELS), _GRAY, np.uint8)
-    ground[:height, :width] = picture
-    return ground
+        return image
+    padded = np.full((side, side, _CHANNELS), _GRAY, np.uint8)
+    padded[:height, :width] = image
+    return padded
 
 
-def _whole(picture: ImageArray) -> Floats:
-    return np.array([0, 0, picture.shape[1], picture.shape[0]], np.float32)
+def _whole_image(image: ImageArray) -> Floats:
+    return np.array([0, 0, image.shape[1], image.shape[0]], np.float32)

@@ -1,4 +1,4 @@
-"""Pictures, from files or from memory, by one reader: the host changes what Pillow's does once it is imported."""
+"""Read images from files and from memory with OpenCV; importing the host changes Pillow's reader."""
 
 from __future__ import annotations
 
@@ -6,38 +6,36 @@ from pathlib import Path
 
 import numpy as np
 
-from .._typing import ImageArray
+from .._typing import ImageArray, as_pixels
 from ..errors import GalleryError
-
-# `(H, W, 3)` uint8, BGR.
 
 _DIMS, _CHANNELS = 3, 3
 
 
-def as_picture(picture: str | Path | ImageArray) -> ImageArray:
-    """A picture, read if it is a path.
+def as_image(image: str | Path | ImageArray) -> ImageArray:
+    """Read an image file, or check an image array.
 
     Returns:
         `(H, W, 3)` uint8 BGR.
 
     Raises:
-        GalleryError: If there is no such file, it can't be read, or isn't `(H, W, 3)` uint8.
+        GalleryError: If the file is missing or no image, or the array isn't `(H, W, 3)` uint8.
     """
-    if isinstance(picture, str | Path):
-        if not Path(picture).is_file():
-            raise GalleryError(f"there is no file {picture}")
-        read = decoded(Path(picture).read_bytes())
+    if isinstance(image, str | Path):
+        if not Path(image).is_file():
+            raise GalleryError(f"there is no file {image}")
+        read = decode_image(Path(image).read_bytes())
         if read is None:
-            raise GalleryError(f"{picture} is no picture that can be read")
+            raise GalleryError(f"{image} is no readable image")
         return read
-    if picture.ndim != _DIMS or picture.shape[2] != _CHANNELS or picture.dtype != np.uint8 or not picture.size:
-        raise GalleryError(f"a picture must be (H, W, 3) uint8 BGR, got {picture.shape} {picture.dtype}")
-    return picture
+    if image.ndim != _DIMS or image.shape[2] != _CHANNELS or image.dtype != np.uint8 or not image.size:
+        raise GalleryError(f"images must be (H, W, 3) uint8 BGR, got {image.shape} {image.dtype}")
+    return image
 
 
-def decoded(data: bytes) -> ImageArray | None:
-    """The picture in an image file's bytes, `(H, W, 3)` uint8 BGR; None if it is none."""
+def decode_image(data: bytes) -> ImageArray | None:
+    """Decode the bytes of an image file to `(H, W, 3)` uint8 BGR; None if they are no image."""
     import cv2
 
     read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    return None if read is None else np.asarray(read, np.uint8)
+    return None if read is None else as_pixels(read)

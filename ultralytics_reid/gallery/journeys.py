@@ -1,4 +1,4 @@
-"""Where identities went: their stays on cameras, how long these were, and how they got from one to the next."""
+"""Journeys of identities: stays on cameras, dwell times, and transitions between cameras."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ JOIN_SECONDS = 10.0
 
 @dataclass(frozen=True, eq=False)
 class Stay:
-    """An individual on one camera, without having been anywhere else or away for long.
+    """A presence of one identity on one camera, without a long absence or a visit to another camera in between.
 
     Attributes:
-        camera: Its name.
-        first: When they were first seen, seconds since 1970 (UTC).
-        last: When they were last seen.
-        path: `(P, 5)` float32, by time: seconds since `first`, and the box's left, top, right and bottom as shares of
-            the picture's width and height.
-        visits: Ids of the visits that it is made of, by when they began.
+        camera: Name of the camera.
+        first: First sighting, seconds since 1970 (UTC).
+        last: Last sighting, seconds since 1970 (UTC).
+        path: `(P, 5)` float32, by time: seconds since `first`, and the box's left, top, right and bottom as fractions
+            of the image's width and height.
+        visits: Ids of the joined visits, by start.
     """
 
     camera: str
@@ -39,7 +39,7 @@ class Stay:
 
     @property
     def seconds(self) -> float:
-        """How long it was, moments out of sight that were joined included."""
+        """Duration, including the joined gaps."""
         return self.last - self.first
 
 
@@ -49,8 +49,8 @@ class Journey:
 
     Attributes:
         identity: The `identity_id`.
-        name: Empty if it has none.
-        stays: At least one, by when they began, and of those that began together, by when they ended.
+        name: Its name; empty if it has none.
+        stays: At least one, by start and then by end.
     """
 
     identity: int
@@ -59,31 +59,31 @@ class Journey:
 
     @property
     def first(self) -> float:
-        """When they were first seen, seconds since 1970 (UTC)."""
+        """First sighting, seconds since 1970 (UTC)."""
         return self.stays[0].first
 
     @property
     def last(self) -> float:
-        """When they were last seen."""
+        """Last sighting, seconds since 1970 (UTC)."""
         return max(stay.last for stay in self.stays)
 
     @property
     def seconds(self) -> float:
-        """How long all stays were; while two cameras saw them at once, both count."""
+        """Total duration of the stays; overlapping stays on two cameras both count."""
         return sum(stay.seconds for stay in self.stays)
 
 
 @dataclass(frozen=True)
 class Dwell:
-    """How long identities stayed on a camera.
+    """Dwell time on one camera.
 
     Attributes:
-        camera: Its name.
-        identities: How many were there.
-        stays: How many stays that were.
-        seconds: Of all stays together: person-seconds.
-        median: Of a stay, seconds.
-        longest: The same.
+        camera: Name of the camera.
+        identities: Number of identities.
+        stays: Number of stays.
+        seconds: Total of the stays, person-seconds.
+        median: Median duration of a stay, seconds.
+        longest: Longest duration of a stay, seconds.
     """
 
     camera: str
@@ -96,16 +96,16 @@ class Dwell:
 
 @dataclass(frozen=True)
 class Transition:
-    """How identities got from one camera to another.
+    """Transitions from one camera to another.
 
     Attributes:
-        before: The camera on which they were last.
-        after: The one on which they were next, never the same.
-        count: How often that was.
-        overlapping: How often both saw them at once, which counts as a travel time of 0.
-        shortest: Travel time, seconds, 0 or more.
-        median: The same.
-        longest: The same.
+        before: The camera that was left.
+        after: The camera that was reached, another one.
+        count: Number of transitions.
+        overlapping: Those during which both cameras saw the identity; their travel time is 0.
+        shortest: Shortest travel time, seconds, 0 or more.
+        median: Median travel time, seconds.
+        longest: Longest travel time, seconds.
     """
 
     before: str
@@ -119,7 +119,7 @@ class Transition:
 
 @dataclass
 class _Span:
-    """Visits that are one stay."""
+    """Visits joined into one stay, so far."""
 
     camera: str
     first: float
@@ -130,50 +130,49 @@ class _Span:
 def journeys(
     visits: Iterable[Visit], join: float = JOIN_SECONDS, names: Mapping[int, str] | None = None
 ) -> list[Journey]:
-    """Where every identity was, from first to last.
+    """Join visits into stays and group them by identity.
 
-    Visits of an identity on the same camera that are less than `join` seconds apart, or overlap, become one stay,
-    unless all of a stay on another camera lies in between: then they had been there, and came back. Enrolled pictures
-    are no visits to any camera.
+    Visits of an identity to the same camera that overlap, or are less than `join` seconds apart, become one stay,
+    unless a stay on another camera lies entirely in between. Enrolled images are no visits to a camera.
 
     Args:
-        visits: In any order; without their paths, the stays have none either.
-        join: Seconds, 0 or more; 0 joins only those that overlap.
-        names: By identity.
+        visits: Visits in any order; without paths, the stays have none either.
+        join: Maximum gap within a stay, seconds, 0 or more; 0 joins only overlapping visits.
+        names: Names by identity.
 
     Returns:
-        One for every identity that was seen, the lowest first.
+        A journey for each identity, by ascending identity.
 
     Raises:
         GalleryError: If `join` is out of range.
     """
     if not join >= 0:
         raise GalleryError(f"join must be 0 seconds or more, got {join!r}")
-    seen: dict[int, list[_Span]] = defaultdict(list)
+    spans: dict[int, list[_Span]] = defaultdict(list)
     for visit in visits:
         if visit.camera != ENROLLED:
-            seen[visit.identity].append(_Span(visit.camera, visit.first, visit.last, [visit]))
-    called = names or {}
-    return [Journey(who, called.get(who, ""), _stays(seen[who], join)) for who in sorted(seen)]
+            spans[visit.identity].append(_Span(visit.camera, visit.first, visit.last, [visit]))
+    names = names or {}
+    return [Journey(i, names.get(i, ""), _stays(spans[i], join)) for i in sorted(spans)]
 
 
 def _stays(spans: list[_Span], join: float) -> tuple[Stay, ...]:
     spans = _in_order(spans)
-    # What is joined may no longer lie in between others, which can then be joined too.
-    while len(joined := _joined(spans, join)) < len(spans):
+    # A joined span may no longer lie in between two others, which can then be joined too.
+    while len(joined := _join_once(spans, join)) < len(spans):
         spans = joined
     return tuple(_stay(span) for span in spans)
 
 
-def _joined(spans: Sequence[_Span], join: float) -> list[_Span]:
-    """One round of joining, each span to the one before it on its camera; takes and returns them in order."""
+def _join_once(spans: Sequence[_Span], join: float) -> list[_Span]:
+    """Join each span to the one before it on its camera; spans are sorted, and so is the result."""
     starts = [span.first for span in spans]
     kept: list[_Span] = []
     latest: dict[str, _Span] = {}
     for span in spans:
         before = latest.get(span.camera)
         near = before is not None and span.first - before.last < join
-        if before and near and not _elsewhere(span, spans, bisect_left(starts, before.last)):
+        if before and near and not _was_elsewhere(span, spans, bisect_left(starts, before.last)):
             before.last = max(before.last, span.last)
             before.visits.extend(span.visits)
         else:
@@ -186,8 +185,8 @@ def _in_order(spans: Iterable[_Span]) -> list[_Span]:
     return sorted(spans, key=lambda s: (s.first, s.last, s.visits[0].id))
 
 
-def _elsewhere(after: _Span, spans: Sequence[_Span], start: int) -> bool:
-    """Whether all of any span on another camera, of those from `start` on, lies before one."""
+def _was_elsewhere(after: _Span, spans: Sequence[_Span], start: int) -> bool:
+    """Whether any span on another camera, from index `start` on, ends before `after` begins."""
     for n in range(start, len(spans)):
         if spans[n].first > after.first:
             return False
@@ -198,56 +197,52 @@ def _elsewhere(after: _Span, spans: Sequence[_Span], start: int) -> bool:
 
 def _stay(span: _Span) -> Stay:
     visits = sorted(span.visits, key=lambda v: (v.first, v.last, v.id))
-    paths = [_later(visit.path, visit.first - span.first) for visit in visits]
-    path = paths[0] if len(paths) == 1 else np.concatenate(paths)
+    # A path's times count from its own visit's start.
+    paths = [v.path + np.array([v.first - span.first, 0, 0, 0, 0], np.float32) for v in visits]
+    path = np.concatenate(paths)
     path = path[np.argsort(path[:, 0], kind="stable")]
     return Stay(span.camera, span.first, span.last, path, tuple(visit.id for visit in visits))
 
 
-def _later(path: Floats, seconds: float) -> Floats:
-    """A path by a clock that started so many seconds earlier."""
-    return path + np.array([seconds, 0, 0, 0, 0], np.float32)
-
-
 def dwell(journeys: Iterable[Journey]) -> list[Dwell]:
-    """How long identities stayed, by camera, in the order of their names."""
+    """Compute dwell times by camera, sorted by camera name."""
     stays: dict[str, list[float]] = defaultdict(list)
-    who: dict[str, set[int]] = defaultdict(set)
+    identities: dict[str, set[int]] = defaultdict(set)
     for journey in journeys:
         for stay in journey.stays:
             stays[stay.camera].append(stay.seconds)
-            who[stay.camera].add(journey.identity)
+            identities[stay.camera].add(journey.identity)
     return [
-        Dwell(camera, len(who[camera]), len(times), sum(times), median(times), max(times))
+        Dwell(camera, len(identities[camera]), len(times), sum(times), median(times), max(times))
         for camera, times in sorted(stays.items())
     ]
 
 
 def transitions(journeys: Iterable[Journey], within: float = math.inf) -> list[Transition]:
-    """How identities got from camera to camera, the most frequent first.
+    """Summarize transitions between cameras, the most frequent first.
 
-    Somebody who appears on a camera comes from the one on which they had been seen last, or still are. From when they
-    were last seen there to when they were first seen here is the travel time; while both cameras see them, as where
-    views overlap, it is 0, never less. Coming back to the same camera is no transition.
+    A stay follows the stay that ended last before it, or is still going on. The travel time is from the last sighting
+    on the one camera to the first sighting on the other; where both see the identity at once (overlapping views) it
+    is 0. A return to the same camera is no transition.
 
     Args:
-        journeys: Of all identities that count.
-        within: Seconds; what took longer is a return after an absence, and left out.
+        journeys: Journeys of the identities to count.
+        within: Maximum travel time, seconds; longer ones are returns after an absence, and are ignored.
 
     Returns:
-        One for every pair of cameras that was made use of, in either direction by itself.
+        One for each ordered pair of cameras with a transition.
     """
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     for journey in journeys:
         for before, after in _moves(journey):
             if after.first - before.last <= within:
                 times[before.camera, after.camera].append(after.first - before.last)
-    found = [_transition(cameras, seconds) for cameras, seconds in times.items()]
-    return sorted(found, key=lambda t: (-t.count, t.before, t.after))
+    summaries = [_summarize(cameras, seconds) for cameras, seconds in times.items()]
+    return sorted(summaries, key=lambda t: (-t.count, t.before, t.after))
 
 
 def _moves(journey: Journey) -> Iterator[tuple[Stay, Stay]]:
-    """Stays, each with the one before that lasted longest, where that is on another camera."""
+    """Pair each stay with the one before it that ended last, where that is on another camera."""
     before = journey.stays[0]
     for stay in journey.stays[1:]:
         if stay.camera != before.camera:
@@ -256,7 +251,7 @@ def _moves(journey: Journey) -> Iterator[tuple[Stay, Stay]]:
             before = stay
 
 
-def _transition(cameras: tuple[str, str], seconds: Sequence[float]) -> Transition:
+def _summarize(cameras: tuple[str, str], seconds: Sequence[float]) -> Transition:
     times = [max(0.0, s) for s in seconds]
     overlapping = sum(s < 0 for s in seconds)
     return Transition(*cameras, len(times), overlapping, min(times), median(times), max(times))

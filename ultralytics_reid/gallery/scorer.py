@@ -1,4 +1,4 @@
-"""Whether two sightings show the same individual: the memory's own metric and calibration, of all cameras together."""
+"""Similarity of two cameras' sightings: the memory's metric and calibration, fitted to all cameras together."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from ..appearance.embedding import unit
 from ..appearance.evidence import LearnedStatistics
 from ..appearance.metric import Metric
 
-# Individuals of a camera without whom nothing can be said of its light.
-_FEWEST = 2
-_TINY = 1e-12
+# Identities of a camera below which its shift can't be estimated.
+_MIN_IDENTITIES = 2
+_EPS = 1e-12
 # Pairs of each kind that a score model keeps.
-_PAIRS = 256
-_TINY_RATE, _MAX_RATE = 1e-12, 0.2
+_MAX_PAIRS = 256
+_MIN_RATE, _MAX_RATE = 1e-12, 0.2
 _MAX_NATS = 30.0
 
 
 class Scorer:
-    """Compares embeddings of any two cameras.
+    """Compare embeddings of any two cameras.
+
+    Each camera's light and angle shift all its embeddings alike; the shift is estimated and subtracted.
 
     Args:
         dim: `D` of the embeddings.
@@ -45,9 +47,8 @@ class Scorer:
         means = {name: camera.means for name, camera in evidence.items() if len(camera.means)}
         if means:
             self._shift |= _shifts(means)
-            everybody = [m - self._shift[name] for name, m in means.items()]
-            self.metric.refresh(np.concatenate(everybody))
-        share = max(1, _PAIRS // len(evidence))  # or the last camera's would push out all others'
+            self.metric.refresh(np.concatenate([m - self._shift[name] for name, m in means.items()]))
+        share = max(1, _MAX_PAIRS // len(evidence))  # otherwise the last camera's would push out all others'
         for name, camera in evidence.items():
             for pairs, same in ((camera.genuine, True), (camera.impostor, False)):
                 kept = pairs[-share:] - self._shift[name]
@@ -58,33 +59,33 @@ class Scorer:
 
     @property
     def is_discriminative(self) -> bool:
-        """Whether likeness can be judged at all yet."""
+        """Whether similarity tells identities apart by now."""
         return self.model.is_discriminative
 
     def neutral(self, embeddings: Floats, cameras: tuple[str, ...]) -> Floats:
-        """Embeddings without what their camera's light and angle add to everybody's, `(N, D)`."""
+        """Subtract the shift of their camera from embeddings, `(N, D)`."""
         if not self._shift or not len(embeddings):
             return embeddings
         none = np.zeros(embeddings.shape[1], np.float32)
         return embeddings - np.array([self._shift.get(c, none) for c in cameras], np.float32)
 
-    def as_on(self, camera: str, embeddings: Floats, cameras: tuple[str, ...]) -> Floats:
-        """Embeddings as they would look on a camera, `(N, D)`."""
+    def to_camera(self, camera: str, embeddings: Floats, cameras: tuple[str, ...]) -> Floats:
+        """Map embeddings, `(N, D)`, of some cameras to another camera's appearance."""
         neutral = self.neutral(embeddings, cameras)
         return np.asarray(neutral + self._shift[camera] if camera in self._shift else neutral, np.float32)
 
     def query(self, embedding: Floats, camera: str) -> Floats:
-        """What to search a gallery's raw vectors with, `(D,)` float32."""
+        """Make the vector, `(D,)` float32, to search a gallery's raw embeddings with."""
         neutral = self.neutral(unit(embedding)[None], (camera,))
         return np.asarray(self.metric.against_raw(neutral)[0], np.float32)
 
     def compare(self, embedding: Floats, camera: str, others: Floats) -> Floats:
-        """Cosines under the common metric.
+        """Compute cosines under the common metric.
 
         Args:
-            embedding: `(D,)` float32, as it was seen.
-            camera: Where it was seen.
-            others: `(N, D)` float32, `neutral` already.
+            embedding: `(D,)` float32, raw.
+            camera: Its camera.
+            others: `(N, D)` float32, after `neutral`.
 
         Returns:
             `(N,)` float32 in [-1, 1].
@@ -92,72 +93,77 @@ class Scorer:
         one = self.metric.project(self.neutral(unit(embedding)[None], (camera,)))[0]
         return np.asarray(np.clip(self.metric.project(others) @ one, -1, 1), np.float32)
 
-    def credible(self, scores: Floats, rate: float, crowd: int) -> Bools:
-        """Which scores one of so many strangers hardly reaches.
+    def exceeds_impostors(self, scores: Floats, rate: float, population: int) -> Bools:
+        """Test scores against the impostor bound, corrected for the number of identities (Bonferroni).
 
         Args:
             scores: `(N,)` cosines.
-            rate: How often somebody new may be taken for one of them.
-            crowd: How many individuals they are the best of.
+            rate: At most this share of new people is matched to any known identity (FPIR).
+            population: Number of identities of which they are the best.
+
+        Returns:
+            `(N,)`, True where at most that share of new people would reach the score.
         """
         if not self.model.evidence_weight:
             return np.zeros(len(scores), bool)
-        each = np.array([np.clip(rate / max(1, crowd), _TINY_RATE, _MAX_RATE)])
+        each = np.array([np.clip(rate / max(1, population), _MIN_RATE, _MAX_RATE)])
         return np.asarray(scores >= self.model.impostor_bound(each))
 
-    def worth(self, scores: Floats, allowed: Bools, crowd: int) -> Doubles:
-        """How much likelier each of some individuals is who was seen than anybody else is, nats.
+    def log_odds(self, scores: Floats, gate: Bools, population: int) -> Doubles:
+        """Compute the log-odds of each identity against any other explanation of a query.
 
-        That is somebody new, of whom any of a crowd might be taken for one of them by chance, or somebody of those who
-        can't have been there: who looks like one who is visible beside them is more likely a look-alike of theirs.
+        Others are a new identity, which may resemble any of the population by chance, and the identities that the gate
+        excludes: a query resembling one that is visible beside it is more likely a similar-looking other.
 
         Args:
-            scores: `(N,)` cosines, one an individual.
-            allowed: `(N,)`, whether they can have been there.
-            crowd: How many individuals were in question, `N` or more.
+            scores: `(N,)` cosines, one an identity.
+            gate: `(N,)`, True where the identity can be visible there.
+            population: Number of identities searched, `N` or more.
+
+        Returns:
+            `(N,)` nats.
         """
         nats = np.clip(self.model.cautious_llr(scores).astype(np.float64), -_MAX_NATS, _MAX_NATS)
-        return np.asarray(nats - np.log(max(crowd, 1) + np.exp(nats[~allowed]).sum()))
+        return np.asarray(nats - np.log(max(population, 1) + np.exp(nats[~gate]).sum()))
 
-    def least_worth(self, rate: float) -> float:
-        """How much somebody must be worth, nats: nothing among many; the fewer were met, the surer it must be.
+    def min_log_odds(self, rate: float) -> float:
+        """Compute the least log-odds to accept, nats: 0 for a large population; more, the fewer identities were seen.
 
         Args:
-            rate: How often somebody new may be taken for somebody known.
+            rate: At most this share of new people is matched to a known identity (FPIR).
         """
         return float(-np.log(rate) * (1 - self.model.population_weight))
 
-    def probabilities(self, scores: Floats, crowd: int) -> Doubles:
-        """How likely each of some individuals is who was seen; they and "none of them" add up to 1.
+    def probabilities(self, scores: Floats, population: int) -> Doubles:
+        """Compute the posterior of each identity; they and "a new one" add up to 1.
 
-        Before anything was seen, somebody known and somebody new are held to be as likely, and all who are known too.
+        A known and a new identity are equally likely a priori, and so are all known ones.
 
         Args:
-            scores: `(N,)` cosines, one an individual.
-            crowd: How many individuals were in question, `N` or more.
+            scores: `(N,)` cosines, one an identity.
+            population: Number of identities searched, `N` or more.
 
         Returns:
-            `(N,)` in [0, 1]; NaN as long as likeness can't be judged.
+            `(N,)` in [0, 1]; NaN as long as similarity doesn't tell identities apart.
         """
         if not self.model.evidence_weight:
             return np.full(len(scores), np.nan)
         odds = np.exp(np.clip(self.model.cautious_llr(scores).astype(np.float64), -_MAX_NATS, _MAX_NATS))
-        return np.asarray(odds / (odds.sum() + max(crowd, len(scores), 1)))
+        return np.asarray(odds / (odds.sum() + max(population, len(scores), 1)))
 
 
 def _shifts(means: Mapping[str, Floats]) -> dict[str, Floats]:
-    """How far the average individual of each camera is from that of all, but for what chance explains.
+    """Estimate each camera's shift: its mean identity against that of all cameras, shrunk (James & Stein 1961).
 
-    Few individuals differ from others in the mean without any help of the camera's: their shift is shrunk by the share
-    of it that is to be expected so (James & Stein 1961).
+    The means of few identities differ by chance; the shift shrinks by the share of it that chance explains.
     """
     middle = np.mean([m.mean(axis=0) for m in means.values()], axis=0)
-    return {name: np.asarray(_trust(m, middle) * (m.mean(axis=0) - middle), np.float32) for name, m in means.items()}
+    return {n: np.asarray(_shrinkage(m, middle) * (m.mean(axis=0) - middle), np.float32) for n, m in means.items()}
 
 
-def _trust(means: Floats, middle: Floats) -> float:
-    if len(means) < _FEWEST:
+def _shrinkage(means: Floats, middle: Floats) -> float:
+    if len(means) < _MIN_IDENTITIES:
         return 0.0
     chance = float(means.var(axis=0, ddof=1).sum()) / len(means)
     shift = float(((means.mean(axis=0) - middle) ** 2).sum())
-    return max(0.0, 1 - chance / max(shift, _TINY))
+    return max(0.0, 1 - chance / max(shift, _EPS))

@@ -1,4 +1,4 @@
-"""Generated scenes: people-like figures who walk, hide, leave and come back, with ground truth of who they are."""
+"""Generated scenes: walking figures that are occluded, leave and return, with ground-truth identities."""
 
 from .clothing import Clothing
 from .options import SceneOptions

@@ -1,4 +1,4 @@
-"""What stands still: pavement, a facade and pillars, textured."""
+"""Static background: textured pavement, a facade, and pillars."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .._typing import ImageArray
+from .._typing import Bools, ImageArray
 from .cameras import Camera, Pillar
 
 _Gray = npt.NDArray[np.floating]
@@ -20,50 +20,50 @@ _STOREY, _WINDOW = 3.1, 2.4  # meters
 
 
 @dataclass(frozen=True)
-class Backdrop:
-    """A camera's still picture.
+class Background:
+    """Background image of a camera.
 
     Attributes:
-        picture: `(H, W, 3)` without the pillars, BGR in neutral light.
-        pillars: Each pillar's picture, as the camera's `pillars`, cut at the picture's edges.
+        image: `(H, W, 3)` uint8 BGR in neutral light, without the pillars.
+        pillars: Image of each of the camera's `pillars`, clipped at the image's edges.
     """
 
-    picture: ImageArray
+    image: ImageArray
     pillars: tuple[ImageArray, ...]
 
 
-def make_backdrop(camera: Camera, seed: int) -> Backdrop:
-    """Build a camera's backdrop.
+def make_background(camera: Camera, seed: int) -> Background:
+    """Render the background of a camera.
 
     Args:
-        camera: Whose.
-        seed: The scene's.
+        camera: The camera.
+        seed: Random seed of the scene.
     """
     rng = np.random.default_rng((seed, camera.number, 77))
     edge = max(0, min(camera.height, round(camera.foot(camera.wall))))
-    picture = np.empty((camera.height, camera.width, 3), np.float32)
-    picture[edge:] = _ground(camera, rng, edge)
-    picture[:edge] = _facade(camera, rng, edge)
-    _stand(camera, picture, edge)
-    tinted = tuple(_pillar(camera, rng, pillar) for pillar in camera.pillars)
-    return Backdrop(np.clip(picture, 0, 255).astype(np.uint8), tinted)
+    image = np.empty((camera.height, camera.width, 3), np.float32)
+    image[edge:] = _pavement(camera, rng, edge)
+    image[:edge] = _facade(camera, rng, edge)
+    _shade(camera, image, edge)
+    pillars = tuple(_pillar(camera, rng, pillar) for pillar in camera.pillars)
+    return Background(np.clip(image, 0, 255).astype(np.uint8), pillars)
 
 
-def _rough(rng: np.random.Generator, height: int, width: int, finest: int) -> _Gray:
-    """Cloudy texture around 0 with a deviation of about 1: noise of several sizes."""
+def _noise(rng: np.random.Generator, height: int, width: int, finest_size: int) -> _Gray:
+    """Multi-octave noise of mean 0 and standard deviation about 1."""
     total = np.zeros((height, width), np.float32)
     for octave in range(4):
-        size = finest * 3**octave
+        size = finest_size * 3**octave
         rows, columns = height // size + 2, width // size + 2
         total += cv2.resize(rng.standard_normal((rows, columns)).astype(np.float32), (width, height))
     return np.asarray(total / 2)
 
 
-def _pick(rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...]) -> _Gray:
+def _random_color(rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...]) -> _Gray:
     return np.array(palette[int(rng.integers(len(palette)))], np.float64) * rng.uniform(0.85, 1.1)
 
 
-def _ground(camera: Camera, rng: np.random.Generator, top: int) -> _Gray:
+def _pavement(camera: Camera, rng: np.random.Generator, top: int) -> _Gray:
     """Paving stones in perspective."""
     rows = np.arange(top, camera.height, dtype=np.float64) + 0.5
     depth = camera.focal * camera.stands / np.maximum(rows - camera.horizon, 1)
@@ -73,22 +73,22 @@ def _ground(camera: Camera, rng: np.random.Generator, top: int) -> _Gray:
     across, along = np.floor(x / (stone * long)), np.floor(depth / stone)[:, None]
     shades = rng.normal(0, 5, (64, 64))
     shade = shades[across.astype(int) % 64, along.astype(int) % 64]
-    # A joint is 2 cm, but no thinner than it can be drawn.
+    # Joints are 2 cm wide, but no thinner than a pixel.
     wide = np.maximum(0.02, 0.7 * depth / camera.focal)[:, None]
     joint = (np.abs(x / (stone * long) - across - 0.5) > 0.5 - wide / stone) | (
         np.abs(depth[:, None] / stone - along - 0.5) > 0.5 - 2 * wide / stone
     )
-    gray = shade - 22 * joint + 6 * _rough(rng, len(rows), camera.width, 2)
-    return np.asarray(_pick(rng, _PAVEMENTS) + gray[..., None])
+    gray = shade - 22 * joint + 6 * _noise(rng, len(rows), camera.width, 2)
+    return np.asarray(_random_color(rng, _PAVEMENTS) + gray[..., None])
 
 
 def _facade(camera: Camera, rng: np.random.Generator, bottom: int) -> _Gray:
-    """A wall of bricks or plaster with windows, doors and posters."""
+    """Facade of bricks or plaster with windows, doors and posters."""
     scale = camera.focal / camera.wall
     up = (bottom - np.arange(bottom) - 0.5) / scale
     along = (np.arange(camera.width) + 0.5 - camera.width / 2) / scale + rng.uniform(0, 9)
-    wall = np.broadcast_to(_pick(rng, _FACADES), (bottom, camera.width, 3)).copy()
-    wall += (5 * _rough(rng, bottom, camera.width, 3))[..., None]
+    wall = np.broadcast_to(_random_color(rng, _FACADES), (bottom, camera.width, 3)).copy()
+    wall += (5 * _noise(rng, bottom, camera.width, 3))[..., None]
     if rng.random() < 0.5:  # noqa: PLR2004
         course = np.floor(up / 0.16)
         brick = np.floor(along[None] / 0.42 + 0.5 * (course[:, None] % 2))
@@ -98,7 +98,7 @@ def _facade(camera: Camera, rng: np.random.Generator, bottom: int) -> _Gray:
 
 
 def _openings(rng: np.random.Generator, wall: _Gray, up: _Gray, along: _Gray) -> None:
-    """Windows in rows, some of them doors, some posters."""
+    """Draw rows of windows, some replaced by doors or posters."""
     first = int(np.floor(along[0] / _WINDOW))
     for column in range(first, int(along[-1] / _WINDOW) + 1):
         for storey in range(int(up[0] / _STOREY) + 1 if len(up) else 0):
@@ -112,10 +112,8 @@ def _openings(rng: np.random.Generator, wall: _Gray, up: _Gray, along: _Gray) ->
             _pane(wall, rows, columns, color, rng)
 
 
-def _pane(
-    wall: _Gray, rows: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_], color: _Gray, rng: np.random.Generator
-) -> None:
-    """A pane with a frame and a gleam."""
+def _pane(wall: _Gray, rows: Bools, columns: Bools, color: _Gray, rng: np.random.Generator) -> None:
+    """Draw a pane with a frame and reflections."""
     r, c = np.flatnonzero(rows), np.flatnonzero(columns)
     if len(r) < 8 or len(c) < 8:  # noqa: PLR2004
         return
@@ -128,21 +126,21 @@ def _pane(
     inner += (14 * (np.sin(slant * 3) > rng.uniform(0, 0.8)))[..., None]
 
 
-def _stand(camera: Camera, picture: _Gray, edge: int) -> None:
-    """The facade's foot throws a shadow, and the corners are darker."""
+def _shade(camera: Camera, image: _Gray, edge: int) -> None:
+    """Darken the pavement along the facade, and the image's corners (vignetting)."""
     reach = max(1, round(0.05 * camera.height))
     fade = 1 - 0.25 * np.exp(-np.arange(camera.height - edge) / reach)
-    picture[edge:] *= fade[:, None, None]
+    image[edge:] *= fade[:, None, None]
     y, x = np.mgrid[-1 : 1 : camera.height * 1j, -1 : 1 : camera.width * 1j]
-    picture *= (1 - 0.1 * (x**2 + y**2))[..., None]
+    image *= (1 - 0.1 * (x**2 + y**2))[..., None]
 
 
 def _pillar(camera: Camera, rng: np.random.Generator, pillar: Pillar) -> ImageArray:
-    """A round column, lit from one side."""
+    """Render a round pillar, lit from one side."""
     width, height = max(1, pillar.right - pillar.left), min(pillar.foot, camera.height)
     bend = np.linspace(-1, 1, width)
     light = 0.55 + 0.5 * np.sqrt(np.maximum(1 - ((bend + 0.35) / 1.4) ** 2, 0))
-    image = _pick(rng, _PILLARS) * light[None, :, None] + (5 * _rough(rng, height, width, 2))[..., None]
+    image = _random_color(rng, _PILLARS) * light[None, :, None] + (5 * _noise(rng, height, width, 2))[..., None]
     band = max(2, height // 40)
     image[-band:] *= 0.75
     left, right = max(0, -pillar.left), width - max(0, pillar.right - camera.width)

@@ -1,4 +1,4 @@
-"""Where cameras stand, what part of the ground they see, and in what light."""
+"""Camera geometry and illumination."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from .._typing import Doubles
 from .hashed_random import between
 from .options import SceneOptions
 
-PERSON = 1.72  # meters, of whom `near` and `far` are said
-_PILLAR_GAP = 0.75  # meters between a pillar and those who pass
+REFERENCE_HEIGHT = 1.72  # meters, of the person that `near` and `far` are scaled by
+_PILLAR_GAP = 0.75  # meters between a pillar and people passing behind it
 
 
 @dataclass(frozen=True)
 class Pillar:
-    """A pillar, as high as the picture.
+    """A pillar that reaches the image's upper edge.
 
     Attributes:
         left: Left edge, pixels.
         right: Right edge, pixels.
-        foot: Row where it stands on the ground, pixels.
-        depth: Meters from the camera.
+        foot: Image row of its foot on the ground, pixels.
+        depth: Distance from the camera, meters.
     """
 
     left: int
@@ -33,23 +33,23 @@ class Pillar:
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera that looks along the ground; verticals stay vertical.
+    """Pinhole camera with a horizontal optical axis, so that verticals stay vertical.
 
-    The ground has two axes, in meters: `x` to the right of the camera's axis, and depth away from the camera.
+    Ground coordinates in meters: `x` to the right of the optical axis, and depth along it.
 
     Attributes:
-        number: Which one.
-        width: Of the picture, pixels.
-        height: Of the picture, pixels.
+        number: Index of the camera.
+        width: Image width, pixels.
+        height: Image height, pixels.
         focal: Focal length, pixels.
-        stands: Its height above the ground, meters.
-        horizon: Row of the horizon, pixels; may lie above the picture.
-        near: Smallest depth at which people walk, meters.
-        far: Largest depth at which people walk, meters.
-        lengthwise: Share of the people who walk along the view, seen from the front or the back.
-        gain: Brightness, 1 is neutral; `(3,)` BGR with the color cast.
-        gamma: Exponent of the tone curve, 1 is neutral.
-        pillars: Near ones last.
+        stands: Height above the ground, meters.
+        horizon: Image row of the horizon, pixels; may be negative.
+        near: Minimum depth of walking people, meters.
+        far: Maximum depth of walking people, meters.
+        lengthwise: Fraction of people walking along the optical axis, seen from the front or the back.
+        gain: Gain of blue, green and red; 1 is neutral.
+        gamma: Exponent of the tone curve; 1 is neutral.
+        pillars: Pillars by descending depth.
     """
 
     number: int
@@ -66,20 +66,20 @@ class Camera:
     pillars: tuple[Pillar, ...]
 
     def scale(self, depth: Doubles) -> Doubles:
-        """Pixels a meter at a depth."""
+        """Pixels per meter at a depth."""
         return self.focal / depth
 
     def half_width(self, depth: Doubles) -> Doubles:
-        """Meters from the axis to the picture's edge at a depth."""
+        """Distance from the optical axis to the image's edge at a depth, meters."""
         return self.width / 2 / self.focal * depth
 
     def foot(self, depth: float) -> float:
-        """Row of the ground at a depth, pixels."""
+        """Image row of the ground at a depth, pixels."""
         return self.horizon + self.focal * self.stands / depth
 
     @property
     def lane(self) -> float:
-        """Depth behind which people pass behind all pillars; `near` where there is no pillar."""
+        """Minimum depth of people behind all pillars; `near` without pillars."""
         return max((p.depth + _PILLAR_GAP for p in self.pillars), default=self.near)
 
     @property
@@ -89,17 +89,17 @@ class Camera:
 
 
 def make_camera(options: SceneOptions, number: int) -> Camera:
-    """The camera of a number; the first one is the most ordinary.
+    """Generate a camera; the first one has the most neutral light.
 
     Args:
-        options: The scene's.
-        number: From 0.
+        options: Options of the scene.
+        number: Index of the camera, from 0.
     """
     key = (options.seed, "camera", number)
     width, height = options.size
     focal = height * float(between(1.7, 2.2, *key, "focal"))
-    near = focal * PERSON / (height * float(between(0.4, 0.48, *key, "near")))
-    far = focal * PERSON / (height * float(between(0.19, 0.23, *key, "far")))
+    near = focal * REFERENCE_HEIGHT / (height * float(between(0.4, 0.48, *key, "near")))
+    far = focal * REFERENCE_HEIGHT / (height * float(between(0.19, 0.23, *key, "far")))
     stands = float(between(2.6, 3.5, *key, "stands"))
     ground = Camera(
         number=number,
@@ -107,7 +107,7 @@ def make_camera(options: SceneOptions, number: int) -> Camera:
         height=height,
         focal=focal,
         stands=stands,
-        # The nearest feet are just inside the picture.
+        # The foot points of the nearest people are just inside the image.
         horizon=0.95 * height - focal * stands / near,
         near=near,
         far=far,
@@ -123,7 +123,7 @@ _Key = tuple[int | str, ...]
 
 
 def _gain(number: int, key: _Key) -> tuple[float, float, float]:
-    """Brightness and color cast."""
+    """Brightness and color cast, as gains of BGR."""
     bright = between(*((0.92, 1.08) if number == 0 else (0.65, 1.2)), *key, "gain")
     cast = between(-1, 1, *key, "cast", np.arange(3)) * (0.04 if number == 0 else 0.14)
     blue, green, red = (bright * (1 + cast - cast.mean())).tolist()
@@ -131,13 +131,13 @@ def _gain(number: int, key: _Key) -> tuple[float, float, float]:
 
 
 def _lengthwise(number: int, key: _Key) -> float:
-    """Every second camera looks along the way that others look across."""
-    share = float(between(0.0, 0.3, *key, "side"))
-    return 1 - share if number % 2 else share
+    """Fraction of people along the optical axis: high for every second camera."""
+    fraction = float(between(0.0, 0.3, *key, "side"))
+    return 1 - fraction if number % 2 else fraction
 
 
 def _pillars(options: SceneOptions, ground: Camera) -> list[Pillar]:
-    """Spread over the picture, all in front of the back two thirds of the ground."""
+    """Pillars spread over the image, in front of most of the ground."""
     found = []
     for n in range(options.pillars):
         key = (options.seed, "pillar", ground.number, n)

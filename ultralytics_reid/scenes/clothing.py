@@ -1,4 +1,4 @@
-"""What people look like: build, hair, clothes, hats and bags, and who wears what somebody else wears."""
+"""Appearance of people: build, hair, clothes, hats and bags, with look-alikes in the same clothes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from .._typing import Doubles, Ints
+from .._typing import Bools, Doubles, Ints
 from .hashed_random import between, uniform
 
 Color = tuple[int, int, int]  # BGR
@@ -18,7 +17,7 @@ Bottom = Literal["trousers", "jeans", "shorts", "skirt"]
 Hat = Literal["none", "cap", "beanie"]
 Bag = Literal["none", "backpack", "shoulder", "hand"]
 
-_KEPT = 1024  # looks: of those on the pictures, and some more
+_CACHE_SIZE = 1024  # people: those in view, and some more
 
 _HAIRS: tuple[Hair, ...] = ("short", "short", "long", "long", "bald")
 _TOPS: tuple[Top, ...] = ("plain", "jacket", "striped", "coat", "two-tone", "print", "jacket")
@@ -45,45 +44,45 @@ _HAIR_COLORS: tuple[Color, ...] = (
 
 @dataclass(frozen=True)
 class Bodies:
-    """What of people's looks has a shape, a row each.
+    """Body shapes of `R` people.
 
     Attributes:
-        height: Meters, without hat and shoes.
-        build: Breadth, 1 is usual.
-        bag: int64, index into `BAGS`.
-        hat: bool, whether there is one.
-        wide: bool, whether a coat or a skirt hangs around the legs.
+        height: `(R,)` meters, without hat and shoes.
+        build: `(R,)` breadth; 1 is average.
+        bag: `(R,)` index into `BAGS`.
+        hat: `(R,)` whether there is a hat.
+        wide: `(R,)` whether a coat or a skirt hangs around the legs.
     """
 
     height: Doubles
     build: Doubles
     bag: Ints
-    hat: npt.NDArray[np.bool_]
-    wide: npt.NDArray[np.bool_]
+    hat: Bools
+    wide: Bools
 
 
 @dataclass(frozen=True)
 class Clothing:
-    """What one individual looks like. Colors are BGR, in neutral light.
+    """Appearance of one person. Colors are BGR in neutral light.
 
     Attributes:
-        outfit: Those of one number wear the same, but for something small.
-        height: Meters.
-        build: Breadth, 1 is usual.
-        skin: Color.
-        hair: How it is worn.
-        hair_color: Color.
-        top: What is worn above; a jacket is open over a shirt, a print is on the back only.
-        top_color: Color.
+        outfit: Number of the outfit, equal for look-alikes.
+        height: Height, meters.
+        build: Breadth; 1 is average.
+        skin: Color of the skin.
+        hair: Hair style.
+        hair_color: Color of the hair.
+        top: Upper garment; a jacket is open over a shirt, a print is on the back only.
+        top_color: Color of the upper garment.
         top_second: Color of the stripes, the lower half, the shirt or the print.
-        sleeves: Whether they are long.
-        bottom: What is worn below.
-        bottom_color: Color.
-        shoes: Color.
-        hat: Which one.
-        hat_color: Color.
-        bag: Which one.
-        bag_color: Color.
+        sleeves: Whether the sleeves are long.
+        bottom: Lower garment.
+        bottom_color: Color of the lower garment.
+        shoes: Color of the shoes.
+        hat: Kind of hat.
+        hat_color: Color of the hat.
+        bag: Kind of bag.
+        bag_color: Color of the bag.
     """
 
     outfit: int
@@ -105,39 +104,39 @@ class Clothing:
     bag_color: Color
 
 
-class Wardrobe:
-    """Everybody's looks, made when asked for.
+class ClothingGenerator:
+    """Generator of people's clothing and bodies, on demand.
 
     Args:
-        people: How many there are, with ids from 1.
-        look_alikes: Share of them who wear what somebody else wears.
-        seed: The scene's.
+        people: Number of people; their ids start at 1.
+        look_alikes: Fraction of people in the same outfit as another person.
+        seed: Random seed of the scene.
     """
 
     def __init__(self, people: int, look_alikes: float, seed: int) -> None:
         self._people, self._seed = people, seed
         self._outfits = max(1, people - round(look_alikes * people))
-        self._made: dict[int, Clothing] = {}
+        self._cache: dict[int, Clothing] = {}
 
     def alike(self, a: int, b: int) -> bool:
-        """Whether two ids wear the same, but for something small."""
-        return (self._known(a) - 1) % self._outfits == (self._known(b) - 1) % self._outfits
+        """Whether two ids have the same outfit, up to small differences."""
+        return (self._check(a) - 1) % self._outfits == (self._check(b) - 1) % self._outfits
 
-    def looks(self, who: int) -> Clothing:
-        """The looks of an id.
+    def clothing(self, person: int) -> Clothing:
+        """Clothing of a person.
 
         Raises:
-            KeyError: If nobody has that id.
+            KeyError: If there is no such id.
         """
-        who = self._known(who)
-        if who not in self._made:
-            if len(self._made) >= _KEPT:
-                self._made.clear()
-            self._made[who] = self._make(who)
-        return self._made[who]
+        person = self._check(person)
+        if person not in self._cache:
+            if len(self._cache) >= _CACHE_SIZE:
+                self._cache.clear()
+            self._cache[person] = self._make(person)
+        return self._cache[person]
 
     def bodies(self, ids: Ints) -> Bodies:
-        """The shapes of `(N,)` ids."""
+        """Body shapes of `(R,)` ids."""
         outfit, copy = (ids - 1) % self._outfits, (ids - 1) // self._outfits
         key = (self._seed, "looks", outfit)
         height = between(1.58, 1.88, *key, "height") + between(-0.03, 0.03, self._seed, "own height", ids)
@@ -145,34 +144,34 @@ class Wardrobe:
         # A look-alike may carry another bag.
         bag = np.where((copy > 0) & (uniform(self._seed, "other bag", ids) < 0.5), (bag + copy) % len(BAGS), bag)  # noqa: PLR2004
         hat = self._pick(len(_HATS), "hat", outfit)
-        wide = np.isin(self._tops(outfit), [_TOPS.index("coat")]) | (self._bottoms(outfit) == _BOTTOMS.index("skirt"))
+        wide = (self._tops(outfit) == _TOPS.index("coat")) | (self._bottoms(outfit) == _BOTTOMS.index("skirt"))
         return Bodies(height, between(0.9, 1.14, *key, "build"), bag, np.array([h != "none" for h in _HATS])[hat], wide)
 
-    def _known(self, who: int) -> int:
-        if not 1 <= who <= self._people:
-            raise KeyError(f"ids are 1 to {self._people}, got {who}")
-        return int(who)
+    def _check(self, person: int) -> int:
+        if not 1 <= person <= self._people:
+            raise KeyError(f"ids are 1 to {self._people}, got {person}")
+        return int(person)
 
     def _pick(self, choices: int, what: str, outfit: Ints) -> Ints:
         return (uniform(self._seed, "looks", outfit, what) * choices).astype(np.int64)
 
-    def _dealt(self, choices: int, what: str, outfit: Ints) -> Ints:
-        """Like cards: all choices once before any comes again, so that a few people differ."""
+    def _pick_in_turn(self, choices: int, what: str, outfit: Ints) -> Ints:
+        """Pick each choice once before any is repeated, so that a few people differ."""
         order = np.argsort(uniform(self._seed, what, np.arange(choices)), kind="stable")
         return order[outfit % choices]
 
     def _tops(self, outfit: Ints) -> Ints:
-        return self._dealt(len(_TOPS), "top", outfit)
+        return self._pick_in_turn(len(_TOPS), "top", outfit)
 
     def _bottoms(self, outfit: Ints) -> Ints:
         return self._pick(len(_BOTTOMS), "bottom", outfit)
 
-    def _make(self, who: int) -> Clothing:
-        outfit = np.array([(who - 1) % self._outfits])
-        body = self.bodies(np.array([who]))
+    def _make(self, person: int) -> Clothing:
+        outfit = np.array([(person - 1) % self._outfits])
+        body = self.bodies(np.array([person]))
         bottom = _BOTTOMS[int(self._bottoms(outfit)[0])]
-        shoes = int(self._pick(len(_SHOES), "shoes", outfit)[0]) + (who - 1) // self._outfits
-        first = int(self._dealt(len(_CLOTHES), "cloth", outfit)[0])
+        shoes = int(self._pick(len(_SHOES), "shoes", outfit)[0]) + (person - 1) // self._outfits
+        first = int(self._pick_in_turn(len(_CLOTHES), "cloth", outfit)[0])
         second = (first + 1 + int(self._pick(len(_CLOTHES) - 1, "cloth 2", outfit)[0])) % len(_CLOTHES)
         return Clothing(
             outfit=int(outfit[0]),
@@ -198,7 +197,7 @@ class Wardrobe:
         return self._dyed(palette[int(self._pick(len(palette), what, outfit)[0])], what, outfit)
 
     def _dyed(self, color: Color, what: str, outfit: Ints) -> Color:
-        """A little lighter or darker, and off its tone."""
+        """Vary a color slightly in brightness and tone."""
         tone = 1 + between(-0.12, 0.12, self._seed, "dye", what, int(outfit[0]))
         off = between(-8, 8, self._seed, "tone", what, int(outfit[0]), np.arange(3))
         blue, green, red = np.clip(np.array(color) * tone + off, 8, 245).astype(int).tolist()

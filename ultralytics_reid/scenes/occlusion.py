@@ -1,21 +1,20 @@
-"""How much of each body can be seen: the picture's edge, pillars, and whoever stands in front."""
+"""Visible fraction of each body: occlusion by the image's edge, pillars and other people."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-from .._typing import Doubles, Ints
+from .._typing import Bools, Doubles, Ints, as_bools, as_doubles
 from .cameras import Camera
 from .pose import LEGS, SIDES, Figures, J
 
-_SIDEWAYS = (-0.55, 0.0, 0.55)  # places across a limb, in its radii
+_SIDEWAYS = (-0.55, 0.0, 0.55)  # sample points across a limb, in radii
 
 
 def _samples() -> tuple[Doubles, Doubles, Doubles]:
-    """Points all over a body: `(K, 19)` weights of the joints, `(K,)` radii sideways, `(K,)` shares of the area."""
+    """Sample points of a body: `(K, 19)` joint weights, `(K,)` offsets in radii, `(K,)` fractions of the area."""
     rows: list[tuple[dict[J, float], float]] = []
     weights: list[float] = []
 
@@ -48,44 +47,44 @@ def _samples() -> tuple[Doubles, Doubles, Doubles]:
 
 
 _MIX, _SIDE, _AREA = _samples()
-# What of a body hides those behind it: the box around the trunk, and what is around the bones, ends of which these are.
+# Occluders: the box around the trunk, and capsules around the bones, given by their end joints.
 _TRUNK = (J.SHOULDER_L, J.SHOULDER_R, J.HIP_L, J.HIP_R)
 _BONES = np.array([(J.HEAD, J.HEAD), *(pair for chain in (*LEGS, *SIDES) for pair in pairwise(chain))])
-_SLIM = 0.8  # of the radii: boxes are wider than what they stand for
+_SLIM = 0.8  # factor of the radii: boxes are wider than the body parts
 
 
-def visible_shares(camera: Camera, figures: Figures, frames: Ints) -> Doubles:
-    """How much of each body can be seen.
+def visible_fractions(camera: Camera, figures: Figures, frames: Ints) -> Doubles:
+    """Compute the visible fraction of each body.
 
     Args:
-        camera: Who looks.
-        figures: R bodies.
-        frames: `(R,)` ascending; only those in one frame hide each other.
+        camera: The camera.
+        figures: `R` bodies.
+        frames: `(R,)` frame of each body, ascending; bodies occlude others of the same frame only.
 
     Returns:
-        `(R,)` in [0, 1].
+        `(R,)` float64 in [0, 1].
     """
     x, y = _points(figures)
     hidden = (x < 0) | (x >= camera.width) | (y < 0) | (y >= camera.height)
     for pillar in camera.pillars:
         behind = figures.depth > pillar.depth
         hidden |= behind[:, None] & (x >= pillar.left) & (x < pillar.right) & (y < pillar.foot)
-    _hide_each_other(hidden, figures, frames, x, y)
-    return np.asarray(1 - (hidden * _AREA).sum(axis=1))
+    _mark_occluded(hidden, figures, frames, x, y)
+    return as_doubles(1 - (hidden * _AREA).sum(axis=1))
 
 
 def _points(figures: Figures) -> tuple[Doubles, Doubles]:
-    """`(R, K)` x and y of the points all over each body."""
-    # No BLAS: the same bits whatever the number of rows.
+    """Sample points of each body, `(R, K)` x and y."""
+    # Without BLAS, whose results depend on the number of rows.
     x, y = (np.einsum("rj,kj->rk", figures.joints[..., axis], _MIX) for axis in range(2))
     radius = np.einsum("rj,kj->rk", figures.radii, _MIX)
     return x + _SIDE * radius, y
 
 
-def _hide_each_other(hidden: npt.NDArray[np.bool_], figures: Figures, frames: Ints, x: Doubles, y: Doubles) -> None:
-    """Mark in `hidden` what bodies in front cover of what isn't hidden yet."""
+def _mark_occluded(hidden: Bools, figures: Figures, frames: Ints, x: Doubles, y: Doubles) -> None:
+    """Mark in `hidden` the sample points covered by bodies in front."""
     back, front = _overlapping(figures, frames)
-    # Most points are outside most boxes: only the few that aren't are looked at closer.
+    # Boxes first: most points are outside most of them.
     box = figures.boxes()[front, :, None]
     inside = (x[back] >= box[:, 0]) & (x[back] < box[:, 2]) & (y[back] >= box[:, 1]) & (y[back] < box[:, 3])
     pair, point = np.nonzero(inside & ~hidden[back])
@@ -93,20 +92,20 @@ def _hide_each_other(hidden: npt.NDArray[np.bool_], figures: Figures, frames: In
     px, py = x[body, point], y[body, point]
     covered = _in_trunk(figures, front[pair], px, py)
     hidden[body[covered], point[covered]] = True
-    (rest,) = np.nonzero(~hidden[body, point])
+    rest = np.flatnonzero(~hidden[body, point])
     covered = _near_bones(figures, front[pair[rest]], px[rest], py[rest])
     hidden[body[rest[covered]], point[rest[covered]]] = True
 
 
-def _in_trunk(figures: Figures, rows: Ints, x: Doubles, y: Doubles) -> npt.NDArray[np.bool_]:
-    """`(M,)`: whether each point is covered by the trunk of a row."""
+def _in_trunk(figures: Figures, rows: Ints, x: Doubles, y: Doubles) -> Bools:
+    """Whether each point is covered by the trunk of a row, `(M,)`."""
     at, radii = figures.joints[:, _TRUNK], _SLIM * figures.radii[:, _TRUNK, None]
     low, high = (at - radii).min(axis=1)[rows], (at + radii).max(axis=1)[rows]
-    return np.asarray((x >= low[:, 0]) & (x < high[:, 0]) & (y >= low[:, 1]) & (y < high[:, 1]))
+    return as_bools((x >= low[:, 0]) & (x < high[:, 0]) & (y >= low[:, 1]) & (y < high[:, 1]))
 
 
-def _near_bones(figures: Figures, rows: Ints, x: Doubles, y: Doubles) -> npt.NDArray[np.bool_]:
-    """`(M,)`: whether each point is within the radius of any bone of a row."""
+def _near_bones(figures: Figures, rows: Ints, x: Doubles, y: Doubles) -> Bools:
+    """Whether each point is within the radius of any bone of a row, `(M,)`."""
     near = np.zeros(len(x), bool)
     for first, last in _BONES:
         a, along = figures.joints[:, first], figures.joints[:, last] - figures.joints[:, first]
@@ -119,7 +118,7 @@ def _near_bones(figures: Figures, rows: Ints, x: Doubles, y: Doubles) -> npt.NDA
 
 
 def _overlapping(figures: Figures, frames: Ints) -> tuple[Ints, Ints]:
-    """Rows of those who may be hidden, and of who is in front of each, in the same frame."""
+    """Pairs of rows in one frame whose boxes overlap: the body behind, and the one in front."""
     _, begins, counts = np.unique(frames, return_index=True, return_counts=True)
     one = np.repeat(np.arange(len(frames)), np.repeat(counts, counts))
     begin, count = np.repeat(begins, counts**2), np.repeat(counts, counts**2)

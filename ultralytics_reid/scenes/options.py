@@ -1,4 +1,4 @@
-"""What a generated scene may be told, with ranges and units."""
+"""Options of a generated scene, with ranges and units."""
 
 from __future__ import annotations
 
@@ -26,27 +26,28 @@ _PAIRS: dict[str, tuple[type, float, float]] = {"size": (int, 64, 8192), "away":
 
 @dataclass(frozen=True, kw_only=True)
 class SceneOptions:
-    """A generated scene, before it is made. The same options make the same scene.
+    """Options of a generated scene; equal options generate equal scenes.
 
     Attributes:
-        people: Individuals in all. Their ids are 1 to `people`.
-        seconds: Length of the scene, seconds. All cameras have one clock.
-        fps: Frames a second of every camera.
-        seed: Another number is another scene: other people, ways, places and light.
-        size: Width and height of the pictures, pixels.
-        cameras: Cameras, which look at different places from different sides and in different light.
-        look_alikes: Share of the people who wear what somebody else wears, but for something small, in [0, 1].
-        away: Shortest and longest time between leaving and coming back, seconds; where they are less than 0.3 s apart,
-            it may be that much longer. On several cameras mostly the time from one to the next.
-        pillars: Pillars in front of most of the people, a camera.
-        visits: How often each comes; None: again and again until the end.
-        stops: Share of the places on somebody's way where they stand for a while, in [0, 1].
-        noise: Standard deviation of the sensor's noise, gray levels of 0 to 255.
-        crowd: Most people in one camera's picture at once: those who come for the first time wait. None: any number.
+        people: Number of people; their ids are 1 to `people`.
+        seconds: Length of the scene, seconds; all cameras share one clock.
+        fps: Frames per second of each camera.
+        seed: Random seed of people, routes, places and light.
+        size: Width and height of the images, pixels.
+        cameras: Number of cameras, with different places, directions and light.
+        look_alikes: Fraction of people in the same outfit as another person, up to small differences, in [0, 1].
+        away: Minimum and maximum time between a visit and the next, seconds; where they are less than 0.3 s apart,
+            0.3 s more. With several cameras, mostly the travel time to another one.
+        pillars: Number of pillars of each camera, in front of most of the people.
+        visits: Number of visits of each person; None for visits until the end.
+        stops: Fraction of the intermediate places where people stop, in [0, 1].
+        noise: Standard deviation of the sensor noise, gray levels of 0 to 255.
+        crowd: Maximum number of people in one camera's image at once, at least 1; first visits are delayed to
+            respect it. None for no limit.
 
     Raises:
-        ConfigError: If a value is of the wrong type or out of range; the message names the option, what it may be
-            and what it was.
+        ConfigError: If a value is of the wrong type or out of range; the message names the option, its range and
+            the value.
     """
 
     people: int = 12
@@ -73,28 +74,32 @@ class SceneOptions:
 
     @property
     def frames(self) -> int:
-        """Frames of each camera, at least one."""
+        """Number of frames of each camera, at least one."""
         return max(1, round(self.seconds * self.fps))
 
 
-def _admits(value: object, kind: type, low: float, high: float) -> bool:
+def _is_in_range(value: object, kind: type, low: float, high: float) -> bool:
     kinds = (int,) if kind is int else (int, float)
     return isinstance(value, kinds) and not isinstance(value, bool) and low <= value <= high
 
 
-def _said(kind: type, low: float, high: float) -> str:
+def _range_text(kind: type, low: float, high: float) -> str:
     return f"{kind.__name__} in [{low:g}, {high:g}]"
 
 
 def _check_number(name: str, value: object, kind: type, low: float, high: float) -> None:
     if value is None and name in _MAY_BE_NONE:
         return
-    if not _admits(value, kind, low, high):
+    if not _is_in_range(value, kind, low, high):
         empty = " or None" if name in _MAY_BE_NONE else ""
-        raise ConfigError(f"'{name}' must be {_said(kind, low, high)}{empty}, got {value!r} ({type(value).__name__})")
+        raise ConfigError(
+            f"'{name}' must be {_range_text(kind, low, high)}{empty}, got {value!r} ({type(value).__name__})"
+        )
 
 
 def _check_pair(name: str, value: object, kind: type, low: float, high: float) -> None:
     whole = isinstance(value, tuple) and len(value) == 2  # noqa: PLR2004
-    if not whole or not all(_admits(v, kind, low, high) for v in value):  # type: ignore[attr-defined]
-        raise ConfigError(f"'{name}' must be two of {_said(kind, low, high)}, got {value!r} ({type(value).__name__})")
+    if not whole or not all(_is_in_range(v, kind, low, high) for v in value):  # type: ignore[attr-defined]
+        raise ConfigError(
+            f"'{name}' must be two of {_range_text(kind, low, high)}, got {value!r} ({type(value).__name__})"
+        )

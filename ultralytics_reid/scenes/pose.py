@@ -1,4 +1,4 @@
-"""Bodies in motion: from where people are and how far they have walked to joints in pixels, boxes around them."""
+"""Walking bodies: from positions and gait phases to joints and boxes in pixels."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
 
-from .._typing import Doubles, Ints
+from .._typing import Bools, Doubles, Ints
 from .cameras import Camera
 from .clothing import BAGS, Bodies
 from .routes import Poses
 
 
 class Joint(IntEnum):
-    """Points of a body; left and right are the person's own."""
+    """Joints of a body; left and right are the person's own."""
 
     HEAD = 0
     NECK = 1
@@ -42,7 +41,7 @@ J = Joint
 SIDES = ((J.SHOULDER_L, J.ELBOW_L, J.HAND_L), (J.SHOULDER_R, J.ELBOW_R, J.HAND_R))
 LEGS = ((J.HIP_L, J.KNEE_L, J.ANKLE_L, J.TOE_L), (J.HIP_R, J.KNEE_R, J.ANKLE_R, J.TOE_R))
 
-# Shares of the height; of a middling body, after usual tables of human proportions.
+# Fractions of the height of an average body.
 HEAD_UP, NECK_UP, SHOULDER_UP, HIP_UP = 0.932, 0.865, 0.815, 0.525
 HEAD_TALL, HEAD_WIDE = 0.068, 0.047
 _THIGH, _SHANK, _ANKLE = 0.245, 0.24, 0.04
@@ -50,25 +49,25 @@ _UPPER_ARM, _FOREARM = 0.17, 0.16
 _SHOULDER_OUT, _HIP_OUT, _TOE = 0.108, 0.052, 0.105
 _SWING = 0.43  # radians that a thigh swings forward and back
 _KNEE_BEND, _ELBOW_BEND = 0.95, 0.35
-# Half width and half depth around the hips, share of the height: usual, and of a coat or a skirt.
+# Half width and half depth at the hips, fractions of the height: of the body, and of a coat or a skirt.
 HIPS, HEM = (0.097, 0.07), (0.125, 0.11)
-# Radius around each joint, share of the height; the hips' depends on the side they are seen from.
+# Radius around each joint, fraction of the height; that of the hips depends on the direction.
 _RADII = np.repeat([0.07, 0.05, 0.055, 0.037, 0.03, 0.0, 0.046, 0.043, 0.031], [1, 1, 2, 2, 2, 2, 2, 2, 2])
 BAG_RADIUS = {"none": 0.0, "backpack": 0.17, "shoulder": 0.15, "hand": 0.15}  # meters
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Bodies in a picture, a row each.
+    """Bodies in an image coordinate system, a row each.
 
     Attributes:
         joints: `(R, 19, 2)` pixels, by `Joint`.
         radii: `(R, 19)` pixels around each joint.
-        scale: `(R,)` pixels a meter.
-        depth: `(R,)` meters from the camera.
-        facing: `(R,)` radians as seen by the camera: 0 faces right, pi/2 away from it.
-        foot: `(R, 2)` pixels, the ground between the feet.
-        slope: `(R,)` how much of a step into the depth shows as a step upwards.
+        scale: `(R,)` pixels per meter.
+        depth: `(R,)` distance from the camera, meters.
+        facing: `(R,)` direction in the camera's view, radians: 0 faces right, pi/2 away from the camera.
+        foot: `(R, 2)` foot point on the ground, pixels.
+        slope: `(R,)` upward displacement in the image per displacement in depth.
     """
 
     joints: Doubles
@@ -79,23 +78,23 @@ class Figures:
     foot: Doubles
     slope: Doubles
 
-    def __getitem__(self, rows: slice | Ints | npt.NDArray[np.bool_]) -> Figures:
+    def __getitem__(self, rows: slice | Ints | Bools) -> Figures:
         return Figures(*(values[rows] for values in vars(self).values()))
 
     def boxes(self) -> Doubles:
-        """`(R, 4)` xyxy around each body."""
+        """Bounding box of each body, `(R, 4)` xyxy, pixels."""
         low = (self.joints - self.radii[..., None]).min(axis=1)
         high = (self.joints + self.radii[..., None]).max(axis=1)
         return np.concatenate([low, high], axis=1)
 
 
 def make_figures(camera: Camera, poses: Poses, bodies: Bodies) -> Figures:
-    """Bodies where and how people are.
+    """Project people into a camera's image.
 
     Args:
-        camera: Who looks.
-        poses: `(R,)` where they are.
-        bodies: `(R,)` their shapes.
+        camera: The camera.
+        poses: Positions and gait of `R` people.
+        bodies: Body shapes of the same people.
     """
     scale = camera.scale(poses.depth)
     facing = poses.heading + np.arctan2(poses.x, poses.depth)
@@ -103,7 +102,7 @@ def make_figures(camera: Camera, poses: Poses, bodies: Bodies) -> Figures:
     out, up, ahead = _joints(poses, bodies)
     sine, cosine = np.sin(facing)[:, None], np.cos(facing)[:, None]
     right, away = ahead * cosine + out * sine, ahead * sine - out * cosine
-    # First order: what is farther away comes nearer to the horizon.
+    # First-order perspective: points farther away are nearer to the horizon.
     slope = (camera.stands - up) / poses.depth[:, None]
     x = foot[:, :1] + scale[:, None] * right
     y = foot[:, 1:] - scale[:, None] * (up + away * slope)
@@ -112,7 +111,7 @@ def make_figures(camera: Camera, poses: Poses, bodies: Bodies) -> Figures:
 
 
 def _joints(poses: Poses, bodies: Bodies) -> tuple[Doubles, Doubles, Doubles]:
-    """`(R, 19)` meters to the right of, above and ahead of the ground between the feet."""
+    """Joints relative to the foot point, `(R, 19)` meters each: to the right, above, ahead."""
     tall = bodies.height
     swing = _SWING * poses.stride * np.sin(poses.phase)
     rising = poses.stride * np.cos(poses.phase)
@@ -137,7 +136,7 @@ def _joints(poses: Poses, bodies: Bodies) -> tuple[Doubles, Doubles, Doubles]:
 
 
 def _leg(tall: Doubles, swing: Doubles, rising: Doubles) -> tuple[Doubles, Doubles]:
-    """`(R, 4)` meters below and ahead of the hip: hip, knee, ankle, toe."""
+    """Hip, knee, ankle and toe relative to the hip, `(R, 4)` meters each: below, ahead."""
     shank = swing - _KNEE_BEND * np.maximum(rising, 0)
     zero = np.zeros_like(swing)
     down = np.stack([zero, _THIGH * np.cos(swing), _SHANK * np.cos(shank)], axis=1)
@@ -150,7 +149,7 @@ def _leg(tall: Doubles, swing: Doubles, rising: Doubles) -> tuple[Doubles, Doubl
 
 
 def _arm(tall: Doubles, swing: Doubles) -> tuple[Doubles, Doubles]:
-    """`(R, 3)` meters below and ahead of the shoulder: shoulder, elbow, hand."""
+    """Shoulder, elbow and hand relative to the shoulder, `(R, 3)` meters each: below, ahead."""
     bent, zero = swing + _ELBOW_BEND, np.zeros_like(swing)
     down = np.stack([zero, _UPPER_ARM * np.cos(swing), _FOREARM * np.cos(bent)], axis=1)
     ahead = np.stack([zero, _UPPER_ARM * np.sin(swing), _FOREARM * np.sin(bent)], axis=1)
@@ -158,24 +157,23 @@ def _arm(tall: Doubles, swing: Doubles) -> tuple[Doubles, Doubles]:
 
 
 def _put_bag(out: Doubles, up: Doubles, ahead: Doubles, bodies: Bodies) -> None:
-    """Where the bag hangs; the head, where there is none."""
-    kind = [BAGS[b] for b in range(len(BAGS))]
+    """Set the joints of bag and hat in place; the head's where there is none."""
     places = {"backpack": (0.0, 0.70, -0.10), "shoulder": (0.13, 0.52, -0.02)}
     for name, (side, high, forward) in places.items():
-        rows = np.isin(bodies.bag, [n for n, k in enumerate(kind) if k == name])
+        rows = np.isin(bodies.bag, [n for n, bag in enumerate(BAGS) if bag == name])
         out[rows, J.BAG], ahead[rows, J.BAG] = side * bodies.height[rows], forward * bodies.height[rows]
         up[rows, J.BAG] = up[rows, J.NECK] + (high - NECK_UP) * bodies.height[rows]
-    held = bodies.bag == kind.index("hand")
+    held = bodies.bag == BAGS.index("hand")
     for values, lower in ((out, 0.0), (up, 0.16), (ahead, 0.0)):
         values[held, J.BAG] = values[held, J.HAND_R] - lower
-    no_bag = bodies.bag == kind.index("none")
+    no_bag = bodies.bag == BAGS.index("none")
     for joint, lacks in ((J.BAG, no_bag), *((j, ~bodies.hat) for j in (J.HAT, J.BRIM))):
         for values in (out, up, ahead):
             values[lacks, joint] = values[lacks, J.HEAD]
 
 
 def _radii(bodies: Bodies, facing: Doubles) -> Doubles:
-    """`(R, 19)` meters."""
+    """Radius around each joint, `(R, 19)` meters."""
     radii = np.zeros((len(facing), len(J)))
     radii[:, : len(_RADII)] = _RADII
     half = np.array([HIPS, HEM])[bodies.wide.astype(int)]

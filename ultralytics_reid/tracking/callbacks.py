@@ -33,8 +33,8 @@ def setup(predictor: Any) -> None:
         del predictor._hook  # its taps are off, and a tracker that is set up anew may want none
     first, embedder = predictor.trackers[0], predictor.trackers[0].embedder
     for tracker in predictor.trackers[1:]:
-        tracker.embedder, tracker.connection = embedder, first.connection
-    if first.connection is not None:
+        tracker.embedder, tracker.camera.connection = embedder, first.camera.connection
+    if first.camera.connection is not None:
         _prepare_gallery(predictor)
     if first.config.with_reid and first.config.model == AUTO:
         _tap_detector(predictor)
@@ -49,19 +49,19 @@ def _prepare_gallery(predictor: Any) -> None:
         raise ConfigError(f"'camera_id' must name all {streams} streams, or be auto, got {len(given)} names")
     recipe = {"detector": str(predictor.args.model), "imgsz": str(predictor.args.imgsz)}
     for tracker in predictor.trackers:
-        tracker.recipe |= recipe
+        tracker.camera.recipe |= recipe
     if after_video not in predictor.callbacks[_END]:
         predictor.add_callback(_END, after_video)
 
 
 def _name_cameras(predictor: Any) -> None:
-    if predictor.trackers[0].connection is None:
+    if predictor.trackers[0].camera.connection is None:
         return
     live = time.time()
     for tracker, name in zip(_fed(predictor), _camera_names(predictor), strict=False):
-        tracker.camera_id = name
-        if tracker.starts_at is None and _is_live(predictor):
-            tracker.starts_at = live - tracker.clock.now
+        tracker.camera.camera_id = name
+        if tracker.camera.starts_at is None and _is_live(predictor):
+            tracker.camera.starts_at = live - tracker.clock.now
 
 
 def _camera_names(predictor: Any) -> list[str]:
@@ -89,8 +89,9 @@ def after_video(predictor: Any) -> None:
     """
     if predictor.dataset.mode in ("video", "stream"):
         for tracker in getattr(predictor, "trackers", []):
-            if getattr(tracker, "connection", None) is not None and (told := tracker.finish(wait=True)):
-                LOGGER.info(told)
+            link = getattr(tracker, "camera", None)
+            if link is not None and link.connection is not None and (summary := tracker.finish(wait=True)):
+                LOGGER.info(summary)
 
 
 def _tap_detector(predictor: Any) -> None:

@@ -21,25 +21,19 @@ from ..association.fusion import ambiguous_pairs, fuse_appearance
 from ..config import Config
 from ..embedders import AUTO, Embedder, family_of
 from ..events import Events
-from ..gallery.linking.client import GalleryCamera, shares
-from ..gallery.linking.connection import Connection
-from ..gallery.linking.messages import Observation
-from ..gallery.linking.worker import Channel
 from ..revival.decision import Decision
 from ..revival.id_pool import IdPool
 from ..revival.recognizer import Recognizer
 from ..tuning import Tuning
 from . import callbacks
 from .blas import single_threaded_blas
+from .camera_link import CameraLink
 from .clock import DEFAULT_FPS, Clock
 from .crop_selection import CropSelector
 from .frame import Batch, Frame, make_frame
 from .frame_embeddings import EmbeddingSource, FrameEmbeddings
 from .results import BoxIdentity
 from .track import ReIDTrack
-
-# What a camera is called whose source has no name.
-_SOME_CAMERA = "camera"
 
 
 class ReIDBOTSORT(BOTSORT):
@@ -66,10 +60,7 @@ class ReIDBOTSORT(BOTSORT):
         recognizer: Memory, and decisions on identities.
         fps_known: Whether `fps` was set.
         batch: What the host's predictor knows of the frames to come; None where the tracker is driven directly.
-        camera_id: The camera's name in the gallery.
-        starts_at: When its clock was 0, seconds since 1970; None if unknown.
-        recipe: How its embeddings are made, for later searches of the gallery.
-        connection: The way to the gallery, which all cameras of a process share; None without one.
+        camera: The link to the gallery.
         attaches_identities: Marks trackers whose results `callbacks.after_update` completes.
     """
 
@@ -88,12 +79,7 @@ class ReIDBOTSORT(BOTSORT):
         self.batch: Batch | None = None
         self._frame: Frame | None = None
         self._embeddings = FrameEmbeddings()
-        self.camera_id = (self.config.cameras or (_SOME_CAMERA,))[0]
-        self.starts_at = self.config.starts
-        self.recipe = {"model": self.config.model, "weights": self.config.weights}
-        self.connection = Connection(self.config, family_of(self.config.model)) if self.config.gallery else None
-        self._gallery: GalleryCamera | None = None
-        self._channel: Channel | None = None
+        self.camera = CameraLink(self.config, self.events)
         if isinstance(self.config.fps, float | int):
             self.fps = float(self.config.fps)
         self._forget()
@@ -218,12 +204,12 @@ class ReIDBOTSORT(BOTSORT):
             return
         for decision in decisions:
             decision.tracklet.take(now)
-        self._hear_from_gallery(now)
+        self.camera.receive(self.recognizer, self.embeddings.dim, self._decisions(), when)
         confirmed = [t for t in tracks if t.is_activated]
         self.recognizer.step([t.decision for t in confirmed], when, self._frame.area)
         for track in confirmed:
             self._show(track, now)
-        self._tell_gallery(confirmed, now)
+        self.camera.report(confirmed, self._frame)
 
     def _show(self, track: ReIDTrack, now: float) -> None:
         """Give a track the id of its identity; an undecided one may wait for it."""
@@ -244,65 +230,6 @@ class ReIDBOTSORT(BOTSORT):
         least = (self.config.tuning.confirm_frames + 1) / self.fps
         return max(self.config.hold_seconds, least) if self.config.hold_seconds else 0.0
 
-    # --- The gallery ---
-
-    def _hear_from_gallery(self, now: float) -> None:
-        """Take the gallery's answers; it is opened when it is known what embeddings there will be."""
-        if self.connection is None or self.embeddings.dim is None:
-            return
-        link = self.connection.link(self.embeddings.dim, self.recognizer.bank.fingerprint, self.recipe)
-        if self._gallery is not None and self._gallery.line.camera != self.camera_id:
-            self.finish()
-        if self._gallery is None:
-            line = link.open_channel(self.camera_id, self.starts_at, self._channel)
-            since = now if self._channel is not None else -np.inf
-            self._gallery = GalleryCamera(link, line, self.recognizer, self.events, since)
-        if self.config.gallery_wait:
-            link.settle(self.config.gallery_wait, until_back=False)
-        self._gallery.answer(self._decisions(), (self.frame_id, now))
-
-    def _tell_gallery(self, confirmed: Sequence[ReIDTrack], now: float) -> None:
-        if self._gallery is None:
-            return
-        tracks = {id(t.decision): t for t in confirmed}
-        visible = [t.decision for t in confirmed if t.decision is not None]
-        self._gallery.tell(visible, now, lambda d: self._observation(tracks[id(d)], d))
-
-    def _observation(self, track: ReIDTrack, decision: Decision) -> Observation:
-        """Where an identity is, for the gallery, and its crop, if that is to be stored."""
-        frame, tracklet = self._frame, decision.tracklet
-        assert frame is not None
-        box, score = np.asarray(track.xyxy, np.float32), float(track.score)
-        where = (0.0, 0.0, 0.0, 0.0) if frame.shape is None else shares(box, frame.shape)
-        if not self.config.store_crops or frame.image is None or not tracklet.clean:
-            return Observation(decision.identity, tracklet.cls, score, where)
-        left, top, right, bottom = np.maximum(box, 0).astype(int)
-        crop = frame.image[top:bottom, left:right].copy()
-        return Observation(decision.identity, tracklet.cls, score, where, crop, score * float(bottom - top))
-
-    def finish(self, *, wait: bool = False) -> str:
-        """Tell the gallery, if there is one, that the video is over.
-
-        Args:
-            wait: Whether to wait, ten seconds at most, until it has everything.
-
-        Returns:
-            How many individuals it knew, in words; empty if there is nothing to tell.
-        """
-        if self._gallery is None or self.connection is None:
-            return ""
-        gallery, self._gallery = self._gallery, None
-        gallery.close()
-        self._channel = gallery.line
-        if wait:
-            self.connection.settle()
-            gallery.answer(self._decisions(), (self.frame_id, self.clock.now))
-        return gallery.summary
-
-    def _decisions(self) -> list[Decision]:
-        """Decisions of all tracks, lost ones too."""
-        return [t.decision for t in (*self.tracked_stracks, *self.lost_stracks) if t.decision is not None]
-
     # --- What users and the host's predictor ask of a tracker ---
 
     def identities(self) -> dict[int, BoxIdentity]:
@@ -314,9 +241,24 @@ class ReIDBOTSORT(BOTSORT):
         decision = track.decision
         revival = None if decision is None else decision.revival
         provisional = decision is not None and self.config.remembers and not decision.settled
-        link = None if self._gallery is None else self._gallery.links.get(track.track_id)
+        link = self.camera.links.get(track.track_id)
         now = tuple(event is not None and event.frame == self.frame_id for event in (revival, link))
         return BoxIdentity(track.track_id, provisional, revival, now[0], link, now[1])
+
+    def finish(self, *, wait: bool = False) -> str:
+        """Tell the gallery, if there is one, that the video is over.
+
+        Args:
+            wait: Whether to wait, ten seconds at most, until it has everything.
+
+        Returns:
+            How many individuals it knew, in words; empty if there is nothing to tell.
+        """
+        return self.camera.close(self._decisions(), (self.frame_id, self.clock.now), wait=wait)
+
+    def _decisions(self) -> list[Decision]:
+        """Decisions of all tracks, lost ones too."""
+        return [t.decision for t in (*self.tracked_stracks, *self.lost_stracks) if t.decision is not None]
 
     @property
     def hides(self) -> bool:
@@ -355,14 +297,15 @@ class ReIDBOTSORT(BOTSORT):
     def _forget(self) -> None:
         self.crop_selector = CropSelector(self.config.reid_interval, self.config.remembers)
         self.finish()
-        self._channel = None
+        self.camera.forget()
         self._identity_ids = IdPool(self._next_id, self.config.max_identities)
         self.embeddings.dim = None
         self.recognizer = Recognizer(self.config, self._identity_ids, self.events)
         self.recognizer.assume(family_of(self.config.model))
 
     def _next_id(self) -> int:
-        return int(next(self._ids)) if self.connection is None else self.connection.next_id()
+        connection = self.camera.connection
+        return int(next(self._ids)) if connection is None else connection.next_id()
 
     @classmethod
     def setup_predictor(cls, predictor: Any) -> None:

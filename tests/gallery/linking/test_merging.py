@@ -1,4 +1,4 @@
-"""Identities that somebody merges by hand while a camera that knows them is tracked."""
+"""Identities merged by hand while a camera that knows them is tracked."""
 
 import pytest
 from synthetic import Person, Scene, crowd, image, make_tracker
@@ -15,7 +15,7 @@ def at_once(monkeypatch):
     monkeypatch.setattr(linker, "_REREAD", 0.0)
 
 
-def test_a_running_tracker_follows(tmp_path):
+def test_running_tracker_follows_a_merge(tmp_path):
     uri = tmp_path / "site.db"
     tracker = make_tracker(gallery=str(uri), camera_id="door", gallery_wait=10.0)
     links = []
@@ -41,7 +41,7 @@ def test_a_running_tracker_follows(tmp_path):
         assert gone not in {i.identity_id for i in gallery.individuals()}
 
 
-def test_who_is_forgotten_by_the_camera_makes_no_event(tmp_path):
+def test_merge_of_identities_unknown_to_the_camera_makes_no_event(tmp_path):
     uri = tmp_path / "site.db"
     first = make_tracker(gallery=str(uri), camera_id="door", gallery_wait=10.0)
     for detections, feats, _ in Scene(crowd(others=3, length=80), 80).frames():

@@ -37,7 +37,7 @@ def tracker_of(uri, camera):
 
 
 def people(first, last):
-    """Two who stay, and one whom the other camera knows or will know."""
+    """Two people that stay, and one that is visible between two frames, last, on both cameras."""
     return [*crowd(others=2, length=LENGTH), Person([(first, last)], (300, 150), look=5)]
 
 
@@ -52,34 +52,34 @@ def drive(tracker, scene, frames):
     return shown
 
 
-def told(tracker, kind):
+def emitted(tracker, kind):
     return [event for event in tracker.events_seen if isinstance(event, kind)]
 
 
-def wait_for_link(tracker):
-    """Let the line find out that the server is back; its tries are up to some seconds apart."""
-    return tracker.connection.link(DIM, "", {}).settle(60)
+def wait_until_back(tracker):
+    """Wait until the gallery's thread has found the server again; its tries are up to some seconds apart."""
+    return tracker.camera.connection.worker.settle(60)
 
 
-def test_a_server_that_is_killed_and_comes_back(server, uri):
+def test_tracking_survives_a_killed_server(server, uri):
     tracker, scene = tracker_of(uri, "door"), Scene(people(60, LENGTH), LENGTH, dim=DIM)
     drive(tracker, scene, range(50))
     server.kill()
     tracker.config.__dict__["gallery_wait"] = 0.0
     shown = drive(tracker, scene, range(50, 150))
     assert len(shown) > 60, "tracking stopped while the gallery was away"
-    assert len(told(tracker, GalleryAway)) == 1
+    assert len(emitted(tracker, GalleryAway)) == 1
     server.start()
-    assert wait_for_link(tracker), "the line never found the server again"
+    assert wait_until_back(tracker), "the server was never found again"
     drive(tracker, scene, range(150, LENGTH))
-    assert len(told(tracker, GalleryBack)) == 1
+    assert len(emitted(tracker, GalleryBack)) == 1
     tracker.finish(wait=True)
     with_rows = {v.identity for v in open_store(uri).visits(details=False)}
     assert len(with_rows) == 3
     assert all(identity < FIRST_LOCAL_ID for identity in with_rows)
 
 
-def test_a_link_is_made_up_for(server, uri):
+def test_missed_link_is_made_up_for(server, uri):
     known = tracker_of(uri, "door")
     (first,) = set(drive(known, Scene(people(10, LENGTH), LENGTH, dim=DIM), range(LENGTH)))
     known.finish(wait=True)
@@ -91,9 +91,9 @@ def test_a_link_is_made_up_for(server, uri):
     later.config.__dict__["gallery_wait"] = 0.0
     assert first not in drive(later, scene, range(50, 130))
     server.start()
-    assert wait_for_link(later)
+    assert wait_until_back(later)
     assert drive(later, scene, range(130, LENGTH))[-1] == first
-    (link,) = [event for event in told(later, Linked) if event.identity_id == first]
+    (link,) = [event for event in emitted(later, Linked) if event.identity_id == first]
     assert link.late
     assert link.camera_id == "door"
     later.finish(wait=True)

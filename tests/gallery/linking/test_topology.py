@@ -1,4 +1,4 @@
-"""Where somebody can have been: the ways between cameras, least and most travel times, shared views."""
+"""Gates by presence and travel time: ways between cameras, shared views, and the file that lists them."""
 
 import math
 
@@ -34,7 +34,7 @@ class TestAnywhere:
     @pytest.mark.parametrize(
         ("first", "last", "can"), [(50, 99, True), (50, 101, False), (150, 160, False), (201, 250, True)]
     )
-    def test_on_one_camera_nobody_is_twice_at_once(self, first, last, can):
+    def test_one_camera_never_shows_an_identity_twice(self, first, last, can):
         assert allowed(Topology(), "a", first, last) is can
 
     @pytest.mark.parametrize("camera", ["b", "z"])
@@ -50,55 +50,55 @@ class TestAnywhere:
             (1e9, 1e9, True),
         ],
     )
-    def test_nor_on_two(self, camera, first, last, can):
+    def test_two_cameras_never_show_an_identity_at_once(self, camera, first, last, can):
         assert allowed(Topology(), camera, first, last) is can
 
-    def test_clocks_may_be_a_moment_off_between_cameras(self):
+    def test_clocks_of_two_cameras_may_be_off_by_the_slack(self):
         assert allowed(Topology(), "b", 200 - SLACK / 2, 300)
         assert not allowed(Topology(), "a", 200 - SLACK / 2, 300)
 
-    def test_a_picture_that_somebody_was_enrolled_from_says_nothing_of_where_they_are(self):
+    def test_enrolled_image_gates_nothing(self):
         assert allowed(Topology(), "b", 150, visit=stay(ENROLLED, 0, 1e9))
 
 
 class TestTimes:
     @pytest.mark.parametrize(("gap", "can"), [(0, False), (30 - CLEARLY, False), (30, True), (3000, True)])
-    def test_nobody_is_faster_than_the_way_is_long(self, gap, can):
-        topology = Topology({("a", "b"): Way(least=30)})
+    def test_shortest_travel_time_forward(self, gap, can):
+        topology = Topology({("a", "b"): Way(min_seconds=30)})
         assert allowed(topology, "b", 200 + gap) is can
 
     @pytest.mark.parametrize(("gap", "can"), [(0, False), (30 - CLEARLY, False), (30, True), (3000, True)])
-    def test_nor_was_before(self, gap, can):
-        """Who was seen on b first, and is only now looked for, can't have come from there faster."""
-        topology = Topology({("b", "a"): Way(least=30)})
+    def test_shortest_travel_time_backward(self, gap, can):
+        """The query was visible on b before the visit to a."""
+        topology = Topology({("b", "a"): Way(min_seconds=30)})
         assert allowed(topology, "b", 0, 100 - gap) is can
 
     @pytest.mark.parametrize(("gap", "can"), [(60, True), (60 + CLEARLY, False)])
-    def test_who_was_last_seen_there_has_come_by_then(self, gap, can):
-        topology = Topology({("a", "b"): Way(most=60)})
+    def test_longest_travel_time_counts_from_the_last_visit(self, gap, can):
+        topology = Topology({("a", "b"): Way(max_seconds=60)})
         assert allowed(topology, "b", 200 + gap) is can
 
-    def test_but_who_was_seen_elsewhere_since_may_come_later(self):
-        topology = Topology({("a", "b"): Way(most=60)})
+    def test_longest_travel_time_ignores_earlier_visits(self):
+        topology = Topology({("a", "b"): Way(max_seconds=60)})
         assert allowed(topology, "b", 1000, latest=False)
 
-    def test_other_ways_are_as_they_were(self):
-        topology = Topology({("a", "b"): Way(least=30, most=60)})
+    def test_other_ways_are_unrestricted(self):
+        topology = Topology({("a", "b"): Way(min_seconds=30, max_seconds=60)})
         assert allowed(topology, "c", 200)
         assert allowed(topology, "c", 1e6)
 
     @pytest.mark.parametrize("first", [50, 150, 199, 201, 1e6])
-    def test_where_two_see_the_same_place_somebody_may_be_on_both(self, first):
+    def test_overlapping_cameras_may_show_an_identity_at_once(self, first):
         topology = Topology({("a", "b"): Way(overlap=True), ("b", "a"): Way(overlap=True)})
         assert allowed(topology, "b", first, first + 70)
 
-    def test_but_not_twice_on_either(self):
+    def test_overlapping_cameras_never_show_an_identity_twice_on_one(self):
         topology = Topology({("a", "b"): Way(overlap=True), ("b", "a"): Way(overlap=True)})
         assert not allowed(topology, "a", 150)
 
 
 class TestFile:
-    def test_all_that_may_be_said(self, load):
+    def test_all_keys(self, load):
         found = load(
             """
 ways:
@@ -117,19 +117,19 @@ ways:
         }
 
     @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-    def test_a_way_back_of_its_own_wins_wherever_it_stands(self, load, order):
+    def test_explicit_way_back_overrides_in_any_order(self, load, order):
         lines = ["  - {from: a, to: b, least: 5}", "  - {from: b, to: a, least: 50, one_way: true}"]
         found = load("\n".join(["ways:", *(lines[n] for n in order)]))
-        assert (found.ways["a", "b"].least, found.ways["b", "a"].least) == (5, 50)
+        assert (found.ways["a", "b"].min_seconds, found.ways["b", "a"].min_seconds) == (5, 50)
 
-    def test_cameras_may_be_numbers(self, load):
+    def test_camera_names_may_be_numbers(self, load):
         assert ("1", "2") in load("ways: [{from: 1, to: 2}]").ways
 
-    def test_there_may_be_no_ways(self, load):
+    def test_list_may_be_empty(self, load):
         assert load("ways: []").ways == {}
 
-    def test_endless_is_a_number(self, load):
-        assert load("ways: [{from: a, to: b, most: .inf}]").ways["a", "b"].most == math.inf
+    def test_infinity_is_a_number(self, load):
+        assert load("ways: [{from: a, to: b, most: .inf}]").ways["a", "b"].max_seconds == math.inf
 
     @pytest.mark.parametrize(
         ("text", "why"),
@@ -153,13 +153,13 @@ ways:
             ("ways: \x00", "can't be read"),
         ],
     )
-    def test_anything_else_is_refused_and_it_is_said_what(self, load, text, why):
+    def test_other_content_is_refused_with_a_reason(self, load, text, why):
         with pytest.raises(ConfigError, match=why):
             load(text)
 
-    def test_so_are_files_that_are_missing_or_no_text(self, tmp_path):
+    def test_missing_and_binary_files_are_refused(self, tmp_path):
         with pytest.raises(ConfigError, match="can't be read"):
             Topology.load(tmp_path / "nowhere.yaml")
-        (tmp_path / "picture.yaml").write_bytes(b"\xff\xd8\xff\xe0")
+        (tmp_path / "image.yaml").write_bytes(b"\xff\xd8\xff\xe0")
         with pytest.raises(ConfigError, match="can't be read"):
-            Topology.load(tmp_path / "picture.yaml")
+            Topology.load(tmp_path / "image.yaml")

@@ -33,7 +33,7 @@ from ultralytics_reid import (
 )
 from ultralytics_reid.demo import DETECTOR, DETECTOR_SIZE
 from ultralytics_reid.gallery.linking import connection as connection_module
-from ultralytics_reid.gallery.linking import worker as link_module
+from ultralytics_reid.gallery.linking import worker as worker_module
 from ultralytics_reid.gallery.linking.messages import Merge, Split
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, Visit
 from ultralytics_reid.gallery.stores import open_store
@@ -51,7 +51,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def camera(path):
-    """Makes trackers that share a gallery, each with its own line to it, as in a process of its own."""
+    """Makes trackers that share a gallery, each with its own connection, as in a process of its own."""
     made = []
 
     def make(name="a", **keys):
@@ -65,7 +65,7 @@ def camera(path):
 
 @pytest.fixture
 def moody(path, monkeypatch):
-    """Has all lines talk to stores that are away, or let them wait, when they are told to."""
+    """Gives all connections stores that are away, or slow, on demand."""
     stores = []
 
     class Site:
@@ -84,31 +84,31 @@ def moody(path, monkeypatch):
         site.store = stores[-1]
         return stores[-1]
 
-    monkeypatch.setattr(connection_module, "GalleryUnavailable", link_module.GalleryUnavailable, raising=False)
+    monkeypatch.setattr(connection_module, "GalleryUnavailable", worker_module.GalleryUnavailable, raising=False)
     monkeypatch.setattr(connection_module, "open_store", opened)
     monkeypatch.setattr(connection_module, "_START", 0.05)
     monkeypatch.setattr(connection_module, "_END", SLOW)
-    monkeypatch.setattr(link_module, "_FIRST_RETRY", 0.01)
-    monkeypatch.setattr(link_module, "_LAST_RETRY", 0.05)
+    monkeypatch.setattr(worker_module, "_FIRST_RETRY", 0.01)
+    monkeypatch.setattr(worker_module, "_LAST_RETRY", 0.05)
     yield site
     site.away = False
     site.release()
 
 
 def people(first=0, length=150, cls=0):
-    """Eight who stay, so that there is something to calibrate on; who they are is counted from `first`."""
+    """Eight people that stay, enough to calibrate on; their appearances are numbered from `first`."""
     places = [(60 + 77 * n, 380 if n % 2 else 120) for n in range(MANY)]
     return [Person([(0, length)], at, look=first + n, cls=cls, height=80) for n, at in enumerate(places)]
 
 
 def stay(tracker, *, seed=0, length=150, **more):
-    """People stay on a camera for a while; returns the ids that they have in the end, in order."""
+    """Track eight people for a while; returns their ids of the last frame, in order."""
     out = run(tracker, Scene(people(length=length, **more), length, seed=seed))
     return [out[-1][n] for n in range(len(out[-1]))]
 
 
 def whereabouts(path):
-    """Identities by camera, in the order in which they came."""
+    """Identities by camera, in the order of their visits."""
     with Gallery(path) as gallery:
         visits = sorted(gallery.visits(), key=lambda v: v.first)
     return {c: [v.identity for v in visits if v.camera == c] for c in {v.camera for v in visits}}
@@ -119,7 +119,7 @@ def of(tracker, kind):
 
 
 class TestOneIdentity:
-    def test_on_another_camera_and_in_a_later_run(self, camera, path):
+    def test_identity_persists_on_another_camera_and_in_a_later_run(self, camera, path):
         a = camera("a")
         ids = stay(a)
         a.finish(wait=True)
@@ -135,15 +135,15 @@ class TestOneIdentity:
                 (i, ("a", "b"), 3) for i in sorted(ids)
             ]
 
-    def test_it_is_told_of_whom_and_how_sure_it_is(self, camera):
+    def test_linked_events_and_boxes_carry_identity_and_probability(self, camera):
         a = camera("a")
         ids = stay(a)
         a.finish(wait=True)
         b = camera("b")
         stay(b, seed=1)
-        told = of(b, Linked)
-        assert sorted(e.identity_id for e in told) == sorted(ids)
-        for event in told:
+        events = of(b, Linked)
+        assert sorted(e.identity_id for e in events) == sorted(ids)
+        for event in events:
             assert event.previous_id not in ids
             assert event.camera_id == "a"
             assert 0 < event.gap < 10
@@ -152,23 +152,23 @@ class TestOneIdentity:
             assert not event.late
             assert not event.new
         boxes = b.identities()
-        assert {i: box.link for i, box in boxes.items()} == {e.identity_id: e for e in told}
+        assert {i: box.link for i, box in boxes.items()} == {e.identity_id: e for e in events}
         assert not any(box.linked_now for box in boxes.values())
 
-    def test_strangers_are_strangers(self, camera):
+    def test_new_people_get_no_known_identity(self, camera):
         a, b = camera("a"), camera("b")
         ids = stay(a)
         a.finish(wait=True)
         assert not set(stay(b, first=20, seed=1)) & set(ids)
         assert not of(b, Linked)
 
-    def test_of_another_class_they_are_somebody_else(self, camera):
+    def test_another_class_is_not_linked(self, camera):
         a, b = camera("a"), camera("b")
         ids = stay(a)
         a.finish(wait=True)
         assert not set(stay(b, cls=2, seed=1)) & set(ids)
 
-    def test_two_who_are_visible_together_are_never_one(self, camera, path):
+    def test_twins_visible_together_never_share_an_identity(self, camera, path):
         a = camera("a")
         ids = stay(a)
         a.finish(wait=True)
@@ -181,8 +181,8 @@ class TestOneIdentity:
         visits = whereabouts(path)["b"]
         assert len(visits) == len(set(visits)) == MANY + 2
 
-    def test_nobody_is_on_two_cameras_at_once(self, camera):
-        """Both go on at the same time, and see people who look the same."""
+    def test_presence_gate_excludes_two_cameras_at_once(self, camera):
+        """Both see people of the same appearance at the same time."""
         trackers = [camera("a", start_time=now(), gallery_wait=SLOW), camera("b", start_time=now())]
         scenes = [Scene(people(), 150, seed=n).frames() for n in range(2)]
         for frames in zip(*scenes, strict=True):
@@ -191,14 +191,14 @@ class TestOneIdentity:
         shown = [set(t.identities()) for t in trackers]
         assert not shown[0] & shown[1]
 
-    def test_unless_both_see_the_same_place(self, camera, tmp_path):
+    def test_overlapping_cameras_may_show_one_identity_at_once(self, camera, tmp_path):
         (tmp_path / "ways.yaml").write_text("ways: [{from: a, to: b, overlap: true}]")
         start = now()
         trackers = [camera(n, start_time=start, topology=str(tmp_path / "ways.yaml")) for n in ("a", "b")]
         assert stay(trackers[0]) == stay(trackers[1], seed=1)
 
     @pytest.mark.parametrize(("gap", "known"), [(5, False), (40, True), (100, False)])
-    def test_ways_take_their_time(self, camera, tmp_path, gap, known):
+    def test_travel_time_gate(self, camera, tmp_path, gap, known):
         (tmp_path / "ways.yaml").write_text("ways: [{from: a, to: b, least: 20, most: 60}]")
         keys, start = {"topology": str(tmp_path / "ways.yaml")}, now()
         a = camera("a", start_time=start, **keys)
@@ -207,13 +207,13 @@ class TestOneIdentity:
         b = camera("b", start_time=start + 15 + gap, **keys)
         assert (stay(b, seed=1) == ids) is known
 
-    def test_ids_are_such_that_the_host_can_hand_them_on(self, camera):
+    def test_ids_fit_the_hosts_float32(self, camera):
         a, b = camera("a"), camera("b")
         ids = [*stay(a), *stay(b, first=20)]
         assert len(set(ids)) == 2 * MANY
         assert all(1 <= i < FIRST_LOCAL_ID for i in ids)
 
-    def test_it_is_asked_once_and_once_more_about_newcomers(self, camera, moody):
+    def test_identity_is_queried_once_and_a_new_one_once_more(self, camera, moody):
         a = camera("a")
         stay(a, length=250)
         assert moody.store.calls["search"] == 2 * MANY
@@ -231,17 +231,17 @@ def now():
     return time.time()
 
 
-class TestTheSameAsWithout:
-    def test_a_tracker_without_a_gallery_has_no_thread_and_the_ids_it_always_had(self):
+class TestWithoutGallery:
+    def test_tracker_without_a_gallery_has_no_thread_and_its_own_ids(self):
         before = threading.active_count()
         tracker = make_tracker()
         out = run(tracker, returning(100))
         assert threading.active_count() == before
-        assert tracker.connection is None
+        assert tracker.camera.connection is None
         assert ids_of(out, 0) == ids_of(out, 1)
         assert set().union(*[f.values() for f in out]) == {1, 2, 3, 4}
 
-    def test_in_an_empty_gallery_everything_is_as_without_one(self, camera):
+    def test_empty_gallery_changes_no_output(self, camera):
         scene = returning(100)
         tracker, alone = camera(), make_tracker()
         assert run(tracker, scene) == run(alone, scene)
@@ -250,30 +250,30 @@ class TestTheSameAsWithout:
 
 
 class TestRefused:
-    @pytest.mark.parametrize(("dim", "fingerprint"), [(DIM, "somebody else's"), (DIM + 1, "")])
-    def test_a_gallery_of_other_embeddings(self, camera, path, dim, fingerprint):
+    @pytest.mark.parametrize(("dim", "fingerprint"), [(DIM, "another embedder's"), (DIM + 1, "")])
+    def test_gallery_of_other_embeddings(self, camera, path, dim, fingerprint):
         open_store(path, dim, fingerprint).close()
         with pytest.raises(GalleryError, match=r"the gallery .* holds embeddings"):
             run(camera(), Scene(people(), 1))
 
-    def test_a_file_that_is_no_gallery_is_left_as_it_is(self, camera, path):
+    def test_file_that_is_no_gallery_is_left_unchanged(self, camera, path):
         path.write_text("a shopping list " * 1000)
         with pytest.raises(GalleryError, match="isn't a gallery"):
             run(camera(), Scene(people(), 1))
         assert path.read_text() == "a shopping list " * 1000
 
-    def test_a_folder_that_is_not_there(self):
+    def test_missing_folder(self):
         with pytest.raises(GalleryError, match="there is no folder"):
             run(make_tracker(gallery="/nowhere/site.db"), Scene(people(), 1))
 
-    def test_every_frame_says_so(self, camera, path):
+    def test_every_frame_raises(self, camera, path):
         path.write_text("no gallery")
         tracker = camera()
         for _ in range(3):
             with pytest.raises(GalleryError):
                 run(tracker, Scene(people(), 1))
 
-    def test_a_topology_that_can_not_be_read(self, camera, tmp_path):
+    def test_unreadable_topology(self, camera, tmp_path):
         with pytest.raises(ConfigError, match=r"topology .* can't be read"):
             camera(topology=str(tmp_path / "none.yaml"))
 
@@ -281,19 +281,19 @@ class TestRefused:
         ("keys", "why"),
         [
             ({"max_identities": 3}, "exclude each other"),
-            ({"with_reid": False}, "'gallery' needs with_reid"),
-            ({"memory_seconds": 0}, "'gallery' needs .* memory_seconds above 0"),
+            ({"with_reid": False}, "'gallery' requires with_reid"),
+            ({"memory_seconds": 0}, "'gallery' requires .* memory_seconds > 0"),
             ({"start_time": 1e9, "keep_days": 30.0}, "'start_time' is more than 30 days ago"),
         ],
     )
-    def test_keys_that_a_gallery_does_not_go_with(self, camera, keys, why):
+    def test_keys_that_exclude_a_gallery(self, camera, keys, why):
         with pytest.raises(ConfigError, match=why):
             camera(**keys)
         make_tracker(**keys)
 
 
-class TestAway:
-    def test_tracking_goes_on_and_what_was_missed_is_made_up_for(self, camera, moody, path):
+class TestOutage:
+    def test_tracking_goes_on_and_missed_links_are_made_up_for(self, camera, moody, path):
         a = camera("a")
         ids = stay(a)
         a.finish(wait=True)
@@ -308,7 +308,7 @@ class TestAway:
         assert not of(b, Linked)
         assert not of(b, GalleryBack)
         moody.store.away = False
-        b.connection.settle()
+        b.camera.connection.settle()
         for boxes, feats, _ in frames:
             b.update(boxes, image(), feats=feats)
         assert set(b.identities()) == set(ids)
@@ -318,7 +318,7 @@ class TestAway:
         b.finish(wait=True)
         assert sorted(whereabouts(path)["b"]) == sorted(ids)
 
-    def test_from_the_start_ids_are_this_cameras_own(self, camera, moody, path):
+    def test_outage_from_the_start_gives_local_ids_until_it_is_over(self, camera, moody, path):
         moody.away = True
         a = camera("a")
         frames = Scene(people(length=260), 260).frames()
@@ -331,7 +331,7 @@ class TestAway:
         assert {int(i) for i in torch.as_tensor(rows, dtype=torch.float32)[:, -4]} == local
         assert [e.why for e in of(a, GalleryAway)] == ["away from the start"]
         moody.away = False
-        a.connection.settle()
+        a.camera.connection.settle()
         for boxes, feats, _ in frames:
             a.update(boxes, image(), feats=feats)
         shown = set(a.identities())
@@ -342,13 +342,13 @@ class TestAway:
         a.finish(wait=True)
         assert sorted(whereabouts(path)["a"]) == sorted(shown)
 
-    def test_nobody_waits_for_a_store_that_lets_them_wait(self, camera, moody):
-        """However often `update` is called meanwhile."""
+    def test_slow_store_delays_no_frame(self, camera, moody):
+        """With any number of calls of `update` meanwhile."""
         a = camera("a", gallery_wait=0.0)
         frames = Scene(people(length=400), 400).frames()
         boxes, feats, _ = next(frames)
         a.update(boxes, image(), feats=feats)
-        assert a.connection._link.wait_until_ready(SLOW)
+        assert a.camera.connection.worker.settle(SLOW)
         moody.store.held = {"search", "upsert", "reserve", "blobs", "population", "visits"}
         for n, (boxes, feats, _) in enumerate(frames):
             a.update(boxes, image(), feats=feats)
@@ -358,7 +358,7 @@ class TestAway:
         moody.release()
         a.finish(wait=True)
 
-    def test_a_gallery_that_fails_later_does_not_stop_anybody(self, camera, moody):
+    def test_later_failure_does_not_stop_tracking(self, camera, moody):
         a = camera("a")
         frames = Scene(people(length=200), 200).frames()
         for n, (boxes, feats, _) in enumerate(frames):
@@ -375,16 +375,16 @@ class TestAway:
         boxes, feats, _ = next(frames)
         a.update(boxes, image(), feats=feats)
         moody.store.away = True
-        settle, waited = a.connection._link.settle, []  # by itself it would wait for 20 s a frame
-        monkeypatch.setattr(a.connection._link, "settle", lambda *a, **k: waited.append(k) or settle(*a, **k))
+        settle, waited = a.camera.connection.worker.settle, []  # by itself it would wait for 20 s a frame
+        monkeypatch.setattr(a.camera.connection.worker, "settle", lambda *a, **k: waited.append(k) or settle(*a, **k))
         for boxes, feats, _ in frames:
             a.update(boxes, image(), feats=feats)
         moody.store.away = False
         assert waited == [{"until_back": False}] * 59
 
 
-class TestWhatTheCameraFindsOut:
-    def test_who_comes_back_has_visits_under_one_identity(self, camera, path):
+class TestCorrections:
+    def test_revived_identity_has_all_its_visits(self, camera, path):
         a = camera("a")
         out = run(a, returning(300))
         assert ids_of(out, 1)[-1] == ids_of(out, 0)[-1]
@@ -393,7 +393,7 @@ class TestWhatTheCameraFindsOut:
         assert visits.count(ids_of(out, 0)[-1]) == 2
         assert len(set(visits)) == 4
 
-    def test_who_was_shown_under_another_id_first_has_no_visit_under_it(self, camera, path):
+    def test_provisional_id_has_no_visit(self, camera, path):
         a = camera("a", provisional="show")
         run(a, returning(300))
         (revival,) = of(a, Revival)
@@ -402,18 +402,18 @@ class TestWhatTheCameraFindsOut:
         assert revival.previous_id not in whereabouts(path)["a"]
         assert whereabouts(path)["a"].count(revival.identity_id) == 2
 
-    def test_merges_and_mistakes_are_passed_on(self, camera, monkeypatch):
-        a, told = camera("a"), []
+    def test_revivals_and_reverts_are_sent_as_merges_and_splits(self, camera, monkeypatch):
+        a, sent = camera("a"), []
         stay(a, length=20)
-        monkeypatch.setattr(a._gallery.link, "send", lambda line, message: told.append(message))
+        monkeypatch.setattr(a.camera.connection.worker, "send", lambda channel, message: sent.append(message))
         a.events.emit(Revival(3, 9, 20, 2.0, 5.0, 0.8))
         a.events.emit(Revival(3, None, 20, 2.0, 5.0, 0.8))
         a.events.emit(Revival(3, 9, 20, 2.0, 5.0, 0.8, corrected=True))
         a.events.emit(RevivalReverted(11, 3, 30, 3.0, 1.5))
         a.events.emit(RevivalReverted(None, 3, 30, 3.0, 1.5))
-        assert told == [Merge(9, 3), Split(3, 1.5, 11)]
+        assert sent == [Merge(9, 3), Split(3, 1.5, 11)]
 
-    def test_a_swap_is_undone_and_nobodys_visits_are_mixed_up(self, camera, path):
+    def test_undone_swap_mixes_no_visits(self, camera, path):
         left, right = Person([(0, 240)], (100, 120), look=0), Person([(0, 240)], (400, 120), look=1)
 
         class Swapped(Scene):
@@ -441,7 +441,7 @@ def direction(look):
 
 
 class TestRuns:
-    def test_a_reset_is_the_start_of_another_run_with_the_same_gallery(self, camera, path):
+    def test_reset_begins_another_run_with_the_same_gallery(self, camera, path):
         a = camera("a")
         ids = stay(a)
         a.reset()
@@ -455,15 +455,15 @@ class TestRuns:
                 first, second = sorted(gallery.visits(Filter(identities=frozenset({identity}))), key=lambda v: v.first)
                 assert first.last < second.first
 
-    def test_all_is_written_when_the_video_is_over(self, camera, path, moody, monkeypatch):
+    def test_finish_writes_all_visits(self, camera, path, moody, monkeypatch):
         a = camera("a", gallery_wait=0.0)
         stay(a, length=1)
-        link = a.connection._link
-        assert link.wait_until_ready(SLOW)
+        worker = a.camera.connection.worker
+        assert worker.settle(SLOW)
         moody.store.held = {"upsert"}
         stay(a, length=150)
-        settle = link.settle
-        monkeypatch.setattr(link, "settle", lambda seconds: moody.release() or settle(seconds))
+        settle = worker.settle
+        monkeypatch.setattr(worker, "settle", lambda seconds: moody.release() or settle(seconds))
         a.finish(wait=True)
         with Gallery(path) as gallery:
             visits = list(gallery.visits())
@@ -475,21 +475,21 @@ class TestRuns:
                 assert (visit.path[:, 1:] >= 0).all()
                 assert (visit.path[:, 1:] <= 1).all()
 
-    def test_who_passes_by_quickly_is_written_too(self, camera, path):
+    def test_short_visit_is_written(self, camera, path):
         a = camera("a")
         passing = Person([(100, 130)], (320, 250), look=40)
         run(a, Scene([*people(), passing], 150))
         a.finish(wait=True)
         assert len(whereabouts(path)["a"]) == MANY + 1
 
-    def test_finishing_twice_or_without_a_frame_is_harmless(self, camera):
+    def test_finish_twice_or_without_a_frame_is_harmless(self, camera):
         a = camera("a")
         a.finish(wait=True)
         stay(a, length=20)
         a.finish(wait=True)
         a.finish()
 
-    def test_going_on_after_the_end_of_a_video_time_goes_on(self, camera, path):
+    def test_clock_goes_on_after_finish(self, camera, path):
         """The host keeps trackers where it persists: their clocks run on."""
         a = camera("a")
         ids = stay(a)
@@ -502,7 +502,7 @@ class TestRuns:
         assert {v.identity for v in visits[:MANY]} == {v.identity for v in visits[MANY:]} == set(ids)
         assert max(v.last for v in visits[:MANY]) <= min(v.first for v in visits[MANY:])
 
-    def test_a_process_that_just_ends_has_written_what_it_saw(self, path):
+    def test_process_that_just_ends_has_written_its_visits(self, path):
         program = f"""
             import sys
             sys.path[:0] = {sys.path!r}
@@ -516,7 +516,7 @@ class TestRuns:
             connection.open_store = lambda *given: stores.append(Moody(open_store(*given))) or stores[-1]
             tracker = make_tracker(gallery={str(path)!r}, camera_id="a")
             run(tracker, Scene(people(), 1))
-            tracker.connection._link.wait_until_ready(20)
+            tracker.camera.connection.worker.settle(20)
             stores[0].held = {{"upsert"}}  # nothing is written before the end
             atexit.register(stores[0].release)
             run(tracker, Scene(people(), 150))
@@ -524,10 +524,12 @@ class TestRuns:
         subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=120)
         assert len(whereabouts(path)["a"]) == MANY
 
-    def test_a_tracker_that_is_dropped_has_written_too_and_ends_its_thread(self, path):
+    def test_dropped_tracker_has_written_its_visits_and_ends_its_thread(self, path):
+        others = threading.enumerate()
         tracker = make_tracker(gallery=str(path), camera_id="a", gallery_wait=SLOW)
         stay(tracker)
-        thread, gone = tracker.connection._link._thread, weakref.ref(tracker.connection)
+        (thread,) = (t for t in threading.enumerate() if t.name == "reid-gallery" and t not in others)
+        gone = weakref.ref(tracker.camera.connection)
         del tracker
         gc.collect()
         assert gone() is None
@@ -535,7 +537,7 @@ class TestRuns:
         assert not thread.is_alive()
         assert len(whereabouts(path)["a"]) == MANY
 
-    def test_events_are_told_in_the_thread_that_tracks(self, camera):
+    def test_events_are_emitted_in_the_tracking_thread(self, camera):
         a = camera("a")
         stay(a)
         a.finish(wait=True)
@@ -545,7 +547,7 @@ class TestRuns:
         assert of(b, Linked)
         assert threads == {threading.get_ident()}
 
-    def test_a_second_run_starts_with_what_the_first_has_learned(self, camera):
+    def test_second_run_starts_with_the_evidence_of_the_first(self, camera):
         def versions(tracker):
             found = []
             for boxes, feats, _ in Scene(people(), 12, seed=3).frames():
@@ -559,7 +561,7 @@ class TestRuns:
         assert max(versions(camera("elsewhere"))) == 0
         assert versions(camera("a"))[0] == 1
 
-    def test_unless_it_may_not_learn(self, camera):
+    def test_prior_evidence_is_ignored_where_learning_is_off(self, camera):
         a = camera("a")
         stay(a)
         a.finish(wait=True)
@@ -568,14 +570,14 @@ class TestRuns:
         assert again.recognizer.metric.version == 0
 
 
-class TestWhatIsKept:
+class TestStorage:
     @pytest.mark.parametrize("store_crops", [False, True])
-    def test_pictures_are_kept_only_if_that_is_wanted(self, camera, path, store_crops):
+    def test_crops_are_stored_only_on_request(self, camera, path, store_crops):
         a = camera("a", store_crops=store_crops)
-        picture = image()
-        picture[:] = np.random.default_rng(0).integers(0, 255, picture.shape)
+        frame = image()
+        frame[:] = np.random.default_rng(0).integers(0, 255, frame.shape)
         for boxes, feats, _ in Scene(people(), 150).frames():
-            a.update(boxes, picture, feats=feats)
+            a.update(boxes, frame, feats=feats)
         a.finish(wait=True)
         with Gallery(path) as gallery:
             crops = [v.crop for v in gallery.visits()]
@@ -587,7 +589,7 @@ class TestWhatIsKept:
             shape = cv2.imdecode(np.frombuffer(crop, np.uint8), cv2.IMREAD_COLOR).shape
             assert shape == pytest.approx((80, 32, 3), abs=2)
 
-    def test_boxes_that_lie_outside_of_the_picture_end_nothing(self, camera, path):
+    def test_boxes_outside_the_image_are_harmless(self, camera, path):
         a = camera("a", store_crops=True, clean_crops=False)
         outside = Person([(0, 150)], (900, 250), look=40)
         run(a, Scene([*people(), outside], 150))
@@ -596,7 +598,7 @@ class TestWhatIsKept:
         assert not of(a, GalleryAway)
 
     @pytest.mark.parametrize(("keep_days", "left"), [(1.0, {"a"}), (0.0, {"a", "yesterday"})])
-    def test_what_is_too_old_is_deleted(self, camera, path, keep_days, left):
+    def test_sightings_older_than_keep_days_are_deleted(self, camera, path, keep_days, left):
         store = open_store(path, DIM, "")
         long_ago = time.time() - 2 * 86_400
         store.upsert(next(rows()), [Visit(7, 999, "yesterday", 0, long_ago, long_ago + 10)])
@@ -606,7 +608,7 @@ class TestWhatIsKept:
         a.finish(wait=True)
         assert set(whereabouts(path)) == left
 
-    def test_without_pictures_boxes_have_no_place(self, camera, path):
+    def test_tracking_without_images_is_stored(self, camera, path):
         a = camera("a")
         for boxes, feats, _ in Scene(people(), 150).frames():
             boxes.orig_shape = None
@@ -626,7 +628,7 @@ SIZE, FPS = (640, 360), 8
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory):
-    """Two videos of people who go from one camera to the other."""
+    """Two videos of people that walk from one camera to the other."""
     folder = tmp_path_factory.mktemp("films")
     options = SceneOptions(
         people=4, seconds=16, fps=FPS, cameras=2, size=SIZE, pillars=0, look_alikes=0, away=(1, 3), visits=3
@@ -641,7 +643,7 @@ def films(tmp_path_factory):
     return folder
 
 
-class TestTheRealThing:
+class TestPredictor:
     """`YOLO(...).track(...)`, with the package's own detector."""
 
     @pytest.fixture
@@ -656,11 +658,11 @@ class TestTheRealThing:
         options = {"imgsz": DETECTOR_SIZE, "iou": 0.5, "verbose": False, "stream": True, **more}
         return model, list(model.track(str(source), tracker=str(yaml), **options))
 
-    def test_two_streams_and_then_one_of_them_again(self, films, yaml, path):
+    def test_two_streams_and_a_later_run_of_one(self, films, yaml, path):
         model, results = self.track(films / "list.streams", yaml, stream_buffer=True)
         trackers = model.predictor.trackers
-        assert [t.camera_id for t in trackers] == ["front", "yard"]
-        assert trackers[0].connection is trackers[1].connection
+        assert [t.camera.camera_id for t in trackers] == ["front", "yard"]
+        assert trackers[0].camera.connection is trackers[1].camera.connection
         shown = [[b.identity_id for b in identities(r) if b] for r in results]
         for front, yard in zip(shown[::2], shown[1::2], strict=True):
             assert not set(front) & set(yard)
@@ -677,28 +679,28 @@ class TestTheRealThing:
         before = {v.identity for v in Gallery(path).visits(Filter(cameras=frozenset({"front"})))}
 
         model, results = self.track(films / "front.avi", yaml)
-        assert model.predictor.trackers[0].camera_id == "front"
+        assert model.predictor.trackers[0].camera.camera_id == "front"
         known = [link for r in results for link in links(r)]
         assert known
         assert {link.identity_id for link in known} <= before
         assert Gallery(path).stats().cameras["front"] > stats.cameras["front"]
 
-    def test_too_few_names_for_the_streams_are_refused(self, films, yaml):
+    def test_too_few_camera_names_are_refused(self, films, yaml):
         yaml.write_text(yaml.read_text().replace("camera_id: auto", "camera_id: front"))
         with pytest.raises(ConfigError, match="'camera_id' must name all 2 streams"):
             self.track(films / "list.streams", yaml)
 
-    def test_names_that_were_given(self, films, yaml, path):
+    def test_given_camera_names(self, films, yaml, path):
         yaml.write_text(yaml.read_text().replace("camera_id: auto", "camera_id: shop, hall"))
         model = YOLO(DETECTOR)
         stream = model.track(
             str(films / "list.streams"), tracker=str(yaml), imgsz=DETECTOR_SIZE, stream=True, verbose=False
         )
         next(stream)
-        assert [t.camera_id for t in model.predictor.trackers] == ["shop", "hall"]
+        assert [t.camera.camera_id for t in model.predictor.trackers] == ["shop", "hall"]
         stream.close()
 
-    def test_a_gallery_of_another_model_stops_it_at_the_first_frame(self, films, yaml, path):
+    def test_gallery_of_another_model_stops_at_the_first_frame(self, films, yaml, path):
         open_store(path, 100, "another").close()
         with pytest.raises(GalleryError, match="can't be compared"):
             self.track(films / "front.avi", yaml)

@@ -1,1 +1,1 @@
-"""The command line of the gallery."""
+"""Command-line interface of the gallery."""

@@ -1,11 +1,11 @@
-"""What somebody asks for on a command line: times, cameras and individuals, checked against what is in the gallery."""
+"""Parse times, cameras and identities given on the command line, and check them against the gallery."""
 
 from __future__ import annotations
 
 import re
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from ...errors import GalleryError
@@ -13,7 +13,7 @@ from ..gallery import Gallery
 from ..records import ENROLLED, LAST_ID, Filter
 from ..times import moment
 
-# What the camera of enrolled pictures is called in tables, and so on the command line.
+# The camera name of enrolled images, in tables and on the command line.
 ENROLLED_SHOWN = "(enrolled)"
 LAST_VISIT = 2**63 - 1
 
@@ -25,12 +25,12 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGO = re.compile(r"-(\d+(?:\.\d+)?)([smhdw])", re.ASCII)
 _EPOCH = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-# Also as tables show it, with "UTC" before the offset.
+# Also the form of the tables, with "UTC" before the offset.
 _INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(?: ?(Z|(?:UTC)?([+-]\d\d)(?::?(\d\d))?))?",
     re.ASCII | re.IGNORECASE,
 )
-# Of 1973: what is less, as 2026 or 20261126, was hardly meant as seconds.
+# In 1973: smaller numbers, such as 2026 or 20261126, are hardly meant as seconds.
 _MIN_EPOCH = 1e8
 _MICROSECOND = 1e-6
 _LAST_CLASS = 2**31 - 1
@@ -38,31 +38,31 @@ _MAX_SHOWN = 20
 
 
 def parse_time(text: str, option: str, *, end: bool = False, now: float | None = None) -> float:
-    """A time as people write it.
+    """Parse a time.
 
     Args:
-        text: A date, a date and time with or without offset, seconds since 1970, or how long ago, as `-2h`.
-        option: What it was given to, for the message.
+        text: A date, a date and time with or without offset, seconds since 1970, or a time before now, such as `-2h`.
+        option: Name of the option, for the message.
         end: Whether a date alone means its last moment rather than its first.
-        now: Seconds since 1970; None for this moment.
+        now: Current time, seconds since 1970; None for the system clock.
 
     Returns:
         Seconds since 1970 (UTC).
 
     Raises:
-        GalleryError: If it is none of these, or not in the years 1 to 9999; the message says what is allowed.
+        GalleryError: If the text is none of these, or not in the years 1 to 9999; the message lists the forms.
     """
     try:
-        seconds = _seconds(text.strip(), end, time.time() if now is None else now)
+        seconds = _parse_seconds(text.strip(), end, time.time() if now is None else now)
         if seconds is not None:
-            moment(seconds)  # refuses what no calendar has
+            moment(seconds)  # raises outside the years 1 to 9999
             return seconds
     except (ValueError, OverflowError, OSError, GalleryError):
         pass
     raise GalleryError(f"{option} must be {_TIMES}; got {text!r}")
 
 
-def _seconds(text: str, end: bool, now: float) -> float | None:
+def _parse_seconds(text: str, end: bool, now: float) -> float | None:
     if ago := _AGO.fullmatch(text):
         return now - float(ago[1]) * _UNITS[ago[2]]
     if _EPOCH.fullmatch(text):
@@ -75,38 +75,38 @@ def _seconds(text: str, end: bool, now: float) -> float | None:
 
 
 def _day(day: date, end: bool) -> float:
-    """Its first or last moment, in this machine's time; days may have 23 or 25 hours."""
+    """First or last moment of a local day, which may have 23 or 25 hours."""
     following = day + timedelta(days=1) if end else day
     start = datetime.combine(following, datetime.min.time()).timestamp()
     return start - _MICROSECOND if end else start
 
 
 def _instant(found: re.Match[str]) -> float:
-    # Python 3.10 reads neither Z nor a fraction of any length.
+    # Python 3.10 parses neither Z nor fractions of arbitrary length.
     offset = "" if not found[5] else "+00:00" if found[5] in "Zz" else f"{found[6]}:{found[7] or '00'}"
     fraction = f"{found[4] or '':0<6}"[:6]
     return datetime.fromisoformat(f"{found[1]}T{found[2]}:{found[3] or '00'}.{fraction}{offset}").timestamp()
 
 
-def asked(gallery: Gallery, args: Namespace) -> Filter:
-    """The filter that a command line's options make.
+def parse_filter(gallery: Gallery, args: Namespace) -> Filter:
+    """Build the filter from the options of a command.
 
     Args:
-        gallery: In which what is named must be.
-        args: With `identity`, `name`, `cameras` and `classes` (lists of what was given, or None), `since`, `until`
-            (texts, or None) and `min_quality` (or None).
+        gallery: The gallery that must contain the cameras, names and identities.
+        args: `identity`, `name`, `cameras` and `classes` (lists of texts, or None), `since`, `until` (texts, or None)
+            and `min_quality` (or None).
 
     Raises:
-        GalleryError: If a value can't be read or is out of range, or the gallery has no such camera, name or identity.
+        GalleryError: If a value is malformed or out of range, or the gallery has no such camera, name or identity.
     """
-    since, until = _stretch(args.since, args.until)
+    since, until = _parse_interval(args.since, args.until)
     quality = args.min_quality
     if quality is not None and not 0 <= quality <= 1:
         raise GalleryError(f"--min-quality must be in [0, 1], got {quality!r}")
     classes = None if args.classes is None else frozenset(_numbers(args.classes, "--classes", 0, _LAST_CLASS))
     return Filter(
         identities=_identities(gallery, args.identity, args.name),
-        cameras=None if args.cameras is None else frozenset(cameras(gallery, args.cameras)),
+        cameras=None if args.cameras is None else frozenset(parse_cameras(gallery, args.cameras)),
         classes=classes,
         since=since,
         until=until,
@@ -114,7 +114,7 @@ def asked(gallery: Gallery, args: Namespace) -> Filter:
     )
 
 
-def _stretch(since: str | None, until: str | None) -> tuple[float | None, float | None]:
+def _parse_interval(since: str | None, until: str | None) -> tuple[float | None, float | None]:
     now = time.time()
     begin = None if since is None else parse_time(since, "--from", now=now)
     end = None if until is None else parse_time(until, "--to", end=True, now=now)
@@ -126,40 +126,42 @@ def _stretch(since: str | None, until: str | None) -> tuple[float | None, float 
 def _identities(gallery: Gallery, numbers: list[str] | None, names: list[str] | None) -> frozenset[int] | None:
     if numbers is None and names is None:
         return None
-    chosen = {known(gallery, n) for n in _numbers(numbers or [], "--identity", 1, LAST_ID, " (for names: --name)")}
-    return frozenset(chosen | {named(gallery, name) for name in names or []})
+    chosen = {
+        existing_identity(gallery, n) for n in _numbers(numbers or [], "--identity", 1, LAST_ID, " (for names: --name)")
+    }
+    return frozenset(chosen | {identity_by_name(gallery, name) for name in names or []})
 
 
-def _numbers(texts: Sequence[str], option: str, least: int, most: int, hint: str = "") -> list[int]:
-    """Whole numbers, each text one or several with commas between."""
-    return [whole_number(n, option, least, most, hint) for text in texts for n in text.split(",")]
+def _numbers(texts: Sequence[str], option: str, low: int, high: int, hint: str = "") -> list[int]:
+    """Parse integers; each text holds one or several, separated by commas."""
+    return [parse_integer(n, option, low, high, hint) for text in texts for n in text.split(",")]
 
 
-def whole_number(text: str, what: str, least: int, most: int, hint: str = "") -> int:
-    """A number that was typed.
+def parse_integer(text: str, what: str, low: int, high: int, hint: str = "") -> int:
+    """Parse an integer in [`low`, `high`].
 
     Raises:
-        GalleryError: If it is none, or out of range.
+        GalleryError: If the text is no integer, or out of range.
     """
     stripped = text.strip()
-    if not (stripped.isascii() and stripped.isdecimal() and least <= int(stripped) <= most):
-        raise GalleryError(f"{what} must be whole numbers in [{least}, {most}]{hint}, got {text!r}")
+    if not (stripped.isascii() and stripped.isdecimal() and low <= int(stripped) <= high):
+        raise GalleryError(f"{what} must be whole numbers in [{low}, {high}]{hint}, got {text!r}")
     return int(stripped)
 
 
-def who(gallery: Gallery, text: str) -> int:
-    """The identity of somebody given by number or by name; what looks like a number is one.
+def parse_identity(gallery: Gallery, text: str) -> int:
+    """Resolve an identity given by number or by name; digits are a number.
 
     Raises:
-        GalleryError: If there is nobody of that number or name, or several of that name.
+        GalleryError: If no identity has that number or name, or several have that name.
     """
     if text.isascii() and text.isdecimal():
-        return known(gallery, whole_number(text, "identities", 1, LAST_ID))
-    return named(gallery, text)
+        return existing_identity(gallery, parse_integer(text, "identities", 1, LAST_ID))
+    return identity_by_name(gallery, text)
 
 
-def known(gallery: Gallery, identity: int) -> int:
-    """An identity that is in the gallery.
+def existing_identity(gallery: Gallery, identity: int) -> int:
+    """Check that an identity is in the gallery, and return it.
 
     Raises:
         GalleryError: If it isn't.
@@ -169,47 +171,43 @@ def known(gallery: Gallery, identity: int) -> int:
     return identity
 
 
-def named(gallery: Gallery, name: str) -> int:
-    """The identity of somebody given by name.
+def identity_by_name(gallery: Gallery, name: str) -> int:
+    """Resolve an identity by its name.
 
     Raises:
-        GalleryError: If nobody has the name, or several have.
+        GalleryError: If no identity has the name, or several have.
     """
     found = gallery.find(name)
     if found is None:
-        there = sorted(set(gallery.store.names().values()))
-        raise GalleryError(f"nobody is called {name!r}; " + (_some(there) if there else "no one has a name yet"))
+        names = sorted(set(gallery.store.names().values()))
+        raise GalleryError(f"no identity is named {name!r}; {_listed(names) if names else 'none has a name yet'}")
     return found
 
 
-def cameras(gallery: Gallery, texts: Sequence[str]) -> list[str]:
-    """Cameras given by name, each text one or several with commas between; names may have commas themselves.
+def parse_cameras(gallery: Gallery, texts: Sequence[str]) -> list[str]:
+    """Resolve cameras by name; each text holds one or several, separated by commas, which names may contain too.
 
     Raises:
-        GalleryError: If the gallery has no such camera; the message lists those it has.
+        GalleryError: If the gallery has no such camera; the message lists its cameras.
     """
-    names = [name for text in texts for name in _split(gallery, text)]
+    parts = [part for text in texts for part in ([text] if _has_camera(gallery, text) else text.split(","))]
+    names = [ENROLLED if part == ENROLLED_SHOWN else part for part in parts]
     for name in names:
-        if not _is_there(gallery, name):
-            there = [n or ENROLLED_SHOWN for n in all_cameras(gallery)]
-            raise GalleryError(f"no camera {name!r}; " + (_some(there) if there else "there are none yet"))
+        if not _has_camera(gallery, name):
+            known = [n or ENROLLED_SHOWN for n in all_cameras(gallery)]
+            raise GalleryError(f"no camera {name!r}; {_listed(known) if known else 'there are none yet'}")
     return list(dict.fromkeys(names))
 
 
-def _split(gallery: Gallery, text: str) -> Iterator[str]:
-    for name in [text] if _is_there(gallery, text) else text.split(","):
-        yield ENROLLED if name == ENROLLED_SHOWN else name
-
-
-def _is_there(gallery: Gallery, camera: str) -> bool:
+def _has_camera(gallery: Gallery, camera: str) -> bool:
     return next(gallery.visits(Filter(cameras=frozenset({camera})), details=False), None) is not None
 
 
 def all_cameras(gallery: Gallery, where: Filter | None = None) -> list[str]:
-    """Cameras with visits that match, all visits by default, in the order of their names."""
+    """List the cameras with visits that match the filter (default: all visits), sorted by name."""
     return sorted({v.camera for v in gallery.visits(where or Filter(), details=False)})
 
 
-def _some(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     more = len(names) - _MAX_SHOWN
     return f"there are: {', '.join(names[:_MAX_SHOWN])}" + (f" and {more} more" if more > 0 else "")

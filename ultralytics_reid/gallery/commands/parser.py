@@ -1,23 +1,38 @@
-"""The gallery's commands and their options; nothing is imported here that takes time."""
+"""Argument parser of the gallery's commands; slow imports are deferred until a command runs."""
 
 from __future__ import annotations
 
 import os
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-VARIABLE = "ULTRALYTICS_REID_GALLERY"
+GALLERY_VARIABLE = "ULTRALYTICS_REID_GALLERY"
 
-_CONDITIONS = ("identity", "name", "cameras", "classes", "since", "until", "min_quality")
+_SEARCH = "--image query.jpg --sheet\n--name Ada --from -2h --cameras door,yard"
+_ENROL = "ada1.jpg ada2.jpg --name Ada\nphotos/ --name Ada --model osnet_x0_25 --weights osnet.pth"
+_LIST = "--gallery site.db --named\n--from 2026-11-26 --cameras door --json"
+_VISITS = "--identity 3,7 --from -1d"
+_RENAME = "3 Ada\nAda ''"
+_MERGE = "3 7 9\nAda 7 --force"
+_SPLIT = "Ada 1201 1202"
+_DELETE = "--name Ada\n--cameras door --to 2026-01-31 --yes"
+_PRUNE = "--keep-days 30"
+_STATS = "--gallery site.db\n--json"
+_JOURNEYS = "--from -1d --within 600\n--name Ada --out stays.csv"
+_HEATMAP = "--camera door --background door.mp4\n--camera door --paths --name Ada --out ada.png"
+_EXPORT = "visits.csv --from -1w\nembeddings.parquet --embeddings"
+_BACKUP = "copy.db"
+
+_FILTERS = ("identity", "name", "cameras", "classes", "since", "until", "min_quality")
 _AGO = re.compile(r"-[\d.]+[a-z]*", re.ASCII)
 _TIME = "2026-11-26, 2026-11-26T09:30, with an offset or local, seconds since 1970, or -30m, -2h, -3d"
 
 
-def joined(arguments: Sequence[str]) -> list[str]:
-    """Arguments with times like `-2h` bound to their options, as argparse takes them for options themselves."""
+def bind_times(arguments: Sequence[str]) -> list[str]:
+    """Bind times such as `-2h` to their options with `=`; argparse would take them for options."""
     bound: list[str] = []
     for argument in arguments:
         if bound and bound[-1] in ("--from", "--to") and _AGO.fullmatch(argument):
@@ -31,7 +46,7 @@ def add_gallery(commands: Any) -> None:
     """Add the gallery's commands.
 
     Args:
-        commands: What `add_subparsers` gave.
+        commands: The result of `ArgumentParser.add_subparsers`.
     """
     for add in (_add_search, _add_enrol, _add_list, _add_visits, _add_rename, _add_merge, _add_split, _add_delete):
         add(commands)
@@ -39,17 +54,37 @@ def add_gallery(commands: Any) -> None:
         add(commands)
 
 
-def _command(commands: Any, name: str, text: str) -> ArgumentParser:
-    command: ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    command.set_defaults(run=_later(name), interrupted="interrupted; no file is half written")
-    command.set_defaults(**dict.fromkeys(_CONDITIONS))
-    given = os.environ.get(VARIABLE)
-    where = f"path of a gallery, postgresql://… or milvus://… (default: ${VARIABLE})"
+def add_command(commands: Any, name: str, text: str, examples: str) -> ArgumentParser:
+    """Add a command, with a help text and examples, a line each, below its options.
+
+    Args:
+        commands: The result of `ArgumentParser.add_subparsers`.
+        name: Name of the command.
+        text: What the command does, without a period.
+        examples: Arguments, a command line each.
+    """
+    lines = "\n".join(f"  ultralytics-reid {name} {line}".rstrip() for line in examples.splitlines())
+    command: ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"examples:\n{lines}",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    return command
+
+
+def _add_command(commands: Any, name: str, text: str, examples: str) -> ArgumentParser:
+    command = add_command(commands, name, text, examples)
+    command.set_defaults(run=_deferred(name), interrupted="interrupted; no file is half written")
+    command.set_defaults(**dict.fromkeys(_FILTERS))
+    given = os.environ.get(GALLERY_VARIABLE)
+    where = f"path of a gallery, postgresql://… or milvus://… (default: ${GALLERY_VARIABLE})"
     command.add_argument("--gallery", metavar="URI", default=given or None, required=not given, help=where)
     return command
 
 
-def _later(name: str) -> Callable[[Namespace], None]:
+def _deferred(name: str) -> Callable[[Namespace], None]:
     def run(args: Namespace) -> None:
         from .run import COMMANDS
 
@@ -58,158 +93,173 @@ def _later(name: str) -> Callable[[Namespace], None]:
     return run
 
 
-def _add_who(command: ArgumentParser) -> None:
-    text = "only these; several with commas between"
+def _add_identities(command: ArgumentParser) -> None:
+    text = "only these identities, separated by commas"
     command.add_argument("--identity", action="append", metavar="N,…", help=text)
-    command.add_argument("--name", action="append", help="only who has this name; may be given again")
+    command.add_argument("--name", action="append", help="only the identity with this name; repeatable")
 
 
-def _add_where(command: ArgumentParser) -> None:
-    text = "only these, as `stats` lists them; (enrolled) is for enrolled pictures"
+def _add_visit_filter(command: ArgumentParser) -> None:
+    text = "only these cameras, as `stats` lists them; (enrolled) selects enrolled images"
     command.add_argument("--cameras", action="append", metavar="A,…", help=text)
-    _add_when(command)
+    _add_times(command)
 
 
-def _add_when(command: ArgumentParser) -> None:
+def _add_times(command: ArgumentParser) -> None:
     command.add_argument("--classes", action="append", metavar="N,…", help="only these class indices")
-    command.add_argument("--from", dest="since", metavar="TIME", help=f"from then on: {_TIME}")
-    command.add_argument("--to", dest="until", metavar="TIME", help="until then; a date alone: to the end of it")
+    command.add_argument("--from", dest="since", metavar="TIME", help=f"start: {_TIME}")
+    command.add_argument(
+        "--to", dest="until", metavar="TIME", help="end, in the same forms; a date alone: the end of that day"
+    )
 
 
 def _add_model(command: ArgumentParser) -> None:
-    text = "what makes embeddings, as `model` of a tracker YAML (default: what the gallery's cameras use)"
+    text = "embedding model, as `model` of a tracker YAML (default: that of the gallery's cameras)"
     command.add_argument("--model", default="", metavar="M", help=text)
-    command.add_argument("--weights", default="", metavar="W", help="as `weights` of a tracker YAML")
-    text = "YOLO model that finds whom a picture shows, and with `--model auto` makes the embeddings"
+    command.add_argument(
+        "--weights", default="", metavar="W", help="weights of the model, as `weights` of a tracker YAML"
+    )
+    text = "YOLO model that detects the query in an image and, with `--model auto`, computes the embeddings"
     command.add_argument("--detector", default="", metavar="D", help=text)
 
 
 def _add_overwrite(command: ArgumentParser) -> None:
-    command.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    command.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
 def _add_json(command: ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="for programs: JSON, with times in ISO 8601")
+    command.add_argument("--json", action="store_true", help="print JSON, with times in ISO 8601")
 
 
 def _add_search(commands: Any) -> None:
-    command = _command(commands, "search", "who and what is most alike to a picture, or to somebody")
+    command = _add_command(commands, "search", "rank visits by similarity to an image or an identity", _SEARCH)
     query = command.add_mutually_exclusive_group(required=True)
-    query.add_argument("--image", type=Path, metavar="FILE", help="a picture of whom is searched for")
-    query.add_argument("--identity", dest="of_identity", metavar="N", help="other sightings that are alike to theirs")
-    query.add_argument("--name", dest="of_name", metavar="NAME", help="the same, by name")
-    _add_where(command)
-    command.add_argument("--min-quality", type=float, metavar="Q", help="only sightings as good, 0 to 1")
-    command.add_argument("-k", type=int, default=10, metavar="K", help="most visits to show, 1 to 1000 (default: 10)")
-    text = "the metric that the cameras have learned, or plain vectors (default: learned)"
+    query.add_argument("--image", type=Path, metavar="FILE", help="query image")
+    query.add_argument(
+        "--identity", dest="of_identity", metavar="N", help="query identity: sightings of others that are similar to it"
+    )
+    query.add_argument("--name", dest="of_name", metavar="NAME", help="query identity, by name")
+    _add_visit_filter(command)
+    command.add_argument(
+        "--min-quality", type=float, metavar="Q", help="only sightings of at least this crop quality, 0 to 1"
+    )
+    command.add_argument(
+        "-k", type=int, default=10, metavar="K", help="maximum number of visits, 1 to 1000 (default: 10)"
+    )
+    text = "similarity: the metric learned by the cameras, or that of the plain vectors (default: learned)"
     command.add_argument("--by", choices=("learned", "cosine", "euclidean"), default="learned", help=text)
-    text = "where the picture was taken, if that is one of the gallery's cameras: allows for its light"
+    text = "camera of the gallery that took the image: removes its mean appearance (illumination)"
     command.add_argument("--seen-on", metavar="CAMERA", help=text)
     _add_model(command)
-    text = "draw a contact sheet too (without FILE: search.png)"
+    text = "also draw a contact sheet (without FILE: search.png)"
     command.add_argument("--sheet", type=Path, nargs="?", const=Path("search.png"), metavar="FILE", help=text)
     _add_overwrite(command)
     _add_json(command)
 
 
 def _add_enrol(commands: Any) -> None:
-    command = _command(commands, "enrol", "put somebody into the gallery by name, from pictures")
-    command.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="pictures, or folders of pictures")
-    command.add_argument(
-        "--name", dest="called", required=True, metavar="NAME", help="more pictures of whoever has it already"
-    )
-    text = "class index, as 15 for a cat among COCO's (default: 0, a person)"
+    command = _add_command(commands, "enrol", "add a named identity to the gallery from images", _ENROL)
+    command.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files or folders of images")
+    text = "name of the identity; if it exists, the images are added to it"
+    command.add_argument("--name", dest="new_name", required=True, metavar="NAME", help=text)
+    text = "class index, such as 15 for a cat in COCO (default: 0, a person)"
     command.add_argument("--class", dest="cls", type=int, default=0, metavar="N", help=text)
     _add_model(command)
 
 
 def _add_list(commands: Any) -> None:
-    command = _command(commands, "list", "who is in the gallery")
-    _add_who(command)
-    _add_where(command)
-    command.add_argument("--named", action="store_true", help="only who has a name")
+    command = _add_command(commands, "list", "list the identities of the gallery", _LIST)
+    _add_identities(command)
+    _add_visit_filter(command)
+    command.add_argument("--named", action="store_true", help="only identities with a name")
     _add_json(command)
 
 
 def _add_visits(commands: Any) -> None:
-    command = _command(commands, "visits", "who was on which camera from when to when, with the ids that `split` takes")
-    _add_who(command)
-    _add_where(command)
+    command = _add_command(
+        commands, "visits", "list visits with camera, period and the ids that `split` takes", _VISITS
+    )
+    _add_identities(command)
+    _add_visit_filter(command)
     _add_json(command)
 
 
 def _add_rename(commands: Any) -> None:
-    command = _command(commands, "rename", "give somebody a name")
-    command.add_argument("who", metavar="ID", help="number or name")
-    command.add_argument("called", metavar="NAME", help="the name; '' takes it away")
+    command = _add_command(commands, "rename", "name an identity", _RENAME)
+    command.add_argument("target", metavar="ID", help="number or name of the identity")
+    command.add_argument("new_name", metavar="NAME", help="its new name; '' removes it")
 
 
 def _add_merge(commands: Any) -> None:
-    command = _command(commands, "merge", "several identities are one")
+    command = _add_command(commands, "merge", "merge several identities into one", _MERGE)
     command.add_argument("kept", metavar="KEPT", help="number or name of the identity that stays")
-    command.add_argument("gone", nargs="+", metavar="GONE", help="those that become it")
-    command.add_argument("--force", action="store_true", help="even if a camera saw them at the same time")
+    command.add_argument("gone", nargs="+", metavar="GONE", help="numbers or names of the identities merged into it")
+    command.add_argument(
+        "--force", action="store_true", help="merge even if they were visible on one camera at the same time"
+    )
 
 
 def _add_split(commands: Any) -> None:
-    command = _command(commands, "split", "some visits of an identity were somebody else's")
-    command.add_argument("who", metavar="ID", help="number or name")
-    command.add_argument("visits", nargs="+", metavar="VISIT", help="ids of the visits, as `visits` shows them")
+    command = _add_command(commands, "split", "move some visits of an identity to a new identity", _SPLIT)
+    command.add_argument("target", metavar="ID", help="number or name of the identity")
+    command.add_argument("visits", nargs="+", metavar="VISIT", help="ids of the visits, as listed by `visits`")
 
 
 def _add_delete(commands: Any) -> None:
-    text = "delete somebody, a camera, a stretch of time, or what lies in all of these"
-    command = _command(commands, "delete", text)
-    _add_who(command)
-    _add_where(command)
-    command.add_argument("--yes", action="store_true", help="don't ask")
+    text = "delete the sightings and visits that match all the given filters"
+    command = _add_command(commands, "delete", text, _DELETE)
+    _add_identities(command)
+    _add_visit_filter(command)
+    command.add_argument("--yes", action="store_true", help="delete without asking")
 
 
 def _add_prune(commands: Any) -> None:
-    command = _command(commands, "prune", "delete what is old; enrolled pictures stay")
-    command.add_argument("--keep-days", type=float, required=True, metavar="N", help="delete what is older, above 0")
+    command = _add_command(commands, "prune", "delete old sightings and visits; enrolled images stay", _PRUNE)
+    command.add_argument("--keep-days", type=float, required=True, metavar="N", help="age limit in days, above 0")
 
 
 def _add_stats(commands: Any) -> None:
-    _add_json(_command(commands, "stats", "what is in the gallery, and how much"))
+    _add_json(_add_command(commands, "stats", "summarize the contents of the gallery", _STATS))
 
 
 def _add_journeys(commands: Any) -> None:
-    command = _command(commands, "journeys", "where somebody was, for how long, and how they got from camera to camera")
-    _add_who(command)
-    _add_where(command)
-    text = "visits to a camera less than so many seconds apart are one stay (default: 10)"
+    command = _add_command(commands, "journeys", "list stays, dwell times and transitions between cameras", _JOURNEYS)
+    _add_identities(command)
+    _add_visit_filter(command)
+    text = "join visits to a camera less than S seconds apart into one stay (default: 10)"
     command.add_argument("--join", type=float, default=10.0, metavar="S", help=text)
-    text = "what took longer from camera to camera is a return after an absence, and not counted"
+    text = "ignore transitions that took longer than S seconds: returns after an absence (default: none)"
     command.add_argument("--within", type=float, default=float("inf"), metavar="S", help=text)
-    text = "write all stays with their paths too, as .csv or .parquet"
+    text = "also write all stays with their paths, as .csv or .parquet"
     command.add_argument("--out", type=Path, metavar="FILE", help=text)
     _add_overwrite(command)
 
 
 def _add_heatmap(commands: Any) -> None:
-    command = _command(commands, "heatmap", "draw where on a camera's picture people spent their time")
-    text = "which camera (default: all, a picture each)"
+    command = _add_command(commands, "heatmap", "draw dwell time on a camera's image", _HEATMAP)
+    text = "camera to draw (default: all, a file each)"
     command.add_argument("--camera", "--cameras", dest="cameras", action="append", metavar="NAME", help=text)
-    _add_who(command)
-    _add_when(command)
-    text = "what the camera sees: a picture, or a video, whose first frame is taken"
+    _add_identities(command)
+    _add_times(command)
+    text = "the camera's image: an image file, or a video, of which the first frame is used"
     command.add_argument("--background", type=Path, metavar="FILE", help=text)
-    command.add_argument("--paths", action="store_true", help="draw the ways they took instead")
-    text = "the .png to write; with several cameras their names are added (default: heatmap.png or paths.png)"
+    command.add_argument("--paths", action="store_true", help="draw trajectories instead of dwell time")
+    text = "PNG file to write; several cameras add their names (default: heatmap.png or paths.png)"
     command.add_argument("--out", type=Path, metavar="FILE", help=text)
     _add_overwrite(command)
 
 
 def _add_export(commands: Any) -> None:
-    command = _command(commands, "export-gallery", "write all visits, or embeddings, into a table for other programs")
-    command.add_argument("path", type=Path, metavar="PATH", help="a .parquet or .csv")
-    _add_who(command)
-    _add_where(command)
-    command.add_argument("--embeddings", action="store_true", help="sightings with embeddings, .parquet only")
+    command = _add_command(commands, "export-gallery", "write visits or embeddings as a table file", _EXPORT)
+    command.add_argument("path", type=Path, metavar="PATH", help="file to write, .parquet or .csv")
+    _add_identities(command)
+    _add_visit_filter(command)
+    command.add_argument(
+        "--embeddings", action="store_true", help="write sightings with their embeddings, .parquet only"
+    )
     _add_overwrite(command)
 
 
 def _add_backup(commands: Any) -> None:
-    command = _command(commands, "backup", "copy all of the gallery into a new file, while it is in use")
-    command.add_argument("path", type=Path, metavar="PATH", help="the file; never replaced where it is there")
+    command = _add_command(commands, "backup", "copy the gallery into a new file, also while it is in use", _BACKUP)
+    command.add_argument("path", type=Path, metavar="PATH", help="file to write; an existing one is never replaced")

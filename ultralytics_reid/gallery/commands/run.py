@@ -1,4 +1,4 @@
-"""What the gallery's commands do."""
+"""Run the gallery's commands."""
 
 from __future__ import annotations
 
@@ -12,17 +12,27 @@ from pathlib import Path
 
 import numpy as np
 
-from ..._typing import ImageArray
+from ..._typing import ImageArray, as_pixels
 from ...errors import GalleryError, GalleryMissing
-from ..export.contact_sheet import MOST, Hit, save_results
+from ..export.contact_sheet import MAX_HITS, Hit, save_results
 from ..export.tabular import dwell_table, journey_table, save_journeys, save_sightings, save_visits, transition_table
 from ..gallery import Gallery, Match
-from ..image_io import as_picture
+from ..image_io import as_image, decode_image
 from ..journeys import dwell, journeys, transitions
 from ..records import ANY, ENROLLED, LAST_ID, Filter, Visit
 from ..stores import Deleted
 from ..times import period
-from .arguments import ENROLLED_SHOWN, LAST_VISIT, all_cameras, asked, cameras, known, named, who, whole_number
+from .arguments import (
+    ENROLLED_SHOWN,
+    LAST_VISIT,
+    all_cameras,
+    existing_identity,
+    identity_by_name,
+    parse_cameras,
+    parse_filter,
+    parse_identity,
+    parse_integer,
+)
 from .tables import (
     aligned,
     as_json,
@@ -35,42 +45,42 @@ from .tables import (
     visit_rows,
     visit_table,
 )
-from .terminal import progress, unbroken
+from .terminal import progress, uninterrupted
 
-# What OpenCV reads of what people have.
-_PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-_MAX_NAMED = 10
+# Common image files that OpenCV reads.
+_IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_MAX_LISTED = 10
 _BATCH = 1000
 
 
-# Searching
+# Search
 
 
 def _search(args: Namespace) -> None:
     _check_free([args.sheet] if args.sheet else [], args.overwrite)
-    with Gallery(args.gallery) as there:
-        where = asked(there, args)
-        seen_on = "" if args.seen_on is None else _one_camera(there, args.seen_on)
-    with _with_pictures(args) as gallery:
-        query = as_picture(args.image) if args.image else _whose(gallery, args)
-        # What libraries say while they load models is no result.
+    # Options are checked before the embedding model is loaded.
+    with Gallery(args.gallery) as gallery:
+        where = parse_filter(gallery, args)
+        seen_on = "" if args.seen_on is None else _one_camera(gallery, args.seen_on)
+    with _with_embedder(args) as gallery:
+        query = as_image(args.image) if args.image else _query_identity(gallery, args)
+        # Libraries print while they load models; stdout is for the result.
         with redirect_stdout(sys.stderr):
             matches = gallery.search(query, args.k, where, by=args.by, camera=seen_on)
         _print_matches(matches, args)
         if not matches and isinstance(query, int) and (others := len(gallery.beside(query))):
-            _say(
-                f"{others} others are left out: they were visible at the same time as {query}, and so are somebody else"
-            )
+            _print_note(f"excluded {_count(others, 'identity', 'identities')} visible at the same time as {query}")
         if args.sheet:
-            shown = _picture_of(gallery, query) if isinstance(query, int) else query
+            shown = _first_crop(gallery, query) if isinstance(query, int) else query
             save_results(args.sheet, shown, list(_hits(gallery, matches)))
-            _say(f"wrote {args.sheet}")
+            _print_note(f"wrote {args.sheet}")
 
 
-def _whose(gallery: Gallery, args: Namespace) -> int:
+def _query_identity(gallery: Gallery, args: Namespace) -> int:
     if args.of_name is not None:
-        return named(gallery, args.of_name)
-    return known(gallery, whole_number(args.of_identity, "--identity", 1, LAST_ID, " (for names: --name)"))
+        return identity_by_name(gallery, args.of_name)
+    number = parse_integer(args.of_identity, "--identity", 1, LAST_ID, " (for names: --name)")
+    return existing_identity(gallery, number)
 
 
 def _print_matches(matches: Sequence[Match], args: Namespace) -> None:
@@ -79,76 +89,72 @@ def _print_matches(matches: Sequence[Match], args: Namespace) -> None:
         return
     print(match_table(matches, args.by) if matches else "nothing found")
     if any(np.isnan(m.probability) for m in matches):
-        plain = "plain vectors aren't calibrated, what the cameras have learned is (--by learned)"
-        learned = "too little has been seen yet, or since a deletion, to judge likeness"
-        _say(f"there are no probabilities: {learned if args.by == 'learned' else plain}")
+        plain = "plain vectors are not calibrated, the learned metric is (--by learned)"
+        learned = "too few observations yet, or since a deletion, to calibrate similarity"
+        _print_note(f"no probabilities: {learned if args.by == 'learned' else plain}")
 
 
-def _picture_of(gallery: Gallery, identity: int) -> ImageArray | None:
-    """The first picture that is stored of an identity."""
-    import cv2
-
+def _first_crop(gallery: Gallery, identity: int) -> ImageArray | None:
+    """First stored crop of an identity, `(H, W, 3)` uint8 BGR; None if there is none."""
     visits = gallery.visits(Filter(identities=frozenset({identity})))
-    crop = next((v.crop for v in visits if v.crop), b"")
-    picture = cv2.imdecode(np.frombuffer(crop, np.uint8), cv2.IMREAD_COLOR) if crop else None
-    return None if picture is None else np.asarray(picture, np.uint8)
+    return decode_image(next((v.crop for v in visits if v.crop), b""))
 
 
 def _hits(gallery: Gallery, matches: Sequence[Match]) -> Iterator[Hit]:
     for rank, m in enumerate(matches, 1):
-        # Only of those that are drawn.
-        crop = gallery.crop(m.visit) if rank <= MOST else b""
+        # Only hits that are drawn need their crops.
+        crop = gallery.crop(m.visit) if rank <= MAX_HITS else b""
         yield Hit(rank, m.identity_id, m.name, m.camera_id, m.time, m.probability, m.similarity, crop)
 
 
-# Who
+# Identities
 
 
 def _enrol(args: Namespace) -> None:
-    images = [path for given in args.images for path in _pictures_in(given)]
+    images = [path for given in args.images for path in _image_files(given)]
     if args.cls < 0:
         raise GalleryError(f"--class must be 0 or more, got {args.cls}")
-    with _for_enrolment(args) as gallery, redirect_stdout(sys.stderr):
-        identity = gallery.enrol(args.called, progress(images, "looking at pictures", len(images)), cls=args.cls)
-    print(f"{args.called} is identity {identity}: {_count(len(images), 'picture')} enrolled")
+    with _gallery_to_enrol(args) as gallery, redirect_stdout(sys.stderr):
+        identity = gallery.enrol(args.new_name, progress(images, "embedding images", len(images)), cls=args.cls)
+    print(f"{args.new_name} is identity {identity}: {_count(len(images), 'image')} enrolled")
 
 
-def _pictures_in(path: Path) -> list[Path]:
+def _image_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in _PICTURES)
+    found = sorted(p for p in path.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES)
     if not found:
-        raise GalleryError(f"there are no pictures in the folder {path} ({', '.join(_PICTURES)})")
+        raise GalleryError(f"there are no images in the folder {path} ({', '.join(_IMAGE_SUFFIXES)})")
     return found
 
 
-def _for_enrolment(args: Namespace) -> Gallery:
+def _gallery_to_enrol(args: Namespace) -> Gallery:
     try:
-        return _with_pictures(args)
+        return _with_embedder(args)
     except GalleryMissing as error:
         if not args.detector:
-            raise GalleryMissing(
-                f"{error}; to make one, say what makes its embeddings: --model or --detector"
-            ) from error
+            raise GalleryMissing(f"{error}; to create one, name its embedding model: --model or --detector") from error
     return Gallery(args.gallery, model="auto", detector=args.detector)
 
 
-def _with_pictures(args: Namespace) -> Gallery:
+def _with_embedder(args: Namespace) -> Gallery:
     return Gallery(args.gallery, model=args.model, weights=args.weights, detector=args.detector)
 
 
 def _list(args: Namespace) -> None:
     with Gallery(args.gallery) as gallery:
-        found = [one for one in gallery.individuals(asked(gallery, args)) if one.name or not args.named]
+        found = [one for one in gallery.individuals(parse_filter(gallery, args)) if one.name or not args.named]
     if args.json:
         print(as_json(individual_rows(found)))
     else:
-        print(individual_table(found) if found else "nobody")
+        print(individual_table(found) if found else "no identities")
 
 
 def _visits(args: Namespace) -> None:
     with Gallery(args.gallery) as gallery:
-        found = sorted(gallery.visits(asked(gallery, args), details=False), key=lambda v: (v.first, v.last, v.id))
+        found = sorted(
+            gallery.visits(parse_filter(gallery, args), details=False), key=lambda v: (v.first, v.last, v.id)
+        )
         names = gallery.store.names()
     if args.json:
         print(as_json(visit_rows(found, names)))
@@ -158,80 +164,80 @@ def _visits(args: Namespace) -> None:
 
 def _rename(args: Namespace) -> None:
     with Gallery(args.gallery) as gallery:
-        identity = who(gallery, args.who)
-        gallery.rename(identity, args.called)
-    print(f"identity {identity} {f'is called {args.called}' if args.called else 'has no name'} now")
+        identity = parse_identity(gallery, args.target)
+        gallery.rename(identity, args.new_name)
+    print(f"identity {identity} {f'is named {args.new_name}' if args.new_name else 'has no name'} now")
 
 
 def _merge(args: Namespace) -> None:
     with Gallery(args.gallery) as gallery:
-        kept, *gone = (who(gallery, text) for text in (args.kept, *args.gone))
-        with unbroken("merging"):
+        kept, *gone = (parse_identity(gallery, text) for text in (args.kept, *args.gone))
+        with uninterrupted("merging"):
             gallery.merge(kept, *gone, force=args.force)
         name = gallery.store.names().get(kept, "")
     print(f"{', '.join(map(str, gone))} became {f'{kept} {name}'.rstrip()}")
 
 
 def _split(args: Namespace) -> None:
-    visits = [whole_number(text, "visits", 0, LAST_VISIT) for text in args.visits]
+    visits = [parse_integer(text, "visits", 0, LAST_VISIT) for text in args.visits]
     with Gallery(args.gallery) as gallery:
-        identity = who(gallery, args.who)
+        identity = parse_identity(gallery, args.target)
         new = gallery.split(identity, visits)
-    print(f"{len(set(visits))} of identity {identity}'s visits are identity {new}'s now")
+    print(f"moved {_count(len(set(visits)), 'visit')} of identity {identity} to identity {new}")
 
 
-# Deleting and keeping
+# Deletion and storage
 
 
 def _delete(args: Namespace) -> None:
     with Gallery(args.gallery) as gallery:
-        where = asked(gallery, args)
+        where = parse_filter(gallery, args)
         if where == ANY:
-            raise GalleryError("say what to delete: --identity, --name, --cameras, --classes, --from or --to")
-        goes = _what_goes(gallery, where)
-        if not goes:
-            print("there is nothing of that kind")
+            raise GalleryError("delete needs a filter: --identity, --name, --cameras, --classes, --from or --to")
+        matching = _describe_matches(gallery, where)
+        if not matching:
+            print("nothing matches")
             return
         if not args.yes:
-            _ask(goes)
-        with unbroken("deleting"):
+            _ask(matching)
+        with uninterrupted("deleting"):
             deleted = gallery.delete(where)
-    _say_deleted(deleted)
+    _print_deleted(deleted)
 
 
-def _what_goes(gallery: Gallery, where: Filter) -> str:
-    """What a filter would delete, in words; empty if nothing."""
+def _describe_matches(gallery: Gallery, where: Filter) -> str:
+    """Describe the sightings and visits a filter matches, a line each; empty if there are none."""
     visits, sightings = list(gallery.visits(where, details=False)), gallery.store.count(where)
     if not visits:
         return _count(sightings, "sighting") if sightings else ""
     since = -np.inf if where.since is None else where.since
     until = np.inf if where.until is None else where.until
     cut = sum(v.first < since or v.last > until for v in visits)
-    stretch = period(max(since, min(v.first for v in visits)), min(until, max(v.last for v in visits)))
-    places = ", ".join(sorted({v.camera or ENROLLED_SHOWN for v in visits}))
-    told = f"{_count(sightings, 'sighting')} and {_count(len(visits), 'visit')}, {stretch}"
+    span = period(max(since, min(v.first for v in visits)), min(until, max(v.last for v in visits)))
+    on = ", ".join(sorted({v.camera or ENROLLED_SHOWN for v in visits}))
+    total = f"{_count(sightings, 'sighting')} and {_count(len(visits), 'visit')}, {span}"
     shortened = f"\nshortened: {_count(cut, 'visit')} reaching beyond that time" if cut else ""
-    return f"{told}\nwho: {_called(gallery, visits)}\nwhere: {places}{shortened}"
+    return f"{total}\nidentities: {_list_identities(gallery, visits)}\ncameras: {on}{shortened}"
 
 
-def _called(gallery: Gallery, visits: Iterable[Visit]) -> str:
-    names, everybody = gallery.store.names(), sorted({v.identity for v in visits})
-    told = [f"{identity} {names.get(identity, '')}".rstrip() for identity in everybody[:_MAX_NAMED]]
-    more = len(everybody) - len(told)
-    return ", ".join(told) + (f" and {more} more" if more else "")
+def _list_identities(gallery: Gallery, visits: Iterable[Visit]) -> str:
+    names, identities = gallery.store.names(), sorted({v.identity for v in visits})
+    listed = [f"{identity} {names.get(identity, '')}".rstrip() for identity in identities[:_MAX_LISTED]]
+    more = len(identities) - len(listed)
+    return ", ".join(listed) + (f" and {more} more" if more else "")
 
 
-def _ask(goes: str) -> None:
-    """Ask whether to delete.
+def _ask(matching: str) -> None:
+    """Ask for confirmation of a deletion.
 
     Raises:
-        GalleryError: If the answer isn't yes, or nobody can be asked.
+        GalleryError: If the answer isn't yes, or stdin is no terminal.
     """
-    print(f"to be deleted: {goes}")
+    print(f"to be deleted: {matching}")
     if not sys.stdin.isatty():
-        raise GalleryError("nothing was deleted: there is nobody to ask; --yes deletes without asking")
+        raise GalleryError("nothing was deleted: stdin is no terminal to ask; --yes deletes without asking")
     try:
-        answer = input("delete it for good? [y/N] ")
+        answer = input("delete permanently? [y/N] ")
     except EOFError:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
@@ -239,12 +245,12 @@ def _ask(goes: str) -> None:
 
 
 def _prune(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery, unbroken("deleting"):
+    with Gallery(args.gallery) as gallery, uninterrupted("deleting"):
         deleted = gallery.prune(args.keep_days)
-    _say_deleted(deleted)
+    _print_deleted(deleted)
 
 
-def _say_deleted(deleted: Deleted) -> None:
+def _print_deleted(deleted: Deleted) -> None:
     print(f"deleted {_count(deleted.sightings, 'sighting')} and {_count(deleted.visits, 'visit')}")
 
 
@@ -257,22 +263,22 @@ def _stats(args: Namespace) -> None:
 def _backup(args: Namespace) -> None:
     with Gallery(args.gallery) as gallery:
         gallery.backup(args.path)
-    _say_written(args.path)
+    _print_written(args.path)
 
 
 def _export(args: Namespace) -> None:
     with Gallery(args.gallery) as gallery:
-        where, names = asked(gallery, args), gallery.store.names()
+        where, names = parse_filter(gallery, args), gallery.store.names()
         if args.embeddings:
             batches = progress(gallery.store.scan(where, _BATCH), "writing", -(-gallery.store.count(where) // _BATCH))
             rows = save_sightings(args.path, batches, gallery.store.dim, names, overwrite=args.overwrite)
         else:
             visits = progress(gallery.visits(where), "writing", _total(gallery, where))
             rows = save_visits(args.path, visits, names, overwrite=args.overwrite)
-    _say_written(args.path, f" with {_count(rows, 'row')}")
+    _print_written(args.path, f" with {_count(rows, 'row')}")
 
 
-# Looking back
+# Analysis
 
 
 def _journeys(args: Namespace) -> None:
@@ -280,52 +286,51 @@ def _journeys(args: Namespace) -> None:
     if not args.within >= 0:
         raise GalleryError(f"--within must be 0 seconds or more, got {args.within!r}")
     with Gallery(args.gallery) as gallery:
-        where = asked(gallery, args)
-        # Paths are many numbers, and only files have them.
+        where = parse_filter(gallery, args)
+        # Only the file contains paths, which are most of the data.
         visits = gallery.visits(where, details=args.out is not None)
-        seen = progress(visits, "reading", _total(gallery, where))
-        found = journeys(seen, args.join, gallery.store.names())
+        found = journeys(progress(visits, "reading", _total(gallery, where)), args.join, gallery.store.names())
     if not found:
-        print("nobody was seen")
+        print("no visits")
         return
     print(aligned(journey_table(found)), aligned(dwell_table(dwell(found))), sep="\n\n")
     if moves := transitions(found, args.within):
         print(f"\n{aligned(transition_table(moves))}")
     if args.out:
         rows = save_journeys(args.out, found, overwrite=args.overwrite)
-        _say_written(args.out, f" with {_count(rows, 'stay')}")
+        _print_written(args.out, f" with {_count(rows, 'stay')}")
 
 
 def _heatmap(args: Namespace) -> None:
     from ..export.heatmap import draw_heatmap, draw_paths
 
-    draw, usual = (draw_paths, "paths.png") if args.paths else (draw_heatmap, "heatmap.png")
+    draw, default = (draw_paths, "paths.png") if args.paths else (draw_heatmap, "heatmap.png")
     with Gallery(args.gallery) as gallery:
-        where = asked(gallery, args)
-        files = _files(args.out or Path(usual), [c for c in all_cameras(gallery, where) if c != ENROLLED])
+        where = parse_filter(gallery, args)
+        files = _camera_files(args.out or Path(default), [c for c in all_cameras(gallery, where) if c != ENROLLED])
         if args.background and len(files) > 1:
-            raise GalleryError(f"--background is one camera's: say which (--camera), of {', '.join(files)}")
+            raise GalleryError(f"--background needs one --camera, of {', '.join(files)}")
         _check_free(files.values(), args.overwrite)
-        below, names = None if args.background is None else _background(args.background), gallery.store.names()
+        background, names = None if args.background is None else _background(args.background), gallery.store.names()
         identity = next(iter(where.identities)) if where.identities and len(where.identities) == 1 else None
         for camera, path in files.items():
             visits = progress(gallery.visits(replace(where, cameras=frozenset({camera}))), f"drawing {camera}")
-            draw(path, visits, camera=camera, identity=identity, background=below, names=names)
-            _say_written(path)
+            draw(path, visits, camera=camera, identity=identity, background=background, names=names)
+            _print_written(path)
 
 
-def _files(path: Path, among: Sequence[str]) -> dict[str, Path]:
-    """A file for each camera: the one that was asked for if there is one camera only.
+def _camera_files(path: Path, cameras: Sequence[str]) -> dict[str, Path]:
+    """Name a file for each camera: `path` itself for a single camera.
 
     Raises:
-        GalleryError: If there is none.
+        GalleryError: If there are no cameras.
     """
-    if not among:
-        raise GalleryError("nothing to draw: nobody was seen")
-    if len(among) == 1:
-        return {among[0]: path}
+    if not cameras:
+        raise GalleryError("nothing to draw: no visits match")
+    if len(cameras) == 1:
+        return {cameras[0]: path}
     files: dict[str, Path] = {}
-    for camera in among:
+    for camera in cameras:
         word = re.sub(r"[^\w.-]+", "-", camera).strip("-.") or "camera"
         taken = sum(p.stem.startswith(f"{path.stem}-{word}") for p in files.values())
         files[camera] = path.with_name(f"{path.stem}-{word}{f'-{taken + 1}' if taken else ''}{path.suffix}")
@@ -333,16 +338,16 @@ def _files(path: Path, among: Sequence[str]) -> dict[str, Path]:
 
 
 def _background(path: Path) -> ImageArray:
-    """A picture, or a video's first frame.
+    """Read an image, or the first frame of a video.
 
     Raises:
-        GalleryError: If it is neither.
+        GalleryError: If the file is neither.
     """
-    if path.suffix.lower() in _PICTURES:
-        return as_picture(path)
+    if path.suffix.lower() in _IMAGE_SUFFIXES:
+        return as_image(path)
     frame = _first_frame(path) if path.is_file() else None
     if frame is None:
-        raise GalleryError(f"--background {path} is neither a picture nor a video that can be read")
+        raise GalleryError(f"--background {path} is neither a readable image nor a readable video")
     return frame
 
 
@@ -351,48 +356,48 @@ def _first_frame(path: Path) -> ImageArray | None:
 
     video = cv2.VideoCapture(str(path))
     try:
-        done, frame = video.read()
-        return np.asarray(frame, np.uint8) if done else None
+        success, frame = video.read()
+        return as_pixels(frame) if success else None
     finally:
         video.release()
 
 
-# What all need
+# Shared helpers
 
 
 def _one_camera(gallery: Gallery, text: str) -> str:
-    found = cameras(gallery, [text])
+    found = parse_cameras(gallery, [text])
     if len(found) > 1:
-        raise GalleryError(f"--seen-on is one camera, got {text!r}")
+        raise GalleryError(f"--seen-on must be one camera, got {text!r}")
     return found[0]
 
 
 def _total(gallery: Gallery, where: Filter) -> int | None:
-    """How many visits there are, where that is quickly told."""
+    """Number of visits, where the store knows it without counting; else None."""
     return gallery.store.health().visits if where == ANY else None
 
 
 def _check_free(paths: Iterable[Path], overwrite: bool) -> None:
-    """Refuse to replace files before anything takes time.
+    """Refuse to replace existing files, before any slow work.
 
     Raises:
-        GalleryError: If one is there, and wasn't to be overwritten.
+        GalleryError: If one exists and `overwrite` is False.
     """
     for path in paths:
         if path.exists() and not overwrite:
-            raise GalleryError(f"{path} is there already: choose another name, or --overwrite")
+            raise GalleryError(f"{path} already exists: choose another name, or --overwrite")
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
+def _count(number: int, one: str, more: str = "") -> str:
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
 
 
-def _say_written(path: Path, what: str = "") -> None:
+def _print_written(path: Path, what: str = "") -> None:
     print(f"wrote {path}{what}")
 
 
-def _say(text: str) -> None:
-    """Tell what isn't the result itself."""
+def _print_note(text: str) -> None:
+    """Print to stderr, which keeps stdout for the result."""
     print(text, file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""Long work on a terminal: a bar while it goes on, and Ctrl-C that leaves nothing half done."""
+"""Long operations on a terminal: progress bars, and Ctrl-C without half-done changes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any, TypeVar
 
 from ...errors import GalleryError
 
-# Seconds that need no bar; the host's bar takes one to be imported.
-_SHORT = 2.0
+# No bar before this many seconds; importing the host's takes about one.
+_BAR_AFTER = 2.0
 
 _Item = TypeVar("_Item")
 
 
 def progress(items: Iterable[_Item], label: str, total: int | None = None) -> Iterator[_Item]:
-    """Items as they come, with a bar on stderr from the third second on, if that is a terminal.
+    """Iterate, with a progress bar on stderr after two seconds, if that is a terminal.
 
     Args:
-        items: What takes time.
-        label: What is done with them.
-        total: How many there are; None if that isn't known.
+        items: Items that take time to produce or to process.
+        label: Label of the bar.
+        total: Number of items; None if unknown.
     """
     if not sys.stderr.isatty():
         yield from items
@@ -33,7 +33,7 @@ def progress(items: Iterable[_Item], label: str, total: int | None = None) -> It
     for item in rest:
         yield item
         count += 1
-        if time.monotonic() - started > _SHORT:
+        if time.monotonic() - started > _BAR_AFTER:
             break
     else:
         return
@@ -45,29 +45,29 @@ def progress(items: Iterable[_Item], label: str, total: int | None = None) -> It
 
 
 @contextmanager
-def unbroken(what: str) -> Iterator[None]:
-    """What is begun is finished, Ctrl-C or not; pressed twice, it is left half done, and said to be.
+def uninterrupted(what: str) -> Iterator[None]:
+    """Finish an operation despite Ctrl-C; pressed twice, abort it with an error.
 
     Args:
-        what: What is done, for the messages.
+        what: Name of the operation, for the messages.
 
     Raises:
         GalleryError: If Ctrl-C was pressed twice.
     """
-    # Only the main thread is interrupted at all, and only it may say what is done then.
+    # Python delivers signals to the main thread, and lets only it set handlers.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     pressed = 0
 
-    def press(*_: Any) -> None:
+    def on_interrupt(*_: Any) -> None:
         nonlocal pressed
         pressed += 1
         if pressed > 1:
-            raise GalleryError(f"{what} was broken off half-way: do it again, and look at what is there")
-        print(f"ultralytics-reid: {what} is finished first; Ctrl-C once more breaks it off", file=sys.stderr)
+            raise GalleryError(f"{what} was aborted half-way: check the gallery and repeat it")
+        print(f"ultralytics-reid: {what} is finished first; Ctrl-C again aborts it", file=sys.stderr)
 
-    before = signal.signal(signal.SIGINT, press)
+    before = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield
     finally:

@@ -1,1 +1,1 @@
-"""Files that the gallery writes: tables, figures, contact sheets."""
+"""Files exported from the gallery: tables, figures, contact sheets."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Write files atomically: complete or not at all."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from pathlib import Path
 
 from ...errors import GalleryError
 
-# What comes out of a gallery shows people, or can be recognized by.
-_OWNERS_ONLY = 0o600
+# Exports contain images or biometric data of people.
+_OWNER_ONLY = 0o600
 
 
 @contextmanager
-def whole(path: str | Path, suffixes: Sequence[str], *, overwrite: bool = True) -> Iterator[Path]:
-    """A file to write in the place of another, which gets its name when all went well, and is removed if not.
+def atomic_write(path: str | Path, suffixes: Sequence[str], *, overwrite: bool = True) -> Iterator[Path]:
+    """Yield a temporary file that is renamed to `path` on success, and removed on failure.
 
-    Nobody but its owner can read it.
+    Only its owner can read the file.
 
     Args:
-        path: What it will be called; its folder must exist.
-        suffixes: What the name may end in, as `.png`, in small letters.
-        overwrite: Whether it may replace a file that is there already.
+        path: Final path; its folder must exist.
+        suffixes: Allowed suffixes in lower case, such as `.png`.
+        overwrite: Whether to replace an existing file.
 
     Yields:
-        Where to write it: beside `path`, with the same suffix.
+        Path to write to: beside `path`, with the same suffix.
 
     Raises:
-        GalleryError: If the suffix is another, the folder is missing, there is a file that may not be replaced, or it
-            can't be written.
+        GalleryError: If the suffix is not allowed, the folder is missing, the file exists and may not be replaced, or
+            it can't be written.
     """
     path = Path(path)
     _check(path, suffixes, overwrite)
@@ -37,7 +37,7 @@ def whole(path: str | Path, suffixes: Sequence[str], *, overwrite: bool = True) 
     try:
         yield part
         _check(path, suffixes, overwrite)
-        part.chmod(_OWNERS_ONLY)
+        part.chmod(_OWNER_ONLY)
         part.replace(path)
     except OSError as error:
         raise GalleryError(f"{path} can't be written: {error.strerror or error}") from error
@@ -47,10 +47,10 @@ def whole(path: str | Path, suffixes: Sequence[str], *, overwrite: bool = True) 
 
 def _check(path: Path, suffixes: Sequence[str], overwrite: bool) -> None:
     if path.suffix.lower() not in suffixes:
-        raise GalleryError(f"{path} can't be written: its name must end in {' or '.join(suffixes)}")
+        raise GalleryError(f"{path} can't be written: the suffix must be {' or '.join(suffixes)}")
     if not path.parent.is_dir():
         raise GalleryError(f"{path} can't be written: there is no folder {path.parent}")
     if path.is_dir():
-        raise GalleryError(f"{path} can't be written: there is a folder of that name")
+        raise GalleryError(f"{path} can't be written: it is a folder")
     if path.exists() and not overwrite:
-        raise GalleryError(f"{path} is there already, and wasn't to be overwritten")
+        raise GalleryError(f"{path} already exists, and overwrite is off")

@@ -1,4 +1,4 @@
-"""A contact sheet of what a search found: the query at the left, the hits beside it, the likeliest first."""
+"""Contact sheet of search results: the query at the left, the ranked hits beside it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from PIL import Image, ImageDraw
 
 from ..._typing import ImageArray
 from ...drawing.colors import FAINT, INK, LINE, PAPER, color_of
-from ...drawing.text import cut, fitted, font
+from ...drawing.text import cut, fit, font
 from ...errors import GalleryError
-from ..image_io import as_picture, decoded
+from ..image_io import as_image, decode_image
 from ..records import ENROLLED
 from ..times import date_and_time
-from .atomic_file import whole
+from .atomic_file import atomic_write
 
-MOST = 24
+MAX_HITS = 24
 
 _COLUMNS = 8
 # Pixels.
@@ -26,22 +26,23 @@ _MARGIN, _HEAD, _FOOT, _GAP = 28, 74, 30, 18
 _CROP, _CELL = (132, 216), (168, 366)
 _QUERY = (220, 350)
 _EMPTY, _OUTLINE = "#f0f1f3", "#d5d9de"
-_FEWEST, _SURE = 3, 0.99
+_MIN_COLUMNS = 3
+_MAX_SHOWN_PROBABILITY = 0.99
 
 
 @dataclass(frozen=True)
 class Hit:
-    """What is shown of one thing found.
+    """One search result to draw.
 
     Attributes:
-        rank: 1 for the likeliest.
+        rank: Rank, from 1.
         identity: The `identity_id`.
-        name: Empty if it has none.
-        camera: Where it was seen, `ENROLLED` for an enrolled picture.
-        time: When, seconds since 1970 (UTC).
-        probability: That it is whom the query shows, in [0, 1]; NaN if that can't be judged.
-        similarity: Cosine, in [-1, 1].
-        crop: A JPEG; empty where crops aren't stored.
+        name: Its name; empty if it has none.
+        camera: Name of the camera; `ENROLLED` for an enrolled image.
+        time: Time of the sighting, seconds since 1970 (UTC).
+        probability: Probability that the query shows this identity, in [0, 1]; NaN if uncalibrated.
+        similarity: Cosine similarity, in [-1, 1].
+        crop: JPEG bytes; empty where crops aren't stored.
     """
 
     rank: int
@@ -55,60 +56,63 @@ class Hit:
 
 
 def save_results(
-    path: str | Path, query: ImageArray | str | Path | None, hits: Sequence[Hit], *, most: int = MOST, title: str = ""
+    path: str | Path,
+    query: ImageArray | str | Path | None,
+    hits: Sequence[Hit],
+    *,
+    max_hits: int = MAX_HITS,
+    title: str = "",
 ) -> None:
-    """Draw what a search found.
+    """Draw search results as a contact sheet.
 
-    Times are this machine's local ones, with their offset from UTC.
+    Times are local, with their offset from UTC.
 
     Args:
-        path: The `.png` to write, in a folder that exists; replaced where it is there, and not there before it is
-            whole.
-        query: What was searched for, `(H, W, 3)` uint8 BGR or an image file; None where it was no picture.
-        hits: In the order in which they are drawn; may be none.
-        most: Hits to draw, 1 or more; of the others it says how many there are.
-        title: A heading; if empty, how many hits there are.
+        path: The `.png` to write, in an existing folder; written atomically.
+        query: Query image, `(H, W, 3)` uint8 BGR or a file; None where the query was no image.
+        hits: Hits by rank; may be empty.
+        max_hits: Maximum number of hits to draw, 1 or more; the sheet states how many are omitted.
+        title: Heading; if empty, the number of hits.
 
     Raises:
-        GalleryError: If `most` is out of range, the query can't be read, or the file can't be written.
+        GalleryError: If `max_hits` is out of range, the query can't be read, or the file can't be written.
     """
-    if most < 1:
-        raise GalleryError(f"most must be 1 or more, got {most!r}")
-    shown, asked = hits[:most], None if query is None else as_picture(query)
+    if max_hits < 1:
+        raise GalleryError(f"max_hits must be 1 or more, got {max_hits!r}")
+    shown, query_image = hits[:max_hits], None if query is None else as_image(query)
     sheet = _blank(len(shown))
     pen = ImageDraw.Draw(sheet)
     heading = title or (f"{len(hits):,} found" if hits else "Nothing found")
     _write(pen, (_MARGIN, _MARGIN - 6), heading, 24, sheet.width - 2 * _MARGIN, bold=True)
-    _draw_query(sheet, pen, asked)
+    _draw_query(sheet, pen, query_image)
     for n, hit in enumerate(shown):
         _draw_hit(sheet, pen, _place(n), hit)
     if more := len(hits) - len(shown):
         at = _place(0)[0], sheet.height - _MARGIN - 18
-        _write(pen, at, f"and {more:,} more, further down the ranks", 15, _QUERY[0] + 400, ink=FAINT)
-    with whole(path, (".png",)) as part:
+        _write(pen, at, f"and {more:,} more of lower rank", 15, _QUERY[0] + 400, ink=FAINT)
+    with atomic_write(path, (".png",)) as part:
         sheet.save(part, format="PNG")
 
 
 def _blank(hits: int) -> Image.Image:
-    """A sheet of the right size."""
-    columns, rows = min(max(hits, _FEWEST), _COLUMNS), max(1, -(-hits // _COLUMNS))
+    columns, rows = min(max(hits, _MIN_COLUMNS), _COLUMNS), max(1, -(-hits // _COLUMNS))
     width = _place(0)[0] + columns * _CELL[0] - _GAP + _MARGIN
     return Image.new("RGB", (width, _MARGIN + _HEAD + rows * _CELL[1] + _FOOT), PAPER)
 
 
 def _place(n: int) -> tuple[int, int]:
-    """Upper left corner of a hit, counted from 0."""
+    """Upper left corner of the `n`-th hit, from 0."""
     left = _MARGIN + _QUERY[0] + 2 * _GAP
     return left + n % _COLUMNS * _CELL[0], _MARGIN + _HEAD + n // _COLUMNS * _CELL[1]
 
 
 def _draw_query(sheet: Image.Image, pen: ImageDraw.ImageDraw, query: ImageArray | None) -> None:
     top = _MARGIN + _HEAD
-    _write(pen, (_MARGIN, top - 28), "searched for", 15, _QUERY[0], ink=FAINT)
+    _write(pen, (_MARGIN, top - 28), "query", 15, _QUERY[0], ink=FAINT)
     if query is None:
-        _draw_nobody(pen, (_MARGIN, top), _QUERY, ("searched without", "a picture"))
+        _draw_placeholder(pen, (_MARGIN, top), _QUERY, ("no query", "image"))
     else:
-        sheet.paste(fitted(Image.fromarray(query[..., ::-1]), *_QUERY), (_MARGIN, top))
+        sheet.paste(fit(Image.fromarray(query[..., ::-1]), *_QUERY), (_MARGIN, top))
     line = _MARGIN + _QUERY[0] + _GAP
     pen.line((line, top - 24, line, sheet.height - _MARGIN), fill=LINE, width=2)
 
@@ -117,30 +121,29 @@ def _draw_hit(sheet: Image.Image, pen: ImageDraw.ImageDraw, at: tuple[int, int],
     left, top = at
     _draw_crop(sheet, pen, at, hit.crop)
     top, width = top + _CROP[1] + 6, _CROP[0] + _GAP - 4
-    _write(pen, (left, top), f"{hit.rank}.  {per_cent(hit.probability)}", 17, width, bold=True)
-    _write(pen, (left, top + 24), _called(hit), 14, width, ink=color_of(hit.identity), bold=True)
+    _write(pen, (left, top), f"{hit.rank}.  {percent(hit.probability)}", 17, width, bold=True)
+    label = f"id {hit.identity} · {hit.name}" if hit.name else f"id {hit.identity}"
+    _write(pen, (left, top + 24), label, 14, width, ink=color_of(hit.identity), bold=True)
     lines = hit.camera if hit.camera != ENROLLED else "enrolled", *date_and_time(hit.time)
     for n, line in enumerate((*lines, f"similarity {hit.similarity:.2f}")):
         _write(pen, (left, top + 43 + 17 * n), line, 13, width, ink=FAINT if n else INK)
 
 
-def _called(hit: Hit) -> str:
-    return f"id {hit.identity} · {hit.name}" if hit.name else f"id {hit.identity}"
-
-
 def _draw_crop(sheet: Image.Image, pen: ImageDraw.ImageDraw, at: tuple[int, int], crop: bytes) -> None:
     if not crop:
-        _draw_nobody(pen, at, _CROP, ("crops aren't", "stored"))
+        _draw_placeholder(pen, at, _CROP, ("crop not", "stored"))
         return
-    picture = decoded(crop)
-    if picture is None:
-        _draw_nobody(pen, at, _CROP, ("the crop can't", "be read"))
+    image = decode_image(crop)
+    if image is None:
+        _draw_placeholder(pen, at, _CROP, ("crop not", "readable"))
         return
-    sheet.paste(fitted(Image.fromarray(picture[..., ::-1]), *_CROP), at)
+    sheet.paste(fit(Image.fromarray(image[..., ::-1]), *_CROP), at)
 
 
-def _draw_nobody(pen: ImageDraw.ImageDraw, at: tuple[int, int], size: tuple[int, int], why: tuple[str, ...]) -> None:
-    """Somebody's outline in the place of a picture, and why there is none."""
+def _draw_placeholder(
+    pen: ImageDraw.ImageDraw, at: tuple[int, int], size: tuple[int, int], reason: tuple[str, ...]
+) -> None:
+    """Draw the outline of a person in place of an image, with the reason below."""
     (left, top), (width, height) = at, size
     middle, head = left + width // 2, width // 7
     pen.rectangle((left, top, left + width - 1, top + height - 1), fill=_EMPTY)
@@ -148,17 +151,17 @@ def _draw_nobody(pen: ImageDraw.ImageDraw, at: tuple[int, int], size: tuple[int,
     pen.ellipse((middle - head, high, middle + head, high + 2 * head), fill=_OUTLINE)
     body = middle - 2 * head, high + 2 * head + head // 3, middle + 2 * head, high + 5 * head
     pen.rounded_rectangle(body, radius=head, fill=_OUTLINE)
-    for n, line in enumerate(reversed(why)):
+    for n, line in enumerate(reversed(reason)):
         pen.text((middle, top + height - 14 - 19 * n), line, fill=FAINT, font=font(14), anchor="ms")
 
 
-def per_cent(probability: float) -> str:
-    """A probability as nobody takes it for certainty: 1 % to 99 % in whole numbers; - where it isn't known."""
+def percent(probability: float) -> str:
+    """Format a probability in whole percent, limited to `< 1 %` and `> 99 %`; NaN as `-`."""
     if math.isnan(probability):
         return "-"
-    if probability > _SURE:
+    if probability > _MAX_SHOWN_PROBABILITY:
         return "> 99 %"
-    return "< 1 %" if probability < 1 - _SURE else f"{100 * probability:.0f} %"
+    return "< 1 %" if probability < 1 - _MAX_SHOWN_PROBABILITY else f"{100 * probability:.0f} %"
 
 
 def _write(

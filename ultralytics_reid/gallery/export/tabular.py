@@ -1,8 +1,8 @@
-"""Tables out of a gallery: Parquet and CSV files for other programs, short ones to read on a terminal.
+"""Export tables from a gallery: Parquet and CSV files, and short Markdown tables for the terminal.
 
-Files are written a few thousand rows at a time, so that millions need no more memory than a few thousand do. In CSV
-that is simple. Polars writes a Parquet file in one go, or streams it out of other Parquet files: so each batch becomes
-a file of its own first, in a hidden folder beside what is written, which takes as much disk again meanwhile.
+Files are written in batches of rows, so that memory stays bounded. Polars writes a Parquet file at once, or streams it
+from other Parquet files: each batch becomes a temporary file in a hidden folder beside the result, which takes the same
+disk space again meanwhile.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ...evaluation.markdown import table
 from ..journeys import Dwell, Journey, Stay, Transition
 from ..records import ENROLLED, Records, Visit, nothing
 from ..times import duration, moment
-from .atomic_file import whole
+from .atomic_file import atomic_write
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PARQUET, CSV = ".parquet", ".csv"
 
 _BATCH = 10_000
-# The first second of year 1 and the last of year 9999; what other programs take for a time lies between.
+# The first second of year 1 and the last of year 9999, the range of times in other programs.
 _FIRST_TIME, _LAST_TIME = -62_135_596_800, 253_402_300_799
 _PATH = ("seconds", "left", "top", "right", "bottom")
 _PATH_DIGITS = 6
@@ -46,34 +46,34 @@ def save_visits(
 
     The columns are `id`, `identity`, `name`, `camera`, `class`, `first` and `last` (UTC, to the microsecond),
     `seconds`, `probability`, and `path`: in Parquet a list of structs of `seconds` since `first`, `left`, `top`,
-    `right` and `bottom`, in CSV a list of such lists as JSON, to six decimals.
+    `right` and `bottom`, in CSV a JSON list of such lists, to six decimals.
 
     Args:
-        path: What to write, whole or not at all, in a folder that exists.
-        visits: Gone through once, and not kept.
-        names: By identity.
-        overwrite: Whether to replace a file that is there.
+        path: File to write, in an existing folder; written atomically.
+        visits: The visits, which are streamed.
+        names: Names by identity.
+        overwrite: Whether to replace an existing file.
 
     Returns:
-        How many rows were written.
+        Number of rows.
 
     Raises:
-        GalleryError: If the suffix is another, the file is there already or can't be written, or a time isn't in the
-            years 1 to 9999.
+        GalleryError: If the suffix is not allowed, the file exists or can't be written, or a time isn't in the years
+            1 to 9999.
     """
-    called, text = names or {}, _is_text(path)
-    frames = (_visits(some, called, text) for some in _batches(visits))
-    return _save(path, frames, _visits((), called, text), (PARQUET, CSV), overwrite)
+    names, text = names or {}, _is_csv(path)
+    frames = (_visits(batch, names, text) for batch in _batches(visits))
+    return _save(path, frames, _visits((), names, text), (PARQUET, CSV), overwrite)
 
 
 def save_journeys(path: str | Path, journeys: Iterable[Journey], *, overwrite: bool = False) -> int:
     """Write all stays of journeys, a row each, as `.parquet` or `.csv`.
 
-    The columns are `identity`, `name`, `camera`, `first`, `last`, `seconds`, `visits` (how many were joined) and
-    `path`; see `save_visits`, also for arguments, the result and errors.
+    The columns are `identity`, `name`, `camera`, `first`, `last`, `seconds`, `visits` (number joined) and `path`;
+    see `save_visits`, also for arguments, result and errors.
     """
-    rows, text = ((journey, stay) for journey in journeys for stay in journey.stays), _is_text(path)
-    return _save(path, (_stays(some, text) for some in _batches(rows)), _stays((), text), (PARQUET, CSV), overwrite)
+    rows, text = ((journey, stay) for journey in journeys for stay in journey.stays), _is_csv(path)
+    return _save(path, (_stays(batch, text) for batch in _batches(rows)), _stays((), text), (PARQUET, CSV), overwrite)
 
 
 def save_sightings(
@@ -90,36 +90,36 @@ def save_sightings(
     and `embedding`, an array of float32.
 
     Args:
-        path: What to write, whole or not at all, in a folder that exists.
-        batches: As `Store.scan` gives them; gone through once, and not kept.
+        path: File to write, in an existing folder; written atomically.
+        batches: Batches from `Store.scan`, which are streamed.
         dim: `D` of the embeddings.
-        names: By identity.
-        overwrite: Whether to replace a file that is there.
+        names: Names by identity.
+        overwrite: Whether to replace an existing file.
 
     Returns:
-        How many rows were written.
+        Number of rows.
 
     Raises:
-        GalleryError: If the suffix is another, the file is there already or can't be written, or a time isn't in the
-            years 1 to 9999.
+        GalleryError: If the suffix is not allowed, the file exists or can't be written, or a time isn't in the years
+            1 to 9999.
     """
-    called = names or {}
-    frames = (_sightings(some, called) for some in _gathered(batches, dim))
-    return _save(path, frames, _sightings(nothing(dim), called), (PARQUET,), overwrite)
+    names = names or {}
+    frames = (_sightings(batch, names) for batch in _merge_batches(batches, dim))
+    return _save(path, frames, _sightings(nothing(dim), names), (PARQUET,), overwrite)
 
 
-def _is_text(path: str | Path) -> bool:
+def _is_csv(path: str | Path) -> bool:
     return Path(path).suffix.lower() == CSV
 
 
 def _batches(rows: Iterable[_Row]) -> Iterator[tuple[_Row, ...]]:
     rest = iter(rows)
-    while some := tuple(islice(rest, _BATCH)):
-        yield some
+    while batch := tuple(islice(rest, _BATCH)):
+        yield batch
 
 
-def _gathered(batches: Iterable[Records], dim: int) -> Iterator[Records]:
-    """Batches joined until they are worth a file."""
+def _merge_batches(batches: Iterable[Records], dim: int) -> Iterator[Records]:
+    """Join small batches until they have `_BATCH` rows."""
     held: list[Records] = []
     for batch in batches:
         held.append(batch)
@@ -133,12 +133,12 @@ def _gathered(batches: Iterable[Records], dim: int) -> Iterator[Records]:
 def _save(
     path: str | Path, frames: Iterable[pl.DataFrame], empty: pl.DataFrame, suffixes: Sequence[str], overwrite: bool
 ) -> int:
-    """Write frames that have the columns of an empty one; returns how many rows they had."""
+    """Write frames with the columns of an empty one; returns the number of rows."""
     from polars.exceptions import PolarsError
 
-    with whole(path, suffixes, overwrite=overwrite) as part:
+    with atomic_write(path, suffixes, overwrite=overwrite) as part:
         try:
-            return (_write_csv if _is_text(path) else _write_parquet)(part, frames, empty)
+            return (_write_csv if _is_csv(path) else _write_parquet)(part, frames, empty)
         except PolarsError as error:
             raise GalleryError(f"{path} can't be written: {error}") from error
 
@@ -164,7 +164,7 @@ def _write_parquet(path: Path, frames: Iterable[pl.DataFrame], empty: pl.DataFra
             parts.append(Path(folder, f"{len(parts)}.parquet"))
             frame.write_parquet(parts[-1])
             rows += len(frame)
-        # No globbing, as folders may have brackets in their names.
+        # Without globbing: folders may have brackets in their names.
         pl.scan_parquet(parts, glob=False).sink_parquet(path, row_group_size=_BATCH)
     return rows
 
@@ -175,11 +175,11 @@ def _visits(visits: Sequence[Visit], names: Mapping[int, str], text: bool) -> pl
     return pl.DataFrame(
         [
             pl.Series("id", [v.id for v in visits], dtype=pl.Int64),
-            *_whose([v.identity for v in visits], [v.camera for v in visits], names),
+            *_identity_columns([v.identity for v in visits], [v.camera for v in visits], names),
             pl.Series("class", [v.cls for v in visits], dtype=pl.Int64),
-            *_spell([v.first for v in visits], [v.last for v in visits]),
+            *_interval_columns([v.first for v in visits], [v.last for v in visits]),
             pl.Series("probability", [v.probability for v in visits], dtype=pl.Float64),
-            _paths([v.path for v in visits], text),
+            _path_column([v.path for v in visits], text),
         ]
     )
 
@@ -190,10 +190,10 @@ def _stays(rows: Sequence[tuple[Journey, Stay]], text: bool) -> pl.DataFrame:
     names = {journey.identity: journey.name for journey, _ in rows}
     return pl.DataFrame(
         [
-            *_whose([journey.identity for journey, _ in rows], [stay.camera for _, stay in rows], names),
-            *_spell([stay.first for _, stay in rows], [stay.last for _, stay in rows]),
+            *_identity_columns([journey.identity for journey, _ in rows], [stay.camera for _, stay in rows], names),
+            *_interval_columns([stay.first for _, stay in rows], [stay.last for _, stay in rows]),
             pl.Series("visits", [len(stay.visits) for _, stay in rows], dtype=pl.Int64),
-            _paths([stay.path for _, stay in rows], text),
+            _path_column([stay.path for _, stay in rows], text),
         ]
     )
 
@@ -205,9 +205,9 @@ def _sightings(records: Records, names: Mapping[int, str]) -> pl.DataFrame:
     return pl.DataFrame(
         [
             pl.Series("id", records.ids, dtype=pl.Int64),
-            *_whose(records.identities.tolist(), records.cameras, names),
+            *_identity_columns(records.identities.tolist(), records.cameras, names),
             pl.Series("visit", records.visits, dtype=pl.Int64),
-            _instants("time", records.times),
+            _time_column("time", records.times),
             pl.Series("class", records.classes, dtype=pl.Int64),
             pl.Series("quality", records.qualities, dtype=pl.Float32),
             pl.Series("embedding", records.embeddings, dtype=embeddings),
@@ -215,24 +215,28 @@ def _sightings(records: Records, names: Mapping[int, str]) -> pl.DataFrame:
     )
 
 
-def _whose(identities: Sequence[int], cameras: Sequence[str], names: Mapping[int, str]) -> list[pl.Series]:
+def _identity_columns(identities: Sequence[int], cameras: Sequence[str], names: Mapping[int, str]) -> list[pl.Series]:
     import polars as pl
 
     return [
         pl.Series("identity", identities, dtype=pl.Int64),
-        pl.Series("name", [names.get(who) or None for who in identities], dtype=pl.String),
+        pl.Series("name", [names.get(identity) or None for identity in identities], dtype=pl.String),
         pl.Series("camera", cameras, dtype=pl.String),
     ]
 
 
-def _spell(first: Sequence[float], last: Sequence[float]) -> list[pl.Series]:
+def _interval_columns(first: Sequence[float], last: Sequence[float]) -> list[pl.Series]:
     import polars as pl
 
     begin, end = np.array(first, np.float64), np.array(last, np.float64)
-    return [_instants("first", begin), _instants("last", end), pl.Series("seconds", end - begin, dtype=pl.Float64)]
+    return [
+        _time_column("first", begin),
+        _time_column("last", end),
+        pl.Series("seconds", end - begin, dtype=pl.Float64),
+    ]
 
 
-def _instants(name: str, times: Doubles) -> pl.Series:
+def _time_column(name: str, times: Doubles) -> pl.Series:
     import polars as pl
 
     wrong = (times < _FIRST_TIME) | (times > _LAST_TIME)
@@ -242,7 +246,7 @@ def _instants(name: str, times: Doubles) -> pl.Series:
     return pl.Series(name, micros, dtype=pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
-def _paths(paths: Sequence[Floats], text: bool) -> pl.Series:
+def _path_column(paths: Sequence[Floats], text: bool) -> pl.Series:
     import polars as pl
 
     if text:
@@ -252,15 +256,21 @@ def _paths(paths: Sequence[Floats], text: bool) -> pl.Series:
     rows = pl.Series("row", np.repeat(np.arange(len(paths)), [len(path) for path in paths]))
     points = pl.DataFrame(every, schema=dict.fromkeys(_PATH, pl.Float32)).select(rows, path=pl.struct(*_PATH))
     lists = points.group_by("row", maintain_order=True).agg("path")
-    # Those without points have no group.
+    # Paths without points have no group.
     joined = pl.DataFrame({"row": np.arange(len(paths))}).join(lists, on="row", how="left", maintain_order="left")
     return joined["path"].fill_null([])
 
 
 def journey_table(journeys: Iterable[Journey]) -> str:
-    """All stays, a line each, as a Markdown table; times are local, see `moment`."""
+    """Markdown table of stays, a line each; times are local, see `moment`."""
     rows = [
-        [_called(journey), _camera(stay.camera), moment(stay.first), moment(stay.last), duration(stay.seconds)]
+        [
+            _cell(f"{journey.identity} {journey.name}".rstrip()),
+            _camera(stay.camera),
+            moment(stay.first),
+            moment(stay.last),
+            duration(stay.seconds),
+        ]
         for journey in journeys
         for stay in journey.stays
     ]
@@ -268,26 +278,22 @@ def journey_table(journeys: Iterable[Journey]) -> str:
 
 
 def dwell_table(dwells: Iterable[Dwell]) -> str:
-    """How long identities stayed, a line a camera, as a Markdown table."""
+    """Markdown table of dwell times, a line for each camera."""
     rows = [
         [_camera(d.camera), str(d.identities), str(d.stays), *map(duration, (d.seconds, d.median, d.longest))]
         for d in dwells
     ]
-    return table(["camera", "identities", "stays", "in all", "median", "longest"], rows)
+    return table(["camera", "identities", "stays", "total", "median", "longest"], rows)
 
 
 def transition_table(transitions: Iterable[Transition]) -> str:
-    """How identities got from camera to camera, a line for each two, as a Markdown table."""
+    """Markdown table of transitions, a line for each pair of cameras."""
     rows = [
         [f"{_camera(t.before)} → {_camera(t.after)}", str(t.count), str(t.overlapping)]
         + [duration(seconds) for seconds in (t.shortest, t.median, t.longest)]
         for t in transitions
     ]
-    return table(["from → to", "times", "overlapping", "shortest", "median", "longest"], rows)
-
-
-def _called(one: Journey) -> str:
-    return _cell(f"{one.identity} {one.name}".rstrip())
+    return table(["from → to", "count", "overlapping", "shortest", "median", "longest"], rows)
 
 
 def _camera(name: str) -> str:

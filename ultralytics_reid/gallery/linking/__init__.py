@@ -1,1 +1,1 @@
-"""Linking cameras: the worker thread, its messages, and which identity a tracklet has elsewhere."""
+"""Linking across cameras: the gallery's worker thread, its messages, and the decision which identity a tracklet has."""

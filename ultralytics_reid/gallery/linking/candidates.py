@@ -1,4 +1,4 @@
-"""Who may a newcomer be? Search, gates and scores of one question; the assignment of several. Only reads."""
+"""Candidates of a query: gates, appearance scores and log-odds; the Hungarian assignment of several queries."""
 
 from __future__ import annotations
 
@@ -9,147 +9,124 @@ import numpy as np
 
 from ..._typing import Bools, Doubles, Floats
 from ...association.assignment import hungarian
-from ..records import ENROLLED, Filter, Records, Visit
+from ..records import ENROLLED, Records, Visit
 from ..scorer import Scorer
-from ..stores import Store
-from .messages import Query, Settings
-from .session import CameraSession
 from .topology import Topology
-
-# Sightings that a search leaves to a closer look.
-_LOOKED_AT = 256
 
 
 @dataclass(frozen=True, eq=False)
 class GalleryCandidates:
-    """Who somebody may be.
+    """Gallery identities that a query may be, `I` of them.
 
     Attributes:
-        identities: `(I,)`, those of whom sightings were found.
-        scores: `(I,)` cosines under the common metric.
-        allowed: `(I,)`, whether they can have been there at all.
-        worth: `(I,)` nats, how much likelier each is than anybody else; -inf for who is out of question.
-        found: The sightings.
+        identities: `(I,)` ids, ascending.
+        cosine: `(I,)` float32 similarities under the common metric, in [-1, 1].
+        gate: `(I,)`, True where presence and travel times allow it.
+        log_odds: `(I,)` nats, each identity against any other; -inf where gated out.
+        sightings: Those that were found of them, any order.
     """
 
     identities: list[int]
-    scores: Floats
-    allowed: Bools
-    worth: Doubles
-    found: Records
+    cosine: Floats
+    gate: Bools
+    log_odds: Doubles
+    sightings: Records
 
-    def of(self, identity: int) -> tuple[float, Records]:
-        """An identity's score, and its sightings."""
-        rows = np.flatnonzero(self.found.identities == identity)
-        return float(self.scores[self.identities.index(identity)]), self.found.take(rows)
+    def cosine_of(self, identity: int) -> float:
+        """Return an identity's similarity."""
+        return float(self.cosine[self.identities.index(identity)])
 
-    def probability(self, identity: int, scorer: Scorer, crowd: int) -> float:
-        """How likely an identity that is allowed is the one, in [0, 1]."""
-        allowed = [i for i, possible in zip(self.identities, self.allowed, strict=True) if possible]
-        return float(scorer.probabilities(self.scores[self.allowed], crowd)[allowed.index(identity)])
+    def sightings_of(self, identity: int) -> Records:
+        """Return an identity's sightings."""
+        return self.sightings.take(np.flatnonzero(self.sightings.identities == identity))
+
+    def probability(self, identity: int, scorer: Scorer, population: int) -> float:
+        """Return the posterior of an identity that the gate allows, in [0, 1], among all that it allows."""
+        allowed = [i for i, possible in zip(self.identities, self.gate, strict=True) if possible]
+        return float(scorer.probabilities(self.cosine[self.gate], population)[allowed.index(identity)])
 
 
-class CandidateRanker:
-    """Compares newcomers with everybody in a gallery.
+def presence_gate(
+    topology: Topology, visits: Iterable[Sequence[Visit]], camera: str, spans: Sequence[tuple[float, float]]
+) -> Bools:
+    """Gate by presence and travel time: no identity is in two places at once, or travels faster than it can.
 
     Args:
-        store: The gallery.
-        topology: How cameras lie.
-        settings: How to decide.
-        runs: The cameras of this process, which know more of visits than is written; the list may grow.
+        topology: Travel times between cameras.
+        visits: Each candidate's visits, `I` of them.
+        camera: Camera of the query.
+        spans: When the queried identity was visible there, seconds since 1970 (UTC), first and last.
+
+    Returns:
+        `(I,)`, True allows.
     """
-
-    def __init__(self, store: Store, topology: Topology, settings: Settings, runs: list[CameraSession]) -> None:
-        self._store = store
-        self._topology = topology
-        self._settings = settings
-        self._runs = runs
-
-    def candidates(self, run: CameraSession, ask: Query, scorer: Scorer, crowd: int) -> GalleryCandidates:
-        """Find who somebody may be.
-
-        Args:
-            run: The camera that asks.
-            ask: About whom.
-            scorer: Judges likeness.
-            crowd: How many individuals there are in the gallery.
-        """
-        beside = frozenset({run.known(i) for i in ask.beside} | {run.known(ask.identity)})
-        classes = frozenset({ask.cls}) if self._settings.match_class else None
-        query = scorer.query(ask.embedding, run.camera)
-        where = Filter(excluding=beside, classes=classes)
-        found = self._store.search(query[None], _LOOKED_AT, where, exact=False)[0].records
-        identities, scores = _scores(ask.embedding, run.camera, found, scorer)
-        allowed = self._allowed(identities, run.camera, self._spans(run, ask))
-        worth = scorer.worth(scores, allowed, crowd)
-        best = scores >= scores[allowed].max(initial=-1)
-        rate = self._settings.false_rate
-        credible = allowed & best & scorer.credible(scores, rate, crowd) & (worth > scorer.least_worth(rate))
-        return GalleryCandidates(identities, scores, allowed, np.where(credible, worth, -np.inf), found)
-
-    def _spans(self, run: CameraSession, ask: Query) -> list[tuple[float, float]]:
-        """When those who are asked about were on the camera: now, and in earlier visits that would be linked too."""
-        mine = run.known(ask.identity)
-        spans = {(v.first, v.last) for v in self._visits([mine], 0.0)[mine]}
-        spans |= {(d.first, d.last) for d in run.drafts if d.identity == mine}
-        return sorted(spans | {(run.origin + ask.first, run.origin + ask.last)})
-
-    def _allowed(self, identities: Sequence[int], camera: str, spans: Sequence[tuple[float, float]]) -> Bools:
-        """Nobody is in two places, or gets from one to another faster than they can."""
-        visits = self._visits(identities, max(0.0, spans[0][0] - self._topology.horizon))
-        return np.array([all(self._fits(visits[i], camera, *span) for span in spans) for i in identities], bool)
-
-    def _fits(self, visits: Sequence[Visit], camera: str, first: float, last: float) -> bool:
-        latest = latest_of(visits, first)
-        return all(self._topology.allows(v, camera, first, last, latest=v is latest) for v in visits)
-
-    def _visits(self, identities: Iterable[int], since: float) -> dict[int, list[Visit]]:
-        """Some identities' visits that ended after a time; of those going on here, what isn't written yet too."""
-        wanted = frozenset(identities)
-        stored = self._store.visits(Filter(identities=wanted, since=since), details=False) if wanted else ()
-        visits = {v.id: v for v in stored}
-        for run in self._runs:
-            visits |= {v.id: v for v in run.visits(wanted)}
-        by_identity: dict[int, list[Visit]] = {i: [] for i in wanted}
-        for visit in visits.values():
-            by_identity.setdefault(visit.identity, []).append(visit)
-        return by_identity
-
-    def last_seen(self, identity: int, before: float) -> tuple[float, str]:
-        """How long before a time somebody was seen last, seconds, and where; 0 and nowhere if that wasn't before."""
-        latest = latest_of(self._visits([identity], 0.0)[identity], before)
-        return (0.0, ENROLLED) if latest is None else (max(0.0, before - latest.last), latest.camera)
+    return np.array([all(_fits(topology, v, camera, *span) for span in spans) for v in visits], bool)
 
 
-def _scores(embedding: Floats, camera: str, found: Records, scorer: Scorer) -> tuple[list[int], Floats]:
-    """How alike each identity is of whom sightings were found: as the closest of them, or all of them together."""
+def _fits(topology: Topology, visits: Sequence[Visit], camera: str, first: float, last: float) -> bool:
+    latest = latest_visit(visits, first)
+    return all(topology.allows(v, camera, first, last, latest=v is latest) for v in visits)
+
+
+def latest_visit(visits: Iterable[Visit], before: float) -> Visit | None:
+    """Return the visit that ended last of those that began by a time, seconds since 1970; not of enrolled images."""
+    began = (v for v in visits if v.first <= before and v.camera != ENROLLED)
+    return max(began, key=lambda v: v.last, default=None)
+
+
+def appearance_scores(embedding: Floats, camera: str, found: Records, scorer: Scorer) -> tuple[list[int], Floats]:
+    """Score each identity by its closest sighting, or by the mean of them if that is closer.
+
+    Args:
+        embedding: `(D,)` of the query.
+        camera: Its camera.
+        found: `N` sightings.
+        scorer: Compares embeddings.
+
+    Returns:
+        The sightings' `I` identities, ascending, and `(I,)` cosines under the common metric.
+    """
     neutral = scorer.neutral(found.embeddings, found.cameras)
     identities, index = np.unique(found.identities, return_inverse=True)
     means = [neutral[index == n].mean(axis=0) for n in range(len(identities))]
-    scores = scorer.compare(embedding, camera, np.array(means, np.float32).reshape(-1, len(embedding)))
-    np.maximum.at(scores, index, scorer.compare(embedding, camera, neutral))
-    return identities.tolist(), scores
+    cosine = scorer.compare(embedding, camera, np.array(means, np.float32).reshape(-1, len(embedding)))
+    np.maximum.at(cosine, index, scorer.compare(embedding, camera, neutral))
+    return identities.tolist(), cosine
 
 
-def latest_of(visits: Iterable[Visit], before: float) -> Visit | None:
-    """Of those visits that began before a time, the one that ended last; pictures are no visits."""
-    return max((v for v in visits if v.first <= before and v.camera != ENROLLED), key=lambda v: v.last, default=None)
-
-
-def choose(found: Sequence[GalleryCandidates]) -> tuple[dict[int, int], set[int]]:
-    """Who is who, one to one, for the greatest worth in all (Hungarian).
+def rank_log_odds(cosine: Floats, gate: Bools, scorer: Scorer, rate: float, population: int) -> Doubles:
+    """Rank candidates by calibrated cosine log-likelihood ratio; open set, so that none may be credible.
 
     Args:
-        found: Who each of `T` newcomers may be.
+        cosine: `(I,)` similarities.
+        gate: `(I,)`, True allows.
+        scorer: Calibrates them.
+        rate: At most this share of new people is matched to a known identity (FPIR).
+        population: Number of identities in the gallery.
 
     Returns:
-        The identities of those who are known, by their place, and the places of those who would be, had not somebody
-        else here been taken for who they are.
+        `(I,)` nats; -inf where gated out, below the impostor bound or the least log-odds, or below a better candidate.
     """
-    columns = sorted({i for c in found for i in c.identities})
-    worth = np.full((len(found), len(columns)), -np.inf)
-    for row, c in zip(worth, found, strict=True):
-        row[[columns.index(i) for i in c.identities]] = c.worth
-    possible = np.isfinite(worth)
-    chosen = {row: columns[column] for row, column in hungarian(np.where(possible, worth, -1.0), possible)}
-    return chosen, set(np.flatnonzero(possible.any(axis=1)).tolist()) - set(chosen)
+    log_odds = scorer.log_odds(cosine, gate, population)
+    best = cosine >= cosine[gate].max(initial=-1)
+    credible = scorer.exceeds_impostors(cosine, rate, population) & (log_odds > scorer.min_log_odds(rate))
+    return np.where(gate & best & credible, log_odds, -np.inf)
+
+
+def assign_identities(candidates: Sequence[GalleryCandidates]) -> tuple[dict[int, int], set[int]]:
+    """Assign queries to identities: Hungarian, maximum total log-odds.
+
+    Args:
+        candidates: Of each of `T` queries.
+
+    Returns:
+        Known identities by the query's place in `candidates`, and the places of queries that have to wait, since
+        another query was assigned the identity they might be.
+    """
+    columns = sorted({i for c in candidates for i in c.identities})
+    log_odds = np.full((len(candidates), len(columns)), -np.inf)
+    for row, c in zip(log_odds, candidates, strict=True):
+        row[[columns.index(i) for i in c.identities]] = c.log_odds
+    gate = np.isfinite(log_odds)
+    assigned = {row: columns[column] for row, column in hungarian(np.where(gate, log_odds, -1.0), gate)}
+    return assigned, set(np.flatnonzero(gate.any(axis=1)).tolist()) - set(assigned)

@@ -1,8 +1,8 @@
-"""One camera's tracker and the gallery: what it asks and tells, and what it makes of the answers. Never waits."""
+"""A camera's side of the gallery: what its tracker sends, and what it makes of the answers. Never waits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from .messages import (
     Answer,
     EvidenceUpdate,
     Merge,
+    Message,
     Observation,
     Observations,
     Outage,
@@ -27,173 +28,167 @@ from .messages import (
 )
 from .worker import Channel, GalleryWorker
 
-# Seconds between two messages on who is where.
-_EVERY = 1.0
-# Seconds of clean crops after which it is asked who somebody is; as long as likeness can't be judged anywhere, so many.
-_ENOUGH, _PATIENCE = 2.0, 10.0
-# Seconds after which it is asked once more who a newcomer is, with several times as much to see of them.
-_AGAIN = 10.0
-# Seconds without a box after which somebody is gone, and asked about if that hasn't been done.
-_GONE = 1.0
+# Seconds between two reports of the visible boxes.
+_REPORT_INTERVAL = 1.0
+# Seconds that a tracklet is visible before it is queried; the second as long as similarity tells no identities apart.
+_MIN_VISIBLE, _MIN_VISIBLE_UNCALIBRATED = 2.0, 10.0
+# Seconds after which an identity that was new is queried once more, with several times as many crops.
+_REQUERY_AFTER = 10.0
+# Seconds without a box after which a tracklet is queried with what there is of it.
+_GONE_AFTER = 1.0
 
 
 class GalleryCamera:
-    """A camera's end of the line to its gallery.
+    """Connect one camera's recognizer to the gallery.
+
+    A frame calls `receive` before the recognizer decides, and `report` after it. `close` ends the run.
 
     Args:
-        link: The process's line.
-        line: This camera's end of it.
+        worker: The gallery's thread.
+        channel: This camera's channel to it.
         recognizer: The camera's memory.
-        events: Is told of links, and of the gallery's coming and going.
-        since: From when on it tells, seconds; what was before has been told on another line.
+        events: Where links and outages are emitted.
+        since: Seconds of the tracker's clock from which on it reports; earlier boxes went through another channel.
 
     Attributes:
-        links: How the gallery knew those whom it did, by identity.
+        worker: The gallery's thread.
+        channel: This camera's channel to it.
+        links: How the gallery knew those identities that it did, by id.
     """
 
     def __init__(
-        self, link: GalleryWorker, line: Channel, recognizer: Recognizer, events: Events, since: float = -np.inf
+        self, worker: GalleryWorker, channel: Channel, recognizer: Recognizer, events: Events, since: float = -np.inf
     ) -> None:
-        self.link = link
-        self._channel = line
+        self.worker = worker
+        self.channel = channel
+        self.links: dict[int, Linked] = {}
         self._recognizer = recognizer
         self._events = events
         self._since = since
-        self.links: dict[int, Linked] = {}
-        self._asked: set[int] = set()
+        self._queried: set[int] = set()
         self._new: set[int] = set()
-        self._settled: set[int] = set()
-        self._joined: set[int] = set()
+        self._requeried: set[int] = set()
+        self._merged: set[int] = set()
         self._waiting: dict[int, Decision] = {}
-        self._warned = -np.inf
-        self._shown: frozenset[int] = frozenset()
-        self._version = 0
-        recognizer.on_update(self._teach)
-        self._unsubscribe: Callable[[], None] = events.subscribe(self._hear)
+        self._last_report = -np.inf
+        self._visible: frozenset[int] = frozenset()
+        self._metric_version = 0
+        recognizer.on_update(self._send_prototype)
+        self._unsubscribe: Callable[[], None] = events.subscribe(self._send_correction)
 
     @property
     def summary(self) -> str:
-        """What there is to say of it, for people."""
+        """One line for the user on how many identities the gallery knew."""
         known = sum(not link.new for link in self.links.values())
-        return f"{self._channel.camera}: {known} of {len(self._asked)} individuals were known to the gallery"
+        return f"{self.channel.camera}: {known} of {len(self._queried)} individuals were known to the gallery"
 
-    @property
-    def line(self) -> Channel:
-        """This camera's end of the line."""
-        return self._channel
-
-    def answer(self, everybody: Sequence[Decision], when: When) -> None:
+    def receive(self, decisions: Sequence[Decision], when: When) -> None:
         """Take the answers that have come, before a frame's decisions.
 
         Args:
-            everybody: All tracklets there are, of tracks that are lost too.
+            decisions: All there are, of lost tracks too.
             when: The frame's number, and its time in seconds.
         """
-        if self._channel.known_before is not None:
-            self._recognizer.remember_evidence(self._channel.known_before)
-            self._channel.known_before = None
-        while self._channel.replies:
-            reply = self._channel.replies.popleft()
+        if self.channel.prior_evidence is not None:
+            self._recognizer.remember_evidence(self.channel.prior_evidence)
+            self.channel.prior_evidence = None
+        while self.channel.replies:
+            reply = self.channel.replies.popleft()
             if isinstance(reply, Outage):
                 self._events.emit(GalleryAway(reply.why, *when) if reply.why else GalleryBack(reply.lost, *when))
             else:
-                self._take(reply, everybody, when)
+                self._apply(reply, decisions, when)
 
-    def tell(self, seen: Sequence[Decision], now: float, glimpse: Callable[[Decision], Observation]) -> None:
-        """Ask who is new, and tell who is where, after a frame's decisions.
+    def report(self, decisions: Sequence[Decision], now: float, observe: Callable[[Decision], Observation]) -> None:
+        """Report the visible identities and query the new ones, after a frame's decisions.
 
         Args:
-            seen: The tracklets that have a box in this frame.
+            decisions: Those on tracks with a box in this frame.
             now: The frame's time, seconds.
-            glimpse: Makes a decision's box a glimpse.
+            observe: Makes the observation of a track's box.
         """
-        known = [t for t in seen if t.settled and t.identity > 0]
-        shown = frozenset(t.identity for t in known)
-        if now >= self._warned + _EVERY or not shown <= self._shown:
-            self._warned = now
-            self.link.send(self._channel, Observations(now, tuple(glimpse(t) for t in known)))
-        self._shown = shown
-        self._ask(known, shown, now)
-        if self._recognizer.metric.version != self._version:
-            self._version = self._recognizer.metric.version
-            self._hand_on()
-
-    def finish(self) -> None:
-        """The video is over: ask about everybody of whom that hasn't been done, and hand on what was learned."""
-        for decision in list(self._waiting.values()):
-            self._ask_about(decision, decision.tracklet.last.time, self._shown)
-        self._waiting.clear()
-        self._recognizer.flush_updates()
-        self._hand_on()
+        settled = [d for d in decisions if d.settled and d.identity > 0]
+        visible = frozenset(d.identity for d in settled)
+        if now >= self._last_report + _REPORT_INTERVAL or not visible <= self._visible:
+            self._last_report = now
+            self._send(Observations(now, tuple(observe(d) for d in settled)))
+        self._visible = visible
+        self._query_new(settled, now)
+        self._query_again(settled, now)
+        if self._recognizer.metric.version != self._metric_version:
+            self._metric_version = self._recognizer.metric.version
+            self._send_evidence()
 
     def close(self) -> None:
-        """This run is over."""
+        """End the run: query every identity that wasn't yet, and hand on what was learned."""
         self._unsubscribe()
-        self.finish()
-        self.link.close_channel(self._channel)
+        for decision in list(self._waiting.values()):
+            self._query(decision, decision.tracklet.last.time)
+        self._waiting.clear()
+        self._recognizer.flush_updates()
+        self._send_evidence()
+        self.worker.close_channel(self.channel)
 
-    def _hand_on(self) -> None:
-        recognizer = self._recognizer
-        evidence = LearnedStatistics.of(recognizer.metric, recognizer.tracklet_scores, recognizer.individuals())
-        if evidence is not None:
-            self.link.send(self._channel, EvidenceUpdate(evidence))
+    def _send(self, message: Message) -> None:
+        self.worker.send(self.channel, message)
 
-    def _ask(self, known: Sequence[Decision], shown: frozenset[int], now: float) -> None:
-        for decision in known:
-            if decision.identity not in self._asked and decision.probation is None:
+    def _query_new(self, settled: Sequence[Decision], now: float) -> None:
+        """Query identities that weren't yet, once they were visible long enough or are gone."""
+        for decision in settled:
+            if decision.identity not in self._queried and decision.probation is None:
                 self._waiting[decision.identity] = decision
-        enough = _ENOUGH if self.link.is_discriminative else _PATIENCE
+        min_visible = _MIN_VISIBLE if self.worker.is_discriminative else _MIN_VISIBLE_UNCALIBRATED
         for identity, decision in list(self._waiting.items()):
+            tracklet = decision.tracklet
+            enough = tracklet.count >= MIN_CLEAN_CROPS and tracklet.seen_for(now) >= min_visible
             if decision.identity != identity or decision.probation is not None or not decision.settled:
                 del self._waiting[identity]
-            elif now - decision.tracklet.last.time >= _GONE or (
-                decision.tracklet.count >= MIN_CLEAN_CROPS
-                and decision.tracklet.seen_for(now) >= enough
-                and identity in shown
-            ):
+            elif now - tracklet.last.time >= _GONE_AFTER or (enough and identity in self._visible):
                 del self._waiting[identity]
-                self._ask_about(decision, now, shown)
+                self._query(decision, now)
 
-        for decision in known:
-            if (
-                decision.identity in self._new
-                and decision.probation is None
-                and decision.tracklet.seen_for(now) >= _AGAIN
-            ):
+    def _query_again(self, settled: Sequence[Decision], now: float) -> None:
+        """Query identities once more that were new to the gallery, when there is more to compare."""
+        for decision in settled:
+            enough = decision.tracklet.seen_for(now) >= _REQUERY_AFTER
+            if decision.identity in self._new and decision.probation is None and enough:
                 self._new.discard(decision.identity)
-                self._settled.add(decision.identity)
-                self._ask_about(decision, now, shown)
+                self._requeried.add(decision.identity)
+                self._query(decision, now)
 
-    def _ask_about(self, decision: Decision, now: float, shown: Collection[int]) -> None:
-        mean, identity = decision.tracklet.mean, decision.identity
-        if mean is None or decision.tracklet.count < MIN_CLEAN_CROPS:
+    def _query(self, decision: Decision, now: float) -> None:
+        tracklet, identity = decision.tracklet, decision.identity
+        mean = tracklet.mean
+        if mean is None or tracklet.count < MIN_CLEAN_CROPS:
             return
-        self._asked.add(identity)
-        beside = frozenset(shown) - {identity}
-        first, last = max(decision.tracklet.born, self._since), min(now, decision.tracklet.last.time)
-        ask = Query(identity, mean, decision.tracklet.count, decision.tracklet.cls, first, last, beside)
-        self.link.send(self._channel, ask)
+        self._queried.add(identity)
+        first, last = max(tracklet.born, self._since), min(now, tracklet.last.time)
+        self._send(Query(identity, mean, tracklet.count, tracklet.cls, first, last, self._visible - {identity}))
 
-    def _take(self, answer: Answer, everybody: Sequence[Decision], when: When) -> None:
+    def _apply(self, answer: Answer, decisions: Sequence[Decision], when: When) -> None:
+        """Rename an identity to the gallery's, unless the camera found out otherwise meanwhile."""
         if answer.known is None:
-            if answer.identity not in self._settled:
+            if answer.identity not in self._requeried:
                 self._new.add(answer.identity)
             return
-        if answer.identity in self._joined:
-            return  # the camera found out meanwhile who it was
-        if answer.identity not in self._asked and not self._recognizer.has(answer.identity, everybody):
-            return  # merged by hand, and nobody whom this camera knows
-        if not self._recognizer.rename(answer.identity, answer.known, everybody):
-            self.link.send(self._channel, Reject(answer.identity))
+        if answer.identity in self._merged:
             return
-        if answer.looks is not None:
-            self._recognizer.remember_prototypes(answer.known, answer.looks)
-        self._asked.add(answer.known)
-        self._joined.discard(answer.known)
+        if answer.identity not in self._queried and not self._recognizer.has(answer.identity, decisions):
+            return  # merged by hand, and unknown to this camera
+        if not self._recognizer.rename(answer.identity, answer.known, decisions):
+            self._send(Reject(answer.identity))
+            return
+        if answer.prototypes is not None:
+            self._recognizer.remember_prototypes(answer.known, answer.prototypes)
+        self._queried.add(answer.known)
+        self._merged.discard(answer.known)
         if answer.identity in self._new and answer.new:
             self._new.add(answer.known)
-        self.links[answer.known] = link = Linked(
-            answer.known,
+        self._emit_link(answer, answer.known, when)
+
+    def _emit_link(self, answer: Answer, known: int, when: When) -> None:
+        self.links[known] = link = Linked(
+            known,
             answer.identity,
             *when,
             gap=answer.gap,
@@ -205,21 +200,27 @@ class GalleryCamera:
         )
         self._events.emit(link)
 
-    def _teach(self, decision: Decision, vector: Floats, weight: int) -> None:
-        lesson = PrototypeUpdate(decision.identity, vector, weight, decision.tracklet.last.time, decision.tracklet.cls)
-        self.link.send(self._channel, lesson)
+    def _send_prototype(self, decision: Decision, vector: Floats, weight: int) -> None:
+        tracklet = decision.tracklet
+        self._send(PrototypeUpdate(decision.identity, vector, weight, tracklet.last.time, tracklet.cls))
 
-    def _hear(self, event: Event) -> None:
-        """What the camera finds out of its own holds for the gallery too."""
+    def _send_evidence(self) -> None:
+        recognizer = self._recognizer
+        evidence = LearnedStatistics.of(recognizer.metric, recognizer.tracklet_scores, recognizer.individuals())
+        if evidence is not None:
+            self._send(EvidenceUpdate(evidence))
+
+    def _send_correction(self, event: Event) -> None:
+        """Pass on which of its own identities the camera merged or split."""
         if isinstance(event, Revival) and event.previous_id is not None and not event.corrected:
-            self._joined.add(event.previous_id)
-            self.link.send(self._channel, Merge(event.previous_id, event.identity_id))
+            self._merged.add(event.previous_id)
+            self._send(Merge(event.previous_id, event.identity_id))
         elif isinstance(event, RevivalReverted) and event.identity_id is not None:
-            self.link.send(self._channel, Split(event.previous_id, event.since, event.identity_id))
+            self._send(Split(event.previous_id, event.since, event.identity_id))
 
 
 def shares(box: npt.NDArray[np.float32], shape: tuple[int, int]) -> tuple[float, float, float, float]:
-    """A box, `(4,)` pixels, as shares of a picture of some height and width, in [0, 1]."""
+    """Normalize a box, `(4,)` pixels, by an image's height and width, and clip it to [0, 1]."""
     size = np.array([shape[1], shape[0]] * 2, np.float64)
     left, top, right, bottom = np.clip(box / size, 0, 1).tolist()
     return left, top, right, bottom

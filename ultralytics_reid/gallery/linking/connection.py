@@ -1,4 +1,4 @@
-"""The gallery that a tracker YAML names, opened when it is known whose embeddings there will be."""
+"""The gallery that a tracker YAML names, opened once it is known which embeddings there will be."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from .messages import Settings
 from .topology import Topology
 from .worker import GalleryWorker, local_ids
 
-# Seconds that the first frame waits for the gallery to be there, and the end of a video for everything to be written.
+# Seconds that the first frame waits for the gallery, and the end of a video for everything to be written.
 _START, _END = 2.0, 10.0
 
 
 class Connection:
-    """One process's way to its gallery, for all its cameras; they share one line.
+    """A process's connection to its gallery, shared by all its cameras, and the owner of the gallery's thread.
+
+    The thread ends when the last tracker lets go of the connection, or the process ends; what was sent is written
+    before.
 
     Args:
         config: The tracker's config, whose `gallery` isn't empty.
@@ -27,17 +30,20 @@ class Connection:
 
     Raises:
         ConfigError: If the topology can't be read.
+
+    Attributes:
+        worker: The gallery's thread; None before `connect`.
     """
 
     def __init__(self, config: Config, family: str) -> None:
         self._config = config
         self._family = family
         self._topology = Topology.load(config.topology) if config.topology else Topology()
-        self._link: GalleryWorker | None = None
         self._local = local_ids()
+        self.worker: GalleryWorker | None = None
 
-    def link(self, dim: int, fingerprint: str, recipe: Mapping[str, str]) -> GalleryWorker:
-        """The line; the first call waits for the gallery, for two seconds at most.
+    def connect(self, dim: int, fingerprint: str, recipe: Mapping[str, str]) -> GalleryWorker:
+        """Start the gallery's thread, or return the one there is; the first call waits two seconds at most.
 
         Args:
             dim: `D` of the embeddings.
@@ -47,31 +53,32 @@ class Connection:
         Raises:
             GalleryError: If the gallery can't be used: it is another embedder's, or no gallery.
         """
-        if self._link is None:
+        if self.worker is None:
             config, uri = self._config, self._config.gallery
             settings = Settings(config.false_revival_rate, config.match_class, config.keep_days, self._family, recipe)
-            self._link = GalleryWorker(lambda: open_store(uri, dim, fingerprint), self._topology, settings, self._local)
-            # The line lives as long as somebody may use it; what was told is written then, at the latest.
-            weakref.finalize(self, _close, self._link)
-            self._link.wait_until_ready(_START)
-        if self._link.failed is not None and not self._link.opened:
-            raise GalleryError(str(self._link.failed)) from self._link.failed
-        return self._link
+            self.worker = GalleryWorker(
+                lambda: open_store(uri, dim, fingerprint), self._topology, settings, self._local
+            )
+            weakref.finalize(self, _close, self.worker)
+            self.worker.settle(_START)
+        if self.worker.failed is not None and not self.worker.opened:
+            raise GalleryError(str(self.worker.failed)) from self.worker.failed
+        return self.worker
 
     def next_id(self) -> int:
-        """An id that nobody else has; without a gallery one of those that it never gives."""
-        return next(self._local) if self._link is None else self._link.next_id()
+        """Take a new id; without a gallery one of those that no gallery gives."""
+        return next(self._local) if self.worker is None else self.worker.next_id()
 
     def settle(self) -> None:
-        """Wait until all that was told is written, for ten seconds at most; says so if it isn't."""
-        if self._link is not None and not self._link.settle(_END):
+        """Wait until all that was sent is written, ten seconds at most; warn if it isn't."""
+        if self.worker is not None and not self.worker.settle(_END):
             _warn()
 
 
-def _close(link: GalleryWorker) -> None:
-    if not link.close() and link.failed is None:
+def _close(worker: GalleryWorker) -> None:
+    if not worker.close() and worker.failed is None:
         _warn()
 
 
 def _warn() -> None:
-    LOGGER.warning("the gallery did not take everything in time: what was seen last is missing in it")
+    LOGGER.warning("the gallery did not take everything in time: the last sightings are missing in it")

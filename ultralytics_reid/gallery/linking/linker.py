@@ -1,207 +1,293 @@
-"""Who is new on a camera, and known in the gallery? Decides, and writes what the cameras tell. One thread's."""
+"""The gallery's side of all cameras of a process: answer queries, write visits. For one thread."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 
+from ..._typing import Bools
 from ...appearance.evidence import LearnedStatistics
-from ..records import Filter, Visit
+from ..records import ENROLLED, Filter, Visit
 from ..retention import MERGED, age_of, merged_of, prune
 from ..scorer import Scorer
 from ..stores import Store
-from .candidates import CandidateRanker, GalleryCandidates, choose
+from .candidates import (
+    GalleryCandidates,
+    appearance_scores,
+    assign_identities,
+    latest_visit,
+    presence_gate,
+    rank_log_odds,
+)
 from .messages import Answer, Query, Settings
-from .open_visits import OpenVisit, sightings_of
+from .open_visits import OpenVisit, pending_sightings
 from .session import CameraSession
 from .shared_evidence import SharedEvidence
 from .topology import Topology
 
-# Questions that are answered at once, of one camera, and how often in a row: who is asked about next is compared with
-# those who were new a moment before.
-_AT_ONCE, _ROUNDS = 32, 16
-# Individuals up to whom they are counted for every question.
-_FEW = 1000
-# Seconds between two looks at what other cameras have learned, how many are known, and what is too old.
-_REREAD, _RECOUNT, _CLEAN_UP = 30.0, 30.0, 3600.0
+# Queries of one camera answered at once, and rounds in a row: the next round's queries are compared with those that
+# the last one found to be new.
+_MAX_QUERIES, _MAX_ROUNDS = 32, 16
+# Sightings found by a search, which are scored one by one.
+_SHORTLIST = 256
+# Identities below which they are counted in every round, not from time to time.
+_COUNT_ALWAYS = 1000
+# Seconds between two readings of other processes' evidence and merges, two counts, and two deletions of old sightings.
+_REREAD, _RECOUNT, _PRUNE = 30.0, 30.0, 3600.0
 RECIPE = "recipe"
 
 
 class Linker:
-    """A gallery's side of all cameras of a process.
+    """Answer the queries of all cameras of a process, and write their visits.
 
     Args:
-        store: The gallery.
-        topology: How cameras lie.
-        settings: How to decide, and for how long to keep.
+        store: The gallery's store.
+        topology: Travel times between cameras.
+        settings: How to decide, and how long to keep.
 
     Attributes:
-        runs: The cameras.
+        sessions: The cameras' sessions; the caller removes those that are finished.
     """
 
     def __init__(self, store: Store, topology: Topology, settings: Settings) -> None:
         self._store = store
         self._topology = topology
         self._settings = settings
-        self.runs: list[CameraSession] = []
-        self._learning = SharedEvidence(store, settings.family)
-        self._judge = CandidateRanker(store, topology, settings, self.runs)
-        self._due = {"reread": 0.0, "recount": 0.0, "clean up": 0.0}
-        self._crowd = 0
+        self.sessions: list[CameraSession] = []
+        self._evidence = SharedEvidence(store, settings.family)
+        self._next_reread = self._next_count = self._next_prune = 0.0
+        self._population = 0
+        self._common_origin: float | None = None
         self._answers: list[tuple[CameraSession, Answer]] = []
         self._merged: list[tuple[int, int]] = []
-        self._followed: frozenset[str] | None = None
-        self._note_recipe()
-
-    def _note_recipe(self) -> None:
-        if self._settings.recipe and self._store.blob(RECIPE) is None:
-            self._store.put_blob(RECIPE, json.dumps(dict(self._settings.recipe)).encode())
+        self._merge_keys: frozenset[str] | None = None
+        if settings.recipe and store.blob(RECIPE) is None:
+            store.put_blob(RECIPE, json.dumps(dict(settings.recipe)).encode())
 
     @property
     def scorer(self) -> Scorer:
-        """Judges likeness by what all cameras have learned."""
-        return self._learning.scorer
+        """Compares embeddings by what all cameras have learned."""
+        return self._evidence.scorer
 
-    def origin(self, now: float) -> float:
-        """When a recording starts of which nobody knows: now, or after all that the gallery has seen, if that is later.
+    @property
+    def has_queries(self) -> bool:
+        """Whether queries are left unanswered."""
+        return any(session.queries for session in self.sessions)
 
-        Recordings are tracked faster than they were made, and what was seen must not lie in the future of what is to
-        come.
-        """
-        later = self._store.visits(Filter(since=now), details=False)
-        return max([now, *(v.last + 1 for v in later), *(d.last + 1 for run in self.runs for d in run.drafts)])
+    def evidence_of(self, camera: str) -> LearnedStatistics | None:
+        """Return what a camera learned in earlier runs; None if nothing."""
+        return self._evidence.of(camera)
 
-    def learned_of(self, camera: str) -> LearnedStatistics | None:
-        """What was learned of a camera in earlier runs."""
-        return self._learning.of(camera)
+    def reserve(self, count: int) -> int:
+        """Reserve consecutive ids in the gallery; returns the first."""
+        return self._store.reserve(count)
 
-    def forget(self, run: CameraSession | None) -> None:
-        """A camera's run is over, if it ever began, and nothing is left of it to do."""
-        if run in self.runs:
-            self.runs.remove(run)
+    def pop_lost(self) -> int:
+        """Return the number of visits dropped since the last call."""
+        lost = sum(session.lost for session in self.sessions)
+        for session in self.sessions:
+            session.lost = 0
+        return lost
 
-    def work(self, now: float) -> list[tuple[CameraSession, Answer]]:
-        """Answer what is asked and write what was told.
-
-        Whatever is left undone when it raises is done by the next call.
+    def open_session(self, camera: str, start: float | None, previous: CameraSession | None = None) -> CameraSession:
+        """Begin a camera's run.
 
         Args:
-            now: The time, seconds; of any steady clock.
+            camera: Its name.
+            start: When its clock was 0, seconds since 1970; None where that is unknown.
+            previous: The ended session whose clock goes on; None for a clock that begins at 0.
+        """
+        start_known = start is not None
+        if start is None:
+            start = self._origin() if previous is None else previous.origin
+        session = CameraSession(camera, start, start_known=start_known)
+        self.sessions.append(session)
+        return session
+
+    def _origin(self) -> float:
+        """Choose when a recording of unknown start begins: with the other such recordings that are tracked now.
+
+        Where there are none: now, or after all that the gallery has seen, if that is later. Recordings are tracked
+        faster than they were made, and past visits must not lie in the future of those to come.
+        """
+        if self._common_origin is None or all(s.start_known or s.ended for s in self.sessions):
+            now = time.time()
+            later = self._store.visits(Filter(since=now), details=False)
+            pending = (v for session in self.sessions for v in session.visits)
+            self._common_origin = max([now, *(v.last + 1 for v in later), *(v.last + 1 for v in pending)])
+        return self._common_origin
+
+    def work(self, now: float) -> list[tuple[CameraSession, Answer]]:
+        """Answer queries and write visits.
+
+        What is left undone when it raises is done by the next call.
+
+        Args:
+            now: Seconds of any steady clock.
 
         Raises:
             GalleryUnavailable: If the gallery can't be reached.
         """
-        self.learn(now)
-        self.write()
-        for _ in range(_ROUNDS):
+        for session in self.sessions:
+            if session.missing_ids:
+                count = session.missing_ids
+                first = self._store.reserve(count)
+                session.reserved_ids.extend(range(first, first + count))
+        self.maintain(now)
+        self._write()
+        for _ in range(_MAX_ROUNDS):
             answered = self._answer(now)
-            self._answers += answered  # kept: what is decided must be told, even if the next line can't be written now
-            self.write()
+            self._answers += answered  # kept: the cameras must hear of them, even if the next line can't write now
+            self._write()
             if not answered:
                 break
-        self._take_back_conflicts()
+        self._revoke_conflicts()
         answers, self._answers = self._answers, []
-        return [*answers, *self._merges()]
+        return [*answers, *self._follow_merges(), *self._replaced_ids()]
 
-    def learn(self, now: float) -> None:
-        """Take up what cameras have learned and what people have changed by hand, and delete what is too old."""
-        handed_on = self._learning.hand_on(self.runs)
-        if handed_on or now >= self._due["reread"]:
-            self._learning.reread()
-            self._look_for_merges()
-            self._due["reread"] = now + _REREAD
-        if now >= self._due["clean up"]:
+    def maintain(self, now: float) -> None:
+        """Exchange evidence, look for merges by hand, and delete what is too old; at `now`, see `work`."""
+        published = self._evidence.publish(self.sessions)
+        if published or now >= self._next_reread:
+            self._evidence.reread()
+            self._find_merges()
+            self._next_reread = now + _REREAD
+        if now >= self._next_prune:
             if self._settings.keep_days:
                 prune(self._store, self._settings.keep_days, time.time())
-            self._due["clean up"] = now + _CLEAN_UP
+            self._next_prune = now + _PRUNE
 
-    def _look_for_merges(self) -> None:
-        """Identities that somebody has merged by hand since this process began."""
+    def _find_merges(self) -> None:
+        """Find identities that were merged by hand since this process began."""
         keys = frozenset(self._store.blobs(MERGED))
-        new = keys - (keys if self._followed is None else self._followed)
-        self._followed = keys
+        new = frozenset() if self._merge_keys is None else keys - self._merge_keys
+        self._merge_keys = keys
         self._merged += [merged_of(key) for key in sorted(new, key=age_of)]
 
-    def _merges(self) -> list[tuple[CameraSession, Answer]]:
-        """Tell the cameras of those, so that they write nobody anew who is no more."""
+    def _follow_merges(self) -> list[tuple[CameraSession, Answer]]:
+        """Tell the cameras of merges by hand, so that they don't write the merged identity anew."""
         merged, self._merged = self._merged, []
-        for run in self.runs:
+        for session in self.sessions:
             for gone, kept in merged:
-                run.follow(gone, kept)
-        return [(run, Answer(gone, kept, similarity=1.0)) for run in self.runs for gone, kept in merged]
+                session.follow_merge(gone, kept)
+        return [(session, Answer(gone, kept, similarity=1.0)) for session in self.sessions for gone, kept in merged]
 
-    def write(self) -> None:
-        """Write all visits that have news, of those of whom it is decided who they are."""
-        for run in self.runs:
-            self._correct(run)
-        drafts = [d for run in self.runs for d in run.writable]
-        if drafts:
-            self._store.upsert(sightings_of(drafts, self._store.dim), [d.visit() for d in drafts])
-            for draft in drafts:
-                draft.written()
-        for run in self.runs:
-            run.wrote()
+    def _replaced_ids(self) -> list[tuple[CameraSession, Answer]]:
+        """Tell the cameras of the gallery's ids that replace local ones."""
+        answers = []
+        for session in self.sessions:
+            for local, identity in session.renamed:
+                answers.append((session, Answer(local, identity, similarity=1.0, camera=session.camera, new=True)))
+            session.renamed.clear()
+        return answers
 
-    def _correct(self, run: CameraSession) -> None:
-        while run.merged:
-            gone, kept = run.merged[0]
+    def _write(self) -> None:
+        """Write all visits with news whose identity is decided."""
+        for session in self.sessions:
+            self._correct(session)
+        visits = [v for session in self.sessions for v in session.writable]
+        if visits:
+            self._store.upsert(pending_sightings(visits, self._store.dim), [v.to_visit() for v in visits])
+            for visit in visits:
+                visit.mark_written()
+        for session in self.sessions:
+            session.drop_written()
+
+    def _correct(self, session: CameraSession) -> None:
+        """Relabel what was written under an identity that turned out to be another."""
+        while session.identity_corrections:
+            gone, kept = session.identity_corrections[0]
             self._store.relabel(Filter(identities=frozenset({gone})), kept)
-            del run.merged[0]
-        for visit, identity in list(run.moved.items()):
+            del session.identity_corrections[0]
+        for visit, identity in list(session.visit_corrections.items()):
             self._store.relabel(Filter(visits=frozenset({visit})), identity)
-            del run.moved[visit]
+            del session.visit_corrections[visit]
 
     def _answer(self, now: float) -> list[tuple[CameraSession, Answer]]:
-        """Answer one camera's questions; who is taken for the same as somebody else here has to wait for the next time.
+        """Answer queries of the camera that has waited longest; those in conflict with each other wait a round.
 
-        Whoever was new is written before another camera's questions are answered, and may be their answer.
+        New identities are written before another camera's queries are answered: they may be what those show.
         """
-        asking = [run for run in self.runs if run.asks]
+        asking = [session for session in self.sessions if session.queries]
         if not asking:
             return []
-        run = min(asking, key=lambda r: r.origin + r.asks[0].first)
-        self._count(now)
-        asks = run.asks[:_AT_ONCE]
-        found = [self._judge.candidates(run, ask, self.scorer, self._crowd) for ask in asks]
-        chosen, waiting = choose(found)
-        rows = [n for n in range(len(asks)) if n not in waiting]
-        return [(run, self._decide(run, asks[n], found[n], chosen.get(n))) for n in rows]
+        session = min(asking, key=lambda s: s.origin + s.queries[0].first)
+        if now >= self._next_count or self._population < _COUNT_ALWAYS:
+            self._population, self._next_count = self._store.population(), now + _RECOUNT
+        queries = session.queries[:_MAX_QUERIES]
+        candidates = [self._candidates(session, query) for query in queries]
+        assigned, waiting = assign_identities(candidates)
+        rows = [n for n in range(len(queries)) if n not in waiting]
+        return [(session, self._decide(session, queries[n], candidates[n], assigned.get(n))) for n in rows]
 
-    def _count(self, now: float) -> None:
-        if now >= self._due["recount"] or self._crowd < _FEW:
-            self._crowd, self._due["recount"] = self._store.population(), now + _RECOUNT
+    def _candidates(self, session: CameraSession, query: Query) -> GalleryCandidates:
+        """Rank gallery identities for a query: calibrated cosine log-likelihood ratio, presence and travel gates."""
+        beside = frozenset({session.resolve(i) for i in query.beside} | {session.resolve(query.identity)})
+        classes = frozenset({query.cls}) if self._settings.match_class else None
+        vector = self.scorer.query(query.embedding, session.camera)
+        where = Filter(excluding=beside, classes=classes)
+        found = self._store.search(vector[None], _SHORTLIST, where, exact=False)[0].records
+        identities, cosine = appearance_scores(query.embedding, session.camera, found, self.scorer)
+        gate = self._gate(identities, session, query)
+        log_odds = rank_log_odds(cosine, gate, self.scorer, self._settings.false_rate, self._population)
+        return GalleryCandidates(identities, cosine, gate, log_odds, found)
 
-    def _decide(self, run: CameraSession, ask: Query, found: GalleryCandidates, known: int | None) -> Answer:
-        mine = run.known(ask.identity)
+    def _gate(self, identities: list[int], session: CameraSession, query: Query) -> Bools:
+        """Gate by all visits of the queried identity, since earlier ones would be linked too."""
+        own = session.resolve(query.identity)
+        spans = {(v.first, v.last) for v in self._visits([own], 0.0)[own]}
+        spans |= {(v.first, v.last) for v in session.visits if v.identity == own}
+        spans.add((session.origin + query.first, session.origin + query.last))
+        since = max(0.0, min(spans)[0] - self._topology.horizon)
+        visits = self._visits(identities, since)
+        return presence_gate(self._topology, [visits[i] for i in identities], session.camera, sorted(spans))
+
+    def _visits(self, identities: Iterable[int], since: float) -> dict[int, list[Visit]]:
+        """Visits by identity that ended after a time: as stored, or newer where a camera of this process has them."""
+        wanted = frozenset(identities)
+        stored = self._store.visits(Filter(identities=wanted, since=since), details=False) if wanted else ()
+        visits = {v.id: v for v in stored}
+        for session in self.sessions:
+            visits |= {v.id: v for v in session.decided_visits(wanted)}
+        by_identity: dict[int, list[Visit]] = {i: [] for i in wanted}
+        for visit in visits.values():
+            by_identity.setdefault(visit.identity, []).append(visit)
+        return by_identity
+
+    def _decide(self, session: CameraSession, query: Query, found: GalleryCandidates, known: int | None) -> Answer:
+        identity = session.resolve(query.identity)
         if known is None:
-            run.decide(ask, None, 1.0)
-            return Answer(mine, None)
-        score, sightings = found.of(known)
-        probability = found.probability(known, self.scorer, self._crowd)
-        gap, camera = self._judge.last_seen(known, run.origin + ask.first)
-        looks = self.scorer.as_on(run.camera, sightings.embeddings, sightings.cameras)
-        run.decide(ask, known, probability)
-        return Answer(mine, known, score, probability, gap, camera, looks=looks)
+            session.decide(query, None, 1.0)
+            return Answer(identity, None)
+        probability = found.probability(known, self.scorer, self._population)
+        before = session.origin + query.first
+        latest = latest_visit(self._visits([known], 0.0)[known], before)
+        gap, camera = (0.0, ENROLLED) if latest is None else (max(0.0, before - latest.last), latest.camera)
+        sightings = found.sightings_of(known)
+        prototypes = self.scorer.to_camera(session.camera, sightings.embeddings, sightings.cameras)
+        session.decide(query, known, probability)
+        return Answer(identity, known, found.cosine_of(known), probability, gap, camera, prototypes=prototypes)
 
-    def _take_back_conflicts(self) -> None:
-        """Take back what another process has decided otherwise meanwhile.
+    def _revoke_conflicts(self) -> None:
+        """Revoke links that another process' visits contradict by now.
 
-        Both wrote before they look here, so at least one of two sees the other, and gives way. It can't know whether it
-        was seen; where both give way, they are asked about again once there is more to see of them.
+        Both processes wrote before they look here, so at least one of two sees the other and gives way. It can't know
+        whether it was seen itself; where both give way, their identities are queried again with more crops.
         """
-        for n, (run, answer) in enumerate(self._answers):
-            if answer.known is not None and self._conflicts(run, answer.identity, answer.known):
-                run.undo(answer.identity)
-                self._answers[n] = run, Answer(answer.identity, None)
-        self.write()
+        for n, (session, answer) in enumerate(self._answers):
+            if answer.known is not None and self._conflicts(session, answer.identity, answer.known):
+                session.reject(answer.identity)
+                self._answers[n] = session, Answer(answer.identity, None)
+        self._write()
 
-    def _conflicts(self, run: CameraSession, asked_as: int, known: int) -> bool:
-        own = {d.id for r in self.runs for d in r.drafts}
-        for draft in [d for d in run.drafts if d.identity == known and d.asked_as == asked_as]:
-            others = self._store.visits(Filter(identities=frozenset({known}), since=draft.first), details=False)
-            if any(self._gives_way(draft, v) for v in others if v.id not in own):
+    def _conflicts(self, session: CameraSession, identity: int, known: int) -> bool:
+        own = {v.id for s in self.sessions for v in s.visits}
+        for visit in [v for v in session.visits if v.identity == known and v.camera_identity == identity]:
+            others = self._store.visits(Filter(identities=frozenset({known}), since=visit.first), details=False)
+            if any(not self._compatible(visit, other) for other in others if other.id not in own):
                 return True
         return False
 
-    def _gives_way(self, draft: OpenVisit, other: Visit) -> bool:
-        return not self._topology.allows(other, draft.camera, draft.first, draft.last, latest=False)
+    def _compatible(self, visit: OpenVisit, other: Visit) -> bool:
+        return self._topology.allows(other, visit.camera, visit.first, visit.last, latest=False)

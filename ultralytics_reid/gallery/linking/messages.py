@@ -1,4 +1,4 @@
-"""What a camera's tracker tells its gallery, and what it hears back; times are seconds of the tracker's clock."""
+"""Messages between a camera's tracker and the gallery's thread. Times are seconds of the tracker's clock."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ from ..._typing import Floats
 from ...appearance.evidence import LearnedStatistics
 
 
+@dataclass(frozen=True)
+class Open:
+    """A camera's run begins; the first message of a channel."""
+
+
 @dataclass(frozen=True, eq=False)
 class Query:
-    """Somebody is new to this camera: who is it?
+    """An identity is new to this camera: which identity of the gallery is it?
 
     Attributes:
-        identity: The id that they have here.
-        embedding: `(D,)` raw mean of their clean crops.
-        crops: How many.
+        identity: The id on this camera.
+        embedding: `(D,)` raw mean of its clean crops.
+        crops: Number of those crops.
         cls: Class index.
-        first: When they were first seen.
-        last: When they were last seen.
-        beside: Ids of those who are visible beside them, and so are somebody else.
+        first: Time of the first box.
+        last: Time of the last box.
+        beside: Ids visible at the same time, which therefore are other identities.
     """
 
     identity: int
@@ -37,13 +42,13 @@ class Query:
 
 @dataclass(frozen=True, eq=False)
 class PrototypeUpdate:
-    """What an identity looked like for a stretch of time, as memory was taught it.
+    """Mean appearance of an identity over a short stretch of time, as the memory bank learned it.
 
     Attributes:
         identity: The id.
         embedding: `(D,)` raw mean of clean crops.
-        crops: How many.
-        time: When.
+        crops: Number of those crops.
+        time: Time of the last one.
         cls: Class index.
     """
 
@@ -56,15 +61,15 @@ class PrototypeUpdate:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """One box of those who are visible.
+    """One visible box.
 
     Attributes:
         identity: The id.
         cls: Class index.
         confidence: Of the detection, in [0, 1].
-        box: Left, top, right and bottom as shares of the picture.
+        box: Left, top, right and bottom as shares of the image, in [0, 1].
         crop: `(H, W, 3)` uint8 BGR; None if it isn't to be stored.
-        sharpness: How good a picture the crop is, to choose the best by.
+        crop_quality: Ranks an identity's crops: the visit keeps the crop with the highest; 0 or more.
     """
 
     identity: int
@@ -72,20 +77,20 @@ class Observation:
     confidence: float
     box: tuple[float, float, float, float]
     crop: npt.NDArray[np.uint8] | None = None
-    sharpness: float = 0.0
+    crop_quality: float = 0.0
 
 
 @dataclass(frozen=True)
 class Observations:
-    """Who is visible.
+    """All visible boxes of a frame.
 
     Attributes:
-        time: When.
-        glimpses: Their boxes.
+        time: Time of the frame.
+        boxes: One observation a box.
     """
 
     time: float
-    glimpses: tuple[Observation, ...]
+    boxes: tuple[Observation, ...]
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class Merge:
 
     Attributes:
         gone: The id that is no more.
-        kept: The one that both have.
+        kept: The id of both.
     """
 
     gone: int
@@ -103,11 +108,11 @@ class Merge:
 
 @dataclass(frozen=True)
 class Split:
-    """What was shown under an identity for a while was somebody else.
+    """The boxes of an identity since some time turned out to be another's.
 
     Attributes:
-        identity: The identity.
-        since: Since when.
+        identity: The identity under which they were shown.
+        since: Time from which on they were wrong.
         to: The id under which they go on.
     """
 
@@ -118,10 +123,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Reject:
-    """An answer couldn't be used: that identity was visible on another box.
+    """An answer couldn't be used: the identity was visible on another box.
 
     Attributes:
-        identity: The id that was asked about, and stays.
+        identity: The id that the query was about; it stays.
     """
 
     identity: int
@@ -132,29 +137,35 @@ class EvidenceUpdate:
     """What the camera has learned of how embeddings differ.
 
     Attributes:
-        evidence: All of it; it replaces what was told before.
+        evidence: All of it; replaces what was sent before.
     """
 
     evidence: LearnedStatistics
 
 
-Message = Query | PrototypeUpdate | Observations | Merge | Split | Reject | EvidenceUpdate
-
-
 @dataclass(frozen=True)
+class Close:
+    """A camera's run is over; the last message of a channel."""
+
+
+SessionMessage = Query | PrototypeUpdate | Observations | Merge | Split | Reject | EvidenceUpdate | Close
+Message = Open | SessionMessage
+
+
+@dataclass(frozen=True, eq=False)
 class Answer:
-    """Who somebody is.
+    """Which identity of the gallery a query's identity is.
 
     Attributes:
-        identity: The id that was asked about.
-        known: Their identity in the gallery; None for somebody new, who keeps the id.
-        similarity: Cosine under the common metric to the closest of what is known of them.
-        probability: That it is them, in [0, 1].
-        gap: Seconds since they were last seen anywhere; 0 where that was later, and for somebody enrolled.
-        camera: Where that was.
-        late: Whether the gallery was away when it was asked.
-        new: Whether nobody knew them, and `known` is an id of the gallery's for who had a local one.
-        looks: `(K, D)` some of what is known of them, as it would look on this camera, the most alike first.
+        identity: The id that the query was about.
+        known: Its identity in the gallery; None for one that is new there and keeps its id.
+        similarity: Cosine under the common metric to the closest sighting of it, in [-1, 1].
+        probability: That it is this identity, in [0, 1].
+        gap: Seconds since it was last seen on any camera; 0 if that was later, or it was enrolled from an image.
+        camera: The camera of that.
+        late: Whether the gallery was away at the time of the query.
+        new: Whether it is new to the gallery, and `known` is the gallery's id in place of a local one.
+        prototypes: `(K, D)` embeddings of its sightings, mapped to this camera's appearance, the closest first.
     """
 
     identity: int
@@ -165,16 +176,16 @@ class Answer:
     camera: str = ""
     late: bool = False
     new: bool = False
-    looks: Floats | None = None
+    prototypes: Floats | None = None
 
 
 @dataclass(frozen=True)
 class Outage:
-    """The gallery can't be reached, or can again.
+    """The gallery can't be reached, or can be again.
 
     Attributes:
-        why: The reason; empty when it is back.
-        lost: Visits that could not be kept meanwhile.
+        why: The reason; empty when the gallery is back.
+        lost: Number of visits that could not be kept meanwhile.
     """
 
     why: str = ""
@@ -186,14 +197,14 @@ Reply = Answer | Outage
 
 @dataclass(frozen=True)
 class Settings:
-    """How a gallery is used, of a tracker YAML; see `Config`.
+    """How a gallery is used: keys of a tracker YAML, see `Config`.
 
     Attributes:
-        false_rate: How often somebody new may be taken for somebody known.
+        false_rate: At most this share of new people is matched to a known identity (open-set FPIR).
         match_class: Whether an identity keeps its class.
-        keep_days: Days after which what was seen is deleted; 0 for never.
+        keep_days: Days after which sightings are deleted; 0 for never.
         family: Kind of embedder; see `family_of`.
-        recipe: How the embeddings are made, for those who search the gallery later.
+        recipe: How the embeddings are made, kept in the gallery for searches by image.
     """
 
     false_rate: float

@@ -1,8 +1,9 @@
-"""Visits that are going on: what of them is written to the gallery, and what still has to be."""
+"""Visits that are not completely written: going on, or closed and waiting for the store."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,32 +16,31 @@ from ..records import Records, Visit, new_ids
 from .messages import Observation, PrototypeUpdate
 
 # Seconds without a box after which a visit is over.
-JOIN = 10.0
-# Points of a path; when there are more, every second one goes and they come half as often.
-_POINTS = 256
-_EVERY = 1.0
-# Sightings are kept ever more seldom, the longer a visit lasts: looks of the first seconds differ more than those of
-# the tenth minute, and somebody who sits there all day must not fill the disk.
+MAX_GAP = 10.0
+# Points of a path, and seconds between them; when there are more, every second one goes and they come half as often.
+_MAX_POINTS, _POINT_SPACING = 256, 1.0
+# Seconds between two sightings that are kept. The spacing doubles with each, up to the maximum: appearance differs more
+# between the first seconds than between the tenth and eleventh minute, and a day-long visit must not fill the disk.
 _SPACING, _MAX_SPACING = 1.0, 300.0
 _JPEG_QUALITY = 85
 
 
 @dataclass(eq=False)
 class OpenVisit:
-    """One visit, while it goes on and until it is written.
+    """One visit until it is written.
 
     Attributes:
         camera: Its name.
-        identity: The id: this camera's own as long as the gallery hasn't said who it is.
-        first: When it began, seconds since 1970.
-        last: When somebody was last seen in it.
-        probability: That it is this identity.
+        identity: The id; this camera's own until the gallery has answered.
+        first: When it began, seconds since 1970 (UTC).
+        last: When the identity was last visible in it, the same.
+        probability: That it is this identity, in [0, 1].
         id: The visit's.
         pending: Sightings that aren't written yet: id, embedding, time, class, quality.
-        dirty: Whether there is anything that isn't written yet.
-        sure: Whether there is enough to see of it to be written at all.
-        asked_as: The id under which it began.
+        dirty: Whether anything of it isn't written yet.
+        confirmed: Whether there are enough clean crops of it for it to be written at all.
         stored: Whether some of it is written.
+        camera_identity: The id under which it began.
     """
 
     camera: str
@@ -51,83 +51,75 @@ class OpenVisit:
     id: int = field(default_factory=lambda: int(new_ids(1)[0]))
     pending: list[tuple[int, Floats, float, int, float]] = field(default_factory=list)
     dirty: bool = False
-    sure: bool = False
+    confirmed: bool = False
     stored: bool = False
-    asked_as: int = field(init=False)
+    camera_identity: int = field(init=False)
     _classes: Counter[int] = field(default_factory=Counter)
     _points: list[tuple[float, ...]] = field(default_factory=list)
-    _step: float = _EVERY
+    _point_spacing: float = _POINT_SPACING
     _spacing: float = _SPACING
-    _kept: float = float("-inf")
+    _last_kept: float = float("-inf")
     _confidence: float = 0.0
-    _best: float = 0.0
+    _best_quality: float = 0.0
     _crop: npt.NDArray[np.uint8] | None = None
     _jpeg: bytes = b""
 
     def __post_init__(self) -> None:
-        self.asked_as = self.identity
+        self.camera_identity = self.identity
 
-    def begin(self, time: float) -> None:
-        """Somebody has been there since then, and there is enough to see of them."""
-        self.first, self.sure = min(self.first, time), True
+    def confirm(self, first: float) -> None:
+        """Note that there are enough clean crops, and when the tracklet began."""
+        self.first, self.confirmed = min(self.first, first), True
 
-    def see(self, time: float, glimpse: Observation) -> None:
-        """Note where somebody is."""
+    def observe(self, time: float, observation: Observation) -> None:
+        """Extend the path by a box, and keep its crop if it is the best one."""
         self.last, self.dirty = max(self.last, time), True
-        self._classes[glimpse.cls] += 1
-        self._confidence = glimpse.confidence
-        if not self._points or time >= self._points[-1][0] + self._step:
-            self._points.append((time, *glimpse.box))
-        if len(self._points) > _POINTS:
-            self._points, self._step = self._points[::2], 2 * self._step
-        if glimpse.crop is not None and glimpse.sharpness > self._best:
-            self._best, self._crop, self._jpeg = glimpse.sharpness, glimpse.crop, b""
+        self._classes[observation.cls] += 1
+        self._confidence = observation.confidence
+        if not self._points or time >= self._points[-1][0] + self._point_spacing:
+            self._points.append((time, *observation.box))
+        if len(self._points) > _MAX_POINTS:
+            self._points, self._point_spacing = self._points[::2], 2 * self._point_spacing
+        if observation.crop is not None and observation.crop_quality > self._best_quality:
+            self._best_quality, self._crop, self._jpeg = observation.crop_quality, observation.crop, b""
 
-    def learn(self, time: float, lesson: PrototypeUpdate) -> None:
-        """Keep what somebody looked like, unless that was done just before."""
-        self.last, self.sure = max(self.last, time), True
-        self._classes[lesson.cls] += 1
-        if time < self._kept + self._spacing:
+    def add_prototype(self, time: float, update: PrototypeUpdate) -> None:
+        """Keep an embedding as a sighting, unless the last one is too recent."""
+        self.last, self.confirmed = max(self.last, time), True
+        self._classes[update.cls] += 1
+        if time < self._last_kept + self._spacing:
             return
-        if self._kept > float("-inf"):
+        if self._last_kept > float("-inf"):
             self._spacing = min(2 * self._spacing, _MAX_SPACING)
-        self._kept, self.dirty = time, True
-        row = (int(new_ids(1)[0]), unit(lesson.embedding), time, lesson.cls, self._confidence)
-        self.pending.append(row)
+        self._last_kept, self.dirty = time, True
+        self.pending.append((int(new_ids(1)[0]), unit(update.embedding), time, update.cls, self._confidence))
 
-    @property
-    def cls(self) -> int:
-        """The class that it was seen as most often."""
-        return max(self._classes, key=self._classes.__getitem__, default=0)
-
-    def written(self) -> None:
-        """Note that all there is of it is in the gallery."""
+    def mark_written(self) -> None:
+        """Note that all of it is in the gallery."""
         self.pending.clear()
         self.dirty, self.stored = False, True
 
-    def visit(self) -> Visit:
-        """As a gallery takes it."""
+    def to_visit(self) -> Visit:
+        """Make the record that a store takes; its class is the most frequent one."""
         path = np.array(self._points, np.float64).reshape(-1, 5) - [self.first, 0, 0, 0, 0]
+        cls = max(self._classes, key=self._classes.__getitem__, default=0)
+        if self._crop is not None and not self._jpeg:
+            self._jpeg = as_jpeg(self._crop)
         return Visit(
             self.id,
             self.identity,
             self.camera,
-            self.cls,
+            cls,
             self.first,
             self.last,
             path.astype(np.float32),
             self.probability,
-            self._picture(),
+            self._jpeg,
         )
-
-    def _picture(self) -> bytes:
-        if self._crop is not None and not self._jpeg:
-            self._jpeg = as_jpeg(self._crop)
-        return self._jpeg
 
 
 def as_jpeg(crop: npt.NDArray[np.uint8]) -> bytes:
-    """A picture as a JPEG file's bytes; empty if it can't be one."""
+    """Encode an image, `(H, W, 3)` uint8 BGR, as JPEG; empty for an empty one."""
     import cv2
 
     if not crop.size:
@@ -136,9 +128,9 @@ def as_jpeg(crop: npt.NDArray[np.uint8]) -> bytes:
     return bytes(data) if done else b""
 
 
-def sightings_of(drafts: list[OpenVisit], dim: int) -> Records:
-    """All pending sightings of some drafts."""
-    rows: list[Any] = [(d, *row) for d in drafts for row in d.pending]
+def pending_sightings(visits: Sequence[OpenVisit], dim: int) -> Records:
+    """Collect the sightings of some visits that aren't written yet; `dim` is `D` of their embeddings."""
+    rows: list[Any] = [(v, *row) for v in visits for row in v.pending]
     return Records(
         np.array([r[1] for r in rows], np.int64),
         np.array([r[2] for r in rows], np.float32).reshape(-1, dim),

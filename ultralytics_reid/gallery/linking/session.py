@@ -1,215 +1,235 @@
-"""One camera's run as its gallery sees it: visits going on, ids that turned out to be others, questions still open."""
+"""One camera's run, as the gallery sees it: open visits, ids that turned out to be others, unanswered queries."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
 
+from ...appearance.evidence import LearnedStatistics
 from ..records import FIRST_LOCAL_ID, Visit
-from .messages import EvidenceUpdate, Merge, Message, Observations, PrototypeUpdate, Query, Reject, Split
-from .open_visits import JOIN, OpenVisit
+from .messages import Close, EvidenceUpdate, Merge, Observations, PrototypeUpdate, Query, Reject, SessionMessage, Split
+from .open_visits import MAX_GAP, OpenVisit
 
-# Visits that wait for a gallery that is away; beyond that the oldest are lost, which is told.
+# Closed visits that wait for a gallery that is away; beyond that the oldest are dropped, and counted.
 MAX_WAITING = 5000
-# Seconds by which a box may be told before the tracklet it is of.
-_EARLIER = 1.0
+# Seconds by which an observation may precede the tracklet that it belongs to.
+_MAX_LEAD = 1.0
 
 
 class CameraSession:
-    """What one camera told since it was started.
+    """Collect what one camera sends, until it is answered and written.
 
     Args:
         camera: Its name.
-        origin: When its clock was 0, seconds since 1970.
+        origin: When its clock was 0, seconds since 1970 (UTC).
+        start_known: Whether that is known, and not chosen by the gallery.
 
     Attributes:
-        asks: Questions that aren't answered yet.
-        lost: Visits that had to be dropped since that was last asked.
-        moved: Visits, by id, that are in the gallery under another identity than they should be, and the right one.
-        merged: Identities, first made here, that turned out to be others, and which.
-        learned: What it has learned and isn't written yet.
-        ids: The gallery's ids for those who have local ones; so many are needed as `ids_missing` says.
-        renamed: Local ids whose bearers got one of those, and which; the camera is to be told.
+        queries: Queries that aren't answered yet, the oldest first.
+        ended: Whether the camera's run is over.
+        lost: Number of visits dropped since this was last reset.
+        visit_corrections: Identity by visit id, for visits that are stored under another one.
+        identity_corrections: Pairs `(gone, kept)`: new identities of this camera that turned out to be others.
+        evidence: What the camera has learned and isn't written yet.
+        reserved_ids: The gallery's ids for identities that have local ones; see `missing_ids`.
+        renamed: Pairs `(local, id)` of local ids that were replaced, for the camera to be told.
     """
 
-    def __init__(self, camera: str, origin: float) -> None:
+    def __init__(self, camera: str, origin: float, *, start_known: bool = True) -> None:
         self.camera = camera
         self.origin = origin
-        self.asks: list[Query] = []
+        self.start_known = start_known
+        self.queries: list[Query] = []
+        self.ended = False
         self.lost = 0
-        self.moved: dict[int, int] = {}
-        self.merged: list[tuple[int, int]] = []
-        self.learned: EvidenceUpdate | None = None
-        self.ids: deque[int] = deque()
+        self.visit_corrections: dict[int, int] = {}
+        self.identity_corrections: list[tuple[int, int]] = []
+        self.evidence: LearnedStatistics | None = None
+        self.reserved_ids: deque[int] = deque()
         self.renamed: list[tuple[int, int]] = []
         self._open: dict[int, OpenVisit] = {}
         self._closed: list[OpenVisit] = []
-        self._known: dict[int, int] = {}
+        self._resolved: dict[int, int] = {}
         self._decided: set[int] = set()
         self._new: set[int] = set()
         self._local: set[int] = set()
 
-    def take(self, message: Message) -> None:
-        """Note a message."""
-        if isinstance(message, Query):
-            self.asks.append(message)
-            if _is_local(identity := self.known(message.identity)):
-                self._local.add(identity)
-            self._draft(identity, self.origin + message.first).begin(self.origin + message.first)
-        elif isinstance(message, PrototypeUpdate):
-            time = self.origin + message.time
-            self._draft(self.known(message.identity), time).learn(time, message)
-        elif isinstance(message, Observations):
-            self._see(message)
-        elif isinstance(message, Merge):
-            self._join(self.known(message.gone), self.known(message.kept))
-        elif isinstance(message, Reject):
-            self.undo(message.identity)
-        elif isinstance(message, Split):
-            self._part(message)
-        else:
-            self.learned = message
+    def receive(self, message: SessionMessage) -> None:
+        """Take in a message of the camera."""
+        match message:
+            case Query():
+                self._add_query(message)
+            case PrototypeUpdate():
+                time = self.origin + message.time
+                self._visit_at(self.resolve(message.identity), time).add_prototype(time, message)
+            case Observations():
+                self._observe(message)
+            case Merge():
+                self._merge(self.resolve(message.gone), self.resolve(message.kept))
+            case Reject():
+                self.reject(message.identity)
+            case Split():
+                self._split(message)
+            case EvidenceUpdate():
+                self.evidence = message.evidence
+            case Close():
+                self._end()
 
-    def known(self, identity: int) -> int:
-        """The identity that an id turned out to be; itself if that isn't another."""
-        while identity in self._known:
-            identity = self._known[identity]
+    def resolve(self, identity: int) -> int:
+        """Return the identity that an id turned out to be; itself unless that is another."""
+        while identity in self._resolved:
+            identity = self._resolved[identity]
         return identity
 
     @property
-    def drafts(self) -> list[OpenVisit]:
+    def visits(self) -> list[OpenVisit]:
         """All visits that are going on or wait to be written."""
         return [*self._closed, *self._open.values()]
 
     @property
     def writable(self) -> list[OpenVisit]:
-        """Visits that have something to be written, of those of whom it is known who they are."""
-        return [d for d in self.drafts if d.dirty and d.sure and d.identity in self._decided]
-
-    def decide(self, ask: Query, known: int | None, probability: float) -> None:
-        """Take the answer to a question, None for somebody new."""
-        self.asks.remove(ask)
-        mine = self.known(ask.identity)
-        if known is None:
-            self._meet(mine)
-            return
-        if mine in self._new:
-            self.merged.append((mine, known))  # others may have met them meanwhile
-        self._rename(mine, known, probability)
-        self._decided.add(known)
-
-    def follow(self, gone: int, kept: int) -> None:
-        """Somebody merged two identities by hand."""
-        self.merged.append((gone, kept))  # something may have been written meanwhile
-        self._rename(gone, kept, None)
-        self._decided.add(kept)
-
-    def undo(self, identity: int) -> None:
-        """An answer was wrong: who was asked about is somebody new after all."""
-        known = self._known.pop(identity, None)
-        for draft in self.drafts:
-            if known is not None and draft.identity == known and draft.asked_as == identity:
-                self._give(draft, identity, 1.0)
-        self._meet(identity)
-
-    def _meet(self, identity: int) -> None:
-        """Somebody is new to the gallery, too; who had a local id, which others have as well, gets one of its own."""
-        if _is_local(identity):
-            self._local.discard(identity)
-            self.renamed.append((identity, self.ids.popleft()))
-            self._rename(*self.renamed[-1], 1.0)
-            identity = self.known(identity)
-        self._new.add(identity)
-        self._decided.add(identity)
-
-    @property
-    def ids_missing(self) -> int:
-        """How many more of the gallery's ids are needed, if nobody who has a local one is known."""
-        return max(0, len(self._local) - len(self.ids))
-
-    def wrote(self) -> None:
-        """Forget the visits that are over and written."""
-        self._closed = [d for d in self._closed if d.dirty]
-
-    def end(self) -> None:
-        """All visits are over."""
-        while self._open:
-            self._close(self._open.popitem()[1])
+        """Visits with something to write whose identity is decided."""
+        return [v for v in self.visits if v.dirty and v.confirmed and v.identity in self._decided]
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to ask or to write."""
-        return not (self.asks or self.drafts or self.moved or self.merged or self.learned)
+        """Whether the run is over, and nothing is left to answer or to write."""
+        corrections = self.visit_corrections or self.identity_corrections
+        return self.ended and not (self.queries or self.visits or corrections or self.evidence)
 
-    def visits(self, identities: Iterable[int]) -> list[Visit]:
-        """What is known here of some identities' visits, newer than what is written."""
+    @property
+    def missing_ids(self) -> int:
+        """Number of ids to reserve, in case that every identity with a local id turns out to be new."""
+        return max(0, len(self._local) - len(self.reserved_ids))
+
+    def decided_visits(self, identities: Iterable[int]) -> list[Visit]:
+        """Return the visits of some identities as they are by now, which may be more than is written."""
         wanted = set(identities)
-        return [d.visit() for d in self.drafts if d.identity in wanted and d.identity in self._decided]
+        return [v.to_visit() for v in self.visits if v.identity in wanted and v.identity in self._decided]
 
-    def _see(self, seen: Observations) -> None:
-        time = self.origin + seen.time
-        for glimpse in seen.glimpses:
-            self._draft(self.known(glimpse.identity), time).see(time, glimpse)
-        for identity in [i for i, d in self._open.items() if time - d.last > JOIN]:
+    def decide(self, query: Query, known: int | None, probability: float) -> None:
+        """Take the answer to a query.
+
+        Args:
+            query: One of `queries`.
+            known: The identity in the gallery; None for a new one.
+            probability: That it is this identity, in [0, 1].
+        """
+        self.queries.remove(query)
+        identity = self.resolve(query.identity)
+        if known is None:
+            self._accept_as_new(identity)
+            return
+        if identity in self._new:
+            self.identity_corrections.append((identity, known))  # other cameras may have been linked to it meanwhile
+        self._rename(identity, known, probability)
+        self._decided.add(known)
+
+    def follow_merge(self, gone: int, kept: int) -> None:
+        """Follow a merge of two identities in the gallery by hand."""
+        self.identity_corrections.append((gone, kept))  # something may have been written meanwhile
+        self._rename(gone, kept, None)
+        self._decided.add(kept)
+
+    def reject(self, identity: int) -> None:
+        """Revoke an answer: the queried identity is a new one after all."""
+        known = self._resolved.pop(identity, None)
+        for visit in self.visits:
+            if known is not None and visit.identity == known and visit.camera_identity == identity:
+                self._reassign(visit, identity, 1.0)
+        self._accept_as_new(identity)
+
+    def drop_written(self) -> None:
+        """Forget the closed visits that are written."""
+        self._closed = [v for v in self._closed if v.dirty]
+
+    def _add_query(self, query: Query) -> None:
+        self.queries.append(query)
+        identity, first = self.resolve(query.identity), self.origin + query.first
+        if _is_local(identity):
+            self._local.add(identity)
+        self._visit_at(identity, first).confirm(first)
+
+    def _accept_as_new(self, identity: int) -> None:
+        """Take an identity as new to the gallery; a local id, which is not unique, is replaced by a reserved one."""
+        if _is_local(identity):
+            self._local.discard(identity)
+            self.renamed.append((identity, self.reserved_ids.popleft()))
+            self._rename(*self.renamed[-1], 1.0)
+            identity = self.resolve(identity)
+        self._new.add(identity)
+        self._decided.add(identity)
+
+    def _observe(self, observations: Observations) -> None:
+        time = self.origin + observations.time
+        for observation in observations.boxes:
+            self._visit_at(self.resolve(observation.identity), time).observe(time, observation)
+        for identity in [i for i, v in self._open.items() if time - v.last > MAX_GAP]:
             self._close(self._open.pop(identity))
 
-    def _draft(self, identity: int, time: float) -> OpenVisit:
-        draft = self._open.get(identity)
-        if draft is not None and time - draft.last <= JOIN:
-            return draft
-        if draft is not None:
-            self._close(draft)
-        self._open[identity] = draft = OpenVisit(self.camera, identity, time, time)
-        return draft
+    def _visit_at(self, identity: int, time: float) -> OpenVisit:
+        """The identity's open visit; a new one if there is none, or it ended too long before."""
+        visit = self._open.get(identity)
+        if visit is not None and time - visit.last <= MAX_GAP:
+            return visit
+        if visit is not None:
+            self._close(visit)
+        self._open[identity] = visit = OpenVisit(self.camera, identity, time, time)
+        return visit
 
-    def _close(self, draft: OpenVisit) -> None:
-        asked = any(self.known(a.identity) == draft.identity for a in self.asks)
-        if not (draft.dirty and draft.sure and (asked or draft.identity in self._decided)):
+    def _close(self, visit: OpenVisit) -> None:
+        queried = any(self.resolve(q.identity) == visit.identity for q in self.queries)
+        if not (visit.dirty and visit.confirmed and (queried or visit.identity in self._decided)):
             return
-        self._closed.append(draft)
+        self._closed.append(visit)
         if len(self._closed) > MAX_WAITING:
-            gone = self._closed.pop(0)
-            self.asks = [a for a in self.asks if self.known(a.identity) != gone.identity]
+            dropped = self._closed.pop(0)
+            self.queries = [q for q in self.queries if self.resolve(q.identity) != dropped.identity]
             self.lost += 1
 
-    def _join(self, gone: int, kept: int) -> None:
+    def _end(self) -> None:
+        self.ended = True
+        while self._open:
+            self._close(self._open.popitem()[1])
+
+    def _merge(self, gone: int, kept: int) -> None:
         if gone == kept:
             return
         if _is_local(kept) and not _is_local(gone):
-            # The older of the two came while the gallery was away: it only knows the younger.
+            # The older of the two appeared while the gallery was away: the gallery only knows the younger.
             gone, kept = kept, gone
             self.renamed.append((gone, kept))
-        self.asks = [a for a in self.asks if self.known(a.identity) != gone]
+        self.queries = [q for q in self.queries if self.resolve(q.identity) != gone]
         if gone in self._new:
-            self.merged.append((gone, kept))  # all there is of it anywhere is of this individual
+            self.identity_corrections.append((gone, kept))  # on other cameras, too
         self._rename(gone, kept, None)
 
-    def _part(self, message: Split) -> None:
-        """A visit that began with the mistake is somebody else's; one that began before stays as it is."""
-        draft = self._open.get(self.known(message.identity))
-        if draft is not None and draft.first >= self.origin + message.since - _EARLIER:
-            self._give(draft, message.to, 1.0)
+    def _split(self, message: Split) -> None:
+        """Move a visit that began with the mistake; one that began before it stays as it is."""
+        visit = self._open.get(self.resolve(message.identity))
+        if visit is not None and visit.first >= self.origin + message.since - _MAX_LEAD:
+            self._reassign(visit, message.to, 1.0)
 
     def _rename(self, gone: int, kept: int, probability: float | None) -> None:
-        # Whom the camera took for another may be met again, or found to be who the other is: not both the other's.
-        self._known.pop(kept, None)
-        self._known[gone] = kept
-        for draft in self.drafts:
-            if draft.identity == gone:
-                self._give(draft, kept, draft.probability if probability is None else probability)
+        # `kept` may have been resolved to another identity before, even to `gone`: no circle may come of it.
+        self._resolved.pop(kept, None)
+        self._resolved[gone] = kept
+        for visit in self.visits:
+            if visit.identity == gone:
+                self._reassign(visit, kept, visit.probability if probability is None else probability)
 
-    def _give(self, draft: OpenVisit, identity: int, probability: float) -> None:
-        """A visit turns out to be another identity's."""
-        if draft.stored and not _is_local(identity):
-            self.moved[draft.id] = identity
-        if self._open.get(draft.identity) is draft:
-            del self._open[draft.identity]
+    def _reassign(self, visit: OpenVisit, identity: int, probability: float) -> None:
+        """Give a visit another identity."""
+        if visit.stored and not _is_local(identity):
+            self.visit_corrections[visit.id] = identity
+        if self._open.get(visit.identity) is visit:
+            del self._open[visit.identity]
             if identity in self._open:
                 self._close(self._open.pop(identity))
-            self._open[identity] = draft
-        draft.identity, draft.probability, draft.dirty = identity, probability, True
+            self._open[identity] = visit
+        visit.identity, visit.probability, visit.dirty = identity, probability, True
 
 
 def _is_local(identity: int) -> bool:
-    """Whether an id is one of those that no gallery gives, and several cameras may have at once."""
+    """Whether no gallery gives an id, so that several cameras may use it for different identities."""
     return identity >= FIRST_LOCAL_ID

@@ -1,4 +1,4 @@
-"""What cameras have learned of how looks vary, handed to each other by way of the gallery."""
+"""Evidence of how embeddings vary, exchanged between cameras by way of the gallery."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ..stores import Store
 from ..stores.checks import MAX_BLOB
 from .session import CameraSession
 
-# The host's logger, by its name: importing the host to say something would be a high price.
+# The host's logger, by its name: importing the host for a warning would be expensive.
 _LOGGER = logging.getLogger("ultralytics")
 
 
 class SharedEvidence:
-    """All cameras' evidence, and the scorer that it makes.
+    """Keep all cameras' evidence up to date, and the scorer fitted to it.
 
     Args:
-        store: The gallery.
+        store: The gallery's store.
         family: Kind of embedder; see `family_of`.
 
     Attributes:
-        scorer: Judges likeness by all of it.
+        scorer: Compares embeddings, fitted to all of it.
     """
 
     def __init__(self, store: Store, family: str) -> None:
@@ -38,25 +38,26 @@ class SharedEvidence:
         self.scorer = Scorer(store.dim, family, {})
 
     def of(self, camera: str) -> LearnedStatistics | None:
-        """What was learned of a camera in earlier runs."""
+        """Return what was learned on a camera; None if nothing was."""
         return self._evidence.get(camera)
 
-    def hand_on(self, runs: Iterable[CameraSession]) -> bool:
-        """Write what cameras of this process have learned; returns whether there was anything."""
-        news = [run for run in runs if run.learned is not None]
-        for run in news:
-            assert run.learned is not None
-            self._evidence[run.camera] = run.learned.evidence
-            self._write(run.camera, run.learned.evidence)
-            run.learned = None
-        if news:
-            self._judge_anew()
-        return bool(news)
+    def publish(self, sessions: Iterable[CameraSession]) -> bool:
+        """Write what cameras of this process have learned since; returns whether there was anything."""
+        updated = False
+        for session in sessions:
+            if session.evidence is not None:
+                self._evidence[session.camera] = session.evidence
+                self._write(session.camera, session.evidence)
+                session.evidence = None
+                updated = True
+        if updated:
+            self._fit()
+        return updated
 
     def _write(self, camera: str, evidence: LearnedStatistics) -> None:
         data = evidence.dump()
         if len(data) > MAX_BLOB:
-            self._tell(camera, f"what {camera!r} learns is too much to be shared: {len(data)} bytes of {MAX_BLOB}")
+            self._warn(camera, f"evidence of camera {camera!r} must be at most {MAX_BLOB} bytes, got {len(data)}")
             return
         old = [key for key in self._store.blobs(EVIDENCE_PREFIX) if camera_of(key) == camera]
         key = evidence_key(camera, time.time_ns())
@@ -66,17 +67,16 @@ class SharedEvidence:
         self._keys = (self._keys - set(old)) | {key}
 
     def reread(self) -> None:
-        """Take up what other cameras have learned since, and forget what was deleted."""
+        """Read what other processes have written since, and forget what was deleted."""
         keys = frozenset(self._store.blobs(EVIDENCE_PREFIX))
         if keys == self._keys:
             return
-        there = {camera_of(key) for key in keys}
-        for gone in {camera_of(key) for key in self._keys} - there:
-            self._evidence.pop(gone, None)
+        for camera in {camera_of(key) for key in self._keys} - {camera_of(key) for key in keys}:
+            self._evidence.pop(camera, None)
         for key in sorted(keys - self._keys, key=age_of):
             self._load(key)
         self._keys = keys
-        self._judge_anew()
+        self._fit()
 
     def _load(self, key: str) -> None:
         data = self._store.blob(key)
@@ -85,12 +85,12 @@ class SharedEvidence:
         try:
             self._evidence[camera_of(key)] = LearnedStatistics.load(data, self._store.dim)
         except GalleryError as error:
-            self._tell(key, f"{error}; {camera_of(key)!r} is judged by what the others have learned")
+            self._warn(key, f"{error}; camera {camera_of(key)!r} is scored by the evidence of the others")
 
-    def _judge_anew(self) -> None:
+    def _fit(self) -> None:
         self.scorer = Scorer(self._store.dim, self._family, self._evidence)
 
-    def _tell(self, about: str, what: str) -> None:
+    def _warn(self, about: str, message: str) -> None:
         if about not in self._warned:
-            _LOGGER.warning(what)
+            _LOGGER.warning(message)
         self._warned.add(about)

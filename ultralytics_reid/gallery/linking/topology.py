@@ -1,4 +1,4 @@
-"""How cameras lie: how long it takes from one to another, and which see the same place."""
+"""Travel times between cameras, and which of them share a view."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _KEYS = frozenset({"from", "to", "least", "most", "overlap", "one_way"})
 
 @dataclass(frozen=True)
 class Way:
-    """From one camera to another.
+    """The way from one camera to another.
 
     Attributes:
-        least: Seconds that it takes at least.
-        most: Seconds that it takes at most for who was seen there last.
-        overlap: Whether both see the same place, so that somebody may be on both at once.
+        min_seconds: Shortest travel time.
+        max_seconds: Longest travel time of an identity whose last visit was on the first camera.
+        overlap: Whether both cameras see the same place, so that an identity may be visible on both at once.
     """
 
-    least: float = 0.0
-    most: float = float("inf")
+    min_seconds: float = 0.0
+    max_seconds: float = float("inf")
     overlap: bool = False
 
 
 @dataclass(frozen=True)
 class Topology:
-    """The ways between cameras. Where nothing is said, they see different places, any time apart.
+    """Ways between cameras. Cameras without one see different places, any travel time apart.
 
     Attributes:
         ways: By the two cameras' names, from and to.
@@ -44,20 +44,20 @@ class Topology:
 
     @property
     def horizon(self) -> float:
-        """Seconds before somebody is seen on a camera from which on it matters where they were."""
-        if any(way.most < float("inf") for way in self.ways.values()):
+        """Seconds before an observation beyond which earlier visits can't gate it."""
+        if any(way.max_seconds < float("inf") for way in self.ways.values()):
             return float("inf")
-        return max((way.least for way in self.ways.values()), default=0.0) + SLACK
+        return max((way.min_seconds for way in self.ways.values()), default=0.0) + SLACK
 
     @classmethod
     def load(cls, path: str | Path) -> Topology:
         """Read a YAML file with a list `ways`.
 
-        Each has `from` and `to`, cameras' names, and may have `least` and `most`, seconds, `overlap: true`, and
+        Each entry has `from` and `to`, cameras' names, and may have `least` and `most`, seconds, `overlap: true`, and
         `one_way: true`, without which it holds for the way back too.
 
         Raises:
-            ConfigError: If the file can't be read, or says something else; the message says what.
+            ConfigError: If the file can't be read, or has other content; the message says which.
         """
         try:
             content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -75,14 +75,14 @@ class Topology:
         return cls(ways)
 
     def allows(self, visit: Visit, camera: str, first: float, last: float, *, latest: bool) -> bool:
-        """Whether somebody who made a visit can be the one seen on a camera meanwhile.
+        """Gate by presence and travel time: can the identity of a visit be visible on a camera?
 
         Args:
-            visit: What is known of them.
-            camera: Where somebody is seen.
-            first: Since when, seconds.
-            last: Until when, seconds.
-            latest: Whether this was their last visit before.
+            visit: A visit of the identity.
+            camera: Camera of the observation.
+            first: When the observation begins, seconds since 1970 (UTC).
+            last: When it ends, the same.
+            latest: Whether it is the identity's last visit before; `max_seconds` counts from that one only.
         """
         if visit.camera == ENROLLED:
             return True
@@ -93,7 +93,7 @@ class Topology:
         way = self.ways.get((visit.camera, camera) if before else (camera, visit.camera), Way())
         if way.overlap:
             return True
-        return gap >= way.least - SLACK and (not before or not latest or gap <= way.most + SLACK)
+        return gap >= way.min_seconds - SLACK and (not before or not latest or gap <= way.max_seconds + SLACK)
 
 
 def _way(entry: Any, where: str) -> tuple[str, str, Way]:
@@ -105,10 +105,10 @@ def _way(entry: Any, where: str) -> tuple[str, str, Way]:
     for key in ("overlap", "one_way"):
         if not isinstance(entry.get(key, False), bool):
             raise ConfigError(f"{where}: '{key}' must be true or false, got {entry[key]!r}")
-    least, most = _seconds(entry, "least", 0.0, where), _seconds(entry, "most", float("inf"), where)
-    if least > most:
-        raise ConfigError(f"{where}: 'least' must be at most 'most' ({most:g}), got {least:g}")
-    return start, end, Way(least, most, entry.get("overlap", False))
+    shortest, longest = _seconds(entry, "least", 0.0, where), _seconds(entry, "most", float("inf"), where)
+    if shortest > longest:
+        raise ConfigError(f"{where}: 'least' must be at most 'most' ({longest:g}), got {shortest:g}")
+    return start, end, Way(shortest, longest, entry.get("overlap", False))
 
 
 def _seconds(entry: dict[str, Any], key: str, default: float, where: str) -> float:

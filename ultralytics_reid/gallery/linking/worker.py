@@ -1,28 +1,31 @@
-"""A process's line to its gallery: a thread of its own, so that a slow or absent gallery never stalls a frame."""
+"""The gallery's thread: all store calls of a process, so that a slow or absent gallery never delays a frame."""
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 
 from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError, GalleryUnavailable
 from ..records import FIRST_LOCAL_ID, LAST_ID
 from ..stores import Store
 from .linker import Linker
-from .messages import Answer, Message, Outage, Reply, Settings
+from .messages import Answer, Close, Message, Open, Outage, Reply, Settings
 from .session import CameraSession
 from .topology import Topology
 
-# Seconds between two looks at what there is to do, and between tries to reach a gallery that is away.
+# Seconds between two passes while nothing is sent, and between two tries to reach a gallery that is away.
 _TICK = 0.2
 _FIRST_RETRY, _LAST_RETRY = 0.5, 15.0
-# Ids that are fetched ahead, and how many may be left before more are.
-_AHEAD, _FEW = 32, 16
-# Messages that wait for a gallery which was not there from the start; beyond that the oldest go.
+# Ids reserved at once, and the number below which more are reserved.
+_ID_BLOCK, _MIN_IDS = 32, 16
+# Messages held for a gallery that was never there; beyond that the oldest are dropped.
 _MAX_HELD = 20_000
 
 
@@ -33,39 +36,63 @@ def local_ids() -> Iterator[int]:
 
 @dataclass(eq=False)
 class Channel:
-    """One camera's end of the line.
+    """One camera's channel to the gallery's thread, which fills in what isn't given.
 
     Attributes:
         camera: Its name.
-        start: When its clock was 0, seconds since 1970; None where nobody knows, and the gallery finds out.
-        before: The line whose clock it goes on with; None for a clock of its own.
-        replies: What came back, the oldest first.
-        known_before: What was learned of the camera in earlier runs, once it is there.
-        closed: Whether the camera's run is over.
+        start: When its clock was 0, seconds since 1970; None where that is unknown.
+        previous: The closed channel whose clock goes on; None for a clock that begins at 0.
+        replies: Answers and outages, the oldest first.
+        prior_evidence: What the camera learned in earlier runs, once it is there.
+        session: The gallery's view of the camera; the gallery's thread alone may use it.
     """
 
     camera: str
     start: float | None
-    before: Channel | None = None
+    previous: Channel | None = None
     replies: deque[Reply] = field(default_factory=deque)
-    known_before: LearnedStatistics | None = None
-    closed: bool = False
-    _run: CameraSession | None = None
+    prior_evidence: LearnedStatistics | None = None
+    session: CameraSession | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Barrier:
+    """Waits until all that was sent before it is written.
+
+    Attributes:
+        until_back: Whether it also waits for a gallery that is away.
+        written: Whether all of it was; False if it gave up.
+    """
+
+    until_back: bool
+    written: Future[bool] = field(default_factory=Future)
+
+
+class _Signal(Enum):
+    """Asks for a pass, since ids run short, or for a last one."""
+
+    WAKE = auto()
+    STOP = auto()
+
+
+_Item = tuple[Channel, Message] | _Barrier | _Signal
 
 
 class GalleryWorker:
-    """Talks to a gallery for all cameras of a process.
+    """Run a gallery in a thread of its own, for all cameras of a process.
+
+    Trackers call the public methods from any thread. None of them waits for the store, except `settle` and `close`.
 
     Args:
         connect: Opens the gallery's store.
-        topology: How cameras lie.
+        topology: Travel times between cameras.
         settings: How to decide.
-        local: Gives ids that the gallery never gives, each once; None for all of them.
+        local: Ids that the gallery never gives, each once; None for all of them.
 
     Attributes:
-        failed: Why the gallery can't be used at all, if it can't; None otherwise.
-        opened: Whether it has been there.
-        tells: Whether likeness can be judged by now, so that asking pays.
+        failed: Why the gallery can't be used at all; None otherwise.
+        opened: Whether it has been reached.
+        is_discriminative: Whether similarity tells identities apart by now, so that queries can be answered.
     """
 
     def __init__(
@@ -80,250 +107,245 @@ class GalleryWorker:
         self._settings = settings
         self.failed: GalleryError | None = None
         self.is_discriminative = self.opened = False
-        self._inbox: deque[tuple[Channel, Message | None]] = deque()
-        self._lines: list[Channel] = []
-        self._ids: deque[int] = deque()
-        self._local = local_ids() if local is None else local
-        self._awake, self._done, self._ready = threading.Event(), threading.Event(), threading.Event()
-        self._hurry = threading.Event()
-        self._telling = threading.Lock()
-        self._asked, self._served = 0, 0
-        self._served_up_to = threading.Condition()
-        self._registrar: Linker | None = None
+        # SimpleQueue is reentrant: a finalizer may close the worker in the middle of a `put` of the same thread.
+        self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._held: deque[tuple[Channel, Message]] = deque()
+        self._barriers: list[_Barrier] = []
+        self._ended: Future[bool] = Future()
+        self._stopping = False
+        self._channels: list[Channel] = []
+        self._outage: Outage | None = None
+        self._announcing = threading.Lock()  # every open channel hears of each outage exactly once
+        self._gallery_ids: deque[int] = deque()
+        self._local_ids = local_ids() if local is None else local
         self._store: Store | None = None
-        self._away: Outage | None = None
-        self._retry = _FIRST_RETRY
-        self._common_start: float | None = None
-        self._awake.set()
-        self._thread = threading.Thread(target=self._serve, name="reid-gallery", daemon=True)
+        self._linker: Linker | None = None
+        self._pause, self._retry = 0.0, _FIRST_RETRY
+        self._thread = threading.Thread(target=self._run, name="reid-gallery", daemon=True)
         self._thread.start()
 
-    def open_channel(self, camera: str, start: float | None, before: Channel | None = None) -> Channel:
-        """Make a camera known.
+    def open_channel(self, camera: str, start: float | None, previous: Channel | None = None) -> Channel:
+        """Begin a camera's run.
 
         Args:
             camera: Its name.
-            start: When its clock was 0, seconds since 1970; None where nobody knows.
-            before: The line, over by now, whose clock goes on; None for a clock that begins at 0.
+            start: When its clock was 0, seconds since 1970; None where that is unknown.
+            previous: The closed channel whose clock goes on; None for a clock that begins at 0.
         """
-        line = Channel(camera, start, before)
-        with self._telling:
-            self._lines.append(line)
-            if self._away is not None:
-                line.replies.append(self._away)
-        self.send(line, None)
-        return line
+        channel = Channel(camera, start, previous)
+        with self._announcing:
+            self._channels.append(channel)
+            if self._outage is not None:
+                channel.replies.append(self._outage)
+        self.send(channel, Open())
+        return channel
 
-    def close_channel(self, line: Channel) -> None:
-        """A camera's run is over; what it told is still written."""
-        line.closed = True
-        self._awake.set()
+    def close_channel(self, channel: Channel) -> None:
+        """End a camera's run; all that it sent is still written."""
+        self.send(channel, Close())
 
-    def send(self, line: Channel, message: Message | None) -> None:
-        """Tell the gallery something; returns at once."""
-        if self.failed is not None:
-            return  # nobody will ever listen
-        self._inbox.append((line, message))
-        self._asked += 1
-        self._awake.set()
+    def send(self, channel: Channel, message: Message) -> None:
+        """Send a message to the gallery; returns at once."""
+        self._put((channel, message))
 
     def next_id(self) -> int:
-        """An id that nobody else has: the gallery's, or, while it is away, one that it never gives."""
-        if len(self._ids) < _FEW:
-            self._asked += 1
-            self._awake.set()
+        """Take a new id: one of the gallery's, or, while none are at hand, one that no gallery gives."""
+        if len(self._gallery_ids) < _MIN_IDS:
+            self._put(_Signal.WAKE)
         try:
-            return self._ids.popleft()
+            return self._gallery_ids.popleft()
         except IndexError:
-            return next(self._local)
-
-    def wait_until_ready(self, seconds: float) -> bool:
-        """Wait for the gallery to be there; returns whether it is."""
-        return self._ready.wait(seconds)
+            return next(self._local_ids)
 
     @property
     def away(self) -> bool:
         """Whether the gallery can't be reached."""
-        return self._away is not None
+        return self._outage is not None
+
+    @property
+    def backlog(self) -> int:
+        """Number of messages that the gallery's thread has not dealt with."""
+        return self._inbox.qsize() + len(self._held)
 
     def settle(self, seconds: float, *, until_back: bool = True) -> bool:
-        """Wait until what was told until now has been dealt with.
+        """Wait until all that was sent before is written.
 
         Args:
-            seconds: How long at most.
-            until_back: Whether to wait for a gallery that is away, too.
+            seconds: At most this long.
+            until_back: Whether to wait for a gallery that is away, too; it is tried at once then.
 
         Returns:
-            Whether it has been.
+            Whether it is written; True also where the gallery failed for good, since waiting longer won't help.
         """
-        upto = self._asked
-        self._awake.set()
-        if until_back:
-            self._hurry.set()
-        with self._served_up_to:
-            self._served_up_to.wait_for(lambda: self._served >= upto or self._gives_up(until_back), seconds)
-            return self._served >= upto or self.failed is not None
-
-    def _gives_up(self, until_back: bool) -> bool:
-        return self._done.is_set() or (self.away and not until_back)
+        if self.away and not until_back:
+            return self.failed is not None
+        barrier = _Barrier(until_back)
+        self._put(barrier)
+        wait((barrier.written, self._ended), seconds, FIRST_COMPLETED)
+        return self.failed is not None or (barrier.written.done() and barrier.written.result())
 
     def close(self, seconds: float = 5.0) -> bool:
-        """Write what there is to be written, and stop; returns whether everything was."""
-        settled = self.settle(seconds)
-        self._done.set()
-        self._awake.set()
-        self._hurry.set()
-        self._thread.join(max(0.1, seconds))
-        return settled
+        """Write what is left, and end the thread.
 
-    def _serve(self) -> None:
+        Args:
+            seconds: Wait at most this long for the former, and again for the latter.
+
+        Returns:
+            Whether everything was written. In the gallery's own thread, where the garbage collector may run a
+            finalizer, there is no waiting for itself: the last pass writes after this has returned.
+        """
+        inside = threading.current_thread() is self._thread
+        written = inside or self.settle(seconds)
+        self._put(_Signal.STOP)
+        if not inside:
+            self._thread.join(max(0.1, seconds))
+        return written
+
+    def _put(self, item: _Item) -> None:
+        if self.failed is None:  # otherwise nothing would ever take it out again
+            self._inbox.put(item)
+
+    # All that follows runs in the gallery's thread.
+
+    def _run(self) -> None:
         try:
-            self._serve_all()
+            while self.failed is None and not self._stopping:
+                self._receive()
+                if not (self._stopping and self.away):  # the end doesn't wait for one more try
+                    self._pass()
         finally:
-            if not self._done.is_set():
-                # Whoever waits must not wait for a thread that is no more.
-                self._fail(GalleryError("what talks to the gallery ended by an error of its own"))
+            if self.failed is None and not self._stopping:
+                self._fail(GalleryError("the gallery's thread ended by an error of its own"))
+            self._ended.set_result(True)
             if self._store is not None:
                 self._store.close()
 
-    def _serve_all(self) -> None:
-        while not self._done.is_set():
-            self._awake.wait(_TICK)
-            self._awake.clear()
-            upto = self._asked
+    def _receive(self) -> None:
+        """Take all that was sent; wait for it, but no longer than the pause between two passes."""
+        until = time.monotonic() + self._pause
+        while True:
             try:
-                self._work()
-            except GalleryUnavailable as error:
-                self._lose(error)
-            except GalleryError as error:
-                self._fail(error)
-            else:
-                self._served_to(upto)
+                item = self._inbox.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return
+            self._take(item)
+            if not self.away or item is _Signal.STOP or (isinstance(item, _Barrier) and item.until_back):
+                until = 0.0  # no more waiting: a pass can help
 
-    def _work(self) -> None:
-        if self._registrar is None:
-            self._open()
-        registrar = self._registrar
-        assert registrar is not None
-        over = [line for line in self._lines if line.closed]  # before listening: they told all that they will ever tell
-        self._listen(registrar)
-        self._fetch_ids(registrar)
-        self._end(registrar, over)
-        for run, answer in registrar.work(time.monotonic()):
-            self._reply(run, answer)
-        for run in registrar.runs:
-            self._tell_ids(run)
-        if not self._asked_still:
-            self._find_again(registrar)
-        self.is_discriminative = registrar.scorer.is_discriminative
+    def _take(self, item: _Item) -> None:
+        if isinstance(item, _Barrier):
+            self._barriers.append(item)
+            if self.away:
+                self._release_impatient()
+        elif isinstance(item, _Signal):
+            self._stopping |= item is _Signal.STOP
+        else:
+            self._held.append(item)
+
+    def _pass(self) -> None:
+        """Deal with all that was received; what is left undone when the gallery is away is done by the next pass."""
+        try:
+            has_queries = self._work()
+        except GalleryUnavailable as error:
+            self._lose(error)
+        except GalleryError as error:
+            self._fail(error)
+        else:
+            self._pause = 0.0 if has_queries else _TICK
+            if not has_queries:
+                self._release_all()
+
+    def _work(self) -> bool:
+        """Serve all cameras; returns whether queries are left, which one pass answers only so many of."""
+        linker = self._linker or self._open()
+        self._deliver(linker)
+        if len(self._gallery_ids) < _MIN_IDS:
+            first = linker.reserve(_ID_BLOCK)
+            self._gallery_ids.extend(range(first, first + _ID_BLOCK))
+        for session, answer in linker.work(time.monotonic()):
+            self._reply(session, answer)
+        self._drop_finished(linker)
+        if not linker.has_queries:
+            self._announce_return(linker)
+        self.is_discriminative = linker.scorer.is_discriminative
         self.opened = True
-        self._ready.set()
+        return linker.has_queries
 
-    def _open(self) -> None:
+    def _open(self) -> Linker:
         self._store = self._store or self._connect()
-        self._registrar = Linker(self._store, self._topology, self._settings)
-        self._registrar.learn(time.monotonic())
+        linker = Linker(self._store, self._topology, self._settings)
+        linker.maintain(time.monotonic())
+        self._linker = linker
+        return linker
 
-    def _listen(self, registrar: Linker) -> None:
-        """Take what the cameras told, in order."""
-        while self._inbox:
-            line, message = self._inbox[0]
-            if line._run is None:
-                line._run = CameraSession(line.camera, self._start_of(line, registrar))
-                line.before = None
-                line.known_before = registrar.learned_of(line.camera)
-                registrar.runs.append(line._run)
-            if message is not None:
-                line._run.take(message)
-            self._inbox.popleft()
+    def _deliver(self, linker: Linker) -> None:
+        """Hand messages to their cameras' sessions, in order; each is held until that succeeded."""
+        while self._held:
+            channel, message = self._held[0]
+            if isinstance(message, Open):
+                before = None if channel.previous is None else channel.previous.session
+                channel.session = linker.open_session(channel.camera, channel.start, before)
+                channel.previous = None
+                channel.prior_evidence = linker.evidence_of(channel.camera)
+            elif channel.session is not None:
+                channel.session.receive(message)
+            self._held.popleft()
 
-    def _end(self, registrar: Linker, over: Sequence[Channel]) -> None:
-        """Drop the runs that are over, and of which nothing is left to do."""
-        for line in over:
-            run = line._run
-            if run is not None:
-                run.end()
-            if run is None or run.finished:
-                registrar.forget(run)
-                self._lines.remove(line)
+    def _reply(self, session: CameraSession, answer: Answer) -> None:
+        for channel in self._channels:
+            if channel.session is session:
+                channel.replies.append(replace(answer, late=self.away))
 
-    @property
-    def _asked_still(self) -> bool:
-        """Whether there are questions left; more than can be answered at once have to wait."""
-        return self._registrar is not None and any(run.asks for run in self._registrar.runs)
-
-    def _start_of(self, line: Channel, registrar: Linker) -> float:
-        """When a camera's clock was 0; recordings of which nobody knows are taken to have started together."""
-        if line.start is not None:
-            return line.start
-        if line.before is not None and line.before._run is not None:
-            return line.before._run.origin
-        others = [other for other in self._lines if other._run is not None and other.start is None]
-        going_on = any(not other.closed for other in others)
-        if self._common_start is None or not going_on:
-            self._common_start = registrar.origin(time.time())
-        return self._common_start
-
-    def _fetch_ids(self, registrar: Linker) -> None:
-        assert self._store is not None
-        if len(self._ids) < _FEW:
-            first = self._store.reserve(_AHEAD)
-            self._ids.extend(range(first, first + _AHEAD))
-        for run in registrar.runs:
-            if run.ids_missing:
-                first = self._store.reserve(run.ids_missing)
-                run.ids.extend(range(first, first + run.ids_missing))
-
-    def _tell_ids(self, run: CameraSession) -> None:
-        """Tell of those who had local ids, and have one of the gallery's now."""
-        while run.renamed:
-            local, identity = run.renamed.pop(0)
-            self._reply(run, Answer(local, identity, similarity=1.0, camera=run.camera, new=True))
-
-    def _reply(self, run: CameraSession, answer: Answer) -> None:
-        for line in self._lines:
-            if line._run is run:
-                line.replies.append(replace(answer, late=self.away))
+    def _drop_finished(self, linker: Linker) -> None:
+        """Forget the cameras whose run is over and completely written."""
+        for channel in tuple(self._channels):
+            if channel.session is not None and channel.session.finished:
+                linker.sessions.remove(channel.session)
+                self._channels.remove(channel)
 
     def _lose(self, error: GalleryUnavailable) -> None:
-        """The gallery is away: say so once, and try again ever more seldom."""
-        if self._away is None:
-            self._tell(Outage(str(error)))
-        while self._registrar is None and len(self._inbox) > _MAX_HELD:
-            self._inbox.popleft()
-        self._hurry.wait(self._retry)
-        self._hurry.clear()
+        """The gallery is away: announce it once, and try again ever more seldom."""
+        if not self.away:
+            self._announce(Outage(str(error)))
+        self._release_impatient()
+        if self._linker is None:
+            self._drop_oldest()
+        self._pause = self._retry
         self._retry = min(2 * self._retry, _LAST_RETRY)
 
-    def _find_again(self, registrar: Linker) -> None:
-        lost = sum(run.lost for run in registrar.runs)
-        for run in registrar.runs:
-            run.lost = 0
-        if self._away is not None or lost:
-            self._tell(Outage(lost=lost))
+    def _drop_oldest(self) -> None:
+        """Bound the memory of a gallery that was never there; beginnings and ends of runs stay."""
+        excess = len(self._held) - _MAX_HELD
+        if excess > 0:
+            droppable = [n for n, (_, m) in enumerate(self._held) if not isinstance(m, Open | Close)]
+            dropped = set(droppable[:excess])
+            self._held = deque(item for n, item in enumerate(self._held) if n not in dropped)
+
+    def _announce_return(self, linker: Linker) -> None:
+        lost = linker.pop_lost()
+        if self.away or lost:
+            self._announce(Outage(lost=lost))
         self._retry = _FIRST_RETRY
 
     def _fail(self, error: GalleryError) -> None:
         """The gallery can't be used, and waiting won't help."""
         self.failed = error
-        self._tell(Outage(str(error)))
-        self._ready.set()
-        self._done.set()
-        with self._served_up_to:
-            self._served_up_to.notify_all()
+        self._announce(Outage(str(error)))
 
-    def _tell(self, news: Outage) -> None:
-        with self._telling:
-            self._away = news if news.why else None
-            for line in self._lines:
-                line.replies.append(news)
-        with self._served_up_to:
-            self._served_up_to.notify_all()
+    def _announce(self, outage: Outage) -> None:
+        with self._announcing:
+            self._outage = outage if outage.why else None
+            for channel in self._channels:
+                channel.replies.append(outage)
 
-    def _served_to(self, upto: int) -> None:
-        if self._asked_still:
-            self._awake.set()
-            return
-        with self._served_up_to:
-            self._served = upto
-            self._served_up_to.notify_all()
+    def _release_all(self) -> None:
+        for barrier in self._barriers:
+            barrier.written.set_result(True)
+        self._barriers.clear()
+
+    def _release_impatient(self) -> None:
+        """Give up the barriers that don't wait for a gallery that is away."""
+        for barrier in self._barriers:
+            if not barrier.until_back:
+                barrier.written.set_result(False)
+        self._barriers = [b for b in self._barriers if b.until_back]

@@ -1,4 +1,4 @@
-"""Heat maps, paths and contact sheets: what they show, and what becomes of a file that can't be written."""
+"""Heat maps, trajectories and contact sheets: contents, and failures to write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from ultralytics_reid.errors import GalleryError
 from ultralytics_reid.gallery.export import contact_sheet as sheet
-from ultralytics_reid.gallery.export import heatmap as pictures
+from ultralytics_reid.gallery.export import heatmap
 from ultralytics_reid.gallery.export.contact_sheet import Hit, save_results
 from ultralytics_reid.gallery.export.heatmap import draw_heatmap, draw_paths, heat
 from ultralytics_reid.gallery.records import ENROLLED, Visit
@@ -40,8 +40,8 @@ def berlin(monkeypatch):
 
 @pytest.fixture
 def written(monkeypatch):
-    """The lines that are written on pages and sheets."""
-    from ultralytics_reid.gallery.export import figure as pages
+    """Lines of text written on figures and sheets."""
+    from ultralytics_reid.gallery.export import figure
 
     lines = []
 
@@ -52,15 +52,15 @@ def written(monkeypatch):
 
         return noted
 
-    monkeypatch.setattr(pages.Page, "write", noting(pages.Page.write))
+    monkeypatch.setattr(figure.CameraFigure, "write", noting(figure.CameraFigure.write))
     monkeypatch.setattr(sheet, "_write", noting(sheet._write))
     return lines
 
 
 def pixels(path):
-    with Image.open(path) as picture:
-        assert picture.format == "PNG"
-        return np.asarray(picture.convert("RGB")).astype(int)
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB")).astype(int)
 
 
 def standing(*stops, camera="shop", identity=1):
@@ -95,7 +95,7 @@ class TestHeat:
         cells = heat([standing(*brief, (1.0, 0.2, 0.5), (1.0, 0.8, 0.5), (10.0, 0.8, 0.5))])
         assert center(cells)[0] == pytest.approx(0.1 * 0.2 + 0.9 * 0.8, abs=0.01)
 
-    def test_who_walks_spends_the_same_time_all_along(self):
+    def test_linear_motion_spreads_time_evenly(self):
         cells = heat([standing((0, 0.1, 0.5), (10, 0.9, 0.5))])
         along = cells.sum(axis=0)[len(cells[0]) // 5 : -len(cells[0]) // 5]
         assert along.max() < 1.03 * along.min()
@@ -107,18 +107,18 @@ class TestHeat:
 class TestDrawing:
     @pytest.mark.parametrize("draw", DRAWN)
     @pytest.mark.parametrize("camera", SIZES)
-    def test_the_picture_has_the_camera_s_shape(self, draw, camera, seen, tmp_path):
+    def test_the_image_has_the_camera_s_shape(self, draw, camera, seen, tmp_path):
         draw(tmp_path / "a.png", seen, camera=camera, size=SIZES[camera])
         height, width, _ = pixels(tmp_path / "a.png").shape
         assert (width > height) == (SIZES[camera][0] > SIZES[camera][1])
 
     @pytest.mark.parametrize("draw", DRAWN)
-    def test_the_heading_says_where_when_and_who(self, draw, seen, tmp_path, written, berlin):
+    def test_the_heading_has_camera_period_and_identities(self, draw, seen, tmp_path, written, berlin):
         draw(tmp_path / "a.png", [standing((0, 0.5, 0.5), (75, 0.5, 0.5)), *seen[:1]], camera="shop")
         assert written[:3] == [
             "shop",
             "2026-11-26 09:00:00 – 09:01:15 UTC+01:00",
-            "1 identity, 1 visit, 1 min 15 s in all",
+            "1 identity, 1 visit, 1 min 15 s in total",
         ]
 
     @pytest.mark.parametrize("draw", DRAWN)
@@ -145,10 +145,10 @@ class TestDrawing:
         assert upper.max() - upper.min() <= 2
         assert upper.min() > lower.max()
 
-    def test_the_hottest_spot_is_where_somebody_stood(self, tmp_path):
+    def test_the_hottest_spot_is_the_place_of_a_stop(self, tmp_path):
         draw_heatmap(tmp_path / "a.png", [standing((0, 0.25, 0.75), (60, 0.25, 0.75))], camera="shop")
-        picture = pixels(tmp_path / "a.png")[140:780, 40:1200].sum(axis=2)
-        y, x = np.unravel_index(picture.argmax(), picture.shape)
+        image = pixels(tmp_path / "a.png")[140:780, 40:1200].sum(axis=2)
+        y, x = np.unravel_index(image.argmax(), image.shape)
         assert (x + 12) / 1200 == pytest.approx(0.25, abs=0.02)
         assert (y + 16) / 675 == pytest.approx(0.75, abs=0.02)
 
@@ -157,14 +157,14 @@ class TestDrawing:
         draw_paths(tmp_path / "a.png", visits, camera="shop", names={1: "Ada"})
         assert written[3:10] == ["Ada", *(f"id {n}" for n in range(2, 8))]
         column = pixels(tmp_path / "a.png")[124:799, 628]
-        shown = {tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in pictures.COLORS}
+        shown = {tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in heatmap.COLORS}
         assert shown <= {tuple(pixel) for pixel in column.tolist()}
 
-    def test_a_crowd_says_that_lines_are_used_again(self, tmp_path, written):
+    def test_identities_beyond_the_line_styles_are_counted(self, tmp_path, written):
         visits = [standing((0, 0.1, 0.5), (5, 0.9, 0.5), identity=n) for n in range(1, 31)]
         draw_paths(tmp_path / "a.png", visits, camera="shop")
         assert sum(text.startswith("id ") for text in written) == 21
-        assert "and 9 more alike" in written
+        assert "and 9 more" in written
 
     def test_visits_are_gone_through_once(self, seen, tmp_path):
         draw_heatmap(tmp_path / "a.png", iter(seen), camera="shop")
@@ -178,12 +178,12 @@ class TestDrawing:
         assert pyplot.get_fignums() == []
 
     @pytest.mark.parametrize("draw", DRAWN)
-    def test_nobody_is_no_picture(self, draw, seen, tmp_path):
-        with pytest.raises(GalleryError, match="nothing to draw: no visit by anybody on 'cellar'"):
+    def test_no_matching_visit_is_refused(self, draw, seen, tmp_path):
+        with pytest.raises(GalleryError, match="nothing to draw: no visit on 'cellar'"):
             draw(tmp_path / "a.png", seen, camera="cellar")
         with pytest.raises(GalleryError, match="no visit by id 77 on 'shop'"):
             draw(tmp_path / "a.png", seen, camera="shop", identity=77)
-        with pytest.raises(GalleryError, match="the visits on 'shop' come without paths"):
+        with pytest.raises(GalleryError, match="the visits on 'shop' have no paths"):
             draw(tmp_path / "a.png", [replace(v, path=v.path[:0]) for v in seen], camera="shop")
         assert list(tmp_path.iterdir()) == []
 
@@ -193,16 +193,16 @@ class TestDrawing:
         assert (tmp_path / "a.png").exists()
 
     @pytest.mark.parametrize("draw", DRAWN)
-    def test_what_is_no_picture_is_refused(self, draw, seen, tmp_path):
-        (tmp_path / "no.png").write_text("no picture")
+    def test_unreadable_backgrounds_are_refused(self, draw, seen, tmp_path):
+        (tmp_path / "no.png").write_text("no image")
         for wrong, said in (
-            (tmp_path / "no.png", "no picture that can be read"),
+            (tmp_path / "no.png", "no readable image"),
             (tmp_path / "none.png", "there is no file"),
-            (np.zeros((4, 4), np.uint8), r"a picture must be \(H, W, 3\) uint8 BGR, got \(4, 4\) uint8"),
+            (np.zeros((4, 4), np.uint8), r"images must be \(H, W, 3\) uint8 BGR, got \(4, 4\) uint8"),
         ):
             with pytest.raises(GalleryError, match=said):
                 draw(tmp_path / "a.png", seen, camera="shop", background=wrong)
-        with pytest.raises(GalleryError, match=r"size must be a width and a height.*got \(0, 9\)"):
+        with pytest.raises(GalleryError, match=r"size must be a width and a height above 0.*got \(0, 9\)"):
             draw(tmp_path / "a.png", seen, camera="shop", size=(0, 9))
         assert not (tmp_path / "a.png").exists()
 
@@ -212,7 +212,7 @@ class TestFiles:
     def test_a_missing_folder_and_another_suffix_are_refused(self, draw, seen, tmp_path):
         with pytest.raises(GalleryError, match=r"there is no folder .*nowhere"):
             draw(tmp_path / "nowhere" / "a.png", seen, camera="shop")
-        with pytest.raises(GalleryError, match=r"its name must end in \.png"):
+        with pytest.raises(GalleryError, match=r"the suffix must be \.png"):
             draw(tmp_path / "a.jpg", seen, camera="shop")
 
     def test_what_fails_leaves_the_old_file_and_nothing_else(self, seen, tmp_path, monkeypatch):
@@ -240,12 +240,12 @@ def jpeg(color, size=(60, 120)):
 class TestSheet:
     def test_it_shows_the_query_and_the_crops(self, tmp_path):
         save_results(tmp_path / "s.png", np.full((200, 80, 3), (255, 0, 0), np.uint8), hits(3, jpeg((0, 0, 255))))
-        picture = pixels(tmp_path / "s.png")
-        blue, red = ((picture - color) ** 2 < 200 for color in ((0, 0, 255), (254, 0, 0)))
+        image = pixels(tmp_path / "s.png")
+        blue, red = ((image - color) ** 2 < 200 for color in ((0, 0, 255), (254, 0, 0)))
         assert blue.all(axis=2).sum() > 10_000
         assert red.all(axis=2).sum() > 3 * 10_000
 
-    def test_it_says_who_where_and_when(self, tmp_path, written, berlin):
+    def test_hits_show_rank_identity_camera_and_time(self, tmp_path, written, berlin):
         shown = [replace(hits(1)[0], name="Ada"), replace(hits(2)[1], camera=ENROLLED)]
         save_results(tmp_path / "s.png", None, shown)
         said = ["1.  90 %", "id 1 · Ada", "shop", "2026-11-26", "09:00:00 UTC+01:00", "similarity 0.80"]
@@ -253,12 +253,12 @@ class TestSheet:
         assert written[start : start + 6] == said
         assert written[start + 6 : start + 9] == ["2.  45 %", "id 2", "enrolled"]
 
-    def test_it_says_how_many_more_there_are(self, tmp_path, written):
+    def test_omitted_hits_are_counted(self, tmp_path, written):
         save_results(tmp_path / "s.png", None, hits(30))
-        assert "and 6 more, further down the ranks" in written
+        assert "and 6 more of lower rank" in written
         assert sum(text.startswith("id ") for text in written) == 24
         written.clear()
-        save_results(tmp_path / "s.png", None, hits(3), most=3)
+        save_results(tmp_path / "s.png", None, hits(3), max_hits=3)
         assert not any("more" in text for text in written)
 
     def test_crops_that_are_missing_or_broken_have_a_placeholder(self, tmp_path):
@@ -273,13 +273,13 @@ class TestSheet:
     def test_nothing_found_is_a_sheet_too(self, tmp_path, written):
         save_results(tmp_path / "s.png", None, [])
         assert written[0] == "Nothing found"
-        save_results(tmp_path / "s.png", None, [], title="Nobody at the till")
-        assert "Nobody at the till" in written
+        save_results(tmp_path / "s.png", None, [], title="Nothing at the till")
+        assert "Nothing at the till" in written
 
-    def test_what_it_can_not_do_it_says(self, tmp_path):
-        with pytest.raises(GalleryError, match="most must be 1 or more, got 0"):
-            save_results(tmp_path / "s.png", None, hits(1), most=0)
-        with pytest.raises(GalleryError, match=r"its name must end in \.png"):
+    def test_invalid_arguments_are_named(self, tmp_path):
+        with pytest.raises(GalleryError, match="max_hits must be 1 or more, got 0"):
+            save_results(tmp_path / "s.png", None, hits(1), max_hits=0)
+        with pytest.raises(GalleryError, match=r"the suffix must be \.png"):
             save_results(tmp_path / "s.gif", None, hits(1))
         with pytest.raises(GalleryError, match="there is no file"):
             save_results(tmp_path / "s.png", tmp_path / "q.png", hits(1))
@@ -287,10 +287,10 @@ class TestSheet:
 
     @pytest.mark.parametrize(("probability", "said"), [(1, "> 99 %"), (0.99, "99 %"), (0.004, "< 1 %"), (0.5, "50 %")])
     def test_nothing_is_certain(self, probability, said):
-        assert sheet.per_cent(probability) == said
+        assert sheet.percent(probability) == said
 
 
-class TestMoments:
+class TestTimes:
     def test_the_hour_that_comes_twice_is_told_apart(self, berlin):
         assert moment(1792888200) == "2026-10-25 02:30:00 UTC+02:00"
         assert moment(1792888200 + 3600) == "2026-10-25 02:30:00 UTC+01:00"

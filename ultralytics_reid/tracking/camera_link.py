@@ -1,0 +1,120 @@
+"""One tracker's link to the gallery: opened when embeddings are known, asked before and told after each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..config import Config
+from ..embedders import family_of
+from ..events import Events, Linked
+from ..gallery.linking.client import GalleryCamera, shares
+from ..gallery.linking.connection import Connection
+from ..gallery.linking.messages import Observation
+from ..gallery.linking.worker import Channel
+from ..revival.decision import Decision
+from ..revival.recognizer import Recognizer, When
+from .frame import Frame
+from .track import ReIDTrack
+
+# What a camera is called whose source has no name.
+_SOME_CAMERA = "camera"
+
+
+class CameraLink:
+    """Keep one camera's identities those of the gallery, if the config names one.
+
+    Args:
+        config: The tracker's config.
+        events: Takes links and outages.
+
+    Attributes:
+        connection: The way to the gallery, which all cameras of a process share; None without a gallery.
+        camera_id: The camera's name in the gallery.
+        starts_at: When the tracker's clock was 0, seconds since 1970; None if unknown.
+        recipe: How embeddings are made, for later searches of the gallery.
+    """
+
+    def __init__(self, config: Config, events: Events) -> None:
+        self.connection = Connection(config, family_of(config.model)) if config.gallery else None
+        self.camera_id = (config.cameras or (_SOME_CAMERA,))[0]
+        self.starts_at = config.starts
+        self.recipe = {"model": config.model, "weights": config.weights}
+        self._config = config
+        self._events = events
+        self._gallery: GalleryCamera | None = None
+        self._channel: Channel | None = None
+
+    @property
+    def links(self) -> Mapping[int, Linked]:
+        """How the gallery knew those identities that it did, by id."""
+        return {} if self._gallery is None else self._gallery.links
+
+    def receive(self, recognizer: Recognizer, dim: int | None, decisions: Sequence[Decision], when: When) -> None:
+        """Take the gallery's answers, before a frame's decisions; the first call opens the gallery.
+
+        Args:
+            recognizer: The camera's memory.
+            dim: `D` of the embeddings; None as long as it isn't known, and nothing happens.
+            decisions: Of all tracks, lost ones too.
+            when: The frame's number, and its time in seconds.
+
+        Raises:
+            GalleryError: If the gallery is another embedder's, or no gallery.
+        """
+        if self.connection is None or dim is None:
+            return
+        worker = self.connection.connect(dim, recognizer.bank.fingerprint, self.recipe)
+        if self._gallery is not None and self._gallery.channel.camera != self.camera_id:
+            self.close(decisions, when)
+        if self._gallery is None:
+            channel = worker.open_channel(self.camera_id, self.starts_at, self._channel)
+            since = -np.inf if self._channel is None else when[1]
+            self._gallery = GalleryCamera(worker, channel, recognizer, self._events, since)
+        if self._config.gallery_wait:
+            worker.settle(self._config.gallery_wait, until_back=False)
+        self._gallery.receive(decisions, when)
+
+    def report(self, tracks: Sequence[ReIDTrack], frame: Frame) -> None:
+        """Report the confirmed tracks that have a box in this frame, after its decisions."""
+        if self._gallery is None:
+            return
+        by_decision = {id(t.decision): t for t in tracks}
+        decisions = [t.decision for t in tracks if t.decision is not None]
+        self._gallery.report(decisions, frame.time, lambda d: self._observe(by_decision[id(d)], d, frame))
+
+    def _observe(self, track: ReIDTrack, decision: Decision, frame: Frame) -> Observation:
+        """Make the observation of a box, with its crop, if that is to be stored."""
+        box, score, tracklet = np.asarray(track.xyxy, np.float32), float(track.score), decision.tracklet
+        where = (0.0, 0.0, 0.0, 0.0) if frame.shape is None else shares(box, frame.shape)
+        if not self._config.store_crops or frame.image is None or not tracklet.clean:
+            return Observation(decision.identity, tracklet.cls, score, where)
+        left, top, right, bottom = np.maximum(box, 0).astype(int)
+        crop = frame.image[top:bottom, left:right].copy()
+        return Observation(decision.identity, tracklet.cls, score, where, crop, score * float(bottom - top))
+
+    def close(self, decisions: Sequence[Decision], when: When, *, wait: bool = False) -> str:
+        """Tell the gallery that the video is over.
+
+        Args:
+            decisions: Of all tracks, lost ones too.
+            when: The last frame's number, and its time in seconds.
+            wait: Whether to wait, ten seconds at most, until it has everything.
+
+        Returns:
+            How many individuals it knew, in words; empty if there is nothing to tell.
+        """
+        if self._gallery is None or self.connection is None:
+            return ""
+        gallery, self._gallery = self._gallery, None
+        gallery.close()
+        self._channel = gallery.channel
+        if wait:
+            self.connection.settle()
+            gallery.receive(decisions, when)
+        return gallery.summary
+
+    def forget(self) -> None:
+        """Begin another run with the next frame, which has nothing to do with the last one."""
+        self._channel = None
