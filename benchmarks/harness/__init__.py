@@ -1,1 +1,1 @@
-"""What the benchmarks share: sequences, trackers to compare, and scores."""
+"""What the benchmark runs share: data, contenders, scores, and publishing."""

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.returns import matches
 from ultralytics_reid.events import Linked
 
-from .runs import Contender, as_boxes, black, make_tracker, rows_as_frame
-from .scores import matches, track_eval
-from .sequences import Detections, Frame
-from .setting import progress
+from .contenders.host import HostContender, as_boxes, black, make_tracker, rows_as_frame
+from .data.sequences import Detections
+from .progress import progress
+from .scoring.track_eval import track_eval
 
-# Pixels between the pictures of two cameras where they are laid side by side.
+# Pixels between the images of two cameras where they are laid side by side.
 _APART = 100_000
 # By how much the ids of a camera that knows nothing of others are away from theirs.
 _OTHERS = 20_000_000
@@ -28,7 +30,7 @@ WAIT = 30.0
 LEAST = 2.0
 
 DEFINITIONS = """\
-IDF1, HOTA          TrackEval on all cameras at once, their pictures laid side by side: a
+IDF1, HOTA          TrackEval on all cameras at once, their images laid side by side: a
                     person is one identity wherever they are.
 a view              a person on a camera (in a run) for two seconds of matched boxes or
                     more, in all; its id is the one on most of them.
@@ -46,13 +48,13 @@ Views = Iterable[tuple[Frame, Detections]]
 
 
 @dataclass(frozen=True)
-class Film:
+class CameraStream:
     """What one camera sees in one run.
 
     Attributes:
         camera: Its name.
         fps: Frames a second.
-        shape: Height and width of its pictures, pixels.
+        shape: Height and width of its images, pixels.
         start: When it starts, seconds since the first run's start.
         views: Makes, frame by frame, who can be seen, and detections with embeddings.
     """
@@ -65,7 +67,7 @@ class Film:
 
 
 @dataclass(frozen=True)
-class Part:
+class CameraRun:
     """What came out of one film.
 
     Attributes:
@@ -75,7 +77,7 @@ class Part:
         linked: Index of the frame, the id until then and the one since, of everybody whom the gallery knew.
     """
 
-    film: Film
+    film: CameraStream
     truth: tuple[Frame, ...]
     output: tuple[Frame, ...]
     linked: tuple[tuple[int, int, int], ...] = ()
@@ -113,7 +115,9 @@ class Links:
         return Links(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
-def together(contender: Contender, films: Sequence[Film], gallery: Path | str | None, start: float) -> list[Part]:
+def together(
+    contender: HostContender, films: Sequence[CameraStream], gallery: Path | str | None, start: float
+) -> list[CameraRun]:
     """Track films frame by frame, all at once, with one gallery or each alone.
 
     Args:
@@ -138,7 +142,9 @@ def together(contender: Contender, films: Sequence[Film], gallery: Path | str | 
             output[n].append(_track(trackers[n], films[n].shape, found))
     for tracker in trackers if gallery is not None else ():
         tracker.finish(wait=True)
-    return [Part(*part) for part in zip(films, *(map(tuple, made) for made in (truth, output, linked)), strict=True)]
+    return [
+        CameraRun(*part) for part in zip(films, *(map(tuple, made) for made in (truth, output, linked)), strict=True)
+    ]
 
 
 def _note(linked: list[tuple[int, int, int]], event: object) -> None:
@@ -146,15 +152,17 @@ def _note(linked: list[tuple[int, int, int]], event: object) -> None:
         linked.append((event.frame - 1, event.previous_id, event.identity_id))
 
 
-def one_by_one(contender: Contender, films: Sequence[Film], gallery: Path | str | None, start: float) -> list[Part]:
+def one_by_one(
+    contender: HostContender, films: Sequence[CameraStream], gallery: Path | str | None, start: float
+) -> list[CameraRun]:
     """Track films one after another, each a run of its own, with one gallery or each alone."""
     return [part for film in films for part in together(contender, [film], gallery, start)]
 
 
-def _tracker(contender: Contender, film: Film, gallery: Path | str | None, start: float) -> Any:
+def _tracker(contender: HostContender, film: CameraStream, gallery: Path | str | None, start: float) -> Any:
     shared = {} if gallery is None else {"gallery": str(gallery), "gallery_wait": WAIT, "camera_id": film.camera}
     changes = {"gmc_method": "none", **contender.changes, **shared}
-    tracker = make_tracker(Contender(contender.label, contender.yaml, changes), film.fps)
+    tracker = make_tracker(replace(contender, changes=changes), film.fps)
     tracker.starts_at = start
     return tracker
 
@@ -163,14 +171,15 @@ def _track(tracker: Any, shape: tuple[int, int], found: Detections) -> Frame:
     return rows_as_frame(tracker.update(as_boxes(found, shape), black(shape), feats=found.feats))
 
 
-def of_their_own(parts: Sequence[Part]) -> list[Part]:
+def of_their_own(parts: Sequence[CameraRun]) -> list[CameraRun]:
     """What cameras that know nothing of each other made: an id of one is none of another's."""
     return [
-        Part(p.film, p.truth, tuple(Frame(f.ids + n * _OTHERS, f.xyxy) for f in p.output)) for n, p in enumerate(parts)
+        CameraRun(p.film, p.truth, tuple(Frame(f.ids + n * _OTHERS, f.xyxy) for f in p.output))
+        for n, p in enumerate(parts)
     ]
 
 
-def figures(parts: Sequence[Part], *, at_once: bool) -> dict[str, float]:
+def figures(parts: Sequence[CameraRun], *, at_once: bool) -> dict[str, float]:
     """TrackEval's figures over all films.
 
     Args:
@@ -186,12 +195,12 @@ def figures(parts: Sequence[Part], *, at_once: bool) -> dict[str, float]:
 
 
 def _beside(frames: Sequence[Frame]) -> Frame:
-    """Cameras' frames as one, with their pictures side by side."""
+    """Cameras' frames as one, with their images side by side."""
     shifted = [f.xyxy + np.array([n * _APART, 0] * 2, np.float32) for n, f in enumerate(frames)]
     return Frame(np.concatenate([f.ids for f in frames]), np.concatenate(shifted).astype(np.float32))
 
 
-def links(parts: Sequence[Part]) -> Links:
+def links(parts: Sequence[CameraRun]) -> Links:
     """What became of everybody who was on more than one camera, or in more than one run."""
     views = sorted(view for n, part in enumerate(parts) for view in _views(n, part))
     mine: dict[int, set[int]] = defaultdict(set)
@@ -212,7 +221,7 @@ def links(parts: Sequence[Part]) -> Links:
     )
 
 
-def _made(parts: Sequence[Part]) -> list[bool]:
+def _made(parts: Sequence[CameraRun]) -> list[bool]:
     """Of every link that the gallery made, whether it was right, as far as the truth is known."""
     seen = [
         (part.time(n), place, identity, person)
@@ -235,7 +244,7 @@ def _most(people: Iterable[int]) -> int | None:
     return votes.most_common(1)[0][0] if votes else None
 
 
-def _views(number: int, part: Part) -> Iterable[tuple[float, int, int, int]]:
+def _views(number: int, part: CameraRun) -> Iterable[tuple[float, int, int, int]]:
     """When each view began, the part, the person, and the id on most of its boxes."""
     votes: dict[int, Counter[int]] = defaultdict(Counter)
     began: dict[int, float] = {}

@@ -18,7 +18,8 @@ from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.gallery.records import Filter, Records, Visit, new_ids
 from ultralytics_reid.gallery.stores import Store, open_store
 
-from .setting import CHECKOUT, has
+from .options import CHECKOUT
+from .packages import has
 
 DIM, EACH, CAMERAS, DAYS = 512, 20, 8, 7
 FINGERPRINT = "benchmark"

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
+from ultralytics_reid._typing import Doubles
+from ultralytics_reid.evaluation.frames import Frame
 
-from .mot.choice import Choice
-from .revival import Appearance, Observer
-from .sequences import Detections, Frame
-from .setting import progress
+from .contenders.base import Contender
+from .data.sequences import Detections
+from .progress import progress
+from .scoring.gaps import Appearance, AppearanceObserver
 
 
 class Source(Protocol):
@@ -28,11 +28,11 @@ class Source(Protocol):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """The pictures' height and width, pixels."""
+        """The images' height and width, pixels."""
         ...
 
     @property
-    def warps(self) -> npt.NDArray[np.float64]:
+    def warps(self) -> Doubles:
         """`(F, 2, 3)` camera motion from the frame before to each frame, pixels."""
         ...
 
@@ -42,13 +42,13 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class WatchOutcome:
     """What a tracker made of a clip.
 
     Attributes:
         appearances: Those that count, by time.
         ids: Different ids in its output.
-        milliseconds: Median time a frame took, camera motion and pictures left out.
+        milliseconds: Median time a frame took, camera motion and images left out.
     """
 
     appearances: tuple[Appearance, ...]
@@ -60,15 +60,15 @@ class Watched:
     """A tracker at work, and who watches it.
 
     Args:
-        choice: The tracker.
+        contender: The tracker.
         fps: Frames a second.
-        shape: The pictures' height and width, pixels; it gets black ones.
+        shape: The images' height and width, pixels; it gets black ones.
         warps: `(F, 2, 3)` camera motion, for a tracker that takes any.
     """
 
-    def __init__(self, choice: Choice, fps: float, shape: tuple[int, int], warps: npt.NDArray[np.float64]) -> None:
-        self._tracker = choice.start(fps, shape, warps if choice.motion else None)
-        self._observer = Observer(fps)
+    def __init__(self, contender: Contender, fps: float, shape: tuple[int, int], warps: Doubles) -> None:
+        self._tracker = contender.start(fps, shape, warps if contender.motion else None)
+        self._observer = AppearanceObserver(fps)
         self._times = array("f")
 
     def update(self, seen: Frame, detections: Detections) -> None:
@@ -80,24 +80,24 @@ class Watched:
         self._times.append(time.perf_counter() - start)
         self._observer.add(seen, output)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> WatchOutcome:
         """Everything until now; open appearances end."""
         times = self._times or [0.0]
-        return Outcome(self._observer.appearances(), self._observer.ids, 1000 * statistics.median(times))
+        return WatchOutcome(self._observer.appearances(), self._observer.ids, 1000 * statistics.median(times))
 
 
-def watch(choices: Iterable[Choice], source: Source, label: str | None = None) -> dict[str, Outcome]:
+def watch(contenders: Iterable[Contender], source: Source, label: str | None = None) -> dict[str, WatchOutcome]:
     """Let trackers see the same frames, and nobody more than one frame ahead of the others.
 
     Args:
-        choices: The trackers, each with a label of its own.
+        contenders: The trackers, each with a label of its own.
         source: What they see.
         label: Of a progress bar; None for none.
 
     Returns:
         Outcomes by label.
     """
-    watched = {c.label: Watched(c, source.fps, source.shape, source.warps) for c in choices}
+    watched = {c.label: Watched(c, source.fps, source.shape, source.warps) for c in contenders}
     for seen, detections in source if label is None else progress(source, label, len(source)):
         for each in watched.values():
             each.update(seen, detections)

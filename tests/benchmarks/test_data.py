@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from benchmarks.harness.mot17 import COMBINED, evaluate, load_clip, picture_shape
+from benchmarks.harness.mot17 import COMBINED, evaluate, load_clip, image_shape
 from benchmarks.harness.perturb import PERTURBATIONS, blur_embeddings, halve_rate, reverse, start_late, weaken_detector
 from benchmarks.harness.runs import OURS, Contender, run_cached
 from benchmarks.harness.sequences import Detections, Frame, Sequence
@@ -287,8 +287,8 @@ def test_sequences_are_combined_by_boxes(folder):
     assert scores[COMBINED]["MOTA"] == pytest.approx(80)
 
 
-def test_picture_shape(folder):
-    assert picture_shape(folder / "MOT17-00") == (480, 640)
+def test_image_shape(folder):
+    assert image_shape(folder / "MOT17-00") == (480, 640)
 
 
 def test_a_run_on_black_frames_needs_no_video():

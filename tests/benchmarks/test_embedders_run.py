@@ -180,14 +180,14 @@ def cost():
         return importlib.import_module("cost")
 
 
-def test_nobody_in_the_crowd_covers_anybody_or_leaves_the_picture(cost):
+def test_nobody_in_the_crowd_covers_anybody_or_leaves_the_image(cost):
     crowd = cost.Crowd(0.5)
     for number in range(0, cost.LAP, 30):
         detections = crowd.frame(number, crowd.acquaintances)
         assert detections.feats.shape == (cost.RESIDENTS + cost.SLOTS, cost.DIM)
         assert iou(detections.xyxy, detections.xyxy).sum() == pytest.approx(len(detections.xyxy))
         assert detections.xyxy.min() >= 0
-        assert (detections.xyxy[:, 2:].max(axis=0) <= cost.PICTURE.shape[1::-1]).all()
+        assert (detections.xyxy[:, 2:].max(axis=0) <= cost.IMAGE.shape[1::-1]).all()
 
 
 def test_strangers_are_as_like_their_acquaintance_as_was_asked_for(cost):

@@ -48,7 +48,7 @@ def info(name, length, fps=25, extra=""):
     return f"[Sequence]\nname={name}\nimDir=img1\nframeRate={fps}\nseqLength={length}\n{sizes}{extra}"
 
 
-def write(folder, name, length=8, *, pictures=False):
+def write(folder, name, length=8, *, images=False):
     """A sequence of people side by side who walk to the right, and detections a little off."""
     place = folder / name
     (place / "gt").mkdir(parents=True)
@@ -59,7 +59,7 @@ def write(folder, name, length=8, *, pictures=False):
     found = [f"{n},-1,{x + 0.5},{y},20,50,{0.9 - 0.1 * i}" for n, i, x, y in people]
     (place / "gt" / "gt.txt").write_text("\n".join(rows) + "\n")
     (place / "det" / "det.txt").write_text("\n".join(found) + "\n")
-    if pictures:
+    if images:
         (place / "img1").mkdir()
         noise = np.random.default_rng(0).integers(0, 255, (*SHAPE, 3), np.uint8)
         for n in range(1, length + 1):
@@ -144,14 +144,14 @@ def test_a_wrong_seqinfo_is_named(tmp_path, change, told):
         read_info(tmp_path)
 
 
-def test_detections_outside_of_the_picture_are_dropped_loudly(tmp_path):
+def test_detections_outside_of_the_image_are_dropped_loudly(tmp_path):
     path = tmp_path / "det.txt"
     inside, over, right, above = "1,-1,5,5,10,10,0.5", "1,-1,-5,-5,10,10,0.5", "2,-1,160,5,9,9,0.5", "2,-1,5,-9,9,9,0.5"
     path.write_text("\n".join([inside, over, right, above]))
     read = read_detections(path, 8, SHAPE)
     assert read.rows[:, 1].tolist() == [5, -5]
     assert read.notes == (
-        f"{path}:3: 2 detections lie wholly outside of the 160x120 picture: dropped; this line is the first",
+        f"{path}:3: 2 detections lie wholly outside of the 160x120 image: dropped; this line is the first",
     )
 
 
@@ -313,11 +313,11 @@ def test_camera_motion_is_cut_with_the_frames(tmp_path):
         clip.motion()
 
 
-def test_pictures_must_be_as_many_as_frames(tmp_path):
-    place = write(tmp_path, "a", pictures=True)
-    assert [p.name for p in found(tmp_path, "val-half")[0].pictures()] == ["000006.png", "000007.png", "000008.png"]
+def test_images_must_be_as_many_as_frames(tmp_path):
+    place = write(tmp_path, "a", images=True)
+    assert [p.name for p in found(tmp_path, "val-half")[0].images()] == ["000006.png", "000007.png", "000008.png"]
     (place / "img1" / "000008.png").unlink()
-    with pytest.raises(DataError, match=r"has 7 pictures, but seqinfo\.ini says seqLength=8; --partial takes those"):
+    with pytest.raises(DataError, match=r"has 7 images, but seqinfo\.ini says seqLength=8; --partial takes those"):
         found(tmp_path)
     with pytest.raises(DataError, match="no validation half"):
         found(tmp_path, "val-half", partial=True)
@@ -326,8 +326,8 @@ def test_pictures_must_be_as_many_as_frames(tmp_path):
     assert clip.truth().rows[:, 0].max() == 7
 
 
-def test_a_hole_in_the_pictures_is_named(tmp_path):
-    place = write(tmp_path, "a", pictures=True)
+def test_a_hole_in_the_images_is_named(tmp_path):
+    place = write(tmp_path, "a", images=True)
     (place / "img1" / "000003.png").rename(place / "img1" / "000009.png")
     with pytest.raises(DataError, match=r"frame 3 is missing: .* next comes 000004\.png"):
         found(tmp_path)
@@ -697,7 +697,7 @@ def test_the_servers_zip_has_each_sequence_under_three_names(tmp_path, own, miss
 
 
 def test_what_is_kept_gives_what_was_tracked(tmp_path):
-    write(tmp_path / "data", "a", length=9, pictures=True)
+    write(tmp_path / "data", "a", length=9, images=True)
     (clip,) = found(tmp_path / "data", "val-half")
     recipe = Recipe(Cache(tmp_path / "cache"), motion=("sparseOptFlow",))
     inputs = prepare(clip, recipe)
@@ -719,7 +719,7 @@ def test_what_is_kept_gives_what_a_user_gets(shared, tmp_path):
 
     weights, video = shared("models/yolo11n.pt"), cv2.VideoCapture(str(shared("data/pets09-s2l1/vtest.avi")))
     frames = [video.read()[1] for _ in range(10)]
-    place = write(tmp_path / "data", "a", length=len(frames), pictures=True)
+    place = write(tmp_path / "data", "a", length=len(frames), images=True)
     (place / "seqinfo.ini").write_text(info("a", len(frames)).replace("160", "768").replace("120", "576"))
     for n, frame in enumerate(frames, start=1):
         cv2.imwrite(str(place / "img1" / f"{n:06}.png"), frame)
@@ -754,8 +754,8 @@ def test_only_trackers_that_look_are_run_on_each_simulation():
 
 
 def test_jobs_in_several_processes_come_back_in_their_order(tmp_path):
-    write(tmp_path, "a", pictures=True)
-    write(tmp_path, "b", length=5, pictures=True)
+    write(tmp_path, "a", images=True)
+    write(tmp_path, "b", length=5, images=True)
     clips = found(tmp_path)
     jobs = [clip.truth for clip in clips]
     assert [len(t.rows) for t in do_all(jobs, 2, "x")] == [len(t.rows) for t in do_all(jobs, 1, "x")] == [24, 15]
@@ -797,7 +797,7 @@ def make(weights, device):
 def test_a_whole_run_writes_everything_and_computes_nothing_twice(command, tmp_path, capsys):
     (tmp_path / "own_embedder.py").write_text(FACTORY)
     for name in ("a", "b", "c"):
-        write(tmp_path / "data" / "train", name, length=9, pictures=True)
+        write(tmp_path / "data" / "train", name, length=9, images=True)
     args = ["--embedder", "own_embedder:make", "--trackers", "botsort:with_reid=True,bytetrack,reid_botsort"]
     args += ["--baseline", "bytetrack", "--draws", "50"]
     assert command(*args) == 0
@@ -817,7 +817,7 @@ def test_a_whole_run_writes_everything_and_computes_nothing_twice(command, tmp_p
     assert len(results[0].read_text().splitlines()) == 4 * 3
     # Again: nothing is embedded, though one result is lost and one sequence is new.
     results[0].unlink()
-    write(tmp_path / "data" / "train", "d", length=9, pictures=True)
+    write(tmp_path / "data" / "train", "d", length=9, images=True)
     assert command(*args) == 0
     assert len(calls) == 4 * 4
     assert results[0].is_file()
@@ -855,16 +855,16 @@ def test_a_test_split_gives_files_only(command, tmp_path, capsys):
     ],
 )
 def test_what_is_wrong_ends_with_a_message_and_exit_code_2(command, tmp_path, capsys, args, told):
-    write(tmp_path / "data", "a", pictures=True)
+    write(tmp_path / "data", "a", images=True)
     assert command(*args) == 2
     assert told in capsys.readouterr().err
 
 
-def test_a_damaged_picture_is_named(command, tmp_path, capsys):
-    place = write(tmp_path / "data", "a", pictures=True)
-    (place / "img1" / "000007.png").write_bytes(b"no picture")
+def test_a_damaged_image_is_named(command, tmp_path, capsys):
+    place = write(tmp_path / "data", "a", images=True)
+    (place / "img1" / "000007.png").write_bytes(b"no image")
     assert command("--trackers", "botsort") == 2
-    assert "000007.png can't be read as a picture" in capsys.readouterr().err
+    assert "000007.png can't be read as an image" in capsys.readouterr().err
 
 
 def test_missing_truth_is_named(command, tmp_path, capsys):

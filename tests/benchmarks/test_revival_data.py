@@ -202,7 +202,7 @@ def test_who_is_hardly_visible_is_found_less_and_with_less_confidence():
     assert shares[1] == pytest.approx(0.49, abs=0.05)
 
 
-def test_what_is_outside_the_picture_or_behind_others_is_not_hidden_by_things():
+def test_what_is_outside_the_image_or_behind_others_is_not_hidden_by_things():
     # One reaches half over the edge; one is half covered by another, who stands lower.
     at = np.array([[-20, 100, 20, 200], [200, 100, 240, 200], [220, 110, 260, 210]], np.float32)
     seen = View(np.array([1, 2, 3]), at, np.array([0.5, 0.55, 1.0], np.float32))
@@ -213,7 +213,7 @@ def test_what_is_outside_the_picture_or_behind_others_is_not_hidden_by_things():
         assert set(rows.tolist()) <= {0, 1, 2}
 
 
-def test_ghosts_come_last_and_are_in_the_picture():
+def test_ghosts_come_last_and_are_in_the_image():
     detections, rows, _ = detect(view(3), (960, 540), 50.0, np.random.default_rng(0))
     extra = detections.xyxy[len(rows) :]
     assert len(extra) == pytest.approx(50, abs=25)
