@@ -34,13 +34,13 @@ IDF1, HOTA          TrackEval on all cameras at once, their images laid side by 
                     person is one identity wherever they are.
 a view              a person on a camera (in a run) for two seconds of matched boxes or
                     more, in all; its id is the one on most of them.
-links               views of people who have an earlier view: all are to be linked to it.
-right               those whose id is that of an earlier view of the same person.
-missed              those whose id is nobody's before.
-wrong merges        views, first ones too, whose id is that of somebody else's earlier view.
-links made          by the gallery; sound if whoever was linked is the one on whom the id
-                    they got had been most until then. It is the gallery's own share of the
-                    above: what the cameras' trackers mix up themselves doesn't count.
+links               views of people with an earlier view: all are to be linked to it.
+right               those with the id of an earlier view of the same person.
+missed              those with a new id.
+wrong merges        views, first ones too, with the id of another person's earlier view.
+links made          by the gallery; sound if the new id had been mostly on the same person
+                    until then. It is the gallery's own share of the above: mistakes of the
+                    cameras' trackers don't count.
 matched             one to one, IoU 0.5 or more.
 """
 
@@ -56,7 +56,7 @@ class CameraStream:
         fps: Frames a second.
         shape: Height and width of its images, pixels.
         start: When it starts, seconds since the first run's start.
-        views: Makes, frame by frame, who can be seen, and detections with embeddings.
+        views: Makes, frame by frame, the visible people, and detections with embeddings.
     """
 
     camera: str
@@ -72,9 +72,9 @@ class CameraRun:
 
     Attributes:
         film: Which.
-        truth: Who can be seen, by frame.
+        truth: The visible people, by frame.
         output: The boxes and ids, by frame.
-        linked: Index of the frame, the id until then and the one since, of everybody whom the gallery knew.
+        linked: Index of the frame, the id until then and the one since, of each person that the gallery knew.
     """
 
     film: CameraStream
@@ -89,16 +89,16 @@ class CameraRun:
 
 @dataclass(frozen=True)
 class Links:
-    """What became of the views of people who were seen before; see `DEFINITIONS`.
+    """Views of people with an earlier view, by result; see `DEFINITIONS`.
 
     Attributes:
         total: How many there are.
         right: How many were linked.
         missed: How many have a new id.
-        wrong: How many views have somebody else's id.
+        wrong: How many views have another person's id.
         people: How many people have views.
         ids: How many different ids views have.
-        made: How many links the gallery made whose truth is known.
+        made: How many links of the gallery can be checked against ground truth.
         sound: How many of them joined what was the same person until then.
     """
 
@@ -201,7 +201,7 @@ def _beside(frames: Sequence[Frame]) -> Frame:
 
 
 def links(parts: Sequence[CameraRun]) -> Links:
-    """What became of everybody who was on more than one camera, or in more than one run."""
+    """Count links of people that were on more than one camera, or in more than one run."""
     views = sorted(view for n, part in enumerate(parts) for view in _views(n, part))
     mine: dict[int, set[int]] = defaultdict(set)
     owner: dict[int, int] = {}
@@ -233,9 +233,9 @@ def _made(parts: Sequence[CameraRun]) -> list[bool]:
     for place, part in enumerate(parts):
         for frame, before, since in part.linked:
             until = part.time(frame)
-            who = _most(p for t, n, i, p in seen if n == place and i == before and t < until)
+            person = _most(p for t, n, i, p in seen if n == place and i == before and t < until)
             owner = _most(p for t, n, i, p in seen if i == since and t < until)
-            found += [who == owner] if who is not None and owner is not None else []
+            found += [person == owner] if person is not None and owner is not None else []
     return found
 
 

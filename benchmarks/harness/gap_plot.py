@@ -44,8 +44,8 @@ def draw(path: Path, summaries: Mapping[tuple[str, str, str], Summary]) -> None:
     axes[0][0].set_ylim(-3, 103)
     axes[0][0].set_ylabel("returns recognized, %", color=INK)
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.supxlabel("how long they weren't seen", fontsize=10, color=INK, y=0.19)
-    title = "tracker; of all ids given that were somebody's before, those that were right"
+    figure.supxlabel("length of absence", fontsize=10, color=INK, y=0.19)
+    title = "tracker; of all returns and newcomers given a known id, the share that is right"
     figure.legend(handles, labels, title=title, loc="lower center", ncols=2, frameon=False, fontsize=9, labelcolor=INK)
     figure.tight_layout(rect=(0, 0.2, 1, 1))
     figure.savefig(path, dpi=110, facecolor="white")

@@ -22,7 +22,7 @@ def figures(sequence: Sequence, run: Run, *, by_person: bool = True) -> dict[str
         sequence: The ground truth.
         run: The tracker's output.
         by_person: Whether the tracks of one person are joined; False keeps MOTChallenge's identities, under which a
-            person who returns is a new track, so that there are no returns.
+            person that returns is a new track, so that there are no returns.
 
     Returns:
         What `track_eval` gives, `ms`, and, where there are returns, `returns`, `recognized` and `false`.

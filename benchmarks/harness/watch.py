@@ -1,4 +1,4 @@
-"""Several trackers on one clip, frame by frame in turns, and what became of those who came back."""
+"""Several trackers on one clip, frame by frame in turns, and their revivals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .scoring.gaps import Appearance, AppearanceObserver
 
 
 class Source(Protocol):
-    """Frame by frame, who can be seen, and detections."""
+    """A clip: visible people and detections, frame by frame."""
 
     @property
     def fps(self) -> float:
@@ -57,7 +57,7 @@ class WatchOutcome:
 
 
 class Watched:
-    """A tracker at work, and who watches it.
+    """A tracker at work, and its observer.
 
     Args:
         contender: The tracker.
@@ -72,7 +72,7 @@ class Watched:
         self._times = array("f")
 
     def update(self, seen: Frame, detections: Detections) -> None:
-        """Track the next frame; what the tracker changes in the embeddings is nobody else's."""
+        """Track the next frame; the tracker gets its own copy of the embeddings."""
         feats = None if detections.feats is None else detections.feats.copy()
         own = replace(detections, feats=feats)
         start = time.perf_counter()
@@ -87,7 +87,7 @@ class Watched:
 
 
 def watch(contenders: Iterable[Contender], source: Source, label: str | None = None) -> dict[str, WatchOutcome]:
-    """Let trackers see the same frames, and nobody more than one frame ahead of the others.
+    """Run trackers on the same frames, none more than one frame ahead of the others.
 
     Args:
         contenders: The trackers, each with a label of its own.

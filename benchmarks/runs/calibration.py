@@ -59,7 +59,7 @@ def _observe(args: Namespace, clip: str, embedder: str) -> Pairs:
 
 def _tables(clip: str, found: dict[str, Pairs]) -> Iterator[str]:
     for title, head, cells in (
-        ("how alike people are to themselves and to others, cosine", _KINDS, _kinds),
+        ("cosines of genuine and of impostor pairs", _KINDS, _kinds),
         ("observed log-odds, nats, where the tracker said … (genuine / impostor pairs)", _ranges(), _reliability),
         ("share of impostor / genuine pairs, in %, above the bound of a false rate of …", _PROMISES, _promises),
     ):
@@ -103,9 +103,9 @@ def _notes() -> Iterator[str]:
     yield (
         f"Once a second the mean of each settled tracklet's last second of clean crops ({MIN_CROPS} or more) is "
         f"compared with memory as it was some time ago ({ago}): with its own identity, and with those that are not "
-        "visible. Genuine: the same person in the ground truth. Left out: whoever was on one person in less than "
-        f"{100 * MIN_PURITY:.0f} % of their boxes, and everything before the tracker believes its own calibration. "
-        "Log-odds are corrected for how many pairs there are of either kind. One YAML for all, the shipped one but for "
-        "`gmc_method: none`, for speed. A couple is a person who asks and an identity asked about; it comes up "
-        "every second, so pairs are far from independent."
+        "visible. Genuine: the same person in the ground truth. Left out: tracklets and identities that were on one "
+        f"person in less than {100 * MIN_PURITY:.0f} % of their boxes, and everything before the tracker trusts its "
+        "own calibration. Log-odds are corrected for how many pairs there are of either kind. One YAML for all, the "
+        "shipped one but for `gmc_method: none`, for speed. A couple is a query's person and the identity it is "
+        "compared with; it recurs every second, so pairs are far from independent."
     )

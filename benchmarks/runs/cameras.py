@@ -30,13 +30,13 @@ COLUMNS = ["IDF1", "HOTA", "links right", "missed", "wrong merges", "links made,
 CUTS = (1 / 3, 1 / 2, 2 / 3)
 # What stands at one place for a while is on a camera, and what follows on another: seconds from one to the next.
 AWAY = (4.0, 30.0)
-# Share of people who wear what another wears. In images such pairs differ in so little that nobody tells them apart.
+# Share of people that wear the same as another. In images such pairs differ too little to be told apart.
 LOOK_ALIKES = 0.25
 NOTE = """\
-Every camera with the shipped YAML. One gallery: a SQLite file for all, whose answers are waited for (`gallery_wait`),
-so that runs can be repeated; no topology is given. Scenes: boxes and embeddings are made up, and a quarter of the
-people wear what another wears. Rendered: both are found in images, by the demo's detector and its own features, as
-`model: auto` takes them; everybody wears something else."""
+Every camera with the shipped YAML. One gallery: a SQLite file for all; every frame waits for its answers
+(`gallery_wait`), so that runs can be repeated; no topology is given. Scenes: boxes and embeddings are simulated, and a
+quarter of the people wear the same as another. Rendered: both come from images, by the demo's detector and its own
+features, as `model: auto` takes them; all clothes differ."""
 
 Runner = Callable[[HostContender, Sequence[CameraStream], Path | str | None, float], list[CameraRun]]
 
@@ -143,7 +143,7 @@ def _parade(args: Namespace) -> Iterator[str]:
         ]
         films = [list(_simulated(o)) for o in options]
         yield _block(
-            f"A parade: everybody comes once, {crowd} at a time ({args.seeds} runs)", films, together, at_once=True
+            f"A parade: each person appears once, {crowd} at a time ({args.seeds} runs)", films, together, at_once=True
         )
 
 

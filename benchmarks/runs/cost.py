@@ -1,7 +1,7 @@
 """What `update()` costs beside stock's: a generated crowd, embeddings given, one thread, no camera motion.
 
 A hundred people stay in view. Ten others leave for good before anything is measured; then strangers come, each half
-like one of those ten, so that it takes a while to decide who they are. All trackers get the same frames in turn.
+like one of those ten, so that their identity stays undecided for a while. All trackers get the same frames in turn.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ REST, ARRIVAL, MEASURED = 45, 15, 40
 
 CHANGES = {"gmc_method": "none"}
 STOCK = HostContender("botsort, with_reid", BOTSORT_REID.name, {**BOTSORT_REID.changes, **CHANGES})
-EMPTY = HostContender("reid_botsort, nobody else remembered", OURS, CHANGES)
+EMPTY = HostContender("reid_botsort, memory empty", OURS, CHANGES)
 FULL = HostContender("**reid_botsort**, memory full", OURS, {**CHANGES, "memory_identities": 20_000})
 
 
@@ -59,23 +59,23 @@ class Situation:
 
     Attributes:
         strangers: Their number.
-        most: The most milliseconds that they may cost beyond nobody's being asked about.
+        most: The most milliseconds that they may cost beyond no queries.
     """
 
     strangers: int
     most: float = 0.0
 
 
-SITUATIONS = {"nobody": Situation(0), "one": Situation(1, 1.0), "ten": Situation(10, 4.0)}
+SITUATIONS = {"none": Situation(0), "one": Situation(1, 1.0), "ten": Situation(10, 4.0)}
 MAX_RATIO = 1.3
 PROFILED = 25
 
 
 class Crowd:
-    """Boxes and unit embeddings of people who stroll about, each in a cell of their own.
+    """Boxes and unit embeddings of people strolling, each in a cell of their own.
 
     Args:
-        likeness: Cosine of a stranger's look to that of the acquaintance whose place they take.
+        likeness: Cosine of a stranger's look to that of the acquaintance in the same place.
     """
 
     def __init__(self, likeness: float) -> None:
@@ -89,7 +89,7 @@ class Crowd:
         return _unit(self._rng.normal(size=(count, DIM)))
 
     def strangers(self, count: int) -> Floats:
-        """Looks of people who weren't there before, `(count, 512)`, each half like an acquaintance."""
+        """Looks of new people, `(count, 512)`, each half like an acquaintance."""
         like, own = self.acquaintances[:count], self.looks(count)
         own = _unit(own - np.sum(own * like, axis=1, keepdims=True) * like)  # or chance would add to the likeness
         return _unit(self._likeness * like + (1 - self._likeness**2) ** 0.5 * own)
@@ -155,7 +155,7 @@ class Stopwatch:
 
 
 def _undecided(tracker: Any) -> int:
-    """Confirmed tracks of which the tracker doesn't know yet who they are; 0 for stock."""
+    """Confirmed tracks with an undecided identity; 0 for stock."""
     if not hasattr(tracker, "identities"):
         return 0
     confirmed = [t for t in tracker.tracked_stracks if t.is_activated]
@@ -198,7 +198,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def fill(tracker: Any, crowd: Crowd, identities: int, prototypes: int) -> None:
-    """Let a tracker remember people who left long ago.
+    """Fill a tracker's memory with people that left long ago.
 
     Args:
         tracker: This package's.
@@ -226,7 +226,7 @@ def _frames(crowd: Crowd, rounds: int) -> Iterator[tuple[str | None, Detections]
 
 
 def _report(stock: Stopwatch, empty: Stopwatch, full: Stopwatch) -> Iterator[str]:
-    head = ["people asked about", "tracker", "undecided", "ms", "95 % of frames", "times stock", "ms beyond nobody's"]
+    head = ["people asked about", "tracker", "undecided", "ms", "95 % of frames", "times stock", "ms beyond none"]
     yield table(head, [_row(key, watch, stock) for key in SITUATIONS for watch in (stock, empty, full)])
     yield "\n".join(_verdicts(stock, full))
 
@@ -239,17 +239,17 @@ def _row(situation: str, watch: Stopwatch, stock: Stopwatch) -> list[str]:
 
 
 def _beyond(situation: str, watch: Stopwatch) -> float:
-    return watch.milliseconds(situation) - watch.milliseconds("nobody")
+    return watch.milliseconds(situation) - watch.milliseconds("none")
 
 
 def _verdicts(stock: Stopwatch, full: Stopwatch) -> Iterator[str]:
-    ratio = full.milliseconds("nobody") / stock.milliseconds("nobody")
-    yield f"- nobody: {ratio:.2f} times stock (target: at most {MAX_RATIO}): {_met(ratio <= MAX_RATIO)}"
+    ratio = full.milliseconds("none") / stock.milliseconds("none")
+    yield f"- none: {ratio:.2f} times stock (target: at most {MAX_RATIO}): {_met(ratio <= MAX_RATIO)}"
     for key, situation in SITUATIONS.items():
         if situation.strangers:
             beyond = _beyond(key, full)
             target = f"target: at most {situation.most:+g} ms"
-            yield f"- {key}: {beyond:+.2f} ms beyond nobody's ({target}): {_met(beyond <= situation.most)}"
+            yield f"- {key}: {beyond:+.2f} ms beyond none ({target}): {_met(beyond <= situation.most)}"
         if abs(full.asked(key) - situation.strangers) > 0.1 * situation.strangers:
             yield f"- {key}: NOT what was meant, {full.asked(key):.1f} were undecided; try another --likeness"
 

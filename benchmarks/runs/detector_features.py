@@ -1,4 +1,4 @@
-"""Which of a detector's layers, pooled how, tell people apart: what `model: auto` takes, beside what it could."""
+"""Separability of identities by a detector's layers and poolings: what `model: auto` takes, beside alternatives."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from ..harness.scoring.separability import Separability, both_ways, crops_of
 GAPS = {PETS: 10.0, TUD: 2.0}
 COLUMNS = ["dimensions", *(f"{clip}: {c}" for clip in ("PETS", "TUD") for c in ("AUC", "at 1 %", "at 0.3 %"))]
 NOTE = (
-    "A perfect tracker learns the metric as the real one does, online, and asks who is there: the mean of five crops "
-    "against everybody's looks of 10 s (TUD-Stadtmitte: 2 s) ago and before. AUC, and what share of the right answers "
-    "scores above 99 % (99.7 %) of the wrong ones; means of the clip forwards and with time reversed. Boxes are the "
+    "A perfect tracker learns the metric online, as the real one does, and queries its memory: the mean of five crops "
+    "against the prototypes of all people of 10 s (TUD-Stadtmitte: 2 s) ago and before. AUC, and the share of genuine "
+    "scores above 99 % (99.7 %) of the impostors'; means of the clip forwards and with time reversed. Boxes are the "
     "cached ones (YOLO11n INT8), maps `yolo11n.pt`'s at 640."
 )
 

@@ -14,7 +14,7 @@ from ..harness.options import PETS, TUD, add_features, add_shared, add_write, ne
 from ..harness.report import cells, figures, present
 from ..harness.tracking import run_cached
 
-TITLES = {PETS: "PETS by person", TUD: "TUD-Stadtmitte, where nobody comes back"}
+TITLES = {PETS: "PETS by person", TUD: "TUD-Stadtmitte, without returns"}
 COLUMNS = ["IDF1", "MOTA", "returns recognized", "false revivals", "ids", "IDSW"]
 CONTENDERS = (BOTSORT_REID, BOTSORT_LONG, REID_BOTSORT)
 NOTE = (

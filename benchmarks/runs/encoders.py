@@ -203,13 +203,13 @@ def _options(args: Namespace, models: dict[str, tuple[str, str]]) -> str:
         "`flip_crops`": flipped,
         "masked": lambda image, boxes: plain.embed(image, Regions(boxes, masks=[_outlines(image, scene)] * len(boxes))),
     }
-    who = np.concatenate([f.ids for _, f in shots])
+    people = np.concatenate([f.ids for _, f in shots])
     when = np.concatenate([np.full(len(f.ids), n * SHOT_EVERY / sequence.fps) for n, (_, f) in enumerate(shots)])
     rows = []
     for name, way in ways.items():
         found = unit(np.concatenate([way(image, frame.xyxy) for image, frame in shots if len(frame.ids)]))
-        rows.append([name, *(f"{v:.3f}" for v in _told_apart(cosine(found, found), who, when))])
-    head = [f"{len(who)} crops, pairs {APART:g} s apart or more", "AUC", "found at 1 % false"]
+        rows.append([name, *(f"{v:.3f}" for v in _told_apart(cosine(found, found), people, when))])
+    head = [f"{len(people)} crops, pairs {APART:g} s apart or more", "AUC", "found at 1 % false"]
     return table(head, rows)
 
 
@@ -219,11 +219,11 @@ def _outlines(image: ImageArray, scene: ImageArray) -> ImageArray:
     return np.asarray(cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9))), np.uint8)
 
 
-def _told_apart(similarity: Floats, who: npt.NDArray[Any], when: npt.NDArray[Any]) -> tuple[float, float]:
+def _told_apart(similarity: Floats, people: npt.NDArray[Any], when: npt.NDArray[Any]) -> tuple[float, float]:
     """How pairs of one person differ from pairs of two: area under the curve, and share above 99 % of the latter."""
-    first, second = np.triu_indices(len(who), 1)
+    first, second = np.triu_indices(len(people), 1)
     apart = np.abs(when[first] - when[second]) >= APART
-    score, same = similarity[first, second][apart], (who[first] == who[second])[apart]
+    score, same = similarity[first, second][apart], (people[first] == people[second])[apart]
     return auc(score, same), float((score[same] > np.quantile(score[~same], 0.99)).mean())
 
 

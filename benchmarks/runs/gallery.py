@@ -126,8 +126,8 @@ def _tracker(args: Namespace) -> Iterator[str]:
     yield (
         f"The mean frame takes {ratio:.3f} times as long (median of {PASSES} pairs), {verdict} the goal of "
         f"{MAX_RATIO}. {MEASURED:.0f} s of a generated street, 1080p, 30 frames a second, {present:.0f} boxes a "
-        f"frame, as fast as it goes; {passes[0][1].newcomers} newcomers are shown, about each of whom the gallery is "
-        "asked. SQLite, in a thread of the same process."
+        f"frame, as fast as it goes; {passes[0][1].newcomers} newcomers are shown, for each of which the gallery is "
+        "queried. SQLite, in a thread of the same process."
     )
 
 

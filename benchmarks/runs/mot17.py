@@ -57,7 +57,7 @@ WITH_APPEARANCE = (
     *(REID_BOTSORT, MEMORYLESS),
 )
 RULE = """\
-MOTChallenge's rule: what matches a distractor is dropped; a person who leaves the image and returns is a new identity,
+MOTChallenge's rule: what matches a distractor is dropped; a person that leaves and returns is a new identity,
 so a return that is recognized counts as a mistake."""
 TIMES = """\
 `ms` are median times a frame, in the mean over the sequences, of when it was computed; `track` is the tracker's alone,

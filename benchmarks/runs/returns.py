@@ -29,9 +29,9 @@ from ..harness.tracking import Run, run_cached, run_live
 
 TITLES = {
     (PETS, "cached"): "PETS by person: the same detections (YOLO11n INT8) and embeddings (OSNet x0.25) for all",
-    (PETS, "motchallenge"): "The same runs under MOTChallenge's own identities: who comes back is a new track",
+    (PETS, "motchallenge"): "The same runs under MOTChallenge's own identities: a return is a new track",
     (PETS, "live"): "PETS by person: as a user runs it",
-    (TUD, "cached"): "TUD-Stadtmitte, where nobody comes back: the same detections and embeddings for all",
+    (TUD, "cached"): "TUD-Stadtmitte, without returns: the same detections and embeddings for all",
     (TUD, "live"): "TUD-Stadtmitte: as a user runs it",
 }
 COLUMNS = {
@@ -111,7 +111,7 @@ def _live_runs(shared: Path, sequence: Sequence) -> Iterator[tuple[str, Run]]:
 
 
 def _exported(models: Path) -> list[HostContender]:
-    """Trackers for the OpenVINO model, whose inside shows no features: as far as what they need is installed."""
+    """Trackers for the OpenVINO model, which has no features to tap, as far as their packages are installed."""
     if not has("openvino"):
         return []
     weights = models / "osnet_x0_25_msmt17.pth"

@@ -1,4 +1,4 @@
-"""Draw who got which id when: stock BoT-SORT with ReID beside this package's tracker, a row a person."""
+"""Draw ids over time, a row a person: stock BoT-SORT with ReID beside this package's tracker."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def _people(sequence: Sequence) -> list[int]:
-    """Everybody, in the order in which they first appear."""
+    """All people, in the order in which they first appear."""
     order: dict[int, None] = {}
     for frame in sequence.by_person():
         order.update(dict.fromkeys(map(int, frame.ids)))
@@ -124,7 +124,7 @@ def _bar(panel: Axes, span: tuple[float, float], row: int, predicted: int, color
 
 
 def _mark(panel: Axes, row: int, found: Return, fps: float) -> None:
-    """A tick or a cross where somebody comes back."""
+    """A tick or a cross at each return."""
     sign, color = (r"$\checkmark$", GOOD) if found.recognized else (r"$\times$", BAD)
     halo = [withStroke(linewidth=3, foreground="white")]  # where the gap before it is narrow
     panel.plot(found.frame / fps - 2.2, row, marker=sign, markersize=8, color=color, path_effects=halo)

@@ -7,9 +7,12 @@ import textwrap
 import numpy as np
 import pytest
 
-from benchmarks.harness.scores import iou, returns, track_eval
-from benchmarks.harness.separability import Crop, Separability, both_ways, crops_of
-from benchmarks.harness.sequences import Detections, Frame, Sequence, load_sequence
+from benchmarks.harness.data.sequences import Detections, Sequence, load_sequence
+from benchmarks.harness.errors import DataError
+from benchmarks.harness.scoring.separability import Crop, Separability, both_ways, crops_of
+from benchmarks.harness.scoring.track_eval import track_eval
+from ultralytics_reid.evaluation.frames import Frame, iou
+from ultralytics_reid.evaluation.returns import returns
 
 # Where each person stands: far apart, so that a box matches only its own.
 PLACE = {"a": 0, "b": 100, "c": 200, "nobody": 900}
@@ -127,6 +130,7 @@ def test_a_perfect_output_scores_100():
     assert {k: round(v, 4) for k, v in scores.items()} == {
         **dict.fromkeys(("HOTA", "AssA", "DetA", "IDF1", "MOTA"), 100.0),
         "IDSW": 0.0,
+        "Frag": 0.0,
         "ids": 2.0,
     }
 
@@ -147,7 +151,7 @@ def test_no_output_scores_0():
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "gt").mkdir()
-    (tmp_path / "seqinfo.ini").write_text("[Sequence]\nname=Two\nframeRate=7\nseqLength=3\n")
+    (tmp_path / "seqinfo.ini").write_text("[Sequence]\nname=Two\nframeRate=7\nseqLength=3\nimWidth=640\nimHeight=480\n")
     # Frame 3 holds only a row whose flag says that it doesn't count.
     rows = """\
         1,4,10,20,30,40,1,1,1
@@ -181,7 +185,7 @@ def test_without_reentry_every_track_is_its_own_person(folder):
 
 
 def test_a_folder_without_seqinfo_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"seqinfo\.ini is missing"):
+    with pytest.raises(DataError, match=r"seqinfo\.ini is missing"):
         load_sequence(tmp_path)
 
 

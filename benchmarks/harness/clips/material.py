@@ -61,7 +61,7 @@ class Changes:
     """What is done to recordings.
 
     Attributes:
-        holes: Seconds for which somebody is cut out.
+        holes: Seconds for which a person's detections are removed.
         covered: Seconds for which the camera is covered.
         seeds: How many times chance is given another go, for holes, simulated appearance and all scenes.
     """
@@ -183,7 +183,7 @@ def default_scenes(look_alikes: float) -> dict[str, SceneOptions]:
     """Scenes for every gap.
 
     Args:
-        look_alikes: Share of the people who wear what somebody else wears.
+        look_alikes: Share of the people that wear the same as another.
     """
     from ultralytics_reid.scenes import SceneOptions
 
@@ -196,12 +196,12 @@ def default_scenes(look_alikes: float) -> dict[str, SceneOptions]:
 
 
 def big_scene(people: int, hours: float, look_alikes: float) -> dict[str, SceneOptions]:
-    """One long scene with many people, each of whom comes twice.
+    """Make one long scene in which many people come twice each.
 
     Args:
         people: How many.
         hours: How long.
-        look_alikes: Share of the people who wear what somebody else wears.
+        look_alikes: Share of the people that wear the same as another.
     """
     from ultralytics_reid.scenes import SceneOptions
 
@@ -241,5 +241,5 @@ def rendered_scenes() -> dict[str, SceneOptions]:
     calm = scene_options(DemoOptions())
     return {
         "people on the move": SceneOptions(people=calm.people, seconds=SCENE_SECONDS),
-        "people who take their time": calm,
+        "people taking their time": calm,
     }

@@ -21,7 +21,7 @@ _NOISE = 0.4
 
 
 def reverse(sequence: Sequence, cache: list[Detections]) -> Pair:
-    """Time runs backwards: who left comes, and who came back leaves."""
+    """Reverse time: exits become entries."""
     return _choose(sequence, cache, slice(None, None, -1))
 
 

@@ -1,6 +1,6 @@
 """Simulated appearance, for sequences without images.
 
-Everything here is made up: vectors that behave as the embeddings of a ReID model do, not embeddings of anybody. Their
+All of it is simulated: vectors that behave as the embeddings of a ReID model do, not embeddings of real people. Their
 statistics are those of OSNet x0.25 on PETS09-S2L1, which `likeness` measures on either.
 """
 
@@ -20,7 +20,7 @@ from ultralytics_reid.evaluation.returns import sightings
 from ..data.sequences import Detections, Sequence
 
 DIM = 512
-# Shares of an embedding's squared norm: what all crops have in common, who it is, ...
+# Shares of an embedding's squared norm: what all crops have in common, the identity, ...
 _COMMON, _IDENTITY = 0.50, 0.23
 # ... what stays for a while, as (share, seconds): a step, and pose, light and distance; and what one frame adds.
 _DRIFTS = ((0.10, 0.3), (0.11, 6.0))
@@ -42,12 +42,12 @@ def simulate(scene: Sequence, cache: list[Detections], seed: int = 0) -> list[De
     """Give detections simulated embeddings.
 
     A detection that matches a box of the ground truth (IoU 0.5, one to one) gets that person's look of the moment:
-    a common direction, the person's own, drifts of the track, and noise. Where others stand in front, who are those
-    lower in the image, it takes on their looks in proportion to the share they cover. Other detections get the look
-    of a place in the background, and strong noise.
+    a common direction, the person's own, drifts of the track, and noise. Where others stand in front (lower in the
+    image), it takes on their appearance in proportion to the share they cover. Other detections get the look of a place
+    in the background, and strong noise.
 
     Args:
-        scene: The ground truth; everything that can be seen or can cover somebody should be in it.
+        scene: The ground truth; all that can be seen or can occlude should be in it.
         cache: Detections by frame; embeddings that they have are dropped.
         seed: The same seed gives the same people.
 
@@ -93,9 +93,9 @@ class Simulation:
         """The next frame's embeddings, `(N, DIM)` float32 of unit norm.
 
         Args:
-            frame: The ground truth, with everybody who can be seen or can cover somebody.
+            frame: The ground truth, with all that can be seen or can occlude.
             xyxy: `(N, 4)` detections.
-            of: `(track, row)` of each detection that shows somebody; the others show the place they are at.
+            of: `(track, row)` of each detection of a person; the others show the place they are at.
             hidden: `(N,)` share of each detection that shows its place instead, from 0 to 1; None for 0.
         """
         looks, noise = self._places.looks(xyxy), np.full(len(xyxy), _PLACE_NOISE)
@@ -109,7 +109,7 @@ class Simulation:
 
 
 def _numbered(cache: Rows[Detections]) -> list[Frame]:
-    """Detections as a tracker's output whose ids are their rows."""
+    """Convert detections to a tracker's output with rows as ids."""
     return [Frame(np.arange(len(d.xyxy)), d.xyxy) for d in cache]
 
 
@@ -288,7 +288,7 @@ def _apart(rows: Doubles, frames: Ints, people: Ints, gap: int) -> float:
 
 
 def _means(scene: Sequence, rows: Doubles, tracks: Ints) -> tuple[Doubles, Ints]:
-    """Mean embedding of each track that is long enough, and whose it is."""
+    """Mean embedding of each track that is long enough, and its person."""
     long = [int(t) for t, count in zip(*np.unique(tracks, return_counts=True), strict=True) if _long(scene, count)]
     means = np.array([rows[tracks == t].mean(axis=0) for t in long]).reshape(-1, rows.shape[-1])
     return _unit(means), np.array([scene.person_of(t) for t in long], np.int64)

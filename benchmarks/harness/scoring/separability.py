@@ -20,8 +20,8 @@ from ..data.sequences import Detections, Sequence
 
 CROPS = 5  # of a query, and of a prototype
 _PROTOTYPES = 8
-_FEWEST = 3  # individuals in memory before anybody is asked
-_WARM_GAPS = 1.5  # before anybody is asked, in gaps
+_FEWEST = 3  # individuals in memory before the first query
+_WARM_GAPS = 1.5  # before the first query, in gaps
 
 Tracklet = tuple[int, int, int]  # person, ground-truth track, how often that was interrupted before
 
@@ -43,7 +43,7 @@ def auc(scores: Floats | Doubles, same: Bools) -> float:
 
 @dataclass(frozen=True)
 class Crop:
-    """A clean crop: its frame, its row among all embeddings, and whom it shows."""
+    """A clean crop: its frame, its row among all embeddings, and its person."""
 
     frame: int
     row: int
@@ -74,7 +74,7 @@ class Separability:
 
 
 def crops_of(sequence: Sequence, cache: list[Detections], shape: tuple[int, int]) -> list[Crop]:
-    """The cached detections that match somebody and may teach, by the tracker's own defaults."""
+    """Select the cached detections that match a person and are clean, by the tracker's own defaults."""
     output = [Frame(np.arange(len(d.xyxy)), d.xyxy) for d in cache]
     starts = np.cumsum([0, *(len(d.xyxy) for d in cache)])
     limits = {"min_conf": 0.25, "min_height": 24, "max_covered": 0.4}
@@ -102,7 +102,7 @@ def both_ways(rows: Floats, crops: list[Crop], fps: float, gap: float) -> list[S
 
 
 class _Watch:
-    """A perfect tracker: it learns the metric as the real one does, and asks who is there."""
+    """A perfect tracker: it learns the metric as the real one does, and queries its memory."""
 
     def __init__(self, rows: Floats, fps: float, gap: float) -> None:
         self._rows, self._fps, self._gap = rows, fps, gap * fps
@@ -139,7 +139,7 @@ class _Watch:
             self._metric.refresh(np.array([np.mean([v for _, v in p], axis=0) for p in self._prototypes.values()]))
 
     def _tracklet(self, crop: Crop) -> Tracklet:
-        """Of a crop: who isn't seen for a second is on another tracklet afterwards."""
+        """A crop's tracklet: an absence of a second ends one."""
         key = crop.person, crop.track
         last, breaks = self._breaks.get(key, (crop.frame, 0))
         breaks += crop.frame - last > self._fps
@@ -147,7 +147,7 @@ class _Watch:
         return *key, breaks
 
     def _ask(self, frame: int) -> Iterator[tuple[bool, float]]:
-        """Whether it is the same individual, and the score, for who is there against everybody in memory."""
+        """Whether it is the same individual, and the score, of visible people against all in memory."""
         old = {p: [v for f, v in known if f <= frame - self._gap] for p, known in self._prototypes.items()}
         known = {p: self._metric.project(_looks(vectors)) for p, vectors in old.items() if vectors}
         there = {t: c for t, c in self._crops.items() if len(c) >= CROPS and _lately(c, frame, self._fps)}

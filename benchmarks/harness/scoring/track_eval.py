@@ -73,13 +73,13 @@ def benchmark_of(name: str, truth: Truth) -> str:
 def score(truth: Truth, frames: Sequence[Frame], benchmark: str) -> Score:
     """Compare a tracker's output with the ground truth of one sequence by MOTChallenge's rule.
 
-    Boxes that match distractors (persons on vehicles, static persons, reflections) are dropped; then pedestrians whose
-    flag is set count.
+    Boxes that match distractors (persons on vehicles, static persons, reflections) are dropped; then pedestrians
+    with a flag count.
 
     Args:
         truth: All rows, distractors too.
         frames: The tracker's boxes by frame.
-        benchmark: Whose rules, as `benchmark_of` gives them.
+        benchmark: The rules, as `benchmark_of` gives them.
 
     Raises:
         BenchmarkError: If TrackEval refuses the output, as where an id is in a frame twice.

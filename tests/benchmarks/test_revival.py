@@ -9,30 +9,29 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import benchmarks.harness
-from benchmarks.harness import rendered as rendering
-from benchmarks.harness.material import SceneSource, rendered_clips
-from benchmarks.harness.mot.cache import Cache
-from benchmarks.harness.mot.choosing import choose
-from benchmarks.harness.mot.errors import ChoiceError
-from benchmarks.harness.mot.layout import find_clips
-from benchmarks.harness.mot.recipe import SIMULATED, Recipe
-from benchmarks.harness.rendered import TAUGHT, rendered
-from benchmarks.harness.revival import VISIBLE, summarize
-from benchmarks.harness.scores import matches
-from benchmarks.harness.sequences import Detections, Frame
-from benchmarks.harness.simulate import Simulation
-from benchmarks.harness.synthetic import ALIKE, detect, identities, stream
-from benchmarks.harness.takes import Take, covered, dark_spells, holed, of_sequence, seen_spans, shows
+from benchmarks.harness.clips.material import SceneSource, rendered_clips
+from benchmarks.harness.clips import rendered as rendering
+from benchmarks.harness.clips.rendered import TAUGHT, rendered
+from benchmarks.harness.clips.simulate import Simulation
+from benchmarks.harness.clips.synthetic import ALIKE, detect, identities, stream
+from benchmarks.harness.clips.takes import Take, covered, dark_spells, holed, of_sequence, seen_spans, shows
+from benchmarks.harness.contenders.choosing import choose
+from benchmarks.harness.data.cache import Cache
+from benchmarks.harness.data.layout import find_clips
+from benchmarks.harness.data.recipe import SIMULATED, Recipe
+from benchmarks.harness.data.sequences import Detections
+from benchmarks.harness.errors import ChoiceError
+from benchmarks.harness.options import CHECKOUT
+from benchmarks.harness.scoring.gaps import VISIBLE, summarize
 from benchmarks.harness.watch import watch
+from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.returns import matches
 from ultralytics_reid.scenes import Scene, SceneOptions
 
-BENCHMARKS = Path(benchmarks.harness.__file__).parents[1]
 FPS = 10.0
 
 
@@ -313,8 +312,8 @@ def test_of_a_mot_sequence_those_who_can_be_seen_count(folder):
 
 def revival(*options):
     """Run the benchmark as from a command line."""
-    command = [sys.executable, BENCHMARKS / "revival.py", *map(str, options)]
-    path = os.pathsep.join([str(BENCHMARKS.parent), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "benchmarks", "revival", *map(str, options)]
+    path = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=False)
 
 
@@ -343,9 +342,9 @@ def test_the_command_prints_tables_and_writes_figures(folder, tmp_path):
     [
         (["--trackers", "nosort"], "no tracker 'nosort'"),
         (["--data", "pets,cats"], "must be of pets, tud, mot17, scenes, rendered, got 'cats'"),
-        (["--holes", "2,-1"], "must be seconds above 0, parted by commas, got '2,-1'"),
+        (["--holes", "2,-1"], "must be seconds above 0, separated by commas, got '2,-1'"),
         (["--json", "nowhere/out.json"], "there is no folder nowhere"),
-        (["--mot", "nowhere"], "revival.py: nowhere is no folder"),
+        (["--mot", "nowhere"], "revival: nowhere is no folder"),
         (["--data", "rendered", "--seeds", 1001], "seeds must be below 1000, as others taught the detector, got 1000"),
     ],
 )

@@ -1,18 +1,24 @@
-"""The benchmarks' data: perturbed copies, simulated appearance, and MOT17 by its own rule."""
+"""Perturbed copies, simulated appearance, and trackers that are given camera motion."""
 
 from __future__ import annotations
-
-import textwrap
 
 import numpy as np
 import pytest
 
-from benchmarks.harness.mot17 import COMBINED, evaluate, load_clip, image_shape
-from benchmarks.harness.perturb import PERTURBATIONS, blur_embeddings, halve_rate, reverse, start_late, weaken_detector
-from benchmarks.harness.runs import OURS, Contender, run_cached
-from benchmarks.harness.sequences import Detections, Frame, Sequence
-from benchmarks.harness.simulate import Likeness, likeness, simulate
-from benchmarks.harness.stock import BOTSORT, BYTETRACK
+from benchmarks.harness.clips.perturb import (
+    PERTURBATIONS,
+    blur_embeddings,
+    halve_rate,
+    reverse,
+    start_late,
+    weaken_detector,
+)
+from benchmarks.harness.clips.simulate import Likeness, likeness, simulate
+from benchmarks.harness.contenders.host import OURS, HostContender
+from benchmarks.harness.contenders.stock import BOTSORT, BYTETRACK
+from benchmarks.harness.data.sequences import Detections, Sequence
+from benchmarks.harness.tracking import run_cached
+from ultralytics_reid.evaluation.frames import Frame
 
 FPS, HEIGHT, APART = 5.0, 100.0, 300.0
 
@@ -202,7 +208,9 @@ def ids(run):
     return {int(i) for frame in run.frames for i in frame.ids}
 
 
-@pytest.mark.parametrize("tracker", [BOTSORT, Contender("tracktrack", "tracktrack.yaml"), Contender("ours", OURS)])
+@pytest.mark.parametrize(
+    "tracker", [BOTSORT, HostContender("tracktrack", "tracktrack.yaml"), HostContender("ours", OURS)]
+)
 def test_a_given_camera_motion_is_followed(tracker, walk):
     truth, found, warps = walk
     assert len(ids(run_cached(tracker, truth, found, shape=(480, 640), warps=warps))) == 1
@@ -210,85 +218,11 @@ def test_a_given_camera_motion_is_followed(tracker, walk):
 
 
 @pytest.mark.parametrize(
-    "tracker", [BYTETRACK, Contender("off", "botsort.yaml", {"gmc_method": "none"})], ids=lambda c: c.label
+    "tracker", [BYTETRACK, HostContender("off", "botsort.yaml", {"gmc_method": "none"})], ids=lambda c: c.label
 )
 def test_a_tracker_without_camera_motion_is_given_none(tracker, walk):
     truth, found, warps = walk
     assert len(ids(run_cached(tracker, truth, found, shape=(480, 640), warps=warps))) == 2
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Four frames: pedestrians 1 and 2, somebody on a vehicle (class 2), and a pedestrian who doesn't count."""
-    places = {1: (0, 1, 1), 2: (100, 1, 1), 3: (200, 0, 2), 4: (300, 0, 1)}
-    rows = [f"{n},{i},{x},0,10,20,{flag},{cls},1" for n in range(1, 5) for i, (x, flag, cls) in places.items()]
-    for name, text in {
-        "seqinfo.ini": "[Sequence]\nname=MOT17-00-FRCNN\nframeRate=30\nseqLength=4\nimWidth=640\nimHeight=480\n",
-        "gt/gt.txt": "\n".join(rows),
-        "det/det.txt": "1,-1,-5,0,10,20,0.9\n3,-1,100.5,0,10,20,0.4\n3,-1,0,0,10,20,0.1\n",
-        "gmc.txt": "".join(f"{n}\t1.0\t0.0\t{n}.5\t0.0\t1.0\t0.0\t\n" for n in range(4)),
-    }.items():
-        path = tmp_path / "MOT17-00" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text))
-    return tmp_path
-
-
-def output(*frames):
-    """A tracker's output from dicts of ids by place."""
-    return tuple(
-        Frame(
-            np.array(list(f.values()), np.int64), np.array([(x, 0, x + 10, 20) for x in f], np.float32).reshape(-1, 4)
-        )
-        for f in frames
-    )
-
-
-def test_load_clip(folder):
-    clip = load_clip(folder / "MOT17-00")
-    assert (clip.scene.name, clip.scene.fps, clip.shape, clip.scene.video) == ("MOT17-00", 30.0, (480, 640), None)
-    assert [f.ids.tolist() for f in clip.scene.frames] == [[1, 2, 3, 4]] * 4
-    assert [len(d.xyxy) for d in clip.detections] == [1, 0, 2, 0]
-    np.testing.assert_array_equal(clip.detections[0].xyxy, [[-5, 0, 5, 20]])
-    np.testing.assert_allclose(clip.detections[2].conf, [0.4, 0.1])
-    assert clip.detections[0].feats is None
-    np.testing.assert_array_equal(clip.warps[2], [[1, 0, 2.5], [0, 1, 0]])
-
-
-def test_a_missing_camera_motion_is_told(folder):
-    (folder / "MOT17-00" / "gmc.txt").write_text("0 1 0 0 0 1 0\n")
-    with pytest.raises(ValueError, match=r"gmc\.txt must have one row for each of 4 frames"):
-        load_clip(folder / "MOT17-00")
-
-
-def test_distractors_are_dropped_before_mot17_counts(folder):
-    # Person 1 is id 5 throughout, person 2 id 6 and from frame 3 on id 7; id 8 is on the vehicle, id 9 on who doesn't
-    # count, in frame 1.
-    first, second = {0: 5, 100: 6, 200: 8}, {0: 5, 100: 7, 200: 8}
-    scores = evaluate(folder, {"MOT17-00": output(first | {300: 9}, first, second, second)})
-    # 8 boxes in the truth, 9 in the output without the vehicle's; 6 of them under the best one-to-one naming. One false
-    # positive and one switch of 8.
-    expected = {"IDF1": 100 * 2 * 6 / (8 + 9), "MOTA": 100 * (1 - 2 / 8), "IDSW": 1, "ids": 4}
-    assert {k: scores["MOT17-00"][k] for k in expected} == pytest.approx(expected)
-    # 8 of 9 boxes are right; those of person 1 have all in common, those of person 2 half.
-    expected = {"DetA": 100 * 8 / 9, "AssA": 100 * (4 * 1 + 4 * 0.5) / 8}
-    assert {k: scores["MOT17-00"][k] for k in expected} == pytest.approx(expected)
-    assert scores[COMBINED] == pytest.approx(scores["MOT17-00"])
-
-
-def test_sequences_are_combined_by_boxes(folder):
-    (folder / "MOT17-00").rename(folder / "a")
-    (folder / "b" / "gt").mkdir(parents=True)
-    (folder / "b" / "gt" / "gt.txt").write_text("1,1,0,0,10,20,1,1,1\n2,1,0,0,10,20,1,1,1\n")
-    scores = evaluate(folder, {"a": output(*[{0: 5, 100: 6}] * 4), "b": output({}, {})})
-    assert (scores["a"]["IDF1"], scores["b"]["IDF1"]) == (100, 0)
-    # 8 of 10 boxes found.
-    assert scores[COMBINED]["IDF1"] == pytest.approx(100 * 16 / 18)
-    assert scores[COMBINED]["MOTA"] == pytest.approx(80)
-
-
-def test_image_shape(folder):
-    assert image_shape(folder / "MOT17-00") == (480, 640)
 
 
 def test_a_run_on_black_frames_needs_no_video():
