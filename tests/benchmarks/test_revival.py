@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from benchmarks.harness.clips.material import SceneSource, rendered_clips
 from benchmarks.harness.clips import rendered as rendering
+from benchmarks.harness.clips.material import SceneSource, rendered_clips
 from benchmarks.harness.clips.rendered import TAUGHT, rendered
 from benchmarks.harness.clips.simulate import Simulation
 from benchmarks.harness.clips.synthetic import ALIKE, detect, identities, stream

@@ -5,7 +5,7 @@ the same backbone still see color and texture. What helps most is how they are p
 box's sides, where the background is, counting less than its middle, and with the spread of what a channel sees beside
 its mean. Histograms of the input's colors tell even more per dimension. Compared under the metric that the video
 teaches, that re-identifies people. It works whatever the head, with NMS or end to end.
-`benchmarks/detector_features.py` has the figures.
+`docs/benchmarks/detector_features.md` has the figures.
 """
 
 from __future__ import annotations
