@@ -1,1 +1,1 @@
-"""What the benchmark runs share: data, contenders, scores, and publishing."""
+"""Code that the runs share: data, contenders, scores, and publishing."""

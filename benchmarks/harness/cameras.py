@@ -49,7 +49,7 @@ Views = Iterable[tuple[Frame, Detections]]
 
 @dataclass(frozen=True)
 class CameraStream:
-    """What one camera sees in one run.
+    """One camera's input in one run.
 
     Attributes:
         camera: Its name.
@@ -68,7 +68,7 @@ class CameraStream:
 
 @dataclass(frozen=True)
 class CameraRun:
-    """What came out of one film.
+    """A tracker's output on one stream.
 
     Attributes:
         film: Which.
@@ -172,7 +172,7 @@ def _track(tracker: Any, shape: tuple[int, int], found: Detections) -> Frame:
 
 
 def of_their_own(parts: Sequence[CameraRun]) -> list[CameraRun]:
-    """What cameras that know nothing of each other made: an id of one is none of another's."""
+    """Make the ids of cameras without a common gallery differ."""
     return [
         CameraRun(p.film, p.truth, tuple(Frame(f.ids + n * _OTHERS, f.xyxy) for f in p.output))
         for n, p in enumerate(parts)
@@ -222,7 +222,7 @@ def links(parts: Sequence[CameraRun]) -> Links:
 
 
 def _made(parts: Sequence[CameraRun]) -> list[bool]:
-    """Of every link that the gallery made, whether it was right, as far as the truth is known."""
+    """Check the gallery's links against ground truth, as far as it is known."""
     seen = [
         (part.time(n), place, identity, person)
         for place, part in enumerate(parts)

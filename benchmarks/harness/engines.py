@@ -47,7 +47,7 @@ class Crowd:
         return unit(self.records.embeddings[rows] + _noise(rng, count))
 
     def batches(self) -> Iterator[Records]:
-        """All sightings, by the thousand."""
+        """Yield all sightings, by the thousand."""
         for first in range(0, len(self.records), _BATCH):
             yield self.records.take(np.arange(first, min(first + _BATCH, len(self.records))))
 

@@ -43,7 +43,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class WatchOutcome:
-    """What a tracker made of a clip.
+    """A tracker's result on a clip.
 
     Attributes:
         appearances: Those that count, by time.
@@ -81,7 +81,7 @@ class Watched:
         self._observer.add(seen, output)
 
     def outcome(self) -> WatchOutcome:
-        """Everything until now; open appearances end."""
+        """Return the result until now; open appearances end."""
         times = self._times or [0.0]
         return WatchOutcome(self._observer.appearances(), self._observer.ids, 1000 * statistics.median(times))
 

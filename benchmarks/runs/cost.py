@@ -1,4 +1,4 @@
-"""What `update()` costs beside stock's: a generated crowd, embeddings given, one thread, no camera motion.
+"""Time of `update()` beside stock's: a generated crowd, embeddings given, one thread, no camera motion.
 
 A hundred people stay in view. Ten others leave for good before anything is measured; then strangers come, each half
 like one of those ten, so that their identity stays undecided for a while. All trackers get the same frames in turn.
@@ -150,7 +150,7 @@ class Stopwatch:
         return 1000 * float(np.quantile(self._seconds[situation], quantile))
 
     def asked(self, situation: str) -> float:
-        """How many people were undecided, in the mean over a situation's frames."""
+        """Return the number of undecided people, in the mean over a situation's frames."""
         return statistics.mean(self._asked[situation])
 
 

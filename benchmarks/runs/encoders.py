@@ -1,4 +1,4 @@
-"""What encoders of crops cost: cutting crops beside the host's, OSNet beside torchreid's, and how close exports are.
+"""Time to cut and to encode crops, beside the host's and torchreid's, and how close exported encoders are.
 
 All take turns on the same real boxes of vtest.avi; times are medians over the rounds.
 """
@@ -193,7 +193,7 @@ def _closeness(args: Namespace, frames: list[tuple[ImageArray, Floats]], models:
 
 
 def _options(args: Namespace, models: dict[str, tuple[str, str]]) -> str:
-    """What mirrored and masked crops bring: the ground truth's boxes, outlines by difference to the empty scene."""
+    """Separability with mirrored and masked crops, with boxes of the ground truth."""
     sequence = load_sequence(args.shared / "data" / PETS)
     shots = list(islice(zip(read_video(sequence), sequence.by_person(), strict=False), 0, None, SHOT_EVERY))
     scene = np.median([image for image, _ in shots], axis=0).astype(np.uint8)
@@ -214,13 +214,13 @@ def _options(args: Namespace, models: dict[str, tuple[str, str]]) -> str:
 
 
 def _outlines(image: ImageArray, scene: ImageArray) -> ImageArray:
-    """What isn't as in the empty scene, `(H, W)`."""
+    """Outlines: pixels that differ from the empty scene, `(H, W)`."""
     differs = cv2.GaussianBlur(cv2.absdiff(image, scene), (5, 5), 0).max(axis=2) > DIFFERS
     return np.asarray(cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9))), np.uint8)
 
 
 def _told_apart(similarity: Floats, people: npt.NDArray[Any], when: npt.NDArray[Any]) -> tuple[float, float]:
-    """How pairs of one person differ from pairs of two: area under the curve, and share above 99 % of the latter."""
+    """Separability of pairs: AUC, and share of genuine pairs above 99 % of the impostor pairs."""
     first, second = np.triu_indices(len(people), 1)
     apart = np.abs(when[first] - when[second]) >= APART
     score, same = similarity[first, second][apart], (people[first] == people[second])[apart]

@@ -1,4 +1,4 @@
-"""What a gallery costs: its three engines side by side, and the tracker with a large one beside the tracker without."""
+"""Time of the gallery's three engines, and of the tracker with a large gallery and without."""
 
 from __future__ import annotations
 

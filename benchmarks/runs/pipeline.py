@@ -1,4 +1,4 @@
-"""What a user waits for: whole pipelines, from the video to ids, in turns on the same machine.
+"""Time and accuracy of whole pipelines, from the video to ids, in turns on the same machine.
 
 Detectors are YOLO11n, in INT8 by OpenVINO and in PyTorch; encoders OSNet x0.25, as `ultralytics-reid export` makes it,
 and the detector's own features. Accuracy is of the same runs.

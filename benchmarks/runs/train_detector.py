@@ -155,7 +155,7 @@ def _report(work: Path, data: Path, args: Namespace) -> list[str]:
 
 
 def _by_sight(args: Namespace) -> str:
-    """How many people are found, at confidence 0.25 and IoU 0.5, by how much of them can be seen."""
+    """Recall at confidence 0.25 and IoU 0.5, by visible share."""
     model, hits = YOLO(args.out), {seen: [] for seen in SEEN}  # type: ignore[var-annotated]
     for scene, view in samples(JUDGES, args.held_out):
         boxes = model.predict(scene.render(view), imgsz=args.imgsz, conf=0.25, verbose=False)[0].boxes

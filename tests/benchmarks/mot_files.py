@@ -20,7 +20,7 @@ def info(name, length, fps=25, extra=""):
 
 
 def write(folder, name, length=8, *, images=False):
-    """A sequence of people side by side who walk to the right, and detections a little off."""
+    """A sequence of people side by side that walk to the right, and detections a little off."""
     place = folder / name
     (place / "gt").mkdir(parents=True)
     (place / "det").mkdir()

@@ -52,7 +52,7 @@ def test_a_file_of_something_else_is_redone(tmp_path, capsys):
     assert "is of something else" in capsys.readouterr().err
 
 
-def test_who_is_interrupted_leaves_nothing(tmp_path):
+def test_an_interrupted_computation_leaves_nothing(tmp_path):
     kept = Cache(tmp_path)
 
     class Interrupt:

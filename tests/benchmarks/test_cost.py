@@ -9,7 +9,7 @@ from benchmarks.runs import cost
 from ultralytics_reid.evaluation.frames import iou
 
 
-def test_nobody_in_the_crowd_covers_anybody_or_leaves_the_image():
+def test_people_of_the_crowd_neither_overlap_nor_leave_the_image():
     crowd = cost.Crowd(0.5)
     for number in range(0, cost.LAP, 30):
         detections = crowd.frame(number, crowd.acquaintances)
@@ -26,7 +26,7 @@ def test_strangers_are_as_like_their_acquaintance_as_was_asked_for():
     np.testing.assert_allclose(np.linalg.norm(strangers, axis=1), 1, rtol=1e-5)
 
 
-def test_who_fills_the_memory_is_still_in_it_after_some_frames():
+def test_identities_that_fill_the_memory_stay_for_some_frames():
     watch, crowd = cost.Stopwatch(cost.FULL), cost.Crowd(0.5)
     cost.fill(watch.tracker, crowd, 20, 3)
     filled = set(watch.tracker.recognizer.bank.ids)

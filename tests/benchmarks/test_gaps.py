@@ -16,7 +16,7 @@ FPS, UNSEEN, UNMATCHED = 10.0, ".", "-"
 
 
 def frames(people, letters):
-    """Frames of those whose letter isn't left out: the truth by person, or ids by the place of whom they are on."""
+    """Frames of people with a letter: the truth by person, or ids by the place of their person."""
     rows = []
     for moment in zip(*people, strict=True):
         here = [(p, letters(p, c)) for p, c in enumerate(moment)]
@@ -100,18 +100,18 @@ def test_an_appearance_counts_from_a_second_of_being_seen(seen, count):
     assert len(appearances(f"1x20 .x20 {seen}")) == count
 
 
-def test_who_was_hardly_tracked_is_a_newcomer_still():
+def test_a_person_that_was_hardly_tracked_is_still_a_newcomer():
     assert verdicts("1x4 -x20 .x30 1x20") == [(0, "newcomer", "new"), (0, "newcomer", "new")]
     assert verdicts("1x5 -x20 .x30 1x20") == [(0, "newcomer", "new"), (0, 3.0, "right")]
 
 
-def test_an_id_of_less_than_half_a_second_belongs_to_nobody():
+def test_an_id_of_less_than_half_a_second_has_no_owner():
     # Id 2 is on person 0 for a moment, where person 1 is about to come in.
     assert verdicts("1x10 2x4 1x10", ".x14 2x10")[1] == (1, "newcomer", "new")
     assert verdicts("1x10 2x5 1x10", ".x15 2x10")[1] == (1, "newcomer", "wrong")
 
 
-def test_an_id_that_swallowed_two_recognizes_only_whom_it_was_on_most():
+def test_an_id_that_swallowed_two_recognizes_only_the_person_it_was_on_most():
     both = ("1x20 .x60 1x20", ".x20 1x30 .x50 1x20")
     assert verdicts(*both) == [
         (0, "newcomer", "new"),
@@ -121,7 +121,7 @@ def test_an_id_that_swallowed_two_recognizes_only_whom_it_was_on_most():
     ]
 
 
-def test_who_had_it_first_owns_an_id_that_was_on_two_as_long():
+def test_the_first_person_owns_an_id_that_was_on_two_as_long():
     assert verdicts("1x20 .x40 1x20", ".x20 1x20")[-1] == (0, 4.0, "right")
 
 
@@ -129,7 +129,7 @@ def test_any_of_a_persons_own_ids_is_right():
     assert verdicts("1x20 2x20 .x20 1x20 .x20 2x20")[1:] == [(0, 2.0, "right"), (0, 2.0, "right")]
 
 
-def test_an_owner_is_who_it_was_until_the_id_was_put_on():
+def test_an_owner_is_the_person_until_the_id_was_put_on():
     # Id 2 goes on to another while person 0 has it back: it was person 0's when they got it.
     found = appearances("2x20 .x20 2x20 -x10", ".x60 2x10 .x20 2x30")
     assert [a.verdict for a in found] == ["new", "right", "wrong", "wrong"]
@@ -159,7 +159,7 @@ def test_time_to_commit(back, shown, commit):
     assert (last.shown, last.commit) == (pytest.approx(shown), pytest.approx(commit))
 
 
-def test_time_to_commit_is_of_those_who_were_recognized():
+def test_time_to_commit_is_of_recognized_returns():
     # 0.1, 0.2 … 1.0 s until recognized, and one who never is.
     back = " ".join(f".x20 2x{n} 1x30" for n in range(1, 11))
     found = watch(f"1x30 2x1 1x30 {back} .x20 4x30")
@@ -212,7 +212,7 @@ LIVES = st.lists(st.lists(STRETCH, min_size=1, max_size=3), min_size=1, max_size
 
 
 def lives(drawn, name):
-    """Timelines in which `name(person, stretch number, letter)` is the id; nobody shares a frame with another."""
+    """Timelines in which `name(person, stretch number, letter)` is the id; people share no frame."""
     length, timelines = 0, []
     for person, stretches in enumerate(drawn):
         words = [f".x{length}"] if length else []
@@ -248,7 +248,7 @@ def test_a_perfect_tracker_makes_no_mistake(drawn):
 
 @settings(max_examples=25, deadline=None)
 @given(LIVES)
-def test_a_tracker_that_forgets_recognizes_nobody_and_takes_nobody_for_another(drawn):
+def test_a_tracker_without_memory_has_no_revivals_right_or_wrong(drawn):
     found = watch(*lives(drawn, lambda p, n, c: chr(200 + 10 * p + n)))
     summary = summarize(found.appearances(), found.ids)
     assert summary.every == Tally(new=summary.every.total)

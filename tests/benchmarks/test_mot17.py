@@ -11,7 +11,7 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
-from mot_files import ONE, SHAPE, found, info, wander, write
+from mot_files import ONE, SHAPE, found, info, write
 
 from benchmarks.__main__ import main
 from benchmarks.harness.contenders.host import HostContender
@@ -26,21 +26,8 @@ from benchmarks.harness.mot17.bundle import bundle
 from benchmarks.harness.mot17.jobs import Outcome, Track, seeds_of
 from benchmarks.harness.mot17.tables import Comparison, difference_table, tables
 from benchmarks.harness.options import CHECKOUT
-from benchmarks.harness.scoring.track_eval import COMBINED, score
+from benchmarks.harness.scoring.track_eval import COMBINED
 from benchmarks.harness.tracking import run_cached
-from ultralytics_reid.evaluation.frames import Frame
-
-
-@pytest.fixture(scope="module")
-def scored():
-    """Scores of two trackers on five sequences; the second is worse."""
-    rng, good, bad = np.random.default_rng(11), [], []
-    for n in range(5):
-        truth, frames = wander(rng, length=10 + 2 * n)
-        good.append(score(truth, frames, "MOT17"))
-        split_up = [Frame(f.ids + 100 * (n // 3), f.xyxy) for n, f in enumerate(frames)]
-        bad.append(score(truth, split_up, "MOT17"))
-    return good, bad
 
 
 def part_of(scored, sequences):
@@ -125,7 +112,7 @@ def test_what_is_kept_gives_what_a_user_gets(shared, tmp_path):
 
 @pytest.mark.parametrize(("at", "ids"), [(15, 1), (20, 2)])
 def test_camera_motion_is_that_of_its_frame(at, ids):
-    """Somebody stands still before a camera that jumps 100 pixels to the left in frame 15."""
+    """A person stands still before a camera that jumps 100 pixels to the left in frame 15."""
     warps = np.tile(np.eye(2, 3), (30, 1, 1))
     warps[at, 0, 2] = 100
     running = HostContender("botsort", "botsort.yaml").start(25, (480, 640), warps)

@@ -119,7 +119,7 @@ def test_scores_that_say_nothing_are_refused(tmp_path):
         read_detections(tmp_path / "det.txt", 8, SHAPE)
 
 
-def test_truth_of_nobody_is_refused(tmp_path):
+def test_empty_truth_is_refused(tmp_path):
     (tmp_path / "gt.txt").write_text("")
     with pytest.raises(DataError, match="has no line"):
         read_truth(tmp_path / "gt.txt", 8)

@@ -38,17 +38,17 @@ def frame(predicted):
     return Frame(np.array([predicted], np.int64), np.array([[0, 0, 10, 20]], np.float32))
 
 
-NOBODY = Frame(np.empty(0, np.int64), np.empty((0, 4), np.float32))
+EMPTY = Frame(np.empty(0, np.int64), np.empty((0, 4), np.float32))
 # Somebody leaves and is a new ground-truth track after that.
-TRUTH = Sequence("hand-made", 2.0, (*[frame(1)] * 6, *[NOBODY] * 4, *[frame(3)] * 6), {1: 1, 3: 1}, None)
+TRUTH = Sequence("hand-made", 2.0, (*[frame(1)] * 6, *[EMPTY] * 4, *[frame(3)] * 6), {1: 1, 3: 1}, None)
 
 
 def run(before, after):
-    return Run((*[frame(before)] * 6, *[NOBODY] * 4, *[frame(after)] * 6), 1.5)
+    return Run((*[frame(before)] * 6, *[EMPTY] * 4, *[frame(after)] * 6), 1.5)
 
 
 @pytest.mark.parametrize(("after", "by_person", "own"), [(7, 100.0, 50.0), (8, 50.0, 100.0)])
-def test_who_keeps_an_id_gains_by_person_and_loses_under_motchallenges_identities(after, by_person, own):
+def test_a_kept_id_gains_by_person_and_loses_under_motchallenges_identities(after, by_person, own):
     output = run(7, after)
     assert figures(TRUTH, output)["IDF1"] == pytest.approx(by_person)
     assert figures(TRUTH, output, by_person=False)["IDF1"] == pytest.approx(own)

@@ -47,7 +47,7 @@ def found(xyxy, feats=True):
 
 
 def crowd(length, people=3, fps=FPS):
-    """People who stand apart and are seen and detected all the time."""
+    """People that stand apart and are seen and detected all the time."""
     at = boxes(300.0 * np.arange(people))
     frames = tuple(Frame(np.arange(people), at) for _ in range(length))
     return Take(fps, (1080, 1920), frames, tuple(found(at) for _ in frames), np.tile(np.eye(2, 3) * 2, (length, 1, 1)))
@@ -73,7 +73,7 @@ def test_holes_cut_out_one_persons_detections_and_nothing_else(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_who_goes_into_a_hole_is_seen_before_and_after_and_few_are_missing_at_once(seed):
+def test_people_in_holes_are_seen_before_and_after_and_few_are_missing_at_once(seed):
     take = holed(crowd(600), (0.5, 2, 8), seed)
     assert min(len(f.ids) for f in take.seen) >= 1
     for person, first, length in take.holes:
@@ -108,7 +108,7 @@ def test_flicker_parts_no_span():
         assert seen_spans(Take(FPS, take.shape, seen, take.detections, take.warps)) == spans
 
 
-def test_a_covered_camera_sees_nobody_and_does_not_know_how_it_moved():
+def test_a_covered_camera_detects_nothing_and_its_motion_is_unknown():
     take = covered(crowd(100), [(20, 10)])
     dark = [n for n in range(100) if not len(take.seen[n].ids)]
     assert dark == list(range(20, 30)) == [n for n in range(100) if not len(take.detections[n].xyxy)]
@@ -188,7 +188,7 @@ def test_detections_of_those_in_full_view():
     assert detections.xyxy.dtype == detections.conf.dtype == np.float32
 
 
-def test_who_is_hardly_visible_is_found_less_and_with_less_confidence():
+def test_hardly_visible_people_are_detected_less_and_with_less_confidence():
     rng = np.random.default_rng(0)
     shares, confs = [], []
     for visible in (0.1, 0.3, 0.6, 1.0):
@@ -258,12 +258,12 @@ def test_people_look_alike_on_all_cameras():
     assert mean(0) @ mean(1) < mean(0) @ mean(0) - 0.01
 
 
-def test_only_those_who_can_be_seen_are_in_the_truth():
+def test_only_visible_people_are_in_the_truth():
     seen, _ = next(stream([view(3, 0.2)], fps=FPS, size=(960, 540), seed=0))
     assert seen.ids.tolist() == []
 
 
-def test_an_hours_simulation_keeps_nothing_of_those_who_left():
+def test_an_hours_simulation_keeps_nothing_of_people_that_left():
     simulation = Simulation(1.0, 0, identity=identities(0, int))
     for n in range(600):
         frame = Frame(np.array([n]), boxes([0]))
@@ -287,7 +287,7 @@ def test_a_hidden_share_looks_like_the_place():
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three frames: pedestrian 1, one who is hidden, one who doesn't count, and somebody on a vehicle."""
+    """Three frames: pedestrian 1, a hidden one, one that doesn't count, and a person on a vehicle."""
     people = {1: (0, 1, 1, 0.9), 2: (100, 1, 1, 0.2), 3: (200, 0, 1, 1), 4: (300, 1, 2, 1)}
     rows = [f"{n},{i},{x},0,10,20,{flag},{kind},{v}" for n in (1, 2, 3) for i, (x, flag, kind, v) in people.items()]
     for name, text in {
@@ -301,7 +301,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_of_a_mot_sequence_those_who_can_be_seen_count(folder):
+def test_of_a_mot_sequence_visible_people_count(folder):
     (clip,) = find_clips(folder, "train", None, (), partial=True)
     take = of_sequence(clip, Recipe(Cache(folder / "cache"), embedder=SIMULATED), 0)
     assert [f.ids.tolist() for f in take.seen] == [[1]] * 3
@@ -412,7 +412,7 @@ def test_a_rendered_scenes_people_are_found_and_told_apart(kept):
     assert np.median(alike[same]) > np.quantile(alike[~same], 0.9)
 
 
-def test_who_is_hidden_in_a_rendered_scene_is_not_seen(kept):
+def test_hidden_people_of_a_rendered_scene_are_not_in_the_truth(kept):
     views = list(Scene(SHORT).views())
     clear = [set(v.ids[v.visible >= VISIBLE].tolist()) for v in views]
     assert any(len(ids) < len(v.ids) for ids, v in zip(clear, views, strict=True))

@@ -46,7 +46,7 @@ FOUND = [
 ]
 
 
-def who(found):
+def people_of(found):
     """The person behind each detection, as its place tells."""
     return np.rint(found.xyxy[:, 0] / APART).astype(int).tolist()
 
@@ -58,9 +58,9 @@ def test_perturbed_copies_keep_truth_boxes_and_embeddings_aligned(name):
     assert len(truth.frames) == len(found)
     for frame, d in zip(truth.frames, found, strict=True):
         assert len(d.xyxy) == len(d.conf) == len(d.cls) == len(d.feats)
-        assert set(who(d)) <= set(frame.ids.tolist())
+        assert set(people_of(d)) <= set(frame.ids.tolist())
         if name != "noisier embeddings":
-            assert d.feats[:, 1].tolist() == [i + 1 for i in who(d)]
+            assert d.feats[:, 1].tolist() == [i + 1 for i in people_of(d)]
     np.testing.assert_array_equal(np.concatenate(before), np.concatenate([d.xyxy for d in FOUND]))
 
 
@@ -85,14 +85,14 @@ def test_a_weaker_detector_misses_some_and_is_a_little_off():
     crowd = [detections(boxes(APART * np.arange(2000)))]
     _, (found,) = weaken_detector(TRUTH, crowd)
     assert 1 - len(found.xyxy) / 2000 == pytest.approx(0.12, abs=0.03)
-    off = found.xyxy - boxes(APART * np.array(who(found)))
+    off = found.xyxy - boxes(APART * np.array(people_of(found)))
     # 1.5 % of 40 and of 100 pixels.
     np.testing.assert_allclose(off.std(axis=0), [0.6, 1.5, 0.6, 1.5], rtol=0.1)
 
 
 def test_another_seed_misses_others():
     (_, a), (_, b) = (weaken_detector(TRUTH, FOUND, seed) for seed in (0, 1))
-    assert [who(d) for d in a] != [who(d) for d in b]
+    assert [people_of(d) for d in a] != [people_of(d) for d in b]
 
 
 def test_noisier_embeddings_keep_their_norm():
@@ -112,7 +112,7 @@ def test_nothing_to_blur_stays_nothing():
 
 @pytest.fixture(scope="module")
 def visits():
-    """Twelve people, for 40 s each, who are away for 20 s and come back as other tracks; at last in pairs, close."""
+    """Twelve people, for 40 s each, that are away for 20 s and return as other tracks; at last in pairs, close."""
     people = np.arange(12)
     near = boxes(APART * (people // 2) + 24 * (people % 2), 100 + 10 * (people % 2))
     ways = [boxes(APART * people)] * 70 + [near] * 30
@@ -142,7 +142,7 @@ def test_simulations_are_of_unit_norm_and_the_same_for_the_same_seed():
 
 
 def looks_like(front, behind):
-    """Mean cosine of detections at `behind` to somebody who stands at `front`, elsewhere, for 60 frames."""
+    """Mean cosine of detections at `behind` to a person at `front`, elsewhere, for 60 frames."""
     at = np.concatenate([front, behind])
     here = scene([Frame(np.arange(len(at)), at)] * 60)
     feats = np.array([d.feats for d in simulate(here, [detections(at)] * 60)])
@@ -150,7 +150,7 @@ def looks_like(front, behind):
     return means[0] @ means[1] / np.linalg.norm(means[0]) / np.linalg.norm(means[1])
 
 
-def test_who_is_covered_takes_on_the_looks_of_who_stands_in_front():
+def test_an_occluded_person_takes_on_the_appearance_of_the_occluder():
     front = boxes([0], top=110)
     apart, half, nearly = (looks_like(front, boxes([left])) for left in (200, 20, 4))
     assert apart < half < nearly
@@ -167,7 +167,7 @@ def test_small_boxes_are_noisier():
     assert spread[0] > 1.5 * spread[1]
 
 
-def test_what_is_nobody_looks_like_its_place():
+def test_false_detections_look_like_their_place():
     empty = scene([Frame(np.arange(0), boxes([]))] * 40)
     feats = np.array([d.feats for d in simulate(empty, [detections(boxes([0, 5, 900]))] * 40)])
     here, near, far = feats.mean(axis=0) / np.linalg.norm(feats.mean(axis=0), axis=1)[:, None]
@@ -196,7 +196,7 @@ def test_likeness_needs_embeddings():
 
 @pytest.fixture
 def walk():
-    """Somebody stands still, 30 frames, before a camera that jumps 100 pixels to the left in frame 15."""
+    """A person stands still, 30 frames, before a camera that jumps 100 pixels to the left in frame 15."""
     at = [boxes([100.0 if n < 15 else 200.0]) for n in range(30)]
     warps = np.tile(np.eye(2, 3), (30, 1, 1))
     warps[15, 0, 2] = 100

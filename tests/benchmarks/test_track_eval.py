@@ -27,18 +27,6 @@ from benchmarks.harness.scoring.track_eval import COMBINED, benchmark_of, combin
 from ultralytics_reid.evaluation.frames import Frame
 
 
-@pytest.fixture(scope="module")
-def scored():
-    """Scores of two trackers on five sequences; the second is worse."""
-    rng, good, bad = np.random.default_rng(11), [], []
-    for n in range(5):
-        truth, frames = wander(rng, length=10 + 2 * n)
-        good.append(score(truth, frames, "MOT17"))
-        split_up = [Frame(f.ids + 100 * (n // 3), f.xyxy) for n, f in enumerate(frames)]
-        bad.append(score(truth, split_up, "MOT17"))
-    return good, bad
-
-
 def official(folder, benchmark, sequences, tracker="it"):
     """TrackEval as its own script runs it: on files, in its own folders, with a map of sequences."""
     import trackeval
@@ -166,7 +154,7 @@ def test_as_many_sequences_are_drawn_as_there_are(sequences, count):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Four frames: pedestrians 1 and 2, somebody on a vehicle (class 2), and a pedestrian who doesn't count."""
+    """Four frames: pedestrians 1 and 2, a person on a vehicle (class 2), and a pedestrian that doesn't count."""
     places = {1: (0, 1, 1), 2: (100, 1, 1), 3: (200, 0, 2), 4: (300, 0, 1)}
     rows = [f"{n},{i},{x},0,10,20,{flag},{cls},1" for n in range(1, 5) for i, (x, flag, cls) in places.items()]
     for name, text in {

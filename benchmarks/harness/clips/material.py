@@ -1,4 +1,4 @@
-"""What the revival benchmark runs on: recordings as they are, with holes, and covered; scenes as boxes, or rendered."""
+"""Recordings of the revival run: as they are, with holes, and covered; scenes as boxes, or rendered."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Changes:
-    """What is done to recordings.
+    """Changes to recordings.
 
     Attributes:
         holes: Seconds for which a person's detections are removed.
@@ -71,7 +71,7 @@ class Changes:
     seeds: int
 
     def parts(self) -> list[str]:
-        """Those that there are."""
+        """List the parts of a data set."""
         return [WHOLE, *([HOLES] if self.holes else []), *([COVERED] if self.covered else [])]
 
 

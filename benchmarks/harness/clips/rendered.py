@@ -72,7 +72,7 @@ def _found(options: SceneOptions, camera: int) -> Arrays:
 
 
 def _inputs(options: SceneOptions, camera: int, work: Path) -> Inputs:
-    """By way of a MOTChallenge sequence, as with any recording."""
+    """Render a MOTChallenge sequence, and prepare it as any recording."""
     from ultralytics_reid.scenes.writers import write_sequence
 
     folder = work / f"{NAME}-seed{options.seed}"

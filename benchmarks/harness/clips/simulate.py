@@ -69,7 +69,7 @@ class Simulation:
         fps: Frames a second.
         seed: The same seed and the same frames give the same embeddings.
         person_of: The individual behind a track of the ground truth; None where its ids are individuals.
-        identity: What is a person's own, `(DIM,)` with an expected squared norm of 1; None to draw it when the person
+        identity: Draw an identity vector, `(DIM,)` with an expected squared norm of 1; None to draw it when the person
             is first seen, and keep it.
         common: What all crops have in common, as `draw_common` gives it; None to draw it.
     """
@@ -124,12 +124,12 @@ def _unit(rows: npt.NDArray[np.floating]) -> Doubles:
 
 
 def draw_common(rng: np.random.Generator) -> Doubles:
-    """What all crops have in common, `(DIM,)`."""
+    """Draw the component common to all crops, `(DIM,)`."""
     return np.asarray(np.sqrt(_COMMON) * _unit(rng.normal(size=DIM)))
 
 
 def draw_identity(rng: np.random.Generator) -> Doubles:
-    """What is a person's own, `(DIM,)` with an expected squared norm of 1."""
+    """Draw an identity vector, `(DIM,)` with an expected squared norm of 1."""
     return np.asarray(_draw(rng, _IDENTITY_OFFSET, 1)[0])
 
 
@@ -140,7 +140,7 @@ def _draw(rng: np.random.Generator, offset: float, count: int) -> Doubles:
 
 
 class _People:
-    """What those in the ground truth look like from frame to frame.
+    """Appearance of the people in the ground truth, from frame to frame.
 
     Args:
         fps: Frames a second.
@@ -210,7 +210,7 @@ def covers(xyxy: Floats) -> Doubles:
 
 
 class _Places:
-    """What the background looks like.
+    """Appearance of the background.
 
     Args:
         common: `(DIM,)` what all crops have in common.
@@ -234,7 +234,7 @@ class _Places:
 
 @dataclass(frozen=True)
 class Likeness:
-    """How alike embeddings are, as cosines; nan where there was nothing to compare.
+    """Similarities of embeddings, as cosines; nan where there was nothing to compare.
 
     Attributes:
         second: Mean over one person's frames a second apart.

@@ -85,7 +85,7 @@ def stream(
 
 
 def identities(seed: int, group_of: Callable[[int], int]) -> Callable[[int], Doubles]:
-    """What is a person's own, `(512,)`: always the same by its number, so that it needn't be kept."""
+    """Make identity vectors `(512,)` by person number, always the same, so that none needs to be kept."""
 
     def own(*key: int) -> Doubles:
         return draw_identity(np.random.default_rng((seed, *key)))
@@ -101,7 +101,7 @@ def identities(seed: int, group_of: Callable[[int], int]) -> Callable[[int], Dou
 def detect(
     view: View, size: tuple[int, int], ghosts: float, rng: np.random.Generator
 ) -> tuple[Detections, Ints, Doubles]:
-    """What a detector finds in a frame.
+    """Simulate a detector on a frame.
 
     Args:
         view: The frame's ground truth.

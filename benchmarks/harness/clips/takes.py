@@ -89,7 +89,7 @@ def camera_motion(video: Iterator[ImageArray]) -> tuple[tuple[int, int], Doubles
 
 
 def of_sequence(clip: Clip, recipe: Recipe, seed: int) -> Take:
-    """A MOTChallenge sequence: detections, embeddings and camera motion as `mot17.py` has them.
+    """A MOTChallenge sequence: detections, embeddings and camera motion as the mot17 run has them.
 
     Args:
         clip: The frames.

@@ -1,4 +1,4 @@
-"""What trackers of other packages have in common: they are given the camera motion in place of their own `cmc`."""
+"""Trackers of other packages: they are given the camera motion in place of their own `cmc`."""
 
 from __future__ import annotations
 

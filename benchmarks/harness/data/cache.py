@@ -1,4 +1,4 @@
-"""What is computed once and kept: arrays under a fingerprint of everything that they depend on."""
+"""Arrays that are computed once and kept, under a fingerprint of all that they depend on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Cache:
     folder: Path
 
     def path(self, sequence: str, stage: str, key: Mapping[str, Any]) -> Path:
-        """Where arrays of a fingerprint lie, or would."""
+        """Return the file of a fingerprint's arrays."""
         return self.folder / sequence / f"{stage}-{digest(key)[:16]}.cache"
 
     def arrays(self, sequence: str, stage: str, key: Mapping[str, Any], compute: Callable[[], Arrays]) -> Arrays:
@@ -93,12 +93,12 @@ def _hash(packed: bytes | memoryview) -> bytes:
 
 
 def digest(key: Any) -> str:
-    """A hash of anything that JSON can have."""
+    """Hash anything that JSON can have."""
     return hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def of_arrays(arrays: Iterable[npt.NDArray[Any]]) -> str:
-    """A hash of arrays' contents, types and shapes."""
+    """Hash arrays' contents, types and shapes."""
     total = hashlib.sha256()
     for array in arrays:
         total.update(f"{array.dtype}{array.shape}".encode())
@@ -126,12 +126,12 @@ def _of_files(files: tuple[Path, ...], _stamp: str) -> str:
 
 
 def of_stats(paths: Iterable[Path]) -> str:
-    """A hash of images' names, sizes and times of change: reading all of them would take longer than to use them."""
+    """Hash files' names, sizes and times of change: reading all of them would take longer than to use them."""
     facts = [(p.name, (stat := p.stat()).st_size, stat.st_mtime_ns) for p in paths]
     return digest(facts)
 
 
 def slug(text: str) -> str:
-    """A text as a file name; two texts that differ give two names."""
+    """Convert a text to a file name; different texts give different names."""
     plain = re.sub(r"[^A-Za-z0-9_.=-]+", "-", text).strip("-")
     return plain if plain == text and len(plain) < 80 else f"{plain[:70]}-{digest(text)[:6]}"

@@ -30,7 +30,7 @@ _ADAPTERS = Path(inspect.getfile(custom)).parent
 
 
 def embedding_facts(recipe: Recipe) -> dict[str, Any]:
-    """What embeddings depend on beside images and boxes."""
+    """Return all that embeddings depend on beside images and boxes."""
     code = {"code": [of_file(p) for p in sorted(_ADAPTERS.glob("*.py"))]}
     packages = versions("ultralytics", "torch", "torchreid", "openvino", "onnxruntime")
     if recipe.embedder == AUTO:
@@ -63,7 +63,7 @@ def need_embedder(recipe: Recipe) -> None:
 
 
 def make_embedder(recipe: Recipe) -> tuple[Look, Embed]:
-    """An embedder in two steps: what the detector has seen anyway, which costs nothing more, and the rest.
+    """Make an embedder in two steps: the detector's own pass, which happens anyway, and the rest.
 
     Raises:
         ChoiceError: If the embedder, or its weights, can't be had.
@@ -87,7 +87,7 @@ def _own_features(recipe: Recipe) -> tuple[Look, Embed]:
 
 
 def simulated(clip: Clip, truth: Doubles, boxes: list[Detections], seed: int) -> Arrays:
-    """Made-up embeddings that are as alike as real ones are.
+    """Simulate embeddings with the similarities of real ones.
 
     Args:
         clip: The frames.

@@ -39,7 +39,7 @@ _NOISE_DIM = 128
 
 @dataclass(frozen=True)
 class _Source:
-    """Where an embedder's weights lie, and what makes an embedder of them."""
+    """An embedder's weights, and its constructor."""
 
     weights: Path
     build: Callable[[Path], Embedder]
@@ -54,7 +54,7 @@ def add_choice(parser: ArgumentParser, clips: Iterable[str], note: str = "") -> 
 
 
 def usable(embedders: Iterable[str], clips: Sequence[str], shared: Path, folder: Path) -> list[str]:
-    """Those embedders that can be had, their embeddings computed and kept; says why of each that can't."""
+    """Select the embedders that are available, compute and keep their embeddings; prints why others are left out."""
     return [e for e in embedders if _prepare(e, clips, shared, folder)]
 
 
@@ -69,7 +69,7 @@ def _prepare(embedder: str, clips: Sequence[str], shared: Path, folder: Path) ->
 
 
 def embedded(clip: str, embedder: str, shared: Path, folder: Path) -> list[Detections]:
-    """A clip's cached detections with the embeddings of a given embedder.
+    """Load a clip's cached detections with the embeddings of an embedder.
 
     Args:
         clip: The sequence's folder name.
@@ -122,7 +122,7 @@ def _classifier_weights() -> Path:
 
 
 def _code(adapter: type) -> list[Path]:
-    """Where an adapter's code lies; for an encoder, that of the crops too."""
+    """Paths of an adapter's code; for an encoder, that of the crops too."""
     shared = (CropEmbedder, Regions) if issubclass(adapter, CropEmbedder) else ()
     return [Path(inspect.getfile(part)) for part in (adapter, *shared)]
 

@@ -1,4 +1,4 @@
-"""What an image classifier that never learned to tell people apart makes of a crop."""
+"""Embeddings by an image classifier that was not trained for re-identification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all trackers are fed, computed once: detections, camera motion and embeddings of a clip."""
+"""Inputs of all trackers, computed once: detections, camera motion and embeddings of a clip."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SIZE = slice(3, 5)
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a tracker is fed of a clip.
+    """A tracker's inputs of a clip.
 
     Attributes:
         detections: By frame; with embeddings where there are any.
@@ -99,7 +99,7 @@ def read_images(clip: Clip, label: str) -> Iterator[ImageArray]:
 
 
 def _timed(rows: Iterable[Any], do: Callable[[Any], Any]) -> tuple[list[Any], float]:
-    """What a function makes of rows, and the median time it takes, ms."""
+    """Apply a function to rows; returns its results and the median time, ms."""
     made, times = [], []
     for row in rows:
         start = time.perf_counter()
@@ -219,5 +219,5 @@ def _embed(clip: Clip, recipe: Recipe, boxes: list[Detections]) -> Arrays:
 
 
 def _code() -> dict[str, str]:
-    """What computes from images."""
+    """Hash the code that computes from images."""
     return {"inputs": of_file(Path(__file__)), "taps": of_file(Path(backbone.__file__))}

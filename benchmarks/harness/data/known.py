@@ -1,4 +1,4 @@
-"""What is known of MOT17 from outside of the data: a check that what lies here is what was meant."""
+"""Known lengths and counts of MOT17, to check data against."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _VARIANT = re.compile(r"(MOT1[67]-(\d\d))(?:-(DPM|FRCNN|SDP))?")
 
 @dataclass(frozen=True)
 class Counted:
-    """How many individuals and boxes count: class 1, flag set."""
+    """Numbers of individuals and boxes that count: class 1, flag set."""
 
     ids: int
     boxes: int
@@ -76,7 +76,7 @@ def need_length(name: str, length: int) -> None:
 
 
 def counted(rows: Doubles, classes: bool = True) -> Counted:
-    """What counts of a ground truth's rows `(N, 9)`."""
+    """Count individuals and boxes of a ground truth's rows `(N, 9)`."""
     kept = rows[(rows[:, FLAG] != 0) & ((rows[:, CLASS] == 1) | (not classes))]
     return Counted(len(np.unique(kept[:, ID])), len(kept))
 

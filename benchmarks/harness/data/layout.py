@@ -1,4 +1,4 @@
-"""Where a data set's sequences lie, and which frames of each are evaluated."""
+"""Sequences of a data set, and the frames of each that are evaluated."""
 
 from __future__ import annotations
 
@@ -218,6 +218,6 @@ def _of_split(folder: Path, info: Info, split: str) -> Clip:
 
 
 def all_notes(clips: Sequence[Clip]) -> Iterator[str]:
-    """What should be known about the choice of frames."""
+    """Yield notes on the choice of frames."""
     for clip in clips:
         yield from clip.notes

@@ -24,7 +24,7 @@ _CLASSES = range(1, 14)
 
 @dataclass(frozen=True)
 class Info:
-    """What `seqinfo.ini` says.
+    """Content of a `seqinfo.ini`.
 
     Attributes:
         name: The sequence's own name.

@@ -1,4 +1,4 @@
-"""How detections, embeddings and camera motion come about: the same for all trackers of a run."""
+"""Sources of detections, embeddings and camera motion, the same for all trackers of a run."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Detector:
     iou: float = 0.7
 
     def facts(self) -> dict[str, Any]:
-        """What its detections depend on."""
+        """Return all that its detections depend on."""
         kind = {name: value for name, value in asdict(self).items() if name != "weights"}
         return {"weights": of_file(self.weights), **kind, **versions("ultralytics", "torch")}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Where the inputs of all trackers come from.
+    """Sources of the inputs of all trackers.
 
     Attributes:
         cache: Keeps them.

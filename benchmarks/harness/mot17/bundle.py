@@ -1,4 +1,4 @@
-"""What the test server takes: a zip of a tracker's results, one file a sequence."""
+"""Zips for the test server: a tracker's results, one file a sequence."""
 
 from __future__ import annotations
 

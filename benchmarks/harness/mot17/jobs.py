@@ -70,7 +70,7 @@ class Track:
         return self.clip.length
 
     def __call__(self) -> Outcome:
-        """What came of it."""
+        """Run the tracker."""
         recipe = self.recipe if self.contender.appearance else replace(self.recipe, embedder=NONE)
         motion = (self.contender.motion,) if self.contender.motion else ()
         inputs = prepare(self.clip, replace(recipe, motion=motion), self.seed)
@@ -109,7 +109,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a tracker made of a clip.
+    """A tracker's result on a clip.
 
     Attributes:
         tracker: Its label.
@@ -139,5 +139,5 @@ def _frames(arrays: Arrays, length: int) -> list[Frame]:
 
 
 def seeds_of(contender: Contender, recipe: Recipe, seeds: int) -> range:
-    """Which simulations a tracker must see: one, if it doesn't look at embeddings or they aren't simulated."""
+    """Return the seeds to run a tracker on: one, if it takes no embeddings or they aren't simulated."""
     return range(seeds if contender.appearance and recipe.embedder == SIMULATED else 1)

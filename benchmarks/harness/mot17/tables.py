@@ -1,4 +1,4 @@
-"""What a run tells: figures by tracker and by sequence, as tables, CSV and JSON."""
+"""Results of the mot17 run: figures by tracker and by sequence, as tables, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _figures(score: Score | None) -> dict[str, float]:
 
 
 def _times(part: Comparison, contender: Contender, outcome: Outcome) -> dict[str, float]:
-    """Of those stages that were computed from images and that the tracker makes use of."""
+    """Times of those stages that were computed from images and that the tracker uses."""
     names = {
         "detect": "detect",
         "embed": "embed" if contender.appearance else "",
@@ -122,7 +122,7 @@ def _cell(value: float, column: str) -> str:
 
 
 def difference_table(part: Comparison, baseline: str, count: int) -> str:
-    """How much better each tracker is than a baseline, with intervals; a sentence where that can't be told.
+    """Compare each tracker with a baseline, with intervals; a sentence where that is impossible.
 
     Args:
         part: What to compare.

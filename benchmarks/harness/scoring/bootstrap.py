@@ -1,4 +1,4 @@
-"""How far a difference between two trackers can be trusted: sequences drawn again and again, with repetition."""
+"""Bootstrap intervals of the difference between two trackers, over sequences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SUMMED = {
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better a tracker is than the baseline.
+    """A tracker's difference to the baseline.
 
     Attributes:
         value: Points of the metric, over all sequences.
@@ -37,12 +37,12 @@ class Difference:
 
 
 def draws(sequences: int, count: int, seed: int = 0) -> Ints:
-    """How often each sequence is drawn, `(count, sequences)`; a row's sum is the number of sequences."""
+    """Draw sequences with repetition; returns counts `(count, sequences)`, whose rows sum to `sequences`."""
     return np.random.default_rng(seed).multinomial(sequences, np.full(sequences, 1 / sequences), size=count)
 
 
 def totals(scores: Sequence[Score], counts: npt.NDArray[np.integer]) -> dict[str, Doubles]:
-    """Combined figures of drawn sequences, exactly as TrackEval combines those sequences.
+    """Compute combined figures of drawn sequences, exactly as TrackEval combines those sequences.
 
     Args:
         scores: One tracker's, by sequence.

@@ -64,7 +64,7 @@ class Pairs:
 
     @staticmethod
     def joined(parts: list[Pairs]) -> Pairs:
-        """All pairs of several."""
+        """Concatenate pairs."""
         rows = zip(*(vars(p).values() for p in [Pairs.none(), *parts]), strict=True)
         return Pairs(*(np.concatenate(column) for column in rows))
 
@@ -224,5 +224,5 @@ def redrawn(pairs: Pairs) -> Doubles:
 
 
 def separability(pairs: Pairs) -> float:
-    """How often a genuine pair scores higher than an impostor pair (AUC); NaN without either."""
+    """Compute the AUC of genuine against impostor pairs; NaN without either."""
     return auc(pairs.score, pairs.same)

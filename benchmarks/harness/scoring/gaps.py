@@ -155,7 +155,7 @@ class AppearanceObserver:
             self._close(p for p, a in self._open.items() if self._is_over(a, n))
 
     def appearances(self) -> tuple[Appearance, ...]:
-        """All appearances that count, by their first frame; what is open now ends."""
+        """Return all appearances that count, by their first frame; open ones end."""
         self._close(self._open)
         return tuple(sorted(self._done, key=lambda a: (a.frame, a.person)))
 

@@ -1,4 +1,4 @@
-"""How well embeddings tell individuals apart under the metric that the video teaches, for a tracker that never errs."""
+"""Separability of individuals under the metric learned from the video, for a perfect tracker."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Separability:
-    """How scores of the same individual lie above others'.
+    """Separability of genuine from impostor scores.
 
     Attributes:
         auc: Share of pairs of a genuine and an impostor score in which the genuine one is higher.
@@ -67,7 +67,7 @@ class Separability:
 
     @classmethod
     def of(cls, genuine: Doubles, impostor: Doubles) -> Separability:
-        """Of scores."""
+        """Compute it of scores."""
         below = np.searchsorted(np.sort(impostor), genuine) / len(impostor)
         strict = (float((genuine > np.quantile(impostor, q)).mean()) for q in (0.99, 0.997))
         return cls(float(below.mean()), *strict)
@@ -112,7 +112,7 @@ class _Watch:
         self._prototypes: dict[int, list[tuple[int, Floats]]] = defaultdict(list)
 
     def scores(self, crops: list[Crop]) -> tuple[Doubles, Doubles]:
-        """Of the same individual, and of others; they are asked ten times a gap."""
+        """Compute genuine and impostor scores; queries come ten times a gap."""
         genuine: list[float] = []
         impostor: list[float] = []
         step = max(1, round(self._gap / 10))
