@@ -16,17 +16,14 @@ from ultralytics_reid.evaluation.markdown import facts
 
 from ..harness.contenders.base import Contender
 from ..harness.contenders.choosing import choose
-from ..harness.contenders.host import with_embedder
+from ..harness.contenders.host import THRESHOLD_KEYS, with_embedder
 from ..harness.contenders.stock import (
     BOTSORT,
-    BOTSORT_LONG,
-    BOTSORT_REID,
     BYTETRACK,
-    DEEPOCSORT_REID,
     MEMORYLESS,
     REID_BOTSORT,
+    STOCK_REID,
     TRACKTRACK,
-    TRACKTRACK_REID,
 )
 from ..harness.data.cache import Cache, slug
 from ..harness.data.embedding import need_embedder
@@ -35,7 +32,7 @@ from ..harness.data.layout import ALL, Clip, all_notes, find_clips
 from ..harness.data.recipe import AUTO, NONE, SIMULATED, Detector, Recipe
 from ..harness.errors import ChoiceError, DataError
 from ..harness.jobs import do_all
-from ..harness.mot17.arguments import KEYS, add_arguments, resolve
+from ..harness.mot17.arguments import add_arguments, resolve
 from ..harness.mot17.bundle import bundle
 from ..harness.mot17.jobs import Prepare, Track, seeds_of
 from ..harness.mot17.plots import draw
@@ -52,10 +49,7 @@ TITLES = {
     AUTO: "The detector's own features",
 }
 MOTION_ONLY = (BYTETRACK, BOTSORT, TRACKTRACK, REID_BOTSORT)
-WITH_APPEARANCE = (
-    *(BYTETRACK, BOTSORT, BOTSORT_REID, BOTSORT_LONG, TRACKTRACK_REID, DEEPOCSORT_REID),
-    *(REID_BOTSORT, MEMORYLESS),
-)
+WITH_APPEARANCE = (BYTETRACK, *STOCK_REID, REID_BOTSORT, MEMORYLESS)
 RULE = """\
 MOTChallenge's rule: what matches a distractor is dropped; a person that leaves and returns is a new identity,
 so a return that is recognized counts as a mistake."""
@@ -119,7 +113,7 @@ def _plan(args: Namespace, embedder: str, clips: Sequence[Clip]) -> Plan:
 def _contenders(args: Namespace, embedder: str) -> list[Contender]:
     if args.trackers:
         return choose(args.trackers, args.thresholds, embedder)
-    thresholds = {KEYS[t]: v for t, v in args.thresholds.items()}
+    thresholds = {THRESHOLD_KEYS[t]: v for t, v in args.thresholds.items()}
     stock = MOTION_ONLY if embedder == NONE else WITH_APPEARANCE
     return [with_embedder(replace(c, changes={**c.changes, **thresholds}), embedder) for c in stock]
 

@@ -13,13 +13,11 @@ from ultralytics_reid.evaluation.markdown import facts, table
 from ..harness.contenders.host import OURS, HostContender
 from ..harness.contenders.stock import (
     BOTSORT,
-    BOTSORT_LONG,
     BOTSORT_REID,
     BYTETRACK,
-    DEEPOCSORT_REID,
     MEMORYLESS,
     REID_BOTSORT,
-    TRACKTRACK_REID,
+    STOCK_REID,
 )
 from ..harness.data.sequences import Sequence, load_cache, load_sequence
 from ..harness.options import PETS, TUD, add_json, add_shared, add_write, cached_path, need
@@ -39,9 +37,7 @@ COLUMNS = {
     "motchallenge": ["ids", "IDF1", "HOTA", "AssA", "MOTA", "IDSW"],
 }
 CACHED = (
-    *(BYTETRACK, BOTSORT, BOTSORT_REID, BOTSORT_LONG, TRACKTRACK_REID, DEEPOCSORT_REID),
-    REID_BOTSORT,
-    MEMORYLESS,
+    *(BYTETRACK, *STOCK_REID, REID_BOTSORT, MEMORYLESS),
     HostContender("reid_botsort, fuse_appearance False", OURS, {"fuse_appearance": False}),
 )
 MOTCHALLENGE = {c.label for c in (BOTSORT, BOTSORT_REID, REID_BOTSORT, MEMORYLESS)}

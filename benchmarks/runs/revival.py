@@ -31,12 +31,8 @@ from ..harness.contenders.base import Contender
 from ..harness.contenders.choosing import choose
 from ..harness.contenders.host import with_embedder
 from ..harness.contenders.stock import (
-    BOTSORT,
-    BOTSORT_LONG,
-    BOTSORT_REID,
-    DEEPOCSORT_REID,
     REID_BOTSORT,
-    TRACKTRACK_REID,
+    STOCK_REID,
 )
 from ..harness.data.cache import Cache
 from ..harness.data.embedding import need_embedder
@@ -70,7 +66,7 @@ if TYPE_CHECKING:
 
 EPILOG = DEFINITIONS
 PLOT = ASSETS / "revival.png"
-TRACKERS = (BOTSORT, BOTSORT_REID, BOTSORT_LONG, TRACKTRACK_REID, DEEPOCSORT_REID, REID_BOTSORT)
+TRACKERS = (*STOCK_REID, REID_BOTSORT)
 COLUMNS = ["precision", "newcomers false", "commit, s", "ids", "ids shown", "changes", "ms"]
 NOTE = """\
 Columns by gap: returns recognized of all returns. Precision: returns recognized of all appearances that were given an

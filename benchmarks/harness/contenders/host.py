@@ -26,7 +26,8 @@ from .base import Contender, named_thresholds, need_keys
 from .given_motion import GivenMotion
 
 OURS = "reid_botsort.yaml"
-_KEYS = {"high": ("track_high_thresh",), "low": ("track_low_thresh",), "new": ("new_track_thresh",)}
+# The host's names of `THRESHOLDS`.
+THRESHOLD_KEYS = {"high": "track_high_thresh", "low": "track_low_thresh", "new": "new_track_thresh"}
 _EMBEDDER = ("model", "weights")
 # Without images neither can be known before the tracker has detected boxes of its own.
 _BY_BOXES = ("orb", "sift")
@@ -68,8 +69,7 @@ class HostContender(Contender):
         return {"config": self.config, **code, **versions("ultralytics", "numpy", "scipy", "lap")}
 
     def thresholds(self) -> dict[str, Any]:
-        keys = [name for names in _KEYS.values() for name in names]
-        return {key: self.config[key] for key in keys if key in self.config}
+        return {key: self.config[key] for key in THRESHOLD_KEYS.values() if key in self.config}
 
     def start(self, fps: float, shape: tuple[int, int], warps: Doubles | None) -> HostRunning:
         tracker = make_tracker(self, fps)
@@ -164,7 +164,7 @@ def host_contender(name: str, label: str, changes: Mapping[str, Any], thresholds
     need_keys(label, changes, known)
     for key in set(changes) & set(_EMBEDDER):
         raise ChoiceError(f"{label}: {key} can't differ, as embeddings are the same for all: --embedder, --weights")
-    wanted = named_thresholds(thresholds, _KEYS, known)
+    wanted = named_thresholds(thresholds, {t: (key,) for t, key in THRESHOLD_KEYS.items()}, known)
     model = {k: v for k, v in _NO_MODEL.items() if k in known}
     contender = HostContender(label, yaml, {**wanted, **changes, **model})
     if contender.motion in _BY_BOXES:

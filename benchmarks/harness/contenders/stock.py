@@ -15,6 +15,8 @@ BOTSORT_LONG = HostContender("botsort, with_reid, proximity 0, buffer 3000, appe
 TRACKTRACK = HostContender("tracktrack", "tracktrack.yaml")
 TRACKTRACK_REID = HostContender("tracktrack, with_reid", "tracktrack.yaml", _REID)
 DEEPOCSORT_REID = HostContender("deepocsort, with_reid", "deepocsort.yaml", _REID)
+# Those that most tables compare.
+STOCK_REID = (BOTSORT, BOTSORT_REID, BOTSORT_LONG, TRACKTRACK_REID, DEEPOCSORT_REID)
 # This package's, as it is and without its long memory.
 REID_BOTSORT = HostContender("**reid_botsort**", OURS)
 MEMORYLESS = HostContender("reid_botsort, memory_seconds 0", OURS, {"memory_seconds": 0.0})

@@ -6,14 +6,13 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ..contenders.base import THRESHOLDS
+from ..contenders.host import THRESHOLD_KEYS
 from ..data.layout import ALL, DETECTORS, SPLITS
 from ..data.recipe import NONE, SIMULATED
 from ..errors import ChoiceError
 from ..jobs import cores
 from ..options import MOT17, add_shared, default_cache, need, new_file, whole
 
-# The host's names of what the command line sets for all trackers.
-KEYS = {"high": "track_high_thresh", "low": "track_low_thresh", "new": "new_track_thresh"}
 # Blocks of docs/benchmarks/mot17.md.
 BLOCKS = ("mot17", "mot17-published", "mot17-others")
 
@@ -81,7 +80,7 @@ def _add_trackers(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("trackers")
     text = "by name, by YAML, boxmot/NAME, roboflow/NAME, with commas between; botsort:with_reid=True,track_buffer=60"
     group.add_argument("--trackers", nargs="+", metavar="A,B", help=text)
-    for name, key in KEYS.items():
+    for name, key in THRESHOLD_KEYS.items():
         text = f"{key} of all trackers, or what comes nearest to it (default: each one's own)"
         group.add_argument(f"--{name}", type=float, metavar="SCORE", help=text)
     group.add_argument("--baseline", metavar="LABEL", help="what others are compared with (default: botsort)")
