@@ -1,1 +1,1 @@
-"""What the benchmarks share: sequences, trackers to compare, and scores."""
+"""Code that the runs share: data, contenders, scores, and publishing."""

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.returns import matches
 from ultralytics_reid.events import Linked
 
-from .runs import Contender, as_boxes, black, make_tracker, rows_as_frame
-from .scores import matches, track_eval
-from .sequences import Detections, Frame
-from .setting import progress
+from .contenders.host import HostContender, as_boxes, black, make_tracker, rows_as_frame
+from .data.sequences import Detections
+from .progress import progress
+from .scoring.track_eval import track_eval
 
-# Pixels between the pictures of two cameras where they are laid side by side.
+# Pixels between the images of two cameras where they are laid side by side.
 _APART = 100_000
 # By how much the ids of a camera that knows nothing of others are away from theirs.
 _OTHERS = 20_000_000
@@ -28,17 +30,17 @@ WAIT = 30.0
 LEAST = 2.0
 
 DEFINITIONS = """\
-IDF1, HOTA          TrackEval on all cameras at once, their pictures laid side by side: a
+IDF1, HOTA          TrackEval on all cameras at once, their images laid side by side: a
                     person is one identity wherever they are.
 a view              a person on a camera (in a run) for two seconds of matched boxes or
                     more, in all; its id is the one on most of them.
-links               views of people who have an earlier view: all are to be linked to it.
-right               those whose id is that of an earlier view of the same person.
-missed              those whose id is nobody's before.
-wrong merges        views, first ones too, whose id is that of somebody else's earlier view.
-links made          by the gallery; sound if whoever was linked is the one on whom the id
-                    they got had been most until then. It is the gallery's own share of the
-                    above: what the cameras' trackers mix up themselves doesn't count.
+links               views of people with an earlier view: all are to be linked to it.
+right               those with the id of an earlier view of the same person.
+missed              those with a new id.
+wrong merges        views, first ones too, with the id of another person's earlier view.
+links made          by the gallery; sound if the new id had been mostly on the same person
+                    until then. It is the gallery's own share of the above: mistakes of the
+                    cameras' trackers don't count.
 matched             one to one, IoU 0.5 or more.
 """
 
@@ -46,15 +48,15 @@ Views = Iterable[tuple[Frame, Detections]]
 
 
 @dataclass(frozen=True)
-class Film:
-    """What one camera sees in one run.
+class CameraStream:
+    """One camera's input in one run.
 
     Attributes:
         camera: Its name.
         fps: Frames a second.
-        shape: Height and width of its pictures, pixels.
+        shape: Height and width of its images, pixels.
         start: When it starts, seconds since the first run's start.
-        views: Makes, frame by frame, who can be seen, and detections with embeddings.
+        views: Makes, frame by frame, the visible people, and detections with embeddings.
     """
 
     camera: str
@@ -65,17 +67,17 @@ class Film:
 
 
 @dataclass(frozen=True)
-class Part:
-    """What came out of one film.
+class CameraRun:
+    """A tracker's output on one stream.
 
     Attributes:
         film: Which.
-        truth: Who can be seen, by frame.
+        truth: The visible people, by frame.
         output: The boxes and ids, by frame.
-        linked: Index of the frame, the id until then and the one since, of everybody whom the gallery knew.
+        linked: Index of the frame, the id until then and the one since, of each person that the gallery knew.
     """
 
-    film: Film
+    film: CameraStream
     truth: tuple[Frame, ...]
     output: tuple[Frame, ...]
     linked: tuple[tuple[int, int, int], ...] = ()
@@ -87,16 +89,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Links:
-    """What became of the views of people who were seen before; see `DEFINITIONS`.
+    """Views of people with an earlier view, by result; see `DEFINITIONS`.
 
     Attributes:
         total: How many there are.
         right: How many were linked.
         missed: How many have a new id.
-        wrong: How many views have somebody else's id.
+        wrong: How many views have another person's id.
         people: How many people have views.
         ids: How many different ids views have.
-        made: How many links the gallery made whose truth is known.
+        made: How many links of the gallery can be checked against ground truth.
         sound: How many of them joined what was the same person until then.
     """
 
@@ -113,7 +115,9 @@ class Links:
         return Links(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
-def together(contender: Contender, films: Sequence[Film], gallery: Path | str | None, start: float) -> list[Part]:
+def together(
+    contender: HostContender, films: Sequence[CameraStream], gallery: Path | str | None, start: float
+) -> list[CameraRun]:
     """Track films frame by frame, all at once, with one gallery or each alone.
 
     Args:
@@ -138,7 +142,9 @@ def together(contender: Contender, films: Sequence[Film], gallery: Path | str | 
             output[n].append(_track(trackers[n], films[n].shape, found))
     for tracker in trackers if gallery is not None else ():
         tracker.finish(wait=True)
-    return [Part(*part) for part in zip(films, *(map(tuple, made) for made in (truth, output, linked)), strict=True)]
+    return [
+        CameraRun(*part) for part in zip(films, *(map(tuple, made) for made in (truth, output, linked)), strict=True)
+    ]
 
 
 def _note(linked: list[tuple[int, int, int]], event: object) -> None:
@@ -146,15 +152,17 @@ def _note(linked: list[tuple[int, int, int]], event: object) -> None:
         linked.append((event.frame - 1, event.previous_id, event.identity_id))
 
 
-def one_by_one(contender: Contender, films: Sequence[Film], gallery: Path | str | None, start: float) -> list[Part]:
+def one_by_one(
+    contender: HostContender, films: Sequence[CameraStream], gallery: Path | str | None, start: float
+) -> list[CameraRun]:
     """Track films one after another, each a run of its own, with one gallery or each alone."""
     return [part for film in films for part in together(contender, [film], gallery, start)]
 
 
-def _tracker(contender: Contender, film: Film, gallery: Path | str | None, start: float) -> Any:
+def _tracker(contender: HostContender, film: CameraStream, gallery: Path | str | None, start: float) -> Any:
     shared = {} if gallery is None else {"gallery": str(gallery), "gallery_wait": WAIT, "camera_id": film.camera}
     changes = {"gmc_method": "none", **contender.changes, **shared}
-    tracker = make_tracker(Contender(contender.label, contender.yaml, changes), film.fps)
+    tracker = make_tracker(replace(contender, changes=changes), film.fps)
     tracker.camera.starts_at = start
     return tracker
 
@@ -163,14 +171,15 @@ def _track(tracker: Any, shape: tuple[int, int], found: Detections) -> Frame:
     return rows_as_frame(tracker.update(as_boxes(found, shape), black(shape), feats=found.feats))
 
 
-def of_their_own(parts: Sequence[Part]) -> list[Part]:
-    """What cameras that know nothing of each other made: an id of one is none of another's."""
+def of_their_own(parts: Sequence[CameraRun]) -> list[CameraRun]:
+    """Make the ids of cameras without a common gallery differ."""
     return [
-        Part(p.film, p.truth, tuple(Frame(f.ids + n * _OTHERS, f.xyxy) for f in p.output)) for n, p in enumerate(parts)
+        CameraRun(p.film, p.truth, tuple(Frame(f.ids + n * _OTHERS, f.xyxy) for f in p.output))
+        for n, p in enumerate(parts)
     ]
 
 
-def figures(parts: Sequence[Part], *, at_once: bool) -> dict[str, float]:
+def figures(parts: Sequence[CameraRun], *, at_once: bool) -> dict[str, float]:
     """TrackEval's figures over all films.
 
     Args:
@@ -186,13 +195,13 @@ def figures(parts: Sequence[Part], *, at_once: bool) -> dict[str, float]:
 
 
 def _beside(frames: Sequence[Frame]) -> Frame:
-    """Cameras' frames as one, with their pictures side by side."""
+    """Cameras' frames as one, with their images side by side."""
     shifted = [f.xyxy + np.array([n * _APART, 0] * 2, np.float32) for n, f in enumerate(frames)]
     return Frame(np.concatenate([f.ids for f in frames]), np.concatenate(shifted).astype(np.float32))
 
 
-def links(parts: Sequence[Part]) -> Links:
-    """What became of everybody who was on more than one camera, or in more than one run."""
+def links(parts: Sequence[CameraRun]) -> Links:
+    """Count links of people that were on more than one camera, or in more than one run."""
     views = sorted(view for n, part in enumerate(parts) for view in _views(n, part))
     mine: dict[int, set[int]] = defaultdict(set)
     owner: dict[int, int] = {}
@@ -212,8 +221,8 @@ def links(parts: Sequence[Part]) -> Links:
     )
 
 
-def _made(parts: Sequence[Part]) -> list[bool]:
-    """Of every link that the gallery made, whether it was right, as far as the truth is known."""
+def _made(parts: Sequence[CameraRun]) -> list[bool]:
+    """Check the gallery's links against ground truth, as far as it is known."""
     seen = [
         (part.time(n), place, identity, person)
         for place, part in enumerate(parts)
@@ -224,9 +233,9 @@ def _made(parts: Sequence[Part]) -> list[bool]:
     for place, part in enumerate(parts):
         for frame, before, since in part.linked:
             until = part.time(frame)
-            who = _most(p for t, n, i, p in seen if n == place and i == before and t < until)
+            person = _most(p for t, n, i, p in seen if n == place and i == before and t < until)
             owner = _most(p for t, n, i, p in seen if i == since and t < until)
-            found += [who == owner] if who is not None and owner is not None else []
+            found += [person == owner] if person is not None and owner is not None else []
     return found
 
 
@@ -235,7 +244,7 @@ def _most(people: Iterable[int]) -> int | None:
     return votes.most_common(1)[0][0] if votes else None
 
 
-def _views(number: int, part: Part) -> Iterable[tuple[float, int, int, int]]:
+def _views(number: int, part: CameraRun) -> Iterable[tuple[float, int, int, int]]:
     """When each view began, the part, the person, and the id on most of its boxes."""
     votes: dict[int, Counter[int]] = defaultdict(Counter)
     began: dict[int, float] = {}

@@ -18,7 +18,8 @@ from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.gallery.records import Filter, Records, Visit, new_ids
 from ultralytics_reid.gallery.stores import Store, open_store
 
-from .setting import CHECKOUT, has
+from .options import CHECKOUT
+from .packages import has
 
 DIM, EACH, CAMERAS, DAYS = 512, 20, 8, 7
 FINGERPRINT = "benchmark"
@@ -46,7 +47,7 @@ class Crowd:
         return unit(self.records.embeddings[rows] + _noise(rng, count))
 
     def batches(self) -> Iterator[Records]:
-        """All sightings, by the thousand."""
+        """Yield all sightings, by the thousand."""
         for first in range(0, len(self.records), _BATCH):
             yield self.records.take(np.arange(first, min(first + _BATCH, len(self.records))))
 

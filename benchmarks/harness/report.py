@@ -1,27 +1,28 @@
-"""What benchmarks tell: figures of a run, cells of a table, and tables put into a document."""
+"""Figures of a run, table cells, and tables published in the documentation."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from pathlib import Path
 
-from .runs import Run
-from .scores import returns, track_eval
-from .sequences import Sequence
-from .setting import CHECKOUT
+from ultralytics_reid.evaluation.markdown import facts
+from ultralytics_reid.evaluation.returns import returns
 
-README = CHECKOUT / "benchmarks" / "README.md"
-_PERCENT = ("IDF1", "HOTA", "AssA", "DetA", "MOTA")
+from .data.sequences import Sequence
+from .options import CHECKOUT
+from .scoring.track_eval import PERCENT, track_eval
+from .tracking import Run
+
+PAGES = CHECKOUT / "docs" / "benchmarks"
 
 
 def figures(sequence: Sequence, run: Run, *, by_person: bool = True) -> dict[str, float]:
-    """A run's figures by name.
+    """Compute a run's figures by name.
 
     Args:
         sequence: The ground truth.
         run: The tracker's output.
-        by_person: Whether somebody who comes back is still the same person; False keeps MOTChallenge's rule, by
-            which they are a new track, and there are no returns.
+        by_person: Whether the tracks of one person are joined; False keeps MOTChallenge's identities, under which a
+            person that returns is a new track, so that there are no returns.
 
     Returns:
         What `track_eval` gives, `ms`, and, where there are returns, `returns`, `recognized` and `false`.
@@ -34,7 +35,7 @@ def figures(sequence: Sequence, run: Run, *, by_person: bool = True) -> dict[str
 
 
 def cells(values: dict[str, float], columns: list[str]) -> list[str]:
-    """A table's cells.
+    """Format figures as a table's cells.
 
     Args:
         values: What `figures` gave.
@@ -50,26 +51,40 @@ def _cell(values: dict[str, float], column: str) -> str:
         return f"{values['false']:.0f}" if "false" in values else "-"
     if column == "ms a frame":
         return f"{values['ms']:.1f}"
-    return f"{values[column]:.1f}" if column in _PERCENT else f"{values[column]:.0f}"
+    return f"{values[column]:.1f}" if column in PERCENT else f"{values[column]:.0f}"
 
 
-def add_write(parser: ArgumentParser) -> None:
-    """Add `--write`, which asks for `publish`."""
-    parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md too")
-
-
-def publish(name: str, text: str, document: Path = README) -> None:
-    """Put text between a document's markers `<!-- name:begin -->` and `<!-- name:end -->`, in place of what is there.
+def present(name: str, blocks: list[str], *, write: bool) -> None:
+    """Print a run's tables and notes with the machine's facts, and publish them on the run's page where asked for.
 
     Args:
-        name: The markers' name.
+        name: Of the page and its block.
+        blocks: Markdown.
+        write: Whether to publish.
+    """
+    text = "\n\n".join([*blocks, facts()])
+    print(text)
+    if write:
+        publish(name, text, page(name))
+
+
+def page(name: str) -> Path:
+    """Return the documentation page of a run."""
+    return PAGES / f"{name}.md"
+
+
+def publish(block: str, text: str, document: Path) -> None:
+    """Replace the text between a document's markers `<!-- block:begin -->` and `<!-- block:end -->`.
+
+    Args:
+        block: The markers' name.
         text: Markdown.
         document: The file.
 
     Raises:
         ValueError: If the document doesn't have each marker once, the first before the second.
     """
-    begin, end = (f"<!-- {name}:{edge} -->" for edge in ("begin", "end"))
+    begin, end = (f"<!-- {block}:{edge} -->" for edge in ("begin", "end"))
     old = document.read_text(encoding="utf-8")
     before, first, rest = old.partition(begin)
     _, second, after = rest.partition(end)

@@ -1,4 +1,4 @@
-"""Several trackers on one clip, frame by frame in turns, and what became of those who came back."""
+"""Several trackers on one clip, frame by frame in turns, and their revivals."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
+from ultralytics_reid._typing import Doubles
+from ultralytics_reid.evaluation.frames import Frame
 
-from .mot.choice import Choice
-from .revival import Appearance, Observer
-from .sequences import Detections, Frame
-from .setting import progress
+from .contenders.base import Contender
+from .data.sequences import Detections
+from .progress import progress
+from .scoring.gaps import Appearance, AppearanceObserver
 
 
 class Source(Protocol):
-    """Frame by frame, who can be seen, and detections."""
+    """A clip: visible people and detections, frame by frame."""
 
     @property
     def fps(self) -> float:
@@ -28,11 +28,11 @@ class Source(Protocol):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """The pictures' height and width, pixels."""
+        """The images' height and width, pixels."""
         ...
 
     @property
-    def warps(self) -> npt.NDArray[np.float64]:
+    def warps(self) -> Doubles:
         """`(F, 2, 3)` camera motion from the frame before to each frame, pixels."""
         ...
 
@@ -42,13 +42,13 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a tracker made of a clip.
+class WatchOutcome:
+    """A tracker's result on a clip.
 
     Attributes:
         appearances: Those that count, by time.
         ids: Different ids in its output.
-        milliseconds: Median time a frame took, camera motion and pictures left out.
+        milliseconds: Median time a frame took, camera motion and images left out.
     """
 
     appearances: tuple[Appearance, ...]
@@ -57,22 +57,22 @@ class Outcome:
 
 
 class Watched:
-    """A tracker at work, and who watches it.
+    """A tracker at work, and its observer.
 
     Args:
-        choice: The tracker.
+        contender: The tracker.
         fps: Frames a second.
-        shape: The pictures' height and width, pixels; it gets black ones.
+        shape: The images' height and width, pixels; it gets black ones.
         warps: `(F, 2, 3)` camera motion, for a tracker that takes any.
     """
 
-    def __init__(self, choice: Choice, fps: float, shape: tuple[int, int], warps: npt.NDArray[np.float64]) -> None:
-        self._tracker = choice.start(fps, shape, warps if choice.motion else None)
-        self._observer = Observer(fps)
+    def __init__(self, contender: Contender, fps: float, shape: tuple[int, int], warps: Doubles) -> None:
+        self._tracker = contender.start(fps, shape, warps if contender.motion else None)
+        self._observer = AppearanceObserver(fps)
         self._times = array("f")
 
     def update(self, seen: Frame, detections: Detections) -> None:
-        """Track the next frame; what the tracker changes in the embeddings is nobody else's."""
+        """Track the next frame; the tracker gets its own copy of the embeddings."""
         feats = None if detections.feats is None else detections.feats.copy()
         own = replace(detections, feats=feats)
         start = time.perf_counter()
@@ -80,24 +80,24 @@ class Watched:
         self._times.append(time.perf_counter() - start)
         self._observer.add(seen, output)
 
-    def outcome(self) -> Outcome:
-        """Everything until now; open appearances end."""
+    def outcome(self) -> WatchOutcome:
+        """Return the result until now; open appearances end."""
         times = self._times or [0.0]
-        return Outcome(self._observer.appearances(), self._observer.ids, 1000 * statistics.median(times))
+        return WatchOutcome(self._observer.appearances(), self._observer.ids, 1000 * statistics.median(times))
 
 
-def watch(choices: Iterable[Choice], source: Source, label: str | None = None) -> dict[str, Outcome]:
-    """Let trackers see the same frames, and nobody more than one frame ahead of the others.
+def watch(contenders: Iterable[Contender], source: Source, label: str | None = None) -> dict[str, WatchOutcome]:
+    """Run trackers on the same frames, none more than one frame ahead of the others.
 
     Args:
-        choices: The trackers, each with a label of its own.
+        contenders: The trackers, each with a label of its own.
         source: What they see.
         label: Of a progress bar; None for none.
 
     Returns:
         Outcomes by label.
     """
-    watched = {c.label: Watched(c, source.fps, source.shape, source.warps) for c in choices}
+    watched = {c.label: Watched(c, source.fps, source.shape, source.warps) for c in contenders}
     for seen, detections in source if label is None else progress(source, label, len(source)):
         for each in watched.values():
             each.update(seen, detections)

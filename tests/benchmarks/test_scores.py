@@ -7,12 +7,15 @@ import textwrap
 import numpy as np
 import pytest
 
-from benchmarks.harness.scores import iou, returns, track_eval
-from benchmarks.harness.separability import Crop, Separability, both_ways, crops_of
-from benchmarks.harness.sequences import Detections, Frame, Sequence, load_sequence
+from benchmarks.harness.data.sequences import Detections, Sequence, load_sequence
+from benchmarks.harness.errors import DataError
+from benchmarks.harness.scoring.separability import Crop, Separability, both_ways, crops_of
+from benchmarks.harness.scoring.track_eval import track_eval
+from ultralytics_reid.evaluation.frames import Frame, iou
+from ultralytics_reid.evaluation.returns import returns
 
 # Where each person stands: far apart, so that a box matches only its own.
-PLACE = {"a": 0, "b": 100, "c": 200, "nobody": 900}
+PLACE = {"a": 0, "b": 100, "c": 200, "none": 900}
 
 
 def frame(**boxes):
@@ -80,12 +83,12 @@ def test_the_id_on_most_of_the_return_counts(frames, recognized):
     assert found.recognized == recognized
 
 
-def test_an_id_that_was_more_often_on_somebody_else_recognizes_nobody():
+def test_an_id_that_was_more_often_on_another_person_recognizes_none():
     swapped = away([(6, frame(a=4, b=5))], meanwhile=4)
     assert returns(AWAY, swapped).recognized == 0
 
 
-def test_an_id_that_was_less_often_on_somebody_else_still_does():
+def test_an_id_that_was_less_often_on_another_person_still_recognizes():
     lent = clip((6, frame(a=4, b=5)), (2, frame(b=4)), (6, frame(b=5)), (6, frame(a=4, b=5)))
     assert returns(AWAY, lent).recognized == 1
 
@@ -112,7 +115,7 @@ def test_only_an_absence_of_a_second_makes_a_revival(absent, false):
 
 def test_an_id_that_was_shown_all_the_time_was_not_revived():
     truth = sequence((6, frame(a=1)), (6, frame()), (6, frame(c=2)), person={})
-    assert returns(truth, clip((6, frame(a=4)), (6, frame(nobody=4)), (6, frame(c=4)))).false == 0
+    assert returns(truth, clip((6, frame(a=4)), (6, frame(none=4)), (6, frame(c=4)))).false == 0
 
 
 def test_one_stray_frame_at_the_start_of_a_revival_does_not_make_it_false():
@@ -127,6 +130,7 @@ def test_a_perfect_output_scores_100():
     assert {k: round(v, 4) for k, v in scores.items()} == {
         **dict.fromkeys(("HOTA", "AssA", "DetA", "IDF1", "MOTA"), 100.0),
         "IDSW": 0.0,
+        "Frag": 0.0,
         "ids": 2.0,
     }
 
@@ -147,7 +151,7 @@ def test_no_output_scores_0():
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "gt").mkdir()
-    (tmp_path / "seqinfo.ini").write_text("[Sequence]\nname=Two\nframeRate=7\nseqLength=3\n")
+    (tmp_path / "seqinfo.ini").write_text("[Sequence]\nname=Two\nframeRate=7\nseqLength=3\nimWidth=640\nimHeight=480\n")
     # Frame 3 holds only a row whose flag says that it doesn't count.
     rows = """\
         1,4,10,20,30,40,1,1,1
@@ -181,7 +185,7 @@ def test_without_reentry_every_track_is_its_own_person(folder):
 
 
 def test_a_folder_without_seqinfo_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"seqinfo\.ini is missing"):
+    with pytest.raises(DataError, match=r"seqinfo\.ini is missing"):
         load_sequence(tmp_path)
 
 
@@ -191,7 +195,7 @@ class TestSeparability:
         assert found.auc == pytest.approx((1 + 0.625) / 2, abs=1e-3)
         assert (found.at_1, found.at_03) == (0.5, 0.5)
 
-    def test_who_looks_like_themselves_is_told_apart_and_noise_is_not(self):
+    def test_similar_crops_of_a_person_separate_and_noise_does_not(self):
         rng = np.random.default_rng(0)
         crops = [Crop(frame, 4 * frame + p, p, p) for frame in range(120) for p in range(4)]
         noise = rng.normal(size=(480, 16)).astype(np.float32)
@@ -200,7 +204,7 @@ class TestSeparability:
             for found in both_ways(rows, crops, fps=5, gap=4):
                 assert low <= found.auc <= high
 
-    def test_only_clean_crops_of_somebody_count(self):
+    def test_only_clean_crops_of_a_person_count(self):
         truth = Frame(np.array([1, 2]), np.array([[10, 10, 30, 60], [100, 10, 120, 60]], np.float32))
         boxes = np.array([[100, 10, 120, 60], [200, 10, 220, 60], [10, 10, 30, 60]], np.float32)
         seen = Detections(boxes, np.array([0.9, 0.9, 0.1], np.float32), np.zeros(3, np.float32), None)

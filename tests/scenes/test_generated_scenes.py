@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.harness.sequences import load_sequence
+from benchmarks.harness.data.sequences import load_sequence
 from ultralytics_reid import ConfigError
 from ultralytics_reid.scenes import Scene, SceneOptions, drawing
 from ultralytics_reid.scenes.writers import write_sequence, write_video

@@ -13,9 +13,10 @@ from ultralytics import YOLO
 from ultralytics.utils import LOGGER
 
 import ultralytics_reid
-from benchmarks.harness.scores import returns
-from benchmarks.harness.sequences import Frame, load_sequence
+from benchmarks.harness.data.sequences import load_sequence
 from ultralytics_reid import ReIDBOTSORT, ReIDError, identities, revivals, tracker_yaml
+from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.returns import returns
 
 YAML_NAME = "reid_botsort.yaml"
 

@@ -4,7 +4,7 @@ The inputs of the Detect layer, which the host uses, separate classes but hardly
 backbone still encode color and texture. Pooling matters most: by horizontal stripe, with Gaussian weights across the
 box against background at its sides, and with the standard deviation of each channel beside its mean. Histograms of the
 input's colors are even more discriminative per dimension. Together with the metric learned from the video, this
-re-identifies people, with any head (NMS or end to end). `benchmarks/detector_features.py` has the measurements.
+re-identifies people, with any head (NMS or end to end). `docs/benchmarks/detector_features.md` has the measurements.
 """
 
 from __future__ import annotations

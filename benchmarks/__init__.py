@@ -1,0 +1,1 @@
+"""Benchmarks of the tracker: `python -m benchmarks --help` lists them."""

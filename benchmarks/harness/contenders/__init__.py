@@ -1,0 +1,1 @@
+"""Trackers to compare: the host's, this package's, BoxMOT's and Roboflow's, behind one interface."""

@@ -1,0 +1,19 @@
+"""Exceptions of the benchmarks; all of them derive from `BenchmarkError`."""
+
+from ultralytics_reid.errors import ReIDError
+
+
+class BenchmarkError(ReIDError):
+    """Ends a run with a message and exit code 2, without a traceback."""
+
+
+class DataError(BenchmarkError, ValueError):
+    """Data that can't be used; the message names the file, and the line where there is one."""
+
+
+class ChoiceError(BenchmarkError, ValueError):
+    """A tracker, tracker key, embedder, sequence or package that doesn't exist here."""
+
+
+class UnavailableError(BenchmarkError):
+    """An embedder's package or weights are missing."""

@@ -1,0 +1,1 @@
+"""The parts of the mot17 run: arguments, jobs, tables, plots, and files for the test server."""

