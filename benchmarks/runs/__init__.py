@@ -31,6 +31,6 @@ RUNS = {
     "calibration": Entry("observed against predicted log-likelihood ratios and false rates", "5 min"),
     "ablation": Entry("accuracy with each part of the tracker switched off", "40 min"),
     "gallery": Entry("the gallery's engines, and the tracker with a large gallery", "8 min"),
-    "timeline": Entry("the image of ids over time in the README", "30 s"),
+    "timeline": Entry("the image of ids over time in the README", "3 min"),
     "train_detector": Entry("the demo's detector, trained from scratch on generated scenes", "15 min"),
 }

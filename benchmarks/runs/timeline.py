@@ -1,4 +1,4 @@
-"""Draw ids over time, a row a person: stock BoT-SORT with ReID beside this package's tracker."""
+"""Draw ids over time, a row a person: stock BoT-SORT with ReID beside this package's tracker, both as in README."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ultralytics_reid.evaluation.frames import Frame
 from ultralytics_reid.evaluation.returns import Return, returns, sightings
 
 from ..harness.contenders.stock import BOTSORT_REID, REID_BOTSORT
-from ..harness.data.sequences import Sequence, load_cache, load_sequence
-from ..harness.options import ASSETS, PETS, add_shared, cached_path, need_clips
+from ..harness.data.sequences import Sequence, load_sequence
+from ..harness.options import ASSETS, PETS, add_shared, need
 from ..harness.scoring.track_eval import track_eval
-from ..harness.tracking import run_cached
+from ..harness.tracking import run_live
 
 INK, FAINT, GOOD, BAD = "#1f2933", "#9aa5b1", "#1a7f37", "#cf222e"
 # An id that is put on a person for less than this many seconds is drawn, but not named.
@@ -36,17 +36,20 @@ PANELS = (
     ("Ultralytics BoT-SORT, with_reid: True", BOTSORT_REID),
     ("reid_botsort", REID_BOTSORT),
 )
+# README's quickstart: `model: auto`, the detector's own features, for both trackers.
+DETECTOR = "yolo11n.pt"
 Spell = tuple[int, int, int, int]
 
 
 def run(args: Namespace) -> None:
-    need_clips(args.shared, [PETS])
+    detector = args.shared / "models" / DETECTOR
+    need(args.shared / "data" / PETS, detector)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     sequence = load_sequence(args.shared / "data" / PETS)
-    cache = load_cache(cached_path(args.shared, PETS))
     figure, panels = plt.subplots(1, 2, figsize=(12, 5), sharey=True, layout=ConstrainedLayoutEngine(h_pad=0.08))
     for panel, (title, contender) in zip(panels, PANELS, strict=True):
-        _draw(panel, title, sequence, run_cached(contender, sequence, cache).frames)
+        tracked = run_live(contender, detector, str(sequence.video), imgsz=640, classes=[0])
+        _draw(panel, title, sequence, tracked.frames)
     panels[0].set_yticks(range(len(sequence.names)), [_name(sequence, p) for p in _people(sequence)], color=INK)
     panels[0].invert_yaxis()
     _explain(figure)

@@ -167,7 +167,7 @@ class TestBuilding:
 
     def test_a_torchreid_name_without_torchreid_says_what_to_install(self, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "torchreid", None)
-        with pytest.raises(ConfigError, match=r"osnet_x0_25.*ultralytics-reid\[torchreid\]"):
+        with pytest.raises(ConfigError, match=r"osnet_x0_25.*\.\[torchreid\]"):
             build_embedder("osnet_x0_25", "", "cpu")
 
     def test_the_tracker_embeds_what_looks_may_decide_in_one_call(self):
@@ -353,7 +353,7 @@ class TestExported:
 
         (tmp_path / file).write_bytes(b"")
         monkeypatch.setattr(encoder, "find_spec", lambda name: None)
-        with pytest.raises(ConfigError, match=rf"needs {package}; pip install 'ultralytics-reid\[{extra}\]'"):
+        with pytest.raises(ConfigError, match=rf"needs {package}; pip install '\.\[{extra}\]'"):
             build_embedder(str(tmp_path / file), "", "cpu")
 
     @pytest.mark.parametrize(("model", "weights"), [("fix[1].xml", "fix[1].bin"), ("m.onnx", "m.onnx.data")])

@@ -75,6 +75,6 @@ def test_missing_crops_and_packages_are_named(tmp_path, weights, monkeypatch, ca
     assert main(["export", "--model", "osnet_x0_25", "--weights", "nowhere.pth"]) == 1
     assert capsys.readouterr().err == "ultralytics-reid: weights: nowhere.pth is not a file\n"
     monkeypatch.setattr(exporting, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"onnx is missing; pip install 'ultralytics-reid\[onnx\]'"):
+    with pytest.raises(ConfigError, match=r"onnx is missing; pip install '\.\[onnx\]'"):
         exporting.export("osnet_x0_25", weights, kind="onnx", out=tmp_path)
     assert not list(tmp_path.iterdir())

@@ -112,7 +112,7 @@ class CropEmbedder:
 def need(package: str, extra: str, model: object) -> None:
     """Raise ConfigError, with the extra to install, if a model needs a missing package."""
     if find_spec(package) is None:
-        raise ConfigError(f"model: {model} needs {package}; pip install 'ultralytics-reid[{extra}]'")
+        raise ConfigError(f"model: {model} needs {package}; pip install '.[{extra}]' in the checkout")
 
 
 def digest(*files: Path) -> str:

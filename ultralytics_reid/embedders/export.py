@@ -107,7 +107,7 @@ def _check_packages(kind: str) -> None:
         raise ConfigError(f"format must be {' or '.join(FORMATS)}, got {kind!r}")
     missing = [p for p in (("onnx", "onnxruntime") if kind == "onnx" else ("openvino",)) if find_spec(p) is None]
     if missing:
-        raise ConfigError(f"to export to {kind}, {missing[0]} is missing; pip install 'ultralytics-reid[{kind}]'")
+        raise ConfigError(f"to export to {kind}, {missing[0]} is missing; pip install '.[{kind}]' in the checkout")
 
 
 def _compare(original: TorchReID, path: Path, crops: ImageArray, min_cosine: float) -> Floats:

@@ -60,7 +60,7 @@ def _architecture(model: str, *, pretrained: bool) -> Any:
     except ImportError as error:
         raise ConfigError(
             f"model: {model} is a torchreid name, and torchreid can't be imported ({error}); "
-            "pip install 'ultralytics-reid[torchreid]', or set model to auto or to a path"
+            "pip install '.[torchreid]' in the checkout, or set model to auto or to a path"
         ) from error
     try:
         net = torchreid.models.build_model(model, num_classes=1, pretrained=False)

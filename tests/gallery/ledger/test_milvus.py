@@ -132,7 +132,7 @@ def test_user_and_password_go_to_the_client_and_nowhere_else(monkeypatch):
 
 def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pymilvus", None)
-    with pytest.raises(GalleryError, match=r"ultralytics-reid\[milvus\]"):
+    with pytest.raises(GalleryError, match=r"\.\[milvus\]"):
         parsed("milvus://db").client()
 
 

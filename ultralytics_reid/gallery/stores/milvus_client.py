@@ -147,7 +147,7 @@ def _secure(query: str, shown: str) -> bool:
     return values == ["true"]
 
 
-_NO_CLIENT = "a gallery in Milvus needs the extra: pip install 'ultralytics-reid[milvus]'"
+_NO_CLIENT = "a gallery in Milvus needs the extra: pip install '.[milvus]' in the checkout"
 
 
 class Link:

@@ -18,7 +18,7 @@ from .checks import check_blob, check_identity, check_queries, check_reserved
 try:
     import psycopg
 except ImportError as error:
-    raise GalleryError("a gallery in PostgreSQL needs a driver: pip install 'ultralytics-reid[postgres]'") from error
+    raise GalleryError("a gallery in PostgreSQL needs a driver: pip install '.[postgres]' in the checkout") from error
 
 from .postgres_connections import Address, Connection, Connections
 from .postgres_rows import (
