@@ -11,6 +11,7 @@ import numpy as np
 
 from ultralytics_reid import Revival
 from ultralytics_reid._typing import Bools, Doubles, Ints
+from ultralytics_reid.appearance.tracklet import Tracklet
 from ultralytics_reid.evaluation.frames import Frame
 from ultralytics_reid.evaluation.returns import sightings
 from ultralytics_reid.memory.bank import MemoryBank
@@ -92,7 +93,7 @@ class CalibrationObserver:
         self._sequence = sequence
         self._ago = ago
         self._next = 0.0
-        self._lately: dict[Decision, deque[int]] = {}
+        self._lately: dict[Tracklet, deque[int]] = {}
         self._shown: dict[int, Counter[int]] = {}
         self._snapshots: deque[Snapshot] = deque()
         tracker.events.subscribe(self._follow_merge)
@@ -118,7 +119,7 @@ class CalibrationObserver:
         person = {n: self._sequence.person_of(track) for _, track, n in found}
         for n, track in enumerate(tracks):
             owner, second = person.get(n, _UNKNOWN), max(1, round(self._sequence.fps))
-            self._lately.setdefault(track.decision, deque(maxlen=second)).append(owner)
+            self._lately.setdefault(track.tracklet, deque(maxlen=second)).append(owner)
             self._shown.setdefault(track.decision.identity, Counter())[owner] += 1
 
     def _follow_merge(self, event: object) -> None:
@@ -137,7 +138,8 @@ class CalibrationObserver:
         """Compare visible tracklets with their own identity as it was, and with identities that aren't visible."""
         model, visible = self._tracker.recognizer.tracklet_scores, {d.identity for d in decisions}
         for decision in decisions if model.evidence_weight else []:
-            crops, person = decision.tracklet.recent(now - 1, MIN_CROPS), _owner(Counter(self._lately[decision]))
+            tracklet = decision.tracklet
+            crops, person = tracklet.recent(now - 1, MIN_CROPS), _owner(Counter(self._lately[tracklet]))
             known = [i for i in old.owners if i not in visible or i == decision.identity]
             if len(crops) < MIN_CROPS or person == _UNKNOWN or not known:
                 continue
