@@ -20,7 +20,7 @@ from harness.setting import facts, progress, table
 from harness.synthetic import stream
 
 from ultralytics_reid.gallery.records import new_ids
-from ultralytics_reid.gallery.stores import Store, open_store
+from ultralytics_reid.gallery.store import Store, open_store
 from ultralytics_reid.scenes import Scene, SceneOptions
 
 PARTS = ("engines", "tracker")

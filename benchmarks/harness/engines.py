@@ -16,7 +16,7 @@ import numpy as np
 from ultralytics_reid._typing import Floats
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.gallery.records import Filter, Records, Visit, new_ids
-from ultralytics_reid.gallery.stores import Store, open_store
+from ultralytics_reid.gallery.store import Store, open_store
 
 from .setting import CHECKOUT, has
 

@@ -32,7 +32,7 @@ from ultralytics_reid.gallery.commands.parser import VARIABLE, joined
 from ultralytics_reid.gallery.commands.terminal import progress, unbroken
 from ultralytics_reid.gallery.image_embedder import image_embedder
 from ultralytics_reid.gallery.records import ENROLLED, Filter, Records, Visit, new_ids
-from ultralytics_reid.gallery.stores import open_store
+from ultralytics_reid.gallery.store import open_store
 from ultralytics_reid.gallery.times import moment
 
 RED, GREEN, BLUE, YELLOW = (20, 20, 230), (20, 200, 30), (220, 40, 10), (10, 220, 230)

@@ -15,7 +15,7 @@ from ultralytics_reid.appearance.evidence import LearnedStatistics
 from ultralytics_reid.gallery.linking.linker import RECIPE
 from ultralytics_reid.gallery.records import ENROLLED, Records, Visit, new_ids
 from ultralytics_reid.gallery.retention import EVIDENCE_PREFIX, evidence_key
-from ultralytics_reid.gallery.stores import open_store
+from ultralytics_reid.gallery.store import open_store
 
 DIM = 32
 NOON = 1_795_694_400.0

@@ -26,7 +26,7 @@ from .linking.shared_evidence import SharedEvidence
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids
 from .retention import forget_evidence, forget_names, merged_key, prune, purge
 from .scorer import Scorer
-from .stores import Deleted, Health, Store, open_store
+from .store import Deleted, Health, Store, open_store
 
 Likeness = Literal["learned", "cosine", "euclidean"]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .records import ENROLLED, Filter, Visit, new_ids, nothing
-from .stores import Deleted, Store
+from .store import Deleted, Store
 
 EVIDENCE_PREFIX, MERGED = "evidence/", "merged/"
 _DAY = 86_400.0

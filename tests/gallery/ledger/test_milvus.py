@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ultralytics_reid.errors import GalleryError, GalleryMissing, GalleryUnavailable
 from ultralytics_reid.gallery.records import Filter, Visit, checked_embeddings, new_ids
-from ultralytics_reid.gallery.stores import open_store
+from ultralytics_reid.gallery.store import open_store
 
 pytest.importorskip("pymilvus", reason="needs pymilvus")
 

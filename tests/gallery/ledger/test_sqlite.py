@@ -20,14 +20,20 @@ from hypothesis import strategies as st
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.errors import GalleryError, GalleryUnavailable
 from ultralytics_reid.gallery.records import ANY, Filter, Records, new_ids, nothing
-from ultralytics_reid.gallery.stores import open_store
-from ultralytics_reid.gallery.stores import rows as stored_rows
-from ultralytics_reid.gallery.stores.sqlite import SQLiteStore
+from ultralytics_reid.gallery.index.replica import Replica
+from ultralytics_reid.gallery.ledger import sqlite_file
+from ultralytics_reid.gallery.ledger.sqlite import SQLiteDatabase
+from ultralytics_reid.gallery.store import Store, open_store
 
 FOREVER = 60
 MIB = 2**20
 FORK = multiprocessing.get_context("fork")
 QUERY = np.ones((1, DIM), np.float32)
+
+
+def sqlite_store(path, dim=None, fingerprint=None, **options):
+    database = SQLiteDatabase(path, dim, fingerprint, **options)
+    return Store(database, Replica(database))
 
 
 @pytest.fixture
@@ -41,7 +47,7 @@ def make(path):
     with contextlib.ExitStack() as opened:
 
         def opener(where=path, dim=DIM, fingerprint="test", **options):
-            return opened.enter_context(contextlib.closing(SQLiteStore(where, dim, fingerprint, **options)))
+            return opened.enter_context(contextlib.closing(sqlite_store(where, dim, fingerprint, **options)))
 
         yield opener
 
@@ -179,9 +185,9 @@ def test_processes_that_create_at_once_get_one_gallery(path):
 
 
 def test_of_processes_that_create_different_galleries_one_wins(path):
-    first = SQLiteStore(path, DIM, "test")
+    first = sqlite_store(path, DIM, "test")
     with pytest.raises(GalleryError, match="other"):
-        SQLiteStore(path, DIM, "other")
+        sqlite_store(path, DIM, "other")
     assert first.count() == 0
 
 
@@ -259,15 +265,15 @@ def test_a_full_disk_loses_nothing_and_is_no_end(small_disk, make):
 def test_on_a_full_disk_no_gallery_is_made(small_disk):
     (small_disk / "ballast").write_bytes(b"x" * (3 * MIB - 16_384))
     with pytest.raises(GalleryUnavailable, match="full"):
-        SQLiteStore(small_disk / "gallery.db", DIM, "test")
+        sqlite_store(small_disk / "gallery.db", DIM, "test")
     assert files(small_disk) == ["ballast"]
 
 
 def test_a_full_file_loses_nothing(make):
     """The same where nobody may mount a small disk."""
     store, kept = make(), []
-    with store._writer.using() as connection:
-        connection.execute("PRAGMA max_page_count = 64")
+    with store.database.writing() as session:
+        session.execute("PRAGMA max_page_count = 64")
     with pytest.raises(GalleryUnavailable, match="full"):
         fill(store, kept)
     assert store.count() == len(store.search(QUERY, 10_000)[0]) == sum(map(len, kept))
@@ -330,7 +336,7 @@ def cut_off(path):
 
 def newer(path):
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("UPDATE meta SET value = 99 WHERE key = 'schema'")
+        connection.execute("PRAGMA user_version = 99")
 
 
 def header_only(path):
@@ -349,7 +355,7 @@ def test_other_files_are_refused_and_left_as_they_are(path, spoil, match):
     spoil(path)
     before = path.read_bytes()
     with pytest.raises(GalleryError, match=match):
-        SQLiteStore(path, DIM, "test")
+        sqlite_store(path, DIM, "test")
     assert path.read_bytes() == before
     assert files(path.parent) == [path.name]
 
@@ -362,7 +368,7 @@ def test_spoilt_galleries_are_refused_and_left_as_they_are(path, make, spoil, ma
     spoil(path)
     before = path.read_bytes()
     with pytest.raises(GalleryError, match=match):
-        SQLiteStore(path, DIM, "test")
+        sqlite_store(path, DIM, "test")
     assert path.read_bytes() == before
     assert files(path.parent) == [path.name]
 
@@ -392,9 +398,9 @@ def test_an_embedding_of_another_length_is_told(path, make):
 
 def test_a_folder_and_a_missing_folder_are_refused(tmp_path):
     with pytest.raises(GalleryError, match="is a folder"):
-        SQLiteStore(tmp_path, DIM, "test")
+        sqlite_store(tmp_path, DIM, "test")
     with pytest.raises(GalleryError, match="no folder"):
-        SQLiteStore(tmp_path / "none" / "gallery.db", DIM, "test")
+        sqlite_store(tmp_path / "none" / "gallery.db", DIM, "test")
     assert files(tmp_path) == []
 
 
@@ -406,7 +412,7 @@ def test_a_file_that_is_taken_away_is_told_and_goes_on_when_it_is_back(path, mak
         with pytest.raises(GalleryUnavailable, match="reached"):
             call()
     with pytest.raises(GalleryError, match="log of one"):
-        SQLiteStore(path, DIM, "test")
+        sqlite_store(path, DIM, "test")
     path.with_name("away").rename(path)
     store.upsert(rows(3))
     assert store.count() == 6
@@ -461,7 +467,7 @@ def foreign(path, *statements):
 
 def test_the_log_stays_bounded_while_another_program_reads_for_long(path, make):
     store, log, written = make(log_limit=MIB, patience=0.1), path.with_name(path.name + "-wal"), []
-    with foreign(path, "BEGIN", "SELECT * FROM meta"):
+    with foreign(path, "BEGIN", "SELECT * FROM gallery"):
         with pytest.raises(GalleryUnavailable, match="reading for long"):
             fill(store, written)
         assert MIB < log.stat().st_size < 2 * MIB
@@ -478,7 +484,7 @@ def test_the_log_stays_bounded_by_itself_while_our_own_readers_read(path, make):
     store, log, stop = make(log_limit=MIB), path.with_name(path.name + "-wal"), threading.Event()
 
     def read():
-        other = SQLiteStore(path)
+        other = sqlite_store(path)
         scan = iter(())
         while not stop.is_set():
             scan = other.scan(batch=50) if next(scan, None) is None else scan
@@ -518,7 +524,7 @@ operations = st.lists(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=operations)
 def test_a_search_knows_of_all_that_two_stores_did(path, make, monkeypatch, changes_kept, steps):
-    monkeypatch.setattr(stored_rows, "_CHANGES", changes_kept)
+    monkeypatch.setattr(sqlite_file, "_CHANGES", changes_kept)
     stores, held = (make(), make()), nothing(DIM)
     stores[0].delete(ANY)
     for what, who, seed in steps:

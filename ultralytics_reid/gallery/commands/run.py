@@ -20,7 +20,7 @@ from ..gallery import Gallery, Match
 from ..image_io import as_picture
 from ..journeys import dwell, journeys, transitions
 from ..records import ANY, ENROLLED, LAST_ID, Filter, Visit
-from ..stores import Deleted
+from ..store import Deleted
 from ..times import period
 from .arguments import ENROLLED_SHOWN, LAST_VISIT, all_cameras, asked, cameras, known, named, who, whole_number
 from .tables import (

@@ -11,7 +11,7 @@ from ..._typing import Bools, Doubles, Floats
 from ...association.assignment import assign
 from ..records import ENROLLED, Filter, Records, Visit
 from ..scorer import Scorer
-from ..stores import Store
+from ..store import Store
 from .messages import Query, Settings
 from .session import CameraSession
 from .topology import Topology

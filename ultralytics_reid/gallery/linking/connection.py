@@ -9,7 +9,7 @@ from ultralytics.utils import LOGGER
 
 from ...config import Config
 from ...errors import GalleryError
-from ..stores import open_store
+from ..store import open_store
 from .messages import Settings
 from .topology import Topology
 from .worker import GalleryWorker, local_ids

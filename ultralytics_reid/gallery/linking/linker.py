@@ -9,7 +9,7 @@ from ...appearance.evidence import LearnedStatistics
 from ..records import Filter, Visit
 from ..retention import MERGED, age_of, merged_of, prune
 from ..scorer import Scorer
-from ..stores import Store
+from ..store import Store
 from .candidates import CandidateRanker, GalleryCandidates, choose
 from .messages import Answer, Query, Settings
 from .open_visits import OpenVisit, sightings_of

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError, GalleryUnavailable
 from ..records import FIRST_LOCAL_ID, LAST_ID
-from ..stores import Store
+from ..store import Store
 from .linker import Linker
 from .messages import Answer, Message, Outage, Reply, Settings
 from .session import CameraSession
