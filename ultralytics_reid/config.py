@@ -129,6 +129,7 @@ class Config:
     min_crop_height: float = _number(24.0, 0, 1e5)
 
     gallery: str = field(default="", metadata={"rule": Rule((str,), may_be_empty=True)})
+    gallery_index: str = field(default="", metadata={"rule": Rule((str,), may_be_empty=True)})
     camera_id: str = field(default="auto", metadata={"rule": Rule((str,))})
     start_time: float | str = field(default="auto", metadata={"rule": Rule((str, float), 0, 1e11)})
     topology: str = field(default="", metadata={"rule": Rule((str,), may_be_empty=True)})
@@ -197,6 +198,14 @@ class Config:
             raise ConfigError(f"{what}; raise 'keep_days', or make it 0, got {self.start_time!r}")
         if self.gallery and starts is not None and starts > time.time() + _A_DAY:
             raise ConfigError(f"'start_time' lies in the future, got {self.start_time!r}")
+        if self.gallery.startswith("milvus://"):
+            allowed = "'gallery' must be a file or postgresql://..., with 'gallery_index' for milvus://..."
+            raise ConfigError(f"{allowed}, got milvus://...")
+        if self.gallery_index and not self.gallery:
+            raise ConfigError("'gallery_index' requires 'gallery', whose embeddings it holds")
+        if self.gallery_index and not self.gallery_index.startswith("milvus://"):
+            shown = self.gallery_index.rpartition("@")[2]
+            raise ConfigError(f"'gallery_index' must be empty or milvus://..., got {shown!r}")
 
     @property
     def cameras(self) -> tuple[str, ...]:

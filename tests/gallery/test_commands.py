@@ -467,9 +467,9 @@ class TestEnrol:
             ("--name x a.png nowhere.png", "there is no file nowhere.png"),
             ("--name x a.png words.png", "words.png is no picture"),
             ("--name x empty", "there are no pictures in the folder empty"),
-            ("--name= a.png", "takes a name and a picture"),
+            ("--name= a.png", "requires a name and an image"),
             ("--name x --class -1 a.png", "--class must be 0 or more, got -1"),
-            ("--name x a.png black.png", "picture 2 shows nothing to go by"),
+            ("--name x a.png black.png", "image 2 shows nothing to go by"),
         ],
     )
     def test_one_that_can_not_be_used_is_named_and_none_is_enrolled(self, tmp_path, arguments, why, refused):
@@ -837,7 +837,7 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
             raise GalleryMissing("there is no gallery at postgresql://me@host/x")
 
         monkeypatch.setattr(gallery, "open_store", missing)
-        with pytest.raises(GalleryMissing, match="yet: enrol somebody") as told:
+        with pytest.raises(GalleryMissing, match="yet: enrol an identity") as told:
             Gallery("postgresql://me:s3cret@host/x", model=MODEL).search(np.ones(6, np.float32))
         assert "s3cret" not in str(told.value)
 

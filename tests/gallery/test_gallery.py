@@ -84,7 +84,7 @@ class TestOpening:
     def test_nor_by_opening_it_for_enrolment(self, path):
         gallery = Gallery(path, embedder=Painter())
         assert not path.exists()
-        with pytest.raises(GalleryMissing, match="enrol somebody"):
+        with pytest.raises(GalleryMissing, match="enrol an identity"):
             gallery.search(look(1))
 
     def test_another_embedders_pictures_are_refused_at_once(self, gallery, path):
@@ -138,11 +138,11 @@ class TestEnrolling:
     @pytest.mark.parametrize(
         ("name", "pictures", "why"),
         [
-            ("", [picture(1)], "takes a name and a picture, got ''"),
-            ("Ann", [], "0 pictures"),
+            ("", [picture(1)], "requires a name and an image, got ''"),
+            ("Ann", [], "0 images"),
             ("An\nn", [picture(1)], "must be printable"),
             ("A" * 201, [picture(1)], "at most 200"),
-            ("Ann", [picture(1), picture(0)], "picture 2 shows nothing"),
+            ("Ann", [picture(1), picture(0)], "image 2 shows nothing"),
             ("Ann", [picture(1)[..., 0]], r"must be \(H, W, 3\) uint8"),
             ("Ann", [picture(1).astype(float)], "uint8"),
             ("Ann", ["nowhere.png"], "there is no file nowhere.png"),
@@ -427,7 +427,7 @@ class TestDeleting:
 
     def test_everybody_must_be_said_in_another_way(self, gallery):
         seen(gallery, 1)
-        with pytest.raises(GalleryError, match="what is to be deleted must be said"):
+        with pytest.raises(GalleryError, match="deleting requires a condition"):
             gallery.delete(Filter())
         assert gallery.store.count() == 3
 

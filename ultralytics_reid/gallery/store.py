@@ -60,7 +60,9 @@ class Store(Ledger):
     def health(self) -> Health:
         """See `Ledger.health`; with the index, where that is another engine."""
         found, (engine, note) = super().health(), self.index.health()
-        return replace(found, engine=f"{found.engine}, index in {engine}" if engine else found.engine, note=found.note or note)
+        return replace(
+            found, engine=f"{found.engine}, index in {engine}" if engine else found.engine, note=found.note or note
+        )
 
     def close(self) -> None:
         """See `Ledger.close`."""

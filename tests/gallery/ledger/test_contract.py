@@ -415,6 +415,16 @@ def test_visits_can_be_had_without_their_details(store):
     assert [v.first for v in bare] == [v.first for v in store.visits()]
 
 
+def test_large_paths_and_crops_come_back_also_after_relabeling(store):
+    rng = np.random.default_rng(0)
+    visits = [a_visit(n, path=rng.random((3000, 5)).astype(np.float32), crop=rng.bytes(2_000_000)) for n in range(3)]
+    store.upsert(rows(3), visits)
+    store.relabel(ANY, 9)
+    for found, written in zip(store.visits(), visits, strict=True):
+        assert (found.path.tobytes(), found.crop) == (written.path.tobytes(), written.crop)
+        assert found.identity == 9
+
+
 # Changing.
 
 
@@ -529,6 +539,20 @@ def test_blobs_may_be_large_but_not_any_size(store):
         store.put_blob("large", large + b"1")
     store.put_blob("large", b"small")
     assert store.blob("large") == b"small"
+
+
+def test_a_file_is_read_whole_while_it_is_replaced(engine):
+    values = [np.random.default_rng(n).bytes(150_000) for n in range(12)]
+    one, other = engine.open(), engine.open()
+    one.put_blob("file", values[0])
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(lambda: [one.put_blob("file", v) for v in values])
+        while not written.done():
+            assert other.blob("file") in values
+        written.result()
+    assert other.blob("file") == values[-1]
+    one.close()
+    other.close()
 
 
 # Ids of identities.

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.errors import GalleryError, GalleryUnavailable
-from ultralytics_reid.gallery.records import ANY, Filter, Records, new_ids, nothing
 from ultralytics_reid.gallery.index.replica import Replica
 from ultralytics_reid.gallery.ledger import sqlite_file
 from ultralytics_reid.gallery.ledger.sqlite import SQLiteDatabase
+from ultralytics_reid.gallery.records import ANY, Filter, Records, new_ids, nothing
 from ultralytics_reid.gallery.store import Store, open_store
 
 FOREVER = 60

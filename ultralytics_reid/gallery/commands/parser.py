@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 VARIABLE = "ULTRALYTICS_REID_GALLERY"
+INDEX_VARIABLE = "ULTRALYTICS_REID_GALLERY_INDEX"
 
 _CONDITIONS = ("identity", "name", "cameras", "classes", "since", "until", "min_quality")
 _AGO = re.compile(r"-[\d.]+[a-z]*", re.ASCII)
@@ -44,8 +45,10 @@ def _command(commands: Any, name: str, text: str) -> ArgumentParser:
     command.set_defaults(run=_later(name), interrupted="interrupted; no file is half written")
     command.set_defaults(**dict.fromkeys(_CONDITIONS))
     given = os.environ.get(VARIABLE)
-    where = f"path of a gallery, postgresql://… or milvus://… (default: ${VARIABLE})"
+    where = f"path of a gallery, or postgresql://… (default: ${VARIABLE})"
     command.add_argument("--gallery", metavar="URI", default=given or None, required=not given, help=where)
+    index = f"milvus://… that searches it (default: ${INDEX_VARIABLE}, or the gallery itself)"
+    command.add_argument("--index", metavar="URI", default=os.environ.get(INDEX_VARIABLE, ""), help=index)
     return command
 
 

@@ -16,12 +16,13 @@ from ..._typing import ImageArray
 from ...errors import GalleryError, GalleryMissing
 from ..export.contact_sheet import MOST, Hit, save_results
 from ..export.tabular import dwell_table, journey_table, save_journeys, save_sightings, save_visits, transition_table
-from ..gallery import Gallery, Match
+from ..gallery import Gallery
 from ..image_io import as_picture
 from ..journeys import dwell, journeys, transitions
 from ..records import ANY, ENROLLED, LAST_ID, Filter, Visit
 from ..store import Deleted
 from ..times import period
+from ..views import Match
 from .arguments import ENROLLED_SHOWN, LAST_VISIT, all_cameras, asked, cameras, known, named, who, whole_number
 from .tables import (
     aligned,
@@ -48,7 +49,7 @@ _BATCH = 1000
 
 def _search(args: Namespace) -> None:
     _check_free([args.sheet] if args.sheet else [], args.overwrite)
-    with Gallery(args.gallery) as there:
+    with Gallery(args.gallery, index=args.index) as there:
         where = asked(there, args)
         seen_on = "" if args.seen_on is None else _one_camera(there, args.seen_on)
     with _with_pictures(args) as gallery:
@@ -130,15 +131,15 @@ def _for_enrolment(args: Namespace) -> Gallery:
             raise GalleryMissing(
                 f"{error}; to make one, say what makes its embeddings: --model or --detector"
             ) from error
-    return Gallery(args.gallery, model="auto", detector=args.detector)
+    return Gallery(args.gallery, index=args.index, model="auto", detector=args.detector)
 
 
 def _with_pictures(args: Namespace) -> Gallery:
-    return Gallery(args.gallery, model=args.model, weights=args.weights, detector=args.detector)
+    return Gallery(args.gallery, index=args.index, model=args.model, weights=args.weights, detector=args.detector)
 
 
 def _list(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         found = [one for one in gallery.individuals(asked(gallery, args)) if one.name or not args.named]
     if args.json:
         print(as_json(individual_rows(found)))
@@ -147,7 +148,7 @@ def _list(args: Namespace) -> None:
 
 
 def _visits(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         found = sorted(gallery.visits(asked(gallery, args), details=False), key=lambda v: (v.first, v.last, v.id))
         names = gallery.store.names()
     if args.json:
@@ -157,14 +158,14 @@ def _visits(args: Namespace) -> None:
 
 
 def _rename(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         identity = who(gallery, args.who)
         gallery.rename(identity, args.called)
     print(f"identity {identity} {f'is called {args.called}' if args.called else 'has no name'} now")
 
 
 def _merge(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         kept, *gone = (who(gallery, text) for text in (args.kept, *args.gone))
         with unbroken("merging"):
             gallery.merge(kept, *gone, force=args.force)
@@ -174,7 +175,7 @@ def _merge(args: Namespace) -> None:
 
 def _split(args: Namespace) -> None:
     visits = [whole_number(text, "visits", 0, LAST_VISIT) for text in args.visits]
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         identity = who(gallery, args.who)
         new = gallery.split(identity, visits)
     print(f"{len(set(visits))} of identity {identity}'s visits are identity {new}'s now")
@@ -184,7 +185,7 @@ def _split(args: Namespace) -> None:
 
 
 def _delete(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         where = asked(gallery, args)
         if where == ANY:
             raise GalleryError("say what to delete: --identity, --name, --cameras, --classes, --from or --to")
@@ -239,7 +240,7 @@ def _ask(goes: str) -> None:
 
 
 def _prune(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery, unbroken("deleting"):
+    with Gallery(args.gallery, index=args.index) as gallery, unbroken("deleting"):
         deleted = gallery.prune(args.keep_days)
     _say_deleted(deleted)
 
@@ -249,19 +250,19 @@ def _say_deleted(deleted: Deleted) -> None:
 
 
 def _stats(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         stats, recipe = gallery.stats(), gallery.recipe
     print(as_json(stats_row(stats, recipe)) if args.json else stats_text(stats, recipe))
 
 
 def _backup(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         gallery.backup(args.path)
     _say_written(args.path)
 
 
 def _export(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         where, names = asked(gallery, args), gallery.store.names()
         if args.embeddings:
             batches = progress(gallery.store.scan(where, _BATCH), "writing", -(-gallery.store.count(where) // _BATCH))
@@ -279,7 +280,7 @@ def _journeys(args: Namespace) -> None:
     _check_free([args.out] if args.out else [], args.overwrite)
     if not args.within >= 0:
         raise GalleryError(f"--within must be 0 seconds or more, got {args.within!r}")
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         where = asked(gallery, args)
         # Paths are many numbers, and only files have them.
         visits = gallery.visits(where, details=args.out is not None)
@@ -300,7 +301,7 @@ def _heatmap(args: Namespace) -> None:
     from ..export.heatmap import draw_heatmap, draw_paths
 
     draw, usual = (draw_paths, "paths.png") if args.paths else (draw_heatmap, "heatmap.png")
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         where = asked(gallery, args)
         files = _files(args.out or Path(usual), [c for c in all_cameras(gallery, where) if c != ENROLLED])
         if args.background and len(files) > 1:

@@ -139,15 +139,17 @@ class MilvusIndex:
         return self._searched(queries, k, where, level)
 
     def _searched(self, queries: Floats, k: int, where: Filter, level: str) -> list[Hits]:
-        fewest = there = 0
+        fewest, there = 0, k
         for _ in range(_TRIES):
             self.follow()
             found = self._nearest(queries, k, where, min(k + _SPARE, MAX_ROWS), level)
             fewest = min(map(len, found), default=k)
-            there = k if fewest == k else min(k, self._ledger.count(where))
+            # Counted before this attempt, so that what is written meanwhile isn't missed in it.
             if fewest >= there:
                 return found
-            # Bounded staleness, or another client wrote in between.
+            there = min(k, self._ledger.count(where))
+            if fewest >= there:
+                return found
             level = STRONG
         raise GalleryError(f"Milvus at {self._place} found {fewest} sightings, and at least {there} match")
 

@@ -121,8 +121,8 @@ def parsed(uri: str) -> MilvusAddress:
     database = parts.path.strip("/")
     if not host or host.startswith(".") or database.endswith(".db") or (host.endswith(".db") and port is None):
         raise GalleryError(
-            f"a gallery's index in Milvus is on a server, {_ADDRESS}, and {shown} is a local path: Milvus Lite, which would "
-            "keep it there, lost rows that it had acknowledged"
+            f"a gallery's index in Milvus is on a server, {_ADDRESS}, and {shown} is a local path: Milvus Lite, which "
+            "would keep it there, lost rows that it had acknowledged"
         )
     if parts.scheme != "milvus" or (database and not _DATABASE.fullmatch(database)) or parts.fragment:
         raise GalleryError(f"a gallery's index in Milvus is {_ADDRESS}, got {shown}")

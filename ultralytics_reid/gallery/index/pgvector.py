@@ -47,7 +47,8 @@ SELECT {SIGHTING_COLUMNS}, distance FROM (
 """
 _APPROXIMATE = f"""
 SELECT {SIGHTING_COLUMNS}, embedding <#> ?::vector AS distance FROM (
-    SELECT id FROM sightings WHERE {{where}} ORDER BY embedding::halfvec({{dim}}) <#> ?::vector::halfvec({{dim}}) LIMIT ?
+    SELECT id FROM sightings WHERE {{where}}
+    ORDER BY embedding::halfvec({{dim}}) <#> ?::vector::halfvec({{dim}}) LIMIT ?
 ) AS nearest JOIN sightings USING (id) ORDER BY distance, id LIMIT ?
 """
 

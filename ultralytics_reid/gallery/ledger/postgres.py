@@ -280,7 +280,9 @@ def _find(connection: PsycopgConnection, address: PostgresAddress) -> tuple[int,
     return row[1], row[2]
 
 
-def _find_or_make(connection: PsycopgConnection, address: PostgresAddress, dim: int, fingerprint: str) -> tuple[int, str]:
+def _find_or_make(
+    connection: PsycopgConnection, address: PostgresAddress, dim: int, fingerprint: str
+) -> tuple[int, str]:
     connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_OPENING, address.schema))
     held = _find(connection, address)
     if held is not None:

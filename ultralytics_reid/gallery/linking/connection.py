@@ -48,9 +48,11 @@ class Connection:
             GalleryError: If the gallery can't be used: it is another embedder's, or no gallery.
         """
         if self._link is None:
-            config, uri = self._config, self._config.gallery
+            config, uri, index = self._config, self._config.gallery, self._config.gallery_index
             settings = Settings(config.false_revival_rate, config.match_class, config.keep_days, self._family, recipe)
-            self._link = GalleryWorker(lambda: open_store(uri, dim, fingerprint), self._topology, settings, self._local)
+            self._link = GalleryWorker(
+                lambda: open_store(uri, dim, fingerprint, index), self._topology, settings, self._local
+            )
             # The line lives as long as somebody may use it; what was told is written then, at the latest.
             weakref.finalize(self, _close, self._link)
             self._link.wait_until_ready(_START)

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError
+from ..ledger.checks import MAX_BLOB
 from ..retention import EVIDENCE_PREFIX, age_of, camera_of, evidence_key
 from ..scorer import Scorer
 from ..store import Store
-from ..ledger.checks import MAX_BLOB
 from .session import CameraSession
 
 # The host's logger, by its name: importing the host to say something would be a high price.
