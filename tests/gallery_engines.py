@@ -4,7 +4,7 @@ An engine has
 
 - `name`;
 - `open(dim=8, fingerprint="test")`: a store on the engine's one place, which is empty at first;
-- `skip_to(identity)`: the next id that is reserved is this one, if nobody has it; used while no store is open;
+- `skip_to(identity)`: the next id that is reserved is this one, if no row has it; used while no store is open;
 - `close()`: the place is no longer needed.
 """
 

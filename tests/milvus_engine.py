@@ -1,4 +1,4 @@
-"""Milvus for tests: Milvus Lite's engine stands in for a server. An index is never kept there otherwise."""
+"""Milvus for tests: Milvus Lite's engine stands in for a server. No other index is kept there."""
 
 from pathlib import Path
 

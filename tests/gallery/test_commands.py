@@ -804,6 +804,11 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
         assert code.value.code == 2
         assert "--gallery" in capsys.readouterr().err
 
+    def test_an_index_must_be_milvus(self, site, refused, monkeypatch):
+        assert "'gallery_index' must be" in refused("list", "--gallery", str(site), "--index", "index.db")
+        monkeypatch.setenv("ULTRALYTICS_REID_GALLERY_INDEX", "index.db")
+        assert "'gallery_index' must be" in refused("list", "--gallery", str(site))
+
     def test_a_gallery_that_is_not_there(self, refused, tmp_path):
         for command in (
             ["list"],

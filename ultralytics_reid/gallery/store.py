@@ -50,12 +50,12 @@ class Store(Ledger):
     def delete(self, where: Filter) -> Deleted:
         """See `Ledger.delete`; the index loses the embeddings too before this returns."""
         deleted = super().delete(where)
-        self.index.follow()
+        self.index.flush()
         return deleted
 
     def flush(self) -> None:
         """Wait until the index has everything that was written until now; other clients see it in the ledger anyway."""
-        self.index.follow()
+        self.index.flush()
 
     def health(self) -> Health:
         """See `Ledger.health`; with the index, where that is another engine."""

@@ -1,4 +1,4 @@
-"""What PostgreSQL adds to a gallery: a server that is away, that dies, that others use too; and its index."""
+"""A gallery in PostgreSQL: outages, crashes, shared servers, passwords, and the HNSW index of pgvector."""
 
 import contextlib
 import logging
@@ -374,7 +374,7 @@ def test_what_is_refused_is_refused_whole(opened):
     assert (store.count(), list(store.visits())) == (0, [])
 
 
-def test_two_who_write_the_same_rows_do_not_block_each_other(opened):
+def test_clients_that_write_the_same_rows_do_not_deadlock(opened):
     store, failed = opened(), []
     records = rows(200, dim=DIM)
 
@@ -433,11 +433,11 @@ def test_a_gallery_is_backed_up_by_the_command_that_it_names(server, opened, tmp
 def crowd(count=5000, people=100):
     """Sightings of people, each close to how they look, on two cameras."""
     rng = np.random.default_rng(0)
-    who = rng.integers(0, people, count)
+    person = rng.integers(0, people, count)
     centers = rng.normal(size=(people, DIM))
-    embeddings = centers[who] + 0.3 * rng.normal(size=(count, DIM))
+    embeddings = centers[person] + 0.3 * rng.normal(size=(count, DIM))
     cameras = np.array(["one", "two"])[rng.integers(0, 2, count)].tolist()
-    return rows(count, dim=DIM, embeddings=embeddings.astype(np.float32), identities=who + 1, cameras=cameras)
+    return rows(count, dim=DIM, embeddings=embeddings.astype(np.float32), identities=person + 1, cameras=cameras)
 
 
 def recall(found, true):

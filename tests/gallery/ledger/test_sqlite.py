@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.errors import GalleryError, GalleryUnavailable
 from ultralytics_reid.gallery.index.replica import Replica
-from ultralytics_reid.gallery.ledger import sqlite_file
+from ultralytics_reid.gallery.ledger import sqlite
 from ultralytics_reid.gallery.ledger.sqlite import SQLiteDatabase
 from ultralytics_reid.gallery.records import ANY, Filter, Records, new_ids, nothing
 from ultralytics_reid.gallery.store import Store, open_store
@@ -270,7 +270,7 @@ def test_on_a_full_disk_no_gallery_is_made(small_disk):
 
 
 def test_a_full_file_loses_nothing(make):
-    """The same where nobody may mount a small disk."""
+    """The same where a small disk can't be mounted."""
     store, kept = make(), []
     with store.database.writing() as session:
         session.execute("PRAGMA max_page_count = 64")
@@ -324,7 +324,7 @@ def nothing_in_it(path):
     path.touch()
 
 
-def of_somebody_else(path):
+def of_another_program(path):
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE sightings (id)")
 
@@ -339,6 +339,11 @@ def newer(path):
         connection.execute("PRAGMA user_version = 99")
 
 
+def older(path):
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA user_version = 0")
+
+
 def header_only(path):
     path.write_bytes(path.read_bytes()[:100])
 
@@ -348,7 +353,7 @@ def header_only(path):
     [
         (not_a_database, "isn't a gallery"),
         (nothing_in_it, "isn't a gallery"),
-        (of_somebody_else, "isn't a gallery"),
+        (of_another_program, "isn't a gallery"),
     ],
 )
 def test_other_files_are_refused_and_left_as_they_are(path, spoil, match):
@@ -360,7 +365,10 @@ def test_other_files_are_refused_and_left_as_they_are(path, spoil, match):
     assert files(path.parent) == [path.name]
 
 
-@pytest.mark.parametrize(("spoil", "match"), [(cut_off, "corrupt"), (newer, "version 99"), (header_only, "gallery")])
+@pytest.mark.parametrize(
+    ("spoil", "match"),
+    [(cut_off, "corrupt"), (newer, "version 99"), (older, "version 1, .*2 only"), (header_only, "gallery")],
+)
 def test_spoilt_galleries_are_refused_and_left_as_they_are(path, make, spoil, match):
     store = make()
     store.upsert(rows(2000))
@@ -387,7 +395,7 @@ def test_a_gallery_with_a_bad_page_is_refused_when_it_is_read(path, make):
             read()
 
 
-def test_an_embedding_of_another_length_is_told(path, make):
+def test_an_embedding_of_another_length_is_reported(path, make):
     store = make()
     store.upsert(rows(3))
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
@@ -404,7 +412,7 @@ def test_a_folder_and_a_missing_folder_are_refused(tmp_path):
     assert files(tmp_path) == []
 
 
-def test_a_file_that_is_taken_away_is_told_and_goes_on_when_it_is_back(path, make):
+def test_a_file_that_is_moved_away_is_reported_and_used_again_when_it_is_back(path, make):
     store = make()
     store.upsert(rows(3))
     path.rename(path.with_name("away"))
@@ -446,7 +454,7 @@ def test_it_stays_where_it_was_opened(tmp_path, make, monkeypatch):
     assert files(tmp_path / "elsewhere") == []
 
 
-def test_a_closed_store_is_told(make):
+def test_a_closed_store_says_so(make):
     store = make()
     store.close()
     for call in (store.count, lambda: store.upsert(rows(3)), lambda: store.search(QUERY, 3)):
@@ -454,7 +462,7 @@ def test_a_closed_store_is_told(make):
             call()
 
 
-# Others who use the file.
+# Other programs that use the file.
 
 
 @contextlib.contextmanager
@@ -502,7 +510,7 @@ def test_the_log_stays_bounded_by_itself_while_our_own_readers_read(path, make):
         reader.join(FOREVER)
 
 
-def test_somebody_who_writes_for_too_long_is_told(path, make):
+def test_another_program_that_writes_for_too_long_is_reported(path, make):
     store = make(patience=0.05)
     store.upsert(rows(3))
     with foreign(path, "BEGIN IMMEDIATE"):
@@ -524,11 +532,11 @@ operations = st.lists(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=operations)
 def test_a_search_knows_of_all_that_two_stores_did(path, make, monkeypatch, changes_kept, steps):
-    monkeypatch.setattr(sqlite_file, "_CHANGES", changes_kept)
+    monkeypatch.setattr(sqlite, "_CHANGES", changes_kept)
     stores, held = (make(), make()), nothing(DIM)
     stores[0].delete(ANY)
-    for what, who, seed in steps:
-        held = step(stores[who], held, what, seed)
+    for what, which, seed in steps:
+        held = step(stores[which], held, what, seed)
     (found,), (again,) = (store.search(QUERY, 10_000) for store in stores)
     for hits in (found, again):
         assert sorted(zip(hits.records.ids, hits.records.identities, strict=True)) == sorted(
@@ -579,8 +587,8 @@ def test_only_its_owner_may_read_it(path, make, tmp_path):
 
 def test_what_is_deleted_is_overwritten(path, make):
     store, records = make(), rows(300, cameras="a camera of that name")
-    store.upsert(records, [a_visit(1, crop=b"crop of somebody")])
-    traces = [records.embeddings[5].tobytes(), b"a camera of that name", b"crop of somebody"]
+    store.upsert(records, [a_visit(1, crop=b"crop of a person")])
+    traces = [records.embeddings[5].tobytes(), b"a camera of that name", b"crop of a person"]
 
     def found():
         content = b"".join(entry.read_bytes() for entry in path.parent.iterdir())

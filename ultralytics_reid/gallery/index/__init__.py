@@ -53,8 +53,8 @@ class Index(Protocol):
         """
         ...
 
-    def follow(self) -> None:
-        """Take over what was written to the ledger until now."""
+    def flush(self) -> None:
+        """Take over what was written to the ledger until now, if that is kept outside this process."""
         ...
 
     def health(self) -> tuple[str, str]:

@@ -80,7 +80,7 @@ class MilvusIndex:
         if not self._link.has(self._collection):
             self._ledger.queue_all(self._place)
         self._link.make(self._collection, _schema(self._ledger.dim), VECTOR)
-        self.follow()
+        self.flush()
 
     def _is_whole(self) -> bool:
         """Whether it has as many rows as the ledger; asked again, as another client may write in between."""
@@ -110,8 +110,8 @@ class MilvusIndex:
         """See `Index.delete`."""
         self._link.delete(self._collection, ids.tolist())
 
-    def follow(self) -> None:
-        """See `Index.follow`."""
+    def flush(self) -> None:
+        """See `Index.flush`."""
         limit = max(1, min(_BATCH, MAX_BYTES // self._row_bytes))
         while self._ledger.is_pending(self._place):
             with self._ledger.pending(self._place, limit) as changes:
@@ -141,7 +141,7 @@ class MilvusIndex:
     def _searched(self, queries: Floats, k: int, where: Filter, level: str) -> list[Hits]:
         fewest, there = 0, k
         for _ in range(_TRIES):
-            self.follow()
+            self.flush()
             found = self._nearest(queries, k, where, min(k + _SPARE, MAX_ROWS), level)
             fewest = min(map(len, found), default=k)
             # Counted before this attempt, so that what is written meanwhile isn't missed in it.

@@ -76,8 +76,8 @@ class PgvectorIndex:
     def delete(self, ids: Ints) -> None:
         """See `Index.delete`: the ledger's table has lost them."""
 
-    def follow(self) -> None:
-        """See `Index.follow`: there is nothing to take over."""
+    def flush(self) -> None:
+        """See `Index.flush`: there is nothing to take over."""
 
     def close(self) -> None:
         """See `Index.close`. An index that is being made is finished by the server."""

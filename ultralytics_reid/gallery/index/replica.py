@@ -210,24 +210,25 @@ class Replica:
     def search(self, queries: Floats, k: int, where: Filter, *, exact: bool) -> list[Hits]:  # noqa: ARG002
         """See `Index.search`; it is always exact."""
         with self._database.searching:
-            self.follow()
+            self._follow()
             return self._arrays.search(queries, k, where)
 
     def rebuild(self) -> bool:
         """See `Index.rebuild`."""
         with self._database.searching:
             self._version = None
-            self.follow()
+            self._follow()
         return True
 
-    def follow(self) -> None:
-        """See `Index.follow`."""
-        with self._database.searching:
-            version = self._database.version()
-            # What is written from here on gives another version, so that the next search reads it if this one doesn't.
-            if version != self._version:
-                self._take_over()
-                self._version = version
+    def flush(self) -> None:
+        """See `Index.flush`: the next search takes over what was written."""
+
+    def _follow(self) -> None:
+        version = self._database.version()
+        # What is written from here on gives another version, so that the next search reads it if this one doesn't.
+        if version != self._version:
+            self._take_over()
+            self._version = version
 
     def _take_over(self) -> None:
         changed, newest = self._database.changed(self._change)

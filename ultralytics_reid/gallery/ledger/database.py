@@ -68,6 +68,7 @@ class Database(Protocol):
         uri: Address without a password.
         dim: `D` of the embeddings.
         fingerprint: Of the embedder whose vectors these are.
+        locked: What ends a SELECT whose rows no other client may read so until the transaction ends.
         sightings: What follows FROM to read sightings with their embeddings.
         detailed_visits: What follows FROM to read visits with paths and crops.
     """
@@ -75,6 +76,7 @@ class Database(Protocol):
     uri: str
     dim: int
     fingerprint: str
+    locked: str
     sightings: str
     detailed_visits: str
 
@@ -100,6 +102,10 @@ class Database(Protocol):
 
     def put_visits(self, session: Session, visits: Sequence[Visit]) -> None:
         """Insert visits; rows whose ids are there already are replaced."""
+        ...
+
+    def note_changes(self, session: Session, condition: Condition) -> None:
+        """Tell replicas in memory that sightings that match are about to be updated."""
         ...
 
     def delete(self, session: Session, table: str, condition: Condition) -> int:

@@ -117,9 +117,7 @@ class Ledger:
         """
         count = check_reserved(count)
         with self.database.writing(lasting=True) as session:
-            # Locks the row, so that no other client reads it until this transaction ends.
-            session.execute("UPDATE gallery SET next_identity = next_identity")
-            (after,) = session.execute("SELECT next_identity FROM gallery").fetchone()
+            (after,) = session.execute(f"SELECT next_identity FROM gallery{self.database.locked}").fetchone()
             first = _free(session, after, count)
             if first is None:
                 raise GalleryError(f"the gallery {self.uri} has no {count} consecutive identities left")
@@ -163,6 +161,7 @@ class Ledger:
         identity, among = check_identity(identity), self.database.among
         sightings, visits = of_sightings(where, among), of_visits(where, among)
         with self.database.writing() as session:
+            self.database.note_changes(session, sightings)
             text = f"UPDATE sightings SET identity = ? WHERE {sightings.text}"
             count = session.execute(text, (identity, *sightings.values)).rowcount
             session.execute(f"UPDATE visits SET identity = ? WHERE {visits.text}", (identity, *visits.values))

@@ -149,6 +149,7 @@ class PostgresDatabase:
         GalleryUnavailable: If the server can't be reached.
     """
 
+    locked = " FOR UPDATE"
     sightings = "sightings"
     detailed_visits = "visits"
 
@@ -204,6 +205,9 @@ class PostgresDatabase:
         """See `Database.put_visits`."""
         rows = [(*visit_row(v), *detail_row(v)) for v in sorted(visits, key=lambda v: v.id)]
         _connection(session).cursor().executemany(_PUT_VISIT, rows)
+
+    def note_changes(self, session: Session, condition: Condition) -> None:
+        """See `Database.note_changes`: no index needs it."""
 
     def delete(self, session: Session, table: str, condition: Condition) -> int:
         """See `Database.delete`."""

@@ -25,6 +25,8 @@ PATIENCE = 30.0
 LOG_LIMIT = 256 * 2**20
 
 _LONG_LOG = 64 * 2**20
+# Changes that are kept for the replicas of other processes; one that is further behind reads everything anew.
+_CHANGES = 50_000
 # Tables whose rows belong to those of another, by which column.
 _SIDES = {"sightings": ("vectors", "seq"), "visits": ("details", "id")}
 
@@ -79,6 +81,7 @@ class SQLiteDatabase:
         GalleryUnavailable: If the disk is full, or others write for too long.
     """
 
+    locked = ""
     sightings = "sightings JOIN vectors USING (seq)"
     detailed_visits = "visits JOIN details USING (id)"
 
@@ -128,6 +131,7 @@ class SQLiteDatabase:
     def put_sightings(self, session: Session, records: Records) -> None:
         """See `Database.put_sightings`; rows that are replaced keep their sequence numbers."""
         connection, ids = _connection(session), records.ids.tolist()
+        self.note_changes(session, self.among("id", ids))
         numbers = (records.ids, records.identities, records.visits)
         columns = [c.tolist() for c in (*numbers, records.times, records.classes, records.qualities)]
         connection.executemany(_PUT_SIGHTING, zip(*columns[:3], records.cameras, *columns[3:], strict=True))
@@ -139,8 +143,18 @@ class SQLiteDatabase:
         _connection(session).executemany(_PUT_VISIT, map(visit_row, visits))
         _connection(session).executemany(_PUT_DETAILS, ((int(v.id), *detail_row(v)) for v in visits))
 
+    def note_changes(self, session: Session, condition: Condition) -> None:
+        """See `Database.note_changes`."""
+        # No trigger does it: with one, SQLite copies every page that an insert touches.
+        text = f"INSERT INTO changes (id) SELECT id FROM sightings WHERE {condition.text}"
+        if session.execute(text, condition.values).rowcount:
+            oldest = "(SELECT max(number) FROM changes) - ?"
+            session.execute(f"DELETE FROM changes WHERE number <= {oldest}", (_CHANGES,))
+
     def delete(self, session: Session, table: str, condition: Condition) -> int:
         """See `Database.delete`."""
+        if table == "sightings":
+            self.note_changes(session, condition)
         side, key = _SIDES[table]
         chosen = f"SELECT {key} FROM {table} WHERE {condition.text}"
         session.execute(f"DELETE FROM {side} WHERE {key} IN ({chosen})", condition.values)

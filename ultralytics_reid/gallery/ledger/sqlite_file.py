@@ -20,8 +20,6 @@ _PAGE = 16_384
 _CACHE_KIB = 16_384
 _CHECKPOINT_SECONDS = 1.0
 _SIDES = ("-wal", "-shm", "-journal")
-# Changes that are kept for the replicas of other processes; one that is further behind reads everything anew.
-_CHANGES = 50_000
 
 # Sightings and vectors are two tables, so that what reads or changes everything but vectors never touches their pages.
 # A row's `seq` is given when it is first written, in the order of the transactions; replicas go by it.
@@ -34,9 +32,6 @@ CREATE INDEX sightings_by_identity ON sightings (identity);
 CREATE INDEX sightings_by_visit ON sightings (visit);
 CREATE TABLE vectors (seq INTEGER PRIMARY KEY, embedding BLOB NOT NULL);
 CREATE TABLE changes (number INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL);
-CREATE TRIGGER changed AFTER UPDATE ON sightings BEGIN INSERT INTO changes (id) VALUES (NEW.id); END;
-CREATE TRIGGER gone AFTER DELETE ON sightings BEGIN INSERT INTO changes (id) VALUES (OLD.id); END;
-CREATE TRIGGER kept AFTER INSERT ON changes BEGIN DELETE FROM changes WHERE number <= NEW.number - {kept}; END;
 CREATE TABLE visits (
     id INTEGER PRIMARY KEY, identity INTEGER NOT NULL, camera TEXT NOT NULL, class INTEGER NOT NULL,
     began REAL NOT NULL, ended REAL NOT NULL, probability REAL NOT NULL);
@@ -127,7 +122,7 @@ def create(path: Path, dim: int, fingerprint: str) -> None:
             connection.execute(f"PRAGMA page_size = {_PAGE}")
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
             connection.execute(f"PRAGMA user_version = {FORMAT}")
-            connection.executescript(f"BEGIN; {_TABLES.format(kept=_CHANGES)} COMMIT;")
+            connection.executescript(f"BEGIN; {_TABLES} COMMIT;")
             connection.execute("INSERT INTO gallery VALUES (?, ?, 1)", (dim, fingerprint))
             connection.execute("PRAGMA journal_mode = WAL")
         _put_in_place(draft, path)
