@@ -62,9 +62,6 @@ class Changes:
     written: Records
     gone: Ints
 
-    def __len__(self) -> int:
-        return len(self.written) + len(self.gone)
-
 
 class Ledger:
     """A gallery's rows in one database.
