@@ -15,7 +15,7 @@ import ultralytics_reid  # registers, where the package is only on the path
 from ultralytics_reid._typing import Doubles, ImageArray
 from ultralytics_reid.config import Config
 from ultralytics_reid.errors import ConfigError
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.tuning import Tuning
 
 from ..data.cache import of_file
@@ -107,7 +107,7 @@ class HostRunning:
             tracker.gmc = self._motion
         self._black = black(shape)
 
-    def update(self, n: int, detections: Detections, image: ImageArray | None = None) -> Frame:
+    def update(self, n: int, detections: Detections, image: ImageArray | None = None) -> FrameBoxes:
         """See `Running`."""
         image = self._black if image is None else image
         if self._motion is not None:
@@ -146,10 +146,10 @@ def as_boxes(detections: Detections, shape: tuple[int, ...]) -> Any:
     return Boxes(np.concatenate(columns, axis=1), shape)
 
 
-def rows_as_frame(rows: npt.NDArray[np.float32]) -> Frame:
+def rows_as_frame(rows: npt.NDArray[np.float32]) -> FrameBoxes:
     """Select boxes and ids of the rows that a tracker of the host returns."""
     rows = np.asarray(rows, np.float32).reshape(-1, 8)
-    return Frame(rows[:, 4].astype(np.int64), rows[:, :4])
+    return FrameBoxes(rows[:, 4].astype(np.int64), rows[:, :4])
 
 
 def host_names() -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from ultralytics_reid import Revival
 from ultralytics_reid._typing import Bools, Doubles, Ints
 from ultralytics_reid.appearance.tracklet import Tracklet
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import sightings
 from ultralytics_reid.memory.bank import MemoryBank
 from ultralytics_reid.revival.decision import Decision
@@ -98,7 +98,7 @@ class CalibrationObserver:
         self._snapshots: deque[Snapshot] = deque()
         tracker.events.subscribe(self._follow_merge)
 
-    def look(self, truth: Frame) -> list[Pairs]:
+    def look(self, truth: FrameBoxes) -> list[Pairs]:
         """Take note of the frame that was just tracked; gives pairs where a second has passed."""
         tracker, now = self._tracker, self._tracker.clock.now
         tracks = [t for t in tracker.tracked_stracks if t.is_activated and t.frame_id == tracker.frame_id]
@@ -113,9 +113,9 @@ class CalibrationObserver:
         old = self._snapshots[0]
         return list(self._compare([t.decision for t in settled], old, now)) if old.time <= now - self._ago else []
 
-    def _note(self, tracks: list[Any], truth: Frame) -> None:
+    def _note(self, tracks: list[Any], truth: FrameBoxes) -> None:
         boxes = np.array([t.xyxy for t in tracks], np.float32).reshape(-1, 4)
-        found = sightings([truth], [Frame(np.arange(len(tracks)), boxes)])
+        found = sightings([truth], [FrameBoxes(np.arange(len(tracks)), boxes)])
         person = {n: self._sequence.person_of(track) for _, track, n in found}
         for n, track in enumerate(tracks):
             owner, second = person.get(n, _UNKNOWN), max(1, round(self._sequence.fps))
