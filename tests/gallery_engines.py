@@ -4,7 +4,7 @@ An engine has
 
 - `name`;
 - `open(dim=8, fingerprint="test")`: a store on the engine's one place, which is empty at first;
-- `skip_to(identity)`: the next id that is reserved is this one, if nobody has it; used while no store is open;
+- `skip_to(identity)`: the next id that is reserved is this one, if no row has it; used while no store is open;
 - `close()`: the place is no longer needed.
 """
 
@@ -16,7 +16,7 @@ import pytest
 
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.gallery.records import ANY, ENROLLED, Records, Visit, new_ids
-from ultralytics_reid.gallery.stores import open_store
+from ultralytics_reid.gallery.store import open_store
 
 DIM = 8
 START = 1_700_000_000.0
@@ -52,7 +52,7 @@ class SQLiteEngine:
 
         connection = sqlite3.connect(self.path)
         with connection:
-            connection.execute("UPDATE meta SET value = ? WHERE key = 'next_identity'", (identity,))
+            connection.execute("UPDATE gallery SET next_identity = ?", (identity,))
         connection.close()
 
     def close(self):
@@ -72,7 +72,8 @@ def _elsewhere(module, function, driver):
 MAKERS = {
     "sqlite": SQLiteEngine,
     "postgres": _elsewhere("postgres_server", "postgres_engine", "psycopg"),
-    "milvus": _elsewhere("milvus_engine", "milvus_engine", "pymilvus"),
+    "postgres+milvus": _elsewhere("milvus_engine", "postgres_milvus_engine", "pymilvus"),
+    "sqlite+milvus": _elsewhere("milvus_engine", "sqlite_milvus_engine", "pymilvus"),
 }
 ENGINES = [pytest.param(name, marks=[] if name == "sqlite" else [pytest.mark.extras]) for name in MAKERS]
 

@@ -1,13 +1,13 @@
-"""Milvus for tests: Milvus Lite's engine stands in for a server. A gallery is never kept there otherwise."""
+"""Milvus for tests: Milvus Lite's engine stands in for a server. No other index is kept there."""
 
 from pathlib import Path
 
 import pytest
+from gallery_engines import DIM, SQLiteEngine
 
-from ultralytics_reid.gallery.records import new_ids
-from ultralytics_reid.gallery.stores.milvus import MilvusStore
-from ultralytics_reid.gallery.stores.milvus_client import parsed
-from ultralytics_reid.gallery.stores.milvus_rows import CLAIMS, NO_VECTOR
+from ultralytics_reid.gallery.index.milvus import MilvusIndex
+from ultralytics_reid.gallery.index.milvus_client import parsed
+from ultralytics_reid.gallery.store import Store
 
 
 class Server:
@@ -23,36 +23,46 @@ class Server:
         self._server, self._database, self.port = start_server_in_thread(str(folder), port=port, max_workers=1)
         self.uri = f"milvus://127.0.0.1:{self.port}"
 
+    def connect(self):
+        return parsed(self.uri).client()
+
     def stop(self):
         self._server.stop(grace=1).wait()
         self._database.close()
 
 
+def with_index(store, server, connect=None):
+    """A store of the same ledger with an index in a server."""
+    index = MilvusIndex(store, parsed(server.uri), connect=connect or server.connect)
+    return Store(store.database, index)
+
+
 class MilvusEngine:
-    """A server of its own."""
+    """A ledger of another engine, and a Milvus of its own beside it."""
 
-    name = "milvus"
-
-    def __init__(self, folder):
+    def __init__(self, folder, ledger):
+        self.name = f"{ledger.name}+milvus"
+        self.ledger = ledger
         self.server = Server(Path(folder) / "milvus")
 
-    def connect(self):
-        return parsed(self.server.uri).client()
-
-    def open(self, dim=8, fingerprint="test", connect=None):
-        return MilvusStore(self.server.uri, dim, fingerprint, connect=connect or self.connect)
+    def open(self, dim=DIM, fingerprint="test", connect=None):
+        return with_index(self.ledger.open(dim, fingerprint), self.server, connect)
 
     def skip_to(self, identity):
-        client = self.connect()
-        # Position p is the id p + 1.
-        claim = {"id": int(new_ids(1)[0]), "began": 0, "ended": identity - 1, "kept": True, **NO_VECTOR}
-        client.upsert(CLAIMS, [claim])
-        client.close()
+        self.ledger.skip_to(identity)
 
     def close(self):
+        self.ledger.close()
         self.server.stop()
 
 
-def milvus_engine(folder):
+def sqlite_milvus_engine(folder):
     pytest.importorskip("milvus_lite", reason="needs milvus-lite")
-    return MilvusEngine(folder)
+    return MilvusEngine(folder, SQLiteEngine(folder))
+
+
+def postgres_milvus_engine(folder):
+    pytest.importorskip("milvus_lite", reason="needs milvus-lite")
+    from postgres_server import postgres_engine
+
+    return MilvusEngine(folder, postgres_engine(folder))

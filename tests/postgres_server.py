@@ -144,7 +144,7 @@ class _Engine:
         self._stores = []
 
     def open(self, dim=8, fingerprint="test"):
-        from ultralytics_reid.gallery.stores import open_store
+        from ultralytics_reid.gallery.store import open_store
 
         self._stores.append(open_store(self.server.uri(self.database), dim, fingerprint))
         return self._stores[-1]

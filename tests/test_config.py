@@ -156,3 +156,21 @@ def test_keys_that_a_gallery_excludes(given, told):
 
 def test_old_recordings_are_taken_where_nothing_is_deleted():
     assert load(gallery="site.db", start_time="2001-09-09", keep_days=0).starts < 1_000_100_000
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"gallery": "milvus://me:secret@db"}, "'gallery' must be a file or postgresql://.*'gallery_index'"),
+        ({"gallery_index": "milvus://db"}, "'gallery_index' requires 'gallery'"),
+        ({"gallery": "a.db", "gallery_index": "x://me:secret@db"}, "'gallery_index' must be empty or milvus.*got 'db'"),
+    ],
+)
+def test_an_index_without_a_ledger_is_refused(keys, told):
+    with pytest.raises(ConfigError, match=told) as caught:
+        load(**keys)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_index_beside_a_ledger_is_accepted():
+    assert load(gallery="site.db", gallery_index="milvus://db:19530").gallery_index == "milvus://db:19530"

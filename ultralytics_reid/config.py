@@ -190,7 +190,10 @@ class Config:
 
     gallery: str = _text(
         *(_GALLERY, ""),
-        "Shared identities: a file, as site.db | postgresql://... | milvus://...; empty = this camera and run only",
+        "Shared identities: a file, as site.db | postgresql://...; empty = this camera and run only",
+    )
+    gallery_index: str = _text(
+        _GALLERY, "", "What searches the gallery's embeddings: milvus://host:19530; empty = the gallery itself"
     )
     camera_id: str = _text(_GALLERY, "auto", "Names of the cameras, one a stream, with commas; auto = from the source")
     start_time: float | str = _key(
@@ -276,6 +279,17 @@ class Config:
             raise ConfigError(f"{what}; raise 'keep_days', or make it 0, got {self.start_time!r}")
         if self.gallery and starts is not None and starts > time.time() + _A_DAY:
             raise ConfigError(f"'start_time' lies in the future, got {self.start_time!r}")
+        self._check_engines()
+
+    def _check_engines(self) -> None:
+        if self.gallery.startswith("milvus://"):
+            allowed = "'gallery' must be a file or postgresql://..., with 'gallery_index' for milvus://..."
+            raise ConfigError(f"{allowed}, got milvus://...")
+        if self.gallery_index and not self.gallery:
+            raise ConfigError("'gallery_index' requires 'gallery', whose embeddings it holds")
+        if self.gallery_index and not self.gallery_index.startswith("milvus://"):
+            shown = self.gallery_index.rpartition("@")[2]  # without a password
+            raise ConfigError(f"'gallery_index' must be empty or milvus://..., got {shown!r}")
 
     @property
     def cameras(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Tuned constants of tracking, calibration, memory and revival: each value once, with its unit and its reason.
 
-They are no keys of the tracker YAML, since a user can hardly set them better. `Tuning` holds those that
-`python -m benchmarks ablation` switches off; the rest are plain constants. Unless a comment says otherwise, a value was
-set on PETS09-S2L1 and TUD-Stadtmitte and their perturbed copies (`benchmarks/harness/perturb.py`) with four embedders,
+They are no keys of the tracker YAML, since a user can hardly set them better. `Tuning` holds those that `python -m
+benchmarks ablation` switches off; the rest are plain constants. Unless a comment says otherwise, a value was set on
+PETS09-S2L1 and TUD-Stadtmitte and their perturbed copies (`benchmarks/harness/clips/perturb.py`) with four embedders,
 and checked on MOT17's validation half with simulated appearance.
 """
 

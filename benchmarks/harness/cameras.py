@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import matches
 from ultralytics_reid.events import Linked
 
@@ -44,7 +44,7 @@ links made          by the gallery; sound if the new id had been mostly on the s
 matched             one to one, IoU 0.5 or more.
 """
 
-Views = Iterable[tuple[Frame, Detections]]
+Views = Iterable[tuple[FrameBoxes, Detections]]
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class CameraRun:
     """
 
     film: CameraStream
-    truth: tuple[Frame, ...]
-    output: tuple[Frame, ...]
+    truth: tuple[FrameBoxes, ...]
+    output: tuple[FrameBoxes, ...]
     linked: tuple[tuple[int, int, int], ...] = ()
 
     def time(self, frame: int) -> float:
@@ -130,8 +130,8 @@ def together(
     for tracker in trackers[1:]:
         if gallery is not None:
             tracker.camera.connection = trackers[0].camera.connection
-    truth: list[list[Frame]] = [[] for _ in films]
-    output: list[list[Frame]] = [[] for _ in films]
+    truth: list[list[FrameBoxes]] = [[] for _ in films]
+    output: list[list[FrameBoxes]] = [[] for _ in films]
     linked: list[list[tuple[int, int, int]]] = [[] for _ in films]
     for tracker, mine in zip(trackers, linked, strict=True):
         tracker.events.subscribe(partial(_note, mine))
@@ -167,14 +167,14 @@ def _tracker(contender: HostContender, film: CameraStream, gallery: Path | str |
     return tracker
 
 
-def _track(tracker: Any, shape: tuple[int, int], found: Detections) -> Frame:
+def _track(tracker: Any, shape: tuple[int, int], found: Detections) -> FrameBoxes:
     return rows_as_frame(tracker.update(as_boxes(found, shape), black(shape), feats=found.feats))
 
 
 def of_their_own(parts: Sequence[CameraRun]) -> list[CameraRun]:
     """Make the ids of cameras without a common gallery differ."""
     return [
-        CameraRun(p.film, p.truth, tuple(Frame(f.ids + n * _OTHERS, f.xyxy) for f in p.output))
+        CameraRun(p.film, p.truth, tuple(FrameBoxes(f.ids + n * _OTHERS, f.xyxy) for f in p.output))
         for n, p in enumerate(parts)
     ]
 
@@ -194,10 +194,10 @@ def figures(parts: Sequence[CameraRun], *, at_once: bool) -> dict[str, float]:
     return track_eval(truth, output)
 
 
-def _beside(frames: Sequence[Frame]) -> Frame:
+def _beside(frames: Sequence[FrameBoxes]) -> FrameBoxes:
     """Cameras' frames as one, with their images side by side."""
     shifted = [f.xyxy + np.array([n * _APART, 0] * 2, np.float32) for n, f in enumerate(frames)]
-    return Frame(np.concatenate([f.ids for f in frames]), np.concatenate(shifted).astype(np.float32))
+    return FrameBoxes(np.concatenate([f.ids for f in frames]), np.concatenate(shifted).astype(np.float32))
 
 
 def links(parts: Sequence[CameraRun]) -> Links:

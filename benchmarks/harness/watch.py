@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ultralytics_reid._typing import Doubles
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 from .contenders.base import Contender
 from .data.sequences import Detections
@@ -38,7 +38,7 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __iter__(self) -> Iterator[tuple[Frame, Detections]]: ...
+    def __iter__(self) -> Iterator[tuple[FrameBoxes, Detections]]: ...
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Watched:
         self._observer = AppearanceObserver(fps)
         self._times = array("f")
 
-    def update(self, seen: Frame, detections: Detections) -> None:
+    def update(self, seen: FrameBoxes, detections: Detections) -> None:
         """Track the next frame; the tracker gets its own copy of the embeddings."""
         feats = None if detections.feats is None else detections.feats.copy()
         own = replace(detections, feats=feats)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.markdown import table
 from ultralytics_reid.scenes import Scene, SceneOptions
 
@@ -112,7 +112,7 @@ def _imaged(options: SceneOptions, features: Path) -> Iterator[CameraStream]:
         yield CameraStream(f"camera {n}", options.fps, take.shape, 0.0, partial(iter, take))
 
 
-Seen = tuple[Frame, Detections]
+Seen = tuple[FrameBoxes, Detections]
 
 
 def _halves(args: Namespace) -> Iterator[str]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ultralytics_reid.evaluation.markdown import table
 from ultralytics_reid.gallery.records import new_ids
-from ultralytics_reid.gallery.stores import Store, open_store
+from ultralytics_reid.gallery.store import Store, open_store
 from ultralytics_reid.scenes import Scene, SceneOptions
 
 from ..harness.clips.synthetic import stream
@@ -63,18 +63,17 @@ def _engines(args: Namespace) -> Iterator[str]:
         rows = []
         for name in progress(able, f"{size} sightings", unit="engine"):
             with tempfile.TemporaryDirectory() as folder, ENGINES[name](Path(folder)) as store:
-                rows.append([name, *_measured(store, made)])
+                rows.append([name, *_measured(store, made, name)])
         yield f"**{size:,} sightings**\n\n{table(head, rows)}"
     yield NOTE
     for name in set(args.engines) - set(able):
         yield f"Left out: {name}, which needs {', '.join(missing(name))}."
 
 
-def _measured(store: Store, made: Crowd) -> list[str]:
+def _measured(store: Store, made: Crowd, name: str) -> list[str]:
     insert = fill(store, made)
-    build = getattr(store, "build_index", None)
-    if build is not None and len(made.records) >= max(SIZES):
-        build()
+    if name.endswith("pgvector") and len(made.records) >= max(SIZES):
+        store.index.rebuild()
     queries = iter(np.tile(made.queries(4 * SEARCHES), (8, 1)))
     times = [
         timed(lambda w=where: store.search(next(queries)[None], HITS, w), SEARCHES)  # type: ignore[misc]

@@ -76,8 +76,8 @@ class Pipeline:
             start = time.perf_counter()
 
     def _note_share(self, tracker: Any) -> None:
-        attention = getattr(tracker, "attention", None)
-        self.share = attention.embedded / attention.seen if attention is not None and attention.seen else None
+        crops = getattr(tracker, "crop_selector", None)
+        self.share = crops.embedded / crops.seen if crops is not None and crops.seen else None
 
     @property
     def milliseconds(self) -> float:

@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import Return, returns, sightings
 
 from ..harness.contenders.stock import BOTSORT_REID, REID_BOTSORT
@@ -74,7 +74,7 @@ def _name(sequence: Sequence, person: int) -> str:
     return sequence.names[person].replace("-", " ")
 
 
-def _draw(panel: Axes, title: str, sequence: Sequence, output: tuple[Frame, ...]) -> None:
+def _draw(panel: Axes, title: str, sequence: Sequence, output: tuple[FrameBoxes, ...]) -> None:
     row = {person: n for n, person in enumerate(_people(sequence))}
     spells = _spells(sequence, output)
     colors = _colors(spells)
@@ -91,7 +91,7 @@ def _draw(panel: Axes, title: str, sequence: Sequence, output: tuple[Frame, ...]
     _dress(panel, len(sequence.frames) / sequence.fps, len(row))
 
 
-def _spells(sequence: Sequence, output: tuple[Frame, ...]) -> list[Spell]:
+def _spells(sequence: Sequence, output: tuple[FrameBoxes, ...]) -> list[Spell]:
     """`(person, id, first frame, last frame)`, by person: stretches of one id, with less than a second's absence."""
     seen = sorted((sequence.person_of(track), n, i) for n, track, i in sightings(sequence.frames, output))
     spells: list[Spell] = []

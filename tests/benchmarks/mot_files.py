@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.harness.data.layout import find_clips
 from benchmarks.harness.data.reading import Truth
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 SHAPE = (120, 160)
 NONE = "none"
@@ -56,5 +56,7 @@ def wander(rng, length=20, people=6):
         hit = rng.random(len(seen)) < 0.85
         boxes = np.concatenate([places[hit] + rng.normal(0, 4, (hit.sum(), 2)), rng.uniform(0, 300, (2, 2))])
         ids = np.concatenate([seen[hit] + 10 * (n > length // 2) * (seen[hit] % 2), [80, 81]])
-        frames.append(Frame(ids.astype(np.int64), np.hstack([boxes, boxes + np.array([30, 60])]).astype(np.float32)))
+        frames.append(
+            FrameBoxes(ids.astype(np.int64), np.hstack([boxes, boxes + np.array([30, 60])]).astype(np.float32))
+        )
     return Truth(np.array(rows, float), True), frames

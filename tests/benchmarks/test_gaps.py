@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.harness.scoring.gaps import BINS, Tally, bin_of, observe, summarize
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 FPS, UNSEEN, UNMATCHED = 10.0, ".", "-"
 
@@ -22,7 +22,7 @@ def frames(people, letters):
         here = [(p, letters(p, c)) for p, c in enumerate(moment)]
         here = [(p, i) for p, i in here if i is not None]
         xyxy = np.array([(100 * p, 0, 100 * p + 10, 20) for p, _ in here], np.float32).reshape(-1, 4)
-        rows.append(Frame(np.array([i for _, i in here], np.int64), xyxy))
+        rows.append(FrameBoxes(np.array([i for _, i in here], np.int64), xyxy))
     return rows
 
 
@@ -197,7 +197,7 @@ def test_precision_counts_returns_and_newcomers_that_were_given_an_old_id():
 
 def test_a_box_beside_the_person_is_no_match():
     seen = frames(["1" * 20], lambda p, _: p)
-    beside = [Frame(f.ids, f.xyxy + np.array([6, 0, 6, 0], np.float32)) for f in seen]
+    beside = [FrameBoxes(f.ids, f.xyxy + np.array([6, 0, 6, 0], np.float32)) for f in seen]
     assert [a.verdict for a in observe(seen, beside, FPS).appearances()] == ["missed"]
 
 

@@ -15,6 +15,7 @@ from benchmarks.harness.mot17.arguments import BLOCKS
 from benchmarks.harness.options import CHECKOUT
 from benchmarks.runs import RUNS, ablation
 from ultralytics_reid.config import Config
+from ultralytics_reid.tuning import Tuning
 
 PAGES = Path(os.environ.get("REID_CHECKOUT", CHECKOUT)) / "docs" / "benchmarks"
 # Runs without tables of their own.
@@ -60,8 +61,8 @@ def test_each_run_has_a_page_with_its_markers(name):
         assert text.count(f"<!-- {block}:begin -->") == text.count(f"<!-- {block}:end -->") == 1
 
 
-def test_each_switch_of_the_ablation_is_a_key():
-    keys = {field.name for field in fields(Config)} | {"fuse_appearance"}
+def test_each_switch_of_the_ablation_is_a_key_or_a_constant():
+    keys = {field.name for kind in (Config, Tuning) for field in fields(kind)}
     assert {row: set(changes) - keys for row, changes in ablation.SWITCHES.items() if set(changes) - keys} == {}
 
 

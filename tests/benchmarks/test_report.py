@@ -8,7 +8,7 @@ import pytest
 from benchmarks.harness.data.sequences import Sequence
 from benchmarks.harness.report import cells, figures, publish
 from benchmarks.harness.tracking import Run
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ def test_a_document_without_its_markers_is_left_alone(tmp_path, broken):
 
 
 def frame(predicted):
-    return Frame(np.array([predicted], np.int64), np.array([[0, 0, 10, 20]], np.float32))
+    return FrameBoxes(np.array([predicted], np.int64), np.array([[0, 0, 10, 20]], np.float32))
 
 
-EMPTY = Frame(np.empty(0, np.int64), np.empty((0, 4), np.float32))
+EMPTY = FrameBoxes(np.empty(0, np.int64), np.empty((0, 4), np.float32))
 # Somebody leaves and is a new ground-truth track after that.
 TRUTH = Sequence("hand-made", 2.0, (*[frame(1)] * 6, *[EMPTY] * 4, *[frame(3)] * 6), {1: 1, 3: 1}, None)
 

@@ -28,7 +28,7 @@ from benchmarks.harness.errors import ChoiceError
 from benchmarks.harness.options import CHECKOUT
 from benchmarks.harness.scoring.gaps import VISIBLE, summarize
 from benchmarks.harness.watch import watch
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import matches
 from ultralytics_reid.scenes import Scene, SceneOptions
 
@@ -49,7 +49,7 @@ def found(xyxy, feats=True):
 def crowd(length, people=3, fps=FPS):
     """People that stand apart and are seen and detected all the time."""
     at = boxes(300.0 * np.arange(people))
-    frames = tuple(Frame(np.arange(people), at) for _ in range(length))
+    frames = tuple(FrameBoxes(np.arange(people), at) for _ in range(length))
     return Take(fps, (1080, 1920), frames, tuple(found(at) for _ in frames), np.tile(np.eye(2, 3) * 2, (length, 1, 1)))
 
 
@@ -94,7 +94,7 @@ def test_holes_without_room_are_left_out():
 
 
 def test_a_second_box_on_the_person_is_cut_out_too_and_anothers_never():
-    seen = Frame(np.array([7, 8]), boxes([0, 12]))
+    seen = FrameBoxes(np.array([7, 8]), boxes([0, 12]))
     near = found(boxes([0, 4, 10]))  # the second is on both, and nobody's best
     assert shows(7, seen, near).tolist() == [True, True, False]
     assert shows(8, seen, near).tolist() == [False, True, True]
@@ -102,7 +102,7 @@ def test_a_second_box_on_the_person_is_cut_out_too_and_anothers_never():
 
 def test_flicker_parts_no_span():
     take = crowd(50, people=1)
-    nobody = Frame(np.arange(0), boxes([]))
+    nobody = FrameBoxes(np.arange(0), boxes([]))
     for missing, spans in ((2, [(0, 0, 50)]), (3, [(0, 0, 10), (0, 13, 50)])):
         seen = tuple(nobody if 10 <= n < 10 + missing else f for n, f in enumerate(take.seen))
         assert seen_spans(Take(FPS, take.shape, seen, take.detections, take.warps)) == spans
@@ -153,7 +153,7 @@ class Spoiler:
 
     def update(self, n, detections):
         detections.feats[:] = np.nan
-        return Frame(np.arange(0), boxes([]))
+        return FrameBoxes(np.arange(0), boxes([]))
 
 
 def test_trackers_do_not_see_what_others_do_to_the_embeddings():
@@ -266,14 +266,14 @@ def test_only_visible_people_are_in_the_truth():
 def test_an_hours_simulation_keeps_nothing_of_people_that_left():
     simulation = Simulation(1.0, 0, identity=identities(0, int))
     for n in range(600):
-        frame = Frame(np.array([n]), boxes([0]))
+        frame = FrameBoxes(np.array([n]), boxes([0]))
         simulation.embed(frame, frame.xyxy, [(n, 0)])
     assert len(simulation._people._drifts) <= 62
     assert len(simulation._people._identities) == 0
 
 
 def test_a_hidden_share_looks_like_the_place():
-    frame = Frame(np.array([1]), boxes([0]))
+    frame = FrameBoxes(np.array([1]), boxes([0]))
 
     def mean(hidden):
         simulation = Simulation(FPS, 0, identity=identities(0, int))
@@ -404,7 +404,7 @@ def test_a_rendered_scenes_people_are_found_and_told_apart(kept):
     assert (take.fps, take.shape, len(take), take.warps.shape) == (5.0, (360, 640), 20, (20, 2, 3))
     who, feats = [], []
     for seen, d in take:
-        for person, row in matches(seen, Frame(np.arange(len(d.xyxy)), d.xyxy)):
+        for person, row in matches(seen, FrameBoxes(np.arange(len(d.xyxy)), d.xyxy)):
             who.append(person)
             feats.append(d.feats[row] / np.linalg.norm(d.feats[row]))
     assert len(who) > 0.8 * sum(len(f.ids) for f in take.seen)

@@ -11,7 +11,7 @@ from benchmarks.harness.data.sequences import Detections, Sequence, load_sequenc
 from benchmarks.harness.errors import DataError
 from benchmarks.harness.scoring.separability import Crop, Separability, both_ways, crops_of
 from benchmarks.harness.scoring.track_eval import track_eval
-from ultralytics_reid.evaluation.frames import Frame, iou
+from ultralytics_reid.evaluation.frames import FrameBoxes, iou
 from ultralytics_reid.evaluation.returns import returns
 
 # Where each person stands: far apart, so that a box matches only its own.
@@ -21,7 +21,7 @@ PLACE = {"a": 0, "b": 100, "c": 200, "none": 900}
 def frame(**boxes):
     """A frame of ids by place, as `frame(a=1, b=2)`."""
     xyxy = [(PLACE[p], 0, PLACE[p] + 10, 20) for p in boxes]
-    return Frame(np.array(list(boxes.values()), np.int64), np.array(xyxy, np.float32).reshape(-1, 4))
+    return FrameBoxes(np.array(list(boxes.values()), np.int64), np.array(xyxy, np.float32).reshape(-1, 4))
 
 
 def clip(*parts):
@@ -205,7 +205,7 @@ class TestSeparability:
                 assert low <= found.auc <= high
 
     def test_only_clean_crops_of_a_person_count(self):
-        truth = Frame(np.array([1, 2]), np.array([[10, 10, 30, 60], [100, 10, 120, 60]], np.float32))
+        truth = FrameBoxes(np.array([1, 2]), np.array([[10, 10, 30, 60], [100, 10, 120, 60]], np.float32))
         boxes = np.array([[100, 10, 120, 60], [200, 10, 220, 60], [10, 10, 30, 60]], np.float32)
         seen = Detections(boxes, np.array([0.9, 0.9, 0.1], np.float32), np.zeros(3, np.float32), None)
         ground = Sequence("hand-made", 2.0, (truth, truth), {2: 7}, None)

@@ -18,7 +18,7 @@ from benchmarks.harness.contenders.host import OURS, HostContender
 from benchmarks.harness.contenders.stock import BOTSORT, BYTETRACK
 from benchmarks.harness.data.sequences import Detections, Sequence
 from benchmarks.harness.tracking import run_cached
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 FPS, HEIGHT, APART = 5.0, 100.0, 300.0
 
@@ -39,7 +39,7 @@ def scene(frames, person=None, fps=FPS):
 
 
 # Twelve frames with as many people as their number says, each with the frame and the person in the embedding.
-TRUTH = scene([Frame(np.arange(n), boxes(APART * np.arange(n))) for n in range(12)])
+TRUTH = scene([FrameBoxes(np.arange(n), boxes(APART * np.arange(n))) for n in range(12)])
 FOUND = [
     detections(f.xyxy, np.array([[n + 1, i + 1, 5] for i in f.ids], np.float32).reshape(-1, 3))
     for n, f in enumerate(TRUTH.frames)
@@ -116,8 +116,10 @@ def visits():
     people = np.arange(12)
     near = boxes(APART * (people // 2) + 24 * (people % 2), 100 + 10 * (people % 2))
     ways = [boxes(APART * people)] * 70 + [near] * 30
-    here, back = ([Frame(people + more, xyxy) for xyxy in ways] for more in (0, 100))
-    return scene([*here, *[Frame(people[:0], boxes([]))] * 50, *back], {int(p) + 100: int(p) for p in people}, fps=2.5)
+    here, back = ([FrameBoxes(people + more, xyxy) for xyxy in ways] for more in (0, 100))
+    return scene(
+        [*here, *[FrameBoxes(people[:0], boxes([]))] * 50, *back], {int(p) + 100: int(p) for p in people}, fps=2.5
+    )
 
 
 def test_simulated_people_are_as_alike_as_real_ones(visits):
@@ -144,7 +146,7 @@ def test_simulations_are_of_unit_norm_and_the_same_for_the_same_seed():
 def looks_like(front, behind):
     """Mean cosine of detections at `behind` to a person at `front`, elsewhere, for 60 frames."""
     at = np.concatenate([front, behind])
-    here = scene([Frame(np.arange(len(at)), at)] * 60)
+    here = scene([FrameBoxes(np.arange(len(at)), at)] * 60)
     feats = np.array([d.feats for d in simulate(here, [detections(at)] * 60)])
     means = feats.mean(axis=0)
     return means[0] @ means[1] / np.linalg.norm(means[0]) / np.linalg.norm(means[1])
@@ -161,14 +163,14 @@ def test_small_boxes_are_noisier():
     small = np.array([[0, 0, 10, 20], [0, 0, 50, 100]], np.float32)
     spread = []
     for box in small:
-        here = scene([Frame(np.array([7]), box[None])] * 100)
+        here = scene([FrameBoxes(np.array([7]), box[None])] * 100)
         feats = np.array([d.feats[0] for d in simulate(here, [detections(box[None])] * 100)])
         spread.append(1 - np.mean((feats[1:] * feats[:-1]).sum(axis=1)))
     assert spread[0] > 1.5 * spread[1]
 
 
 def test_false_detections_look_like_their_place():
-    empty = scene([Frame(np.arange(0), boxes([]))] * 40)
+    empty = scene([FrameBoxes(np.arange(0), boxes([]))] * 40)
     feats = np.array([d.feats for d in simulate(empty, [detections(boxes([0, 5, 900]))] * 40)])
     here, near, far = feats.mean(axis=0) / np.linalg.norm(feats.mean(axis=0), axis=1)[:, None]
     assert here @ near > 0.95
@@ -179,7 +181,7 @@ def test_false_detections_look_like_their_place():
 def test_likeness_counts_by_hand():
     # Persons 1 and 2 at right angles; 2 turns halfway toward 1 in the second half.
     one, two, turned = np.eye(3)[0], np.eye(3)[1], np.array([0.6, 0.8, 0])
-    truth = scene([Frame(np.array([1, 2]), boxes([0, 300]))] * 12, fps=1.0)
+    truth = scene([FrameBoxes(np.array([1, 2]), boxes([0, 300]))] * 12, fps=1.0)
     found = [detections(f.xyxy, np.array([one, two if n < 6 else turned])) for n, f in enumerate(truth.frames)]
     measured = likeness(truth, found)
     # 22 pairs a second apart, all alike but one; the mean of person 2 is (0.3, 0.9).
@@ -200,7 +202,7 @@ def walk():
     at = [boxes([100.0 if n < 15 else 200.0]) for n in range(30)]
     warps = np.tile(np.eye(2, 3), (30, 1, 1))
     warps[15, 0, 2] = 100
-    truth = scene([Frame(np.array([1]), box) for box in at], fps=30.0)
+    truth = scene([FrameBoxes(np.array([1]), box) for box in at], fps=30.0)
     return truth, [detections(box) for box in at], warps
 
 

@@ -24,7 +24,7 @@ from benchmarks.harness.errors import BenchmarkError, DataError
 from benchmarks.harness.mot17.jobs import Track
 from benchmarks.harness.scoring.bootstrap import METRICS, differences, draws, totals
 from benchmarks.harness.scoring.track_eval import COMBINED, benchmark_of, combine, figures, score, write_result
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 
 def official(folder, benchmark, sequences, tracker="it"):
@@ -107,7 +107,7 @@ def test_scores_on_real_data_are_those_of_trackeval_run_its_own_way(shared, tmp_
 
 def test_an_output_that_trackeval_refuses_is_told():
     truth, frames = wander(np.random.default_rng(1))
-    twice = Frame(np.array([1, 1]), np.array([[0, 0, 9, 9], [5, 5, 9, 9]], np.float32))
+    twice = FrameBoxes(np.array([1, 1]), np.array([[0, 0, 9, 9], [5, 5, 9, 9]], np.float32))
     with pytest.raises(BenchmarkError, match=r"TrackEval refuses it: .*same ID more than once"):
         score(truth, [twice, *frames[1:]], "MOT17")
 
@@ -172,7 +172,7 @@ def folder(tmp_path):
 def output(*frames):
     """A tracker's output from dicts of ids by place."""
     return tuple(
-        Frame(
+        FrameBoxes(
             np.array(list(f.values()), np.int64), np.array([(x, 0, x + 10, 20) for x in f], np.float32).reshape(-1, 4)
         )
         for f in frames

@@ -22,7 +22,7 @@ from ultralytics_reid.demo.report import Outcome, Report
 from ultralytics_reid.demo.runner import Runner
 from ultralytics_reid.drawing.colors import COLORS, bgr, color_of
 from ultralytics_reid.drawing.text import paste, render_text
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import returns
 
 FRAMES, FPS = 20, 10
@@ -246,7 +246,7 @@ def views(*frames):
 
 def output(*people):
     """A tracker's frame: an id a person, `(person, id)`."""
-    return Frame(
+    return FrameBoxes(
         np.array([i for _, i in people], np.int64),
         np.array([at(p) for p, _ in people], np.float32).reshape(-1, 4),
     )

@@ -31,7 +31,7 @@ from ultralytics_reid.gallery.commands.parser import GALLERY_VARIABLE, bind_time
 from ultralytics_reid.gallery.commands.terminal import progress, uninterrupted
 from ultralytics_reid.gallery.image_embedder import image_embedder
 from ultralytics_reid.gallery.records import ENROLLED, Filter, Records, Visit, new_ids
-from ultralytics_reid.gallery.stores import open_store
+from ultralytics_reid.gallery.store import open_store
 from ultralytics_reid.gallery.times import moment
 
 RED, GREEN, BLUE, YELLOW = (20, 20, 230), (20, 200, 30), (220, 40, 10), (10, 220, 230)
@@ -803,6 +803,11 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
         assert code.value.code == 2
         assert "--gallery" in capsys.readouterr().err
 
+    def test_an_index_must_be_milvus(self, site, refused, monkeypatch):
+        assert "'gallery_index' must be" in refused("list", "--gallery", str(site), "--index", "index.db")
+        monkeypatch.setenv("ULTRALYTICS_REID_GALLERY_INDEX", "index.db")
+        assert "'gallery_index' must be" in refused("list", "--gallery", str(site))
+
     def test_a_missing_gallery_is_named(self, refused, tmp_path):
         for command in (
             ["list"],
@@ -836,7 +841,7 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
             raise GalleryMissing("there is no gallery at postgresql://me@host/x")
 
         monkeypatch.setattr(gallery, "open_store", missing)
-        with pytest.raises(GalleryMissing, match="yet: enrol somebody") as told:
+        with pytest.raises(GalleryMissing, match="yet: enrol an identity") as told:
             Gallery("postgresql://me:s3cret@host/x", model=MODEL).search(np.ones(6, np.float32))
         assert "s3cret" not in str(told.value)
 

@@ -15,25 +15,25 @@ from ultralytics_reid.appearance.evidence import LearnedStatistics
 from ultralytics_reid.gallery.linking.linker import RECIPE
 from ultralytics_reid.gallery.records import ENROLLED, Records, Visit, new_ids
 from ultralytics_reid.gallery.retention import EVIDENCE_PREFIX, evidence_key
-from ultralytics_reid.gallery.stores import open_store
+from ultralytics_reid.gallery.store import open_store
 
 DIM = 32
 NOON = 1_795_694_400.0
 DAY = 86_400.0
 
 
-def look(who, noise=0.0, seed=0):
-    """`(DIM,)`, what somebody looks like; with noise, for a moment."""
-    clean = np.random.default_rng(who).normal(size=DIM)
+def look(person, noise=0.0, seed=0):
+    """`(DIM,)`, how a person looks; with noise, at one moment."""
+    clean = np.random.default_rng(person).normal(size=DIM)
     return unit((clean + noise * np.random.default_rng(seed).normal(size=DIM)).astype(np.float32))
 
 
-def picture(who, shape=(60, 30)):
-    return np.full((*shape, 3), who, np.uint8)
+def picture(person, shape=(60, 30)):
+    return np.full((*shape, 3), person, np.uint8)
 
 
 class Painter:
-    """An embedder that knows people by the color of their pictures; black shows nobody."""
+    """An embedder that knows people by the color of their images; black shows nothing."""
 
     def __init__(self, fingerprint="painter"):
         self.fingerprint = fingerprint
@@ -58,12 +58,12 @@ def gallery(path):
         yield opened
 
 
-def seen(gallery, identity, camera="door", first=NOON, last=None, *, who=None, sightings=3, cls=0, **more):
-    """Put somebody in as a tracker does; returns the visit's id."""
+def seen(gallery, identity, camera="door", first=NOON, last=None, *, looks_like=None, sightings=3, cls=0, **more):
+    """Write a visit as a tracker does; returns its id."""
     last = first + 20 if last is None else last
     visit = Visit(int(new_ids(1)[0]), identity, camera, cls, first, last, **more)
     times = np.linspace(first, last, sightings)
-    vectors = np.array([look(who or identity, 0.2, 900 + n) for n in range(sightings)])
+    vectors = np.array([look(looks_like or identity, 0.2, 900 + n) for n in range(sightings)])
     of = [np.full(sightings, value, np.int64) for value in (identity, visit.id, cls)]
     qualities = np.linspace(0.5, 0.9, sightings).astype(np.float32)
     rows = Records(new_ids(sightings), vectors, of[0], of[1], (camera,) * sightings, times, of[2], qualities)
@@ -84,12 +84,16 @@ class TestOpening:
     def test_nor_by_opening_it_for_enrolment(self, path):
         gallery = Gallery(path, embedder=Painter())
         assert not path.exists()
-        with pytest.raises(GalleryMissing, match="enrol somebody"):
+        with pytest.raises(GalleryMissing, match="enrol an identity"):
             gallery.search(look(1))
 
     def test_another_embedders_pictures_are_refused_at_once(self, gallery, path):
         with pytest.raises(GalleryError, match="can't be compared"):
             Gallery(path, embedder=Painter("another"))
+
+    def test_an_index_must_be_milvus(self, path):
+        with pytest.raises(GalleryError, match="'gallery_index' must be"):
+            Gallery(path, index="index.db")
 
     def test_without_a_model_pictures_say_what_is_missing(self, gallery, path):
         with Gallery(path) as opened, pytest.raises(GalleryError, match="name the model"):
@@ -103,7 +107,7 @@ class TestOpening:
 
 
 class TestEnrolling:
-    def test_somebody_new_gets_an_id_and_a_name(self, path):
+    def test_a_new_identity_gets_an_id_and_a_name(self, path):
         with Gallery(path, embedder=Painter()) as gallery:
             ann, bob = gallery.enrol("Ann", [picture(1), picture(1)]), gallery.enrol("Bob", [picture(2)], cls=15)
             assert ann != bob
@@ -112,7 +116,7 @@ class TestEnrolling:
         assert one.enrolled
         assert (other.identity_id, other.name, other.cls) == (bob, "Bob", 15)
 
-    def test_whoever_has_the_name_gets_more_pictures(self, gallery):
+    def test_an_identity_with_the_name_gets_more_images(self, gallery):
         assert gallery.enrol("Ann", [picture(1)]) == gallery.enrol("Ann", [picture(2)])
         assert gallery.store.count() == 2
         assert gallery.stats().identities == 1
@@ -138,11 +142,11 @@ class TestEnrolling:
     @pytest.mark.parametrize(
         ("name", "pictures", "why"),
         [
-            ("", [picture(1)], "takes a name and a picture, got ''"),
-            ("Ann", [], "0 pictures"),
+            ("", [picture(1)], "requires a name and an image, got ''"),
+            ("Ann", [], "0 images"),
             ("An\nn", [picture(1)], "must be printable"),
             ("A" * 201, [picture(1)], "at most 200"),
-            ("Ann", [picture(1), picture(0)], "picture 2 shows nothing"),
+            ("Ann", [picture(1), picture(0)], "image 2 shows nothing"),
             ("Ann", [picture(1)[..., 0]], r"must be \(H, W, 3\) uint8"),
             ("Ann", [picture(1).astype(float)], "uint8"),
             ("Ann", ["nowhere.png"], "there is no file nowhere.png"),
@@ -171,7 +175,7 @@ class TestSearch:
         assert len({m.visit for m in matches}) == len(matches) == 4
         assert all(a.similarity >= b.similarity for a, b in itertools.pairwise(matches))
 
-    def test_a_match_tells_who_where_when_and_how_alike(self, three):
+    def test_a_match_has_identity_camera_time_and_similarity(self, three):
         three.rename(2, "Bob")
         match = three.search(look(2), k=1, by="cosine")[0]
         assert (match.identity_id, match.name, match.camera_id, match.cls) == (2, "Bob", "door", 0)
@@ -190,14 +194,14 @@ class TestSearch:
         assert found(three.search(picture(3), k=1)) == [3]
 
     def test_by_an_identity_its_own_visits_are_left_out(self, three):
-        seen(three, 9, "hall", NOON + 5000, who=1)
+        seen(three, 9, "hall", NOON + 5000, looks_like=1)
         matches = three.search(1, by="cosine")
         assert found(matches)[0] == 9
         assert 1 not in found(matches)
 
-    def test_by_an_identity_whoever_was_visible_beside_it_is_left_out(self, three):
-        seen(three, 9, "hall", NOON + 5000, who=1)
-        seen(three, 1, "hall", NOON + 5010, who=1)
+    def test_searching_by_identity_leaves_out_identities_visible_at_the_same_time(self, three):
+        seen(three, 9, "hall", NOON + 5000, looks_like=1)
+        seen(three, 1, "hall", NOON + 5010, looks_like=1)
         assert 9 not in found(three.search(1, by="cosine"))
         assert 9 in found(three.search(look(1), by="cosine"))
 
@@ -220,7 +224,7 @@ class TestSearch:
     def test_filters(self, three, where, identities):
         assert sorted(set(found(three.search(look(1), where=where)))) == identities
 
-    def test_filters_of_who_is_searched_for_hold_too(self, three):
+    def test_filters_of_identities_apply_to_searches_by_identity(self, three):
         where = Filter(excluding=frozenset({2}))
         assert set(found(three.search(1, where=where))) == {3}
 
@@ -244,8 +248,8 @@ class TestSearch:
         assert matches[0].identity_id == 1
         assert 0.5 < matches[0].probability <= 1
         assert matches[-1].probability < 0.1
-        who = {m.identity_id: m.probability for m in matches}
-        assert sum(who.values()) <= 1
+        probabilities = {m.identity_id: m.probability for m in matches}
+        assert sum(probabilities.values()) <= 1
         assert all(np.isnan(m.probability) for m in three.search(look(1), by="cosine"))
 
     @pytest.mark.parametrize("k", [0, -1, 1001])
@@ -278,7 +282,7 @@ def lessons(people=12, crops=20):
 
 
 class TestWho:
-    def test_a_list_tells_of_everybody_by_id(self, gallery):
+    def test_individuals_are_all_identities_by_id(self, gallery):
         seen(gallery, 2, "shop", NOON, cls=2)
         seen(gallery, 2, "door", NOON + 100, cls=2)
         seen(gallery, 2, "door", NOON + 200, cls=0)
@@ -315,13 +319,13 @@ class TestWho:
         gallery.rename(1, "")
         gallery.rename(2, "Ann")
 
-    def test_a_name_that_two_have_all_the_same_is_nobodys(self, gallery):
+    def test_a_name_of_two_identities_is_refused(self, gallery):
         gallery.store.name(1, "Ann")
         gallery.store.name(2, "Ann")
         with pytest.raises(GalleryError, match="2 identities are called 'Ann': 1, 2"):
             gallery.find("Ann")
 
-    def test_nobody_can_not_be_named(self, gallery):
+    def test_naming_an_unknown_identity_is_refused(self, gallery):
         with pytest.raises(GalleryError, match="no identity 5"):
             gallery.rename(5, "Ann")
 
@@ -354,7 +358,7 @@ class TestMerging:
         assert [i.visits for i in two.individuals()] == [3]
 
     @pytest.mark.parametrize("camera", ["door", "shop"])
-    def test_two_who_were_on_one_camera_at_once_are_not_one(self, two, camera):
+    def test_merging_identities_on_one_camera_at_once_is_refused(self, two, camera):
         seen(two, 3, camera, NOON + 110)
         if camera == "door":
             with pytest.raises(GalleryError, match="identities 2 and 3 were on 'door' at the same time"):
@@ -375,7 +379,7 @@ class TestMerging:
         gallery.merge(ann, bob)
         assert gallery.store.names() == {ann: "Ann"}
 
-    def test_somebody_who_is_not_there_and_nothing_is_changed(self, two):
+    def test_merging_an_unknown_identity_changes_nothing(self, two):
         with pytest.raises(GalleryError, match="no identity 9"):
             two.merge(1, 2, 9)
         assert len(two.individuals()) == 2
@@ -387,7 +391,7 @@ class TestMerging:
 
 
 class TestSplitting:
-    def test_visits_become_somebody_elses(self, gallery):
+    def test_split_visits_get_a_new_identity(self, gallery):
         first, second = seen(gallery, 1, "door"), seen(gallery, 1, "shop", NOON + 100)
         gallery.rename(1, "Ann")
         new = gallery.split(1, [second])
@@ -425,9 +429,9 @@ class TestDeleting:
         assert [v.camera for v in gallery.visits()] == ["shop"]
         assert gallery.store.count() == 3
 
-    def test_everybody_must_be_said_in_another_way(self, gallery):
+    def test_deleting_without_a_condition_is_refused(self, gallery):
         seen(gallery, 1)
-        with pytest.raises(GalleryError, match="what is to be deleted must be said"):
+        with pytest.raises(GalleryError, match="deleting requires a condition"):
             gallery.delete(Filter())
         assert gallery.store.count() == 3
 
@@ -480,7 +484,7 @@ class TestDeleting:
 
 
 class TestKeeping:
-    def test_what_is_old_goes_but_for_who_was_enrolled(self, gallery):
+    def test_pruning_deletes_old_visits_but_not_enrolled_identities(self, gallery):
         now = time.time()
         ann = gallery.enrol("Ann", [picture(1)])
         (rows,), (visit,) = list(gallery.store.scan()), list(gallery.visits())
@@ -496,7 +500,7 @@ class TestKeeping:
         assert gallery.store.names() == {ann: "Ann", 102: "number 102"}
         assert [k.split("/")[1] for k in gallery.store.blobs(EVIDENCE_PREFIX)] == ["camera 102"]
 
-    def test_of_who_has_been_there_since_then_the_rest_is_left(self, gallery):
+    def test_pruning_keeps_the_recent_part_of_a_visit(self, gallery):
         now = time.time()
         seen(gallery, 1, first=now - 3 * DAY, last=now - DAY, sightings=9)
         gallery.prune(2)
@@ -576,7 +580,7 @@ class TestLooking:
         assert [v.crop for v in gallery.visits(details=False)] == [b""]
 
 
-def test_the_gallery_is_shared_by_all_who_open_it(gallery, path):
+def test_the_gallery_is_shared_by_all_that_open_it(gallery, path):
     with Gallery(path) as other:
         seen(gallery, 1)
         assert found(other.search(look(1))) == [1]
@@ -600,7 +604,7 @@ def test_pictures_of_a_tracker_with_no_recipe_are_refused(path):
         gallery.search(picture(1))
 
 
-def test_who_was_enrolled_is_on_no_camera(gallery):
+def test_an_enrolled_identity_is_on_no_camera(gallery):
     gallery.enrol("Ann", [picture(1)])
     assert gallery.search(picture(1), k=1)[0].camera_id == ENROLLED
     assert gallery.stats().cameras == {}

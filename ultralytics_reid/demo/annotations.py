@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from .._typing import Floats, ImageArray
-from ..evaluation.frames import Frame
+from ..evaluation.frames import FrameBoxes
 from ..evaluation.returns import Returns
 from ..events import Revival
 from ..tracking.results import identities
@@ -26,7 +26,7 @@ _BRIDGED_SECONDS = 1.0
 class Annotator(Protocol):
     """Source of a panel's labels, heading and timeline."""
 
-    def labels(self, result: Any, frames: list[Frame], seconds: float) -> list[BoxLabel]:
+    def labels(self, result: Any, frames: list[FrameBoxes], seconds: float) -> list[BoxLabel]:
         """Label the boxes of the last of `frames`; called once per frame."""
         ...
 
@@ -54,7 +54,7 @@ class GroundTruthAnnotator:
         self._people: set[int] = set()
         self._frame = 0
 
-    def labels(self, result: Any, frames: list[Frame], seconds: float) -> list[BoxLabel]:  # noqa: ARG002
+    def labels(self, result: Any, frames: list[FrameBoxes], seconds: float) -> list[BoxLabel]:  # noqa: ARG002
         """See `Annotator`."""
         on = self._scorer.add(frames)
         self._frame = len(frames) - 1
@@ -104,7 +104,7 @@ class EventAnnotator:
         self._ids: set[int] = set()
         self._revivals = 0
 
-    def labels(self, result: Any, frames: list[Frame], seconds: float) -> list[BoxLabel]:
+    def labels(self, result: Any, frames: list[FrameBoxes], seconds: float) -> list[BoxLabel]:
         """See `Annotator`."""
         self._ids.update(map(int, frames[-1].ids))
         if not self._has_revivals:
@@ -123,7 +123,7 @@ class EventAnnotator:
         return None
 
 
-def _rows(frame: Frame) -> Iterator[tuple[int, Floats]]:
+def _rows(frame: FrameBoxes) -> Iterator[tuple[int, Floats]]:
     return zip(map(int, frame.ids), frame.xyxy, strict=True)
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from ..drawing.colors import FAINT, GOOD, INK, LINE, PAPER, color_of
 from ..drawing.text import fit, font
-from ..evaluation.frames import Frame, iou
+from ..evaluation.frames import FrameBoxes, iou
 
 COLUMNS, ROWS = 7, 16
 # Minimum length of a marked absence.
@@ -98,7 +98,7 @@ class TrackerCrops:
     def __init__(self) -> None:
         self.identities: dict[int, IdentityCrops] = {}
 
-    def add(self, result: Any, frame: Frame, seconds: float) -> None:
+    def add(self, result: Any, frame: FrameBoxes, seconds: float) -> None:
         """Add the crops of a result of `YOLO.track`, with its boxes and ids."""
         boxes = result.boxes if result.obb is None else result.obb
         overlap = iou(frame.xyxy, frame.xyxy) - np.eye(len(frame.xyxy))

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from .._typing import Floats, Ints
-from ..evaluation.frames import Frame
+from ..evaluation.frames import FrameBoxes
 from ..evaluation.returns import Returns, Sighting, matches, returns
 
 # Minimum visible fraction of the body for a person to be in view.
@@ -50,7 +50,7 @@ class SceneGroundTruth:
     """
 
     fps: float
-    frames: tuple[Frame, ...]
+    frames: tuple[FrameBoxes, ...]
     person: dict[int, int]
     away: dict[int, float]
 
@@ -89,10 +89,10 @@ def _visits(frames: list[int], fps: float) -> list[list[int]]:
     return [frames[a:b] for a, b in pairwise(cuts) if b - a >= MIN_VISIT_SECONDS * fps]
 
 
-def _frame(tracks: list[int], xyxy: Floats) -> Frame:
+def _frame(tracks: list[int], xyxy: Floats) -> FrameBoxes:
     """Boxes of a frame; track 0 means no track."""
     ids = np.array(tracks, np.int64)
-    return Frame(ids[ids > 0], xyxy[ids > 0])
+    return FrameBoxes(ids[ids > 0], xyxy[ids > 0])
 
 
 def _away(visits: list[Visit], fps: float) -> dict[int, float]:
@@ -121,7 +121,7 @@ class ReturnScorer:
         self._seen: list[Sighting] = []
         self._begun: set[int] = set()
 
-    def add(self, output: list[Frame]) -> dict[int, int]:
+    def add(self, output: list[FrameBoxes]) -> dict[int, int]:
         """Add the next frame.
 
         Args:
@@ -140,7 +140,7 @@ class ReturnScorer:
             self.count(output)
         return {i: track for track, i in found}
 
-    def count(self, output: list[Frame]) -> Returns:
+    def count(self, output: list[FrameBoxes]) -> Returns:
         """Score the returns so far."""
         self.found = returns(self.truth.until(len(output)), output, self._seen)
         return self.found

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import register
 from ..errors import ReIDError
-from ..evaluation.frames import Frame
+from ..evaluation.frames import FrameBoxes
 
 # The host's exceptions for an unusable source or model.
 _HOST_ERRORS = (OSError, RuntimeError, ValueError, TypeError, SyntaxError, AssertionError, EOFError, UnpicklingError)
@@ -33,7 +33,7 @@ class Runner:
 
     def __init__(self, label: str, model: str, source: str, **options: Any) -> None:
         self.label = label
-        self.frames: list[Frame] = []
+        self.frames: list[FrameBoxes] = []
         self._times: list[float] = []
         self._model = _load(model)
         # persist: stock would reset its tracker at every image of a folder.
@@ -55,7 +55,7 @@ class Runner:
         self._times.append(time.perf_counter() - start)
         return result
 
-    def keep(self, result: Any) -> Frame:
+    def keep(self, result: Any) -> FrameBoxes:
         """Store a result's boxes and ids."""
         self.frames.append(of_result(result))
         return self.frames[-1]
@@ -91,9 +91,9 @@ def in_step(runners: list[Runner]) -> Iterator[list[Any]]:
         yield results
 
 
-def of_result(result: Any) -> Frame:
+def of_result(result: Any) -> FrameBoxes:
     """Extract boxes and ids from a host result; boxes without id are ignored."""
     boxes = result.boxes if result.obb is None else result.obb
     if boxes is None or boxes.id is None:
-        return Frame(np.empty(0, np.int64), np.empty((0, 4), np.float32))
-    return Frame(boxes.id.int().cpu().numpy().astype(np.int64), boxes.xyxy.cpu().numpy().astype(np.float32))
+        return FrameBoxes(np.empty(0, np.int64), np.empty((0, 4), np.float32))
+    return FrameBoxes(boxes.id.int().cpu().numpy().astype(np.int64), boxes.xyxy.cpu().numpy().astype(np.float32))

@@ -13,7 +13,7 @@ import numpy as np
 from .._typing import ImageArray, as_pixels
 from ..drawing.text import paste
 from ..errors import ReIDError
-from ..evaluation.frames import Frame
+from ..evaluation.frames import FrameBoxes
 from .annotations import Annotator
 from .drawing import draw_boxes, heading
 
@@ -34,7 +34,7 @@ class Panel:
 
     title: str
     annotator: Annotator
-    frames: list[Frame]
+    frames: list[FrameBoxes]
 
     def draw(self, result: Any, width: int, seconds: float) -> ImageArray:
         """Draw the last of `frames`.

@@ -11,7 +11,7 @@ from .._typing import Doubles, Floats, Ints, as_doubles
 
 
 @dataclass(frozen=True)
-class Frame:
+class FrameBoxes:
     """Boxes of one frame.
 
     Attributes:
@@ -32,7 +32,7 @@ class Truth(Protocol):
         ...
 
     @property
-    def frames(self) -> tuple[Frame, ...]:
+    def frames(self) -> tuple[FrameBoxes, ...]:
         """Boxes by frame; ids are tracks, one for each appearance of a person."""
         ...
 

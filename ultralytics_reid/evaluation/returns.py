@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from scipy.optimize import linear_sum_assignment
 
-from .frames import Frame, Truth, iou
+from .frames import FrameBoxes, Truth, iou
 
 MATCH_IOU = 0.5
 
@@ -79,7 +79,7 @@ class Returns:
         return sum(r.recognized for r in self.each)
 
 
-def returns(truth: Truth, output: Rows[Frame], seen: list[Sighting] | None = None) -> Returns:
+def returns(truth: Truth, output: Rows[FrameBoxes], seen: list[Sighting] | None = None) -> Returns:
     """Score returns and count false revivals, as in `DEFINITIONS`.
 
     Args:
@@ -100,7 +100,7 @@ def returns(truth: Truth, output: Rows[Frame], seen: list[Sighting] | None = Non
     return Returns(tuple(found), _false_revivals(truth, output, seen))
 
 
-def sightings(truth: Rows[Frame], output: Rows[Frame]) -> list[Sighting]:
+def sightings(truth: Rows[FrameBoxes], output: Rows[FrameBoxes]) -> list[Sighting]:
     """Match boxes by frame: `(frame index, ground-truth track, predicted id)` of each match at IoU 0.5.
 
     Args:
@@ -110,7 +110,7 @@ def sightings(truth: Rows[Frame], output: Rows[Frame]) -> list[Sighting]:
     return [(n, *pair) for n, (t, o) in enumerate(zip(truth, output, strict=True)) for pair in matches(t, o)]
 
 
-def matches(truth: Frame, output: Frame) -> Iterator[tuple[int, int]]:
+def matches(truth: FrameBoxes, output: FrameBoxes) -> Iterator[tuple[int, int]]:
     """Match the boxes of a frame one to one (Hungarian): `(true id, predicted id)` of each match at IoU 0.5."""
     overlap = iou(truth.xyxy, output.xyxy)
     # Set to 0 first, or two pairs just below the threshold would outweigh one above it.
@@ -145,7 +145,7 @@ def _first_frames(truth: Truth) -> dict[int, int]:
     return first
 
 
-def _false_revivals(truth: Truth, output: Rows[Frame], seen: list[Sighting]) -> int:
+def _false_revivals(truth: Truth, output: Rows[FrameBoxes], seen: list[Sighting]) -> int:
     shown: dict[int, list[int]] = {}
     for n, frame in enumerate(output):
         for i in frame.ids:

@@ -1,11 +1,11 @@
-"""The gallery as people use it: enrol, search, list, rename, merge, split, delete, look back."""
+"""The gallery's public interface: enrol, search, list, rename, merge, split, delete, export."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Literal
@@ -20,116 +20,38 @@ from .export.tabular import save_sightings, save_visits
 from .image_embedder import ImageEmbedder, image_embedder
 from .image_io import as_image
 from .journeys import JOIN_SECONDS, Journey, journeys
+from .ledger.checks import check_same
 from .linking.linker import RECIPE
 from .linking.open_visits import as_jpeg
 from .linking.shared_evidence import SharedEvidence
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids
 from .retention import forget_evidence, forget_names, merged_key, prune, purge
 from .scorer import Scorer
-from .stores import Deleted, Health, Store, open_store
+from .store import Deleted, Store, open_store
+from .views import Individual, Match, Stats
 
 Likeness = Literal["learned", "cosine", "euclidean"]
 
-# Sightings that are looked at closely for each that is asked for, and at least; identities have several each.
-_WIDER, _LEAST = 16, 256
-_MAX_LOOKED_AT = 10_000
-_MAX_FOUND = 1000
-# Pictures in memory at a time while somebody is enrolled.
-_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Match:
-    """Somebody who was seen, as a search found them.
-
-    Attributes:
-        identity_id: Who.
-        name: Empty if they have none.
-        camera_id: Where they were seen; empty for somebody enrolled from pictures.
-        time: When, seconds since 1970 (UTC).
-        cls: Class index.
-        quality: How much the crops can be trusted, in [0, 1].
-        similarity: Cosine, in [-1, 1]: under the metric that the cameras have learned, or a plain one if so asked.
-        distance: 1 - `similarity`; for Euclidean searches the distance of unit vectors, in [0, 2].
-        probability: That this identity is whom the query shows, in [0, 1]; NaN as long as that can't be judged.
-        visit: Id of the visit that the sighting belongs to.
-        sighting: Id of the sighting.
-    """
-
-    identity_id: int
-    name: str
-    camera_id: str
-    time: float
-    cls: int
-    quality: float
-    similarity: float
-    distance: float
-    probability: float
-    visit: int
-    sighting: int
-
-
-@dataclass(frozen=True)
-class Individual:
-    """What is known of an identity, in short.
-
-    Attributes:
-        identity_id: The id.
-        name: Empty if it has none.
-        cls: Class index that it had in most visits.
-        cameras: Where it was seen, sorted.
-        first: When it was first seen, seconds since 1970 (UTC).
-        last: When it was last seen.
-        visits: How many visits, pictures it was enrolled from not counted.
-        enrolled: Whether it was enrolled from pictures.
-    """
-
-    identity_id: int
-    name: str
-    cls: int
-    cameras: tuple[str, ...]
-    first: float
-    last: float
-    visits: int
-    enrolled: bool
-
-
-@dataclass(frozen=True)
-class Stats:
-    """What is in a gallery.
-
-    Attributes:
-        health: The engine, how many rows and bytes.
-        identities: How many individuals.
-        named: How many of them have a name.
-        cameras: Visits by camera.
-        since: When the first visit began, seconds since 1970 (UTC); None if there is none.
-        until: When the last one ended.
-        fingerprint: Of the embedder.
-        dim: Of the embeddings.
-    """
-
-    health: Health
-    identities: int
-    named: int
-    cameras: Mapping[str, int]
-    since: float | None
-    until: float | None
-    fingerprint: str
-    dim: int
+# Sightings that are compared under the metric for each that is asked for; identities have several each.
+_CANDIDATES_PER_HIT = 16
+_MIN_CANDIDATES, _MAX_CANDIDATES = 256, 10_000
+_MAX_HITS = 1000
+# Images in memory at a time while an identity is enrolled.
+_BATCH = 16
 
 
 class Gallery:
-    """Everybody whom some cameras have seen, or who was enrolled.
+    """All identities that some cameras have seen, or that were enrolled.
 
     Args:
-        uri: A path (SQLite), `postgresql://…` or `milvus://…`; see `open_store`.
-        model: What makes embeddings of pictures, as `model` of a tracker YAML; empty for what the gallery's own cameras
-            use, or where no pictures are asked about.
+        uri: A path (SQLite) or `postgresql://…`; see `open_store`.
+        index: `milvus://…`, which holds its embeddings for search; empty for the gallery itself.
+        model: Embedder of images, as `model` of a tracker YAML; empty for that of the gallery's own cameras, or where
+            no image is asked about.
         weights: As `weights` of a tracker YAML.
-        detector: YOLO model, for `model: auto`; for other models, what finds whom a larger picture shows. Empty for
-            that of the gallery's own cameras, or where pictures are crops.
-        embedder: An embedder of pictures, in place of all that.
+        detector: YOLO model, for `model: auto`; for other models, it finds the object in a larger image. Empty for
+            that of the gallery's own cameras, or where images are crops.
+        embedder: An embedder of images, in place of all that.
 
     Raises:
         GalleryError: If there is a gallery, and it can't be used.
@@ -148,12 +70,13 @@ class Gallery:
         self,
         uri: str | Path,
         *,
+        index: str = "",
         model: str = "",
         weights: str = "",
         detector: str = "",
         embedder: ImageEmbedder | None = None,
     ) -> None:
-        self._uri = uri
+        self._uri, self._index = uri, index
         given = {"model": model, "weights": weights, "detector": detector, "find": "yes" if detector else ""}
         self._recipe = {key: value for key, value in given.items() if value}
         self._embedder = embedder
@@ -161,7 +84,7 @@ class Gallery:
         self._learning: SharedEvidence | None = None
         self._missing = ""
         try:
-            self._opened = open_store(uri)
+            self._opened = open_store(uri, None, None, index)
         except GalleryMissing as error:
             if embedder is None and not model:
                 raise
@@ -170,9 +93,10 @@ class Gallery:
         self._check_embedder()
 
     def _check_embedder(self) -> None:
-        """Refuse another embedder's pictures at once where it is known, not at the first search."""
-        if self._opened is not None and self._embedder is not None:
-            open_store(self._uri, None, self._embedder.fingerprint).close()
+        """Refuse images of another embedder, as soon as it is known."""
+        store, embedder = self._opened, self._embedder
+        if store is not None and embedder is not None:
+            check_same(store.uri, (store.dim, store.fingerprint), (None, embedder.fingerprint))
 
     def __enter__(self) -> Gallery:
         return self
@@ -181,7 +105,7 @@ class Gallery:
         self.close()
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close its connections; closing twice is harmless."""
         if self._opened is not None:
             self._opened.close()
 
@@ -190,38 +114,36 @@ class Gallery:
         """The rows.
 
         Raises:
-            GalleryMissing: If there is no gallery yet: nobody was enrolled.
+            GalleryMissing: If there is no gallery yet.
         """
         if self._opened is None:
-            raise GalleryMissing(f"{self._missing} yet: enrol somebody, or track with it")
+            raise GalleryMissing(f"{self._missing} yet: enrol an identity, or track with it")
         return self._opened
 
-    # Who
+    # Identities
 
     def enrol(
         self, name: str, images: Iterable[str | Path | ImageArray], *, cls: int = 0, store_crops: bool = False
     ) -> int:
-        """Put a named individual in the gallery, or add pictures of one who is in it.
+        """Add a named identity to the gallery, or images of one that is in it.
 
         Args:
-            name: Not empty; whoever has it already is meant.
-            images: Pictures or paths of pictures, each of a crop, or, with `model: auto`, of a scene with one person.
+            name: Not empty; if an identity has it already, the images are added to it.
+            images: Images or their paths, each of a crop, or, with `model: auto`, of a scene with one person.
             cls: Class index, of COCO unless the detector has others; 0 is a person.
-            store_crops: Whether to keep the first picture too; the gallery holds numbers only otherwise.
+            store_crops: Whether to keep the first image too; otherwise the gallery holds numbers only.
 
         Returns:
             The `identity_id`.
 
         Raises:
-            GalleryError: If the name is empty or two have it, there are no pictures, one can't be read, or shows
+            GalleryError: If the name is empty or two have it, there are no images, or one can't be read or shows
                 nothing.
         """
         check_name("individual", name)
-        first, vectors = self._looked_at(images)
+        first, vectors = self._embedded(images)
         if not name or first is None:
-            raise GalleryError(
-                f"to enrol somebody takes a name and a picture, got {name!r} and {len(vectors)} pictures"
-            )
+            raise GalleryError(f"enrolling requires a name and an image, got {name!r} and {len(vectors)} images")
         store = self._made(vectors.shape[1])
         identity = self.find(name) or store.reserve(1)
         now, n = time.time(), len(vectors)
@@ -230,7 +152,7 @@ class Gallery:
         ids, of = new_ids(n), np.full(n, identity, np.int64)
         visits, classes = np.full(n, visit.id, np.int64), np.full(n, cls, np.int64)
         cameras = (ENROLLED,) * n
-        # First the name: if this ends in between, trying again finds it, and nobody is there twice.
+        # First the name: if this ends in between, a repetition finds it, and no identity is there twice.
         store.name(identity, name)
         store.upsert(
             Records(ids, vectors, of, visits, cameras, np.full(n, now), classes, np.ones(n, np.float32)), [visit]
@@ -238,25 +160,25 @@ class Gallery:
         return identity
 
     def find(self, name: str) -> int | None:
-        """The identity of a name; None if nobody has it.
+        """The identity of a name; None if there is none.
 
         Raises:
             GalleryError: If several have it.
         """
-        found = [identity for identity, called in (self._names()).items() if called == name]
+        found = [identity for identity, called in self._names().items() if called == name]
         if len(found) > 1:
             raise GalleryError(f"{len(found)} identities are called {name!r}: {', '.join(map(str, found))}")
         return found[0] if found else None
 
     def individuals(self, where: Filter = ANY) -> list[Individual]:
-        """Everybody, or those who have visits that match, as far as these go; the lowest id first."""
+        """Summaries of all identities, or of those with visits that match, over these visits; the lowest id first."""
         names, visits = self._names(), list(self.store.visits(where, details=False))
         visits.sort(key=lambda v: v.identity)
         grouped = groupby(visits, key=lambda v: v.identity)
-        return [_individual(identity, names.get(identity, ""), list(theirs)) for identity, theirs in grouped]
+        return [Individual.of(identity, names.get(identity, ""), list(own)) for identity, own in grouped]
 
     def rename(self, identity: int, name: str) -> None:
-        """Name an identity; an empty name takes it away.
+        """Name an identity; an empty name removes it.
 
         Raises:
             GalleryError: If there is no such identity, or the name is another's.
@@ -268,23 +190,23 @@ class Gallery:
         self.store.name(identity, name)
 
     def merge(self, kept: int, *gone: int, force: bool = False) -> None:
-        """Several identities are one individual; trackers that run follow within half a minute.
+        """Merge identities that are one individual; running trackers follow within half a minute.
 
         Args:
-            kept: Whose id all have from now on, and whose name, if it has one.
-            gone: The others, whose ids are no more.
-            force: Whether to do it even if they were on one camera at the same time.
+            kept: The identity that remains, with its name, if it has one.
+            gone: The others, whose ids end.
+            force: Whether to merge even if they were on one camera at the same time.
 
         Raises:
             GalleryError: If one isn't there, or two were visible on one camera at once; nothing is changed then.
         """
-        everybody = {kept, *gone}
-        for identity in everybody:
+        together = {kept, *gone}
+        for identity in together:
             self._check_known(identity)
         if not force:
-            self._check_never_together(everybody)
+            self._check_never_together(together)
         names = self._names()
-        for other in sorted(everybody - {kept}):
+        for other in sorted(together - {kept}):
             self.store.put_blob(merged_key(other, kept, time.time_ns()), b"by hand")
             self.store.relabel(Filter(identities=frozenset({other})), kept)
             if not names.get(kept) and names.get(other):
@@ -293,14 +215,14 @@ class Gallery:
             self.store.name(other, "")
 
     def split(self, identity: int, visits: Iterable[int]) -> int:
-        """Some visits of an identity were somebody else's.
+        """Give some visits of an identity to a new one.
 
         Args:
             identity: The identity.
             visits: Ids of its visits; some, but not all.
 
         Returns:
-            The new identity that has them.
+            The new identity.
 
         Raises:
             GalleryError: If one isn't a visit of it, or they are none or all.
@@ -315,7 +237,7 @@ class Gallery:
         self.store.relabel(Filter(visits=chosen), new)
         return new
 
-    # What was seen
+    # Sightings
 
     def search(
         self,
@@ -326,25 +248,25 @@ class Gallery:
         by: Likeness = "learned",
         camera: str = "",
     ) -> list[Match]:
-        """Who and what is most alike to a picture, an embedding or an identity; one sighting a visit.
+        """Find the sightings most similar to an image, an embedding or an identity; one sighting a visit.
 
         Args:
-            query: Path of a picture, `(H, W, 3)` uint8 BGR, an embedding `(D,)` of floats, or an `identity_id`, whose
-                own visits are left out, and whoever was visible beside them.
+            query: Path of an image, `(H, W, 3)` uint8 BGR, an embedding `(D,)` of floats, or an `identity_id`; its own
+                visits are left out then, and identities that were visible at the same time.
             k: Most visits, 1 to 1,000.
             where: Only among these.
-            by: What is compared: "learned" is the cosine under the metric that the cameras have learned, and what the
-                tracker goes by; "cosine" and "euclidean" take the plain vectors.
-            camera: Where the query was seen, if that is known: its light is allowed for then.
+            by: Similarity: "learned" is the cosine under the metric learned from the cameras, which the tracker uses;
+                "cosine" and "euclidean" compare the plain vectors.
+            camera: Where the query was seen, if that is known, to correct for its light.
 
         Returns:
-            The most alike first.
+            The most similar first.
 
         Raises:
             GalleryError: If the query or `k` is out of range, or the identity isn't there.
         """
-        if not 1 <= k <= _MAX_FOUND:
-            raise GalleryError(f"k must be in [1, {_MAX_FOUND}], got {k!r}")
+        if not 1 <= k <= _MAX_HITS:
+            raise GalleryError(f"k must be in [1, {_MAX_HITS}], got {k!r}")
         if isinstance(query, int | np.integer):
             self._check_known(int(query))
             return self._search_identity(int(query), k, where, by)
@@ -356,7 +278,7 @@ class Gallery:
         return self._ranked(own.embeddings, k, others, by, own.cameras)
 
     def beside(self, identity: int) -> frozenset[int]:
-        """Ids of those who were on a camera at the same time as somebody, and so are somebody else."""
+        """Identities that were on a camera at the same time as this one, and so are different."""
         found: set[int] = set()
         for own in self.store.visits(Filter(identities=frozenset({identity})), details=False):
             if own.camera != ENROLLED:
@@ -368,7 +290,7 @@ class Gallery:
     def _ranked(self, queries: Floats, k: int, where: Filter, by: Likeness, cameras: tuple[str, ...]) -> list[Match]:
         scorer = self.scorer() if by == "learned" else Scorer(self.store.dim, "", {})
         asked = np.array([scorer.query(q, c) for q, c in zip(queries, cameras, strict=True)], np.float32)
-        wide = min(max(_LEAST, _WIDER * k), _MAX_LOOKED_AT)
+        wide = min(max(_MIN_CANDIDATES, _CANDIDATES_PER_HIT * k), _MAX_CANDIDATES)
         parts = [hits.records for hits in self.store.search(asked, wide, where)]
         found = Records.joined(parts, self.store.dim)
         found = found.take(np.unique(found.ids, return_index=True)[1])
@@ -383,8 +305,8 @@ class Gallery:
         order = np.lexsort((found.ids, -scores))
         _, first = np.unique(found.visits[order], return_index=True)
         best = order[np.sort(first)][:k]
-        everybody, index = np.unique(found.identities, return_inverse=True)
-        highest = np.full(len(everybody), -1, np.float32)
+        identities, index = np.unique(found.identities, return_inverse=True)
+        highest = np.full(len(identities), -1, np.float32)
         np.maximum.at(highest, index, scores)
         odds = scorer.probabilities(highest, self.store.population())
         names = self._names()
@@ -406,7 +328,7 @@ class Gallery:
         ]
 
     def scorer(self) -> Scorer:
-        """Judges likeness by what all cameras have learned so far."""
+        """Scores under the metric and calibration that all cameras have learned so far."""
         if self._learning is None:
             self._learning = SharedEvidence(self.store, family_of(self.recipe.get("model", "auto")))
         self._learning.reread()
@@ -417,26 +339,26 @@ class Gallery:
         return self.store.visits(where, details=details)
 
     def journeys(self, where: Filter = ANY, join: float = JOIN_SECONDS) -> list[Journey]:
-        """Where everybody was, from first to last; see `journeys.journeys`."""
+        """Journeys of all identities over the cameras; see `journeys.journeys`."""
         return journeys(self.store.visits(where), join, self._names())
 
     def crop(self, visit: int) -> bytes:
-        """The picture of a visit, a JPEG; empty where none is stored."""
+        """The image of a visit, a JPEG; empty where none is stored."""
         return next((v.crop for v in self.store.visits(Filter(visits=frozenset({visit})))), b"")
 
-    # Keeping and deleting
+    # Retention
 
     def delete(self, where: Filter) -> Deleted:
-        """Delete what matches: individuals, cameras, stretches of time, or what lies in all of these.
+        """Delete what matches all conditions: identities, cameras, a time range, classes.
 
-        Of visits that reach beyond a stretch of time, the part outside is left. What the cameras concerned have learned
-        holds vectors of those they saw, and goes too; they learn it anew.
+        Of visits that reach beyond the time range, the part outside is left. What the cameras concerned have learned
+        holds vectors of these identities, and is deleted too; they learn it anew.
 
         Raises:
             GalleryError: If the filter has no condition: to delete all, delete the file or the database.
         """
         if where == ANY:
-            raise GalleryError("what is to be deleted must be said: identities, cameras, a time, classes")
+            raise GalleryError("deleting requires a condition: identities, cameras, a time, classes")
         cameras = frozenset(v.camera for v in self.store.visits(where, details=False))
         deleted = purge(self.store, where)
         forget_evidence(self.store, cameras)
@@ -444,7 +366,7 @@ class Gallery:
         return deleted
 
     def prune(self, keep_days: float) -> Deleted:
-        """Delete what was seen more than so many days ago, as `keep_days` in the tracker YAML does.
+        """Delete what was seen more than `keep_days` days ago, as the key of the tracker YAML does.
 
         Raises:
             GalleryError: If it isn't above 0.
@@ -454,16 +376,16 @@ class Gallery:
         return prune(self.store, keep_days, time.time())
 
     def stats(self) -> Stats:
-        """What is in it."""
+        """Count its contents."""
         visits = list(self.store.visits(details=False))
         seen = [v for v in visits if v.camera != ENROLLED]
         cameras = {c: sum(v.camera == c for v in seen) for c in sorted({v.camera for v in seen})}
         since, until = min((v.first for v in seen), default=None), max((v.last for v in seen), default=None)
-        everybody, named, store = {v.identity for v in visits}, len(self._names()), self.store
-        return Stats(store.health(), len(everybody), named, cameras, since, until, store.fingerprint, store.dim)
+        identities, named, store = {v.identity for v in visits}, len(self._names()), self.store
+        return Stats(store.health(), len(identities), named, cameras, since, until, store.fingerprint, store.dim)
 
     def backup(self, path: str | Path) -> None:
-        """Write all of it into a new file; see `Store.backup`."""
+        """Write all of it into a new file; see `Ledger.backup`."""
         self.store.backup(Path(path))
 
     def export(
@@ -514,48 +436,32 @@ class Gallery:
             return np.asarray(checked_embeddings(query[None], self.store.dim)[0])
         return np.asarray(self._embed([as_image(query)])[0], np.float32)  # type: ignore[arg-type]
 
-    def _looked_at(self, images: Iterable[str | Path | ImageArray]) -> tuple[ImageArray | None, Floats]:
-        """The first of some pictures, and embeddings of all; a few are in memory at a time."""
+    def _embedded(self, images: Iterable[str | Path | ImageArray]) -> tuple[ImageArray | None, Floats]:
+        """The first of some images, and embeddings of all; a few images are in memory at a time."""
         rest, first, vectors = iter(images), None, [np.zeros((0, 0), np.float32)]
-        while some := [as_image(image) for image in islice(rest, _AT_ONCE)]:
+        while some := [as_image(image) for image in islice(rest, _BATCH)]:
             first = some[0] if first is None else first
-            vectors.append(unit(self._embed(some, _AT_ONCE * (len(vectors) - 1))))
+            vectors.append(unit(self._embed(some, _BATCH * (len(vectors) - 1))))
         return first, np.concatenate(vectors[1:] or vectors)
 
-    def _embed(self, pictures: Sequence[ImageArray], before: int = 0) -> Floats:
-        """Embeddings of pictures, so many of which came before."""
+    def _embed(self, images: Sequence[ImageArray], before: int = 0) -> Floats:
+        """Embeddings of images, `before` of which came earlier."""
         if self._embedder is None:
             self._embedder = image_embedder(self.recipe)
-        if self._opened is not None and self._embedder.fingerprint != self._opened.fingerprint:
-            open_store(self._uri, None, self._embedder.fingerprint).close()
-        vectors = self._embedder(pictures)
+        self._check_embedder()
+        vectors = self._embedder(images)
         if not vectors.any(axis=1).all():
             number = before + int(np.flatnonzero(~vectors.any(axis=1))[0]) + 1
-            raise GalleryError(f"picture {number} shows nothing to go by")
+            raise GalleryError(f"image {number} shows nothing to go by")
         return vectors
 
     def _made(self, dim: int) -> Store:
         if self._opened is None:
             assert self._embedder is not None
-            self._opened = open_store(self._uri, dim, self._embedder.fingerprint)
+            self._opened = open_store(self._uri, dim, self._embedder.fingerprint, self._index)
         if self._recipe and self._opened.blob(RECIPE) is None:
             self._opened.put_blob(RECIPE, json.dumps(self._recipe).encode())
         return self._opened
-
-
-def _individual(identity: int, name: str, visits: Sequence[Visit]) -> Individual:
-    seen = [v for v in visits if v.camera != ENROLLED]
-    classes = [v.cls for v in visits]
-    return Individual(
-        identity,
-        name,
-        max(sorted(set(classes)), key=classes.count),
-        tuple(sorted({v.camera for v in seen})),
-        min(v.first for v in visits),
-        max(v.last for v in visits),
-        len(seen),
-        len(seen) < len(visits),
-    )
 
 
 def _distance(similarity: float, by: Likeness) -> float:

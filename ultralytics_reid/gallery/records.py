@@ -1,4 +1,4 @@
-"""What a gallery holds: embeddings of sightings, the visits they belong to, and filters over both."""
+"""Rows of a gallery: embeddings of sightings, the visits they belong to, and filters over both."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .._typing import Doubles, Floats, Ints
 from ..appearance.embedding import unit
 from ..errors import GalleryError
 
-# The host returns ids as float32, which holds every whole number up to 2^24. Those from here to there are never given
-# by a gallery: a tracker whose gallery is away takes its ids from them, so that they can't be anybody's in it.
+# The host returns ids as float32, which holds every whole number up to 2^24. A gallery never gives those from
+# `FIRST_LOCAL_ID` on: a tracker whose gallery is away takes its ids from them, so that they can't clash.
 LAST_ID = 2**24 - 1
 FIRST_LOCAL_ID = 15 * 2**20
-# The camera of those who were enrolled from pictures.
+# The camera of identities that were enrolled from images.
 ENROLLED = ""
 
 _PATH_COLUMNS = 5
@@ -26,20 +26,20 @@ _LONGEST_NAME = 200
 
 
 def new_ids(count: int) -> Ints:
-    """Ids for new sightings or visits, made by the client, so that a write that is tried again changes nothing."""
+    """Ids for new sightings or visits, made by the client, so that repeating a write changes nothing."""
     return np.array([secrets.randbits(_ID_BITS) for _ in range(count)], np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """Sightings: how an individual looked for a moment, `N` of them in columns.
+    """Sightings, `N` of them in columns: an embedding of an identity at one moment.
 
     Attributes:
         ids: `(N,)` int64, 0 or more, unique; see `new_ids`.
         embeddings: `(N, D)` float32 of unit norm.
         identities: `(N,)` int64, `identity_id`s, 1 or more.
         visits: `(N,)` int64, ids of the visits they belong to.
-        cameras: `N` names, `ENROLLED` for pictures.
+        cameras: `N` names, `ENROLLED` for images.
         times: `(N,)` float64, seconds since 1970 (UTC).
         classes: `(N,)` int64 class indices.
         qualities: `(N,)` float32 in [0, 1], how much the crops can be trusted.
@@ -95,7 +95,7 @@ def nothing(dim: int) -> Records:
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """What a search found for one query, the most alike first.
+    """Result of a search for one query, the most similar first.
 
     Attributes:
         records: `(K,)` sightings.
@@ -111,19 +111,19 @@ class Hits:
 
 @dataclass(frozen=True, eq=False)
 class Visit:
-    """An individual on one camera from when they were first seen to when they were last.
+    """An identity on one camera, from when it was first seen until it was last seen.
 
     Attributes:
         id: 0 or more; see `new_ids`.
         identity: The `identity_id`, 1 or more.
-        camera: Its name, `ENROLLED` for pictures.
+        camera: Its name, `ENROLLED` for images.
         cls: Class index.
         first: Seconds since 1970 (UTC).
         last: The same; no less than `first`.
         path: `(P, 5)` float32: seconds since `first`, and the box's left, top, right and bottom as shares of the
-            picture's width and height.
-        probability: That it is this identity, in [0, 1], as it was judged when it was linked; 1 for a newcomer.
-        crop: A JPEG of the best crop; empty unless the user wants crops to be stored.
+            image's width and height.
+        probability: That it is this identity, in [0, 1], when it was linked; 1 for a new identity.
+        crop: A JPEG of the best crop; empty unless crops are stored.
     """
 
     id: int
@@ -139,7 +139,7 @@ class Visit:
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which sightings or visits; what is None is no condition, and an empty set matches nothing.
+    """Conditions on sightings or visits; None is no condition, and an empty set matches nothing.
 
     Attributes:
         identities: Only these.
@@ -149,7 +149,7 @@ class Filter:
         classes: Only these classes.
         since: Sightings at this time or later, visits that ended then or later; seconds since 1970.
         until: Sightings at this time or earlier, visits that began then or earlier.
-        min_quality: Sightings of this quality or better; of visits it says nothing.
+        min_quality: Sightings of this quality or better; ignored for visits.
     """
 
     identities: frozenset[int] | None = None
@@ -238,7 +238,7 @@ def checked_visits(visits: Sequence[Visit]) -> Sequence[Visit]:
 
 
 def check_name(what: str, name: str) -> None:
-    """Refuse names that no engine could store, or nobody could read.
+    """Refuse names that can't be stored or printed.
 
     Raises:
         GalleryError: If it isn't a string, longer than 200 characters, or has control characters.

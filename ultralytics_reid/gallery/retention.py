@@ -1,4 +1,4 @@
-"""Deleting: individuals, cameras, stretches of time, and what is too old."""
+"""Deletion from a gallery: by filter, and by age."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ from dataclasses import replace
 import numpy as np
 
 from .records import ENROLLED, Filter, Visit, new_ids, nothing
-from .stores import Deleted, Store
+from .store import Deleted, Store
 
 EVIDENCE_PREFIX, MERGED = "evidence/", "merged/"
 _DAY = 86_400.0
 
 
 def evidence_key(camera: str, nanoseconds: int) -> str:
-    """Where what a camera has learned is kept, and since when (1970, UTC)."""
+    """Name of the file with what a camera has learned since then (1970, UTC)."""
     return f"{EVIDENCE_PREFIX}{camera}/{nanoseconds}"
 
 
 def camera_of(key: str) -> str:
-    """The camera of whose evidence a blob is."""
+    """The camera of a file of evidence."""
     return key[len(EVIDENCE_PREFIX) :].rpartition("/")[0]
 
 
 def age_of(key: str) -> int:
-    """Since when something is kept, nanoseconds since 1970 (UTC)."""
+    """When a file was written, nanoseconds since 1970 (UTC)."""
     return int(key.rpartition("/")[2])
 
 
 def merged_key(gone: int, kept: int, nanoseconds: int) -> str:
-    """Where it is noted that two identities were merged by hand, for trackers that know the one that is no more."""
+    """Name of the file that tells running trackers of a merge by hand."""
     return f"{MERGED}{gone}/{kept}/{nanoseconds}"
 
 
 def merged_of(key: str) -> tuple[int, int]:
-    """Which identity is no more, and which one it is now."""
+    """The identity that ended in a merge, and the one that it was merged into."""
     _, gone, kept, _ = key.split("/")
     return int(gone), int(kept)
 
 
 def prune(store: Store, keep_days: float, now: float) -> Deleted:
-    """Delete what was seen more than so many days ago; those enrolled from pictures stay until they are deleted.
+    """Delete what was seen more than `keep_days` days ago; identities enrolled from images stay until they are deleted.
 
     Args:
-        store: The gallery's rows.
+        store: Of the gallery.
         keep_days: Days, above 0.
         now: Seconds since 1970.
     """
@@ -60,7 +60,7 @@ def prune(store: Store, keep_days: float, now: float) -> Deleted:
 
 
 def purge(store: Store, where: Filter) -> Deleted:
-    """Delete sightings, and visits as far as they lie within the filter's time; of others the part outside is left."""
+    """Delete sightings that match, and of visits that match the part within the filter's time."""
     whole = (where.since is None and where.until is None) or where.min_quality is not None
     cut = [] if whole else list(_reaching_out(store, where))
     deleted = store.delete(where)
@@ -70,7 +70,7 @@ def purge(store: Store, where: Filter) -> Deleted:
 
 
 def forget_names(store: Store) -> None:
-    """Delete the names of those of whom there is nothing left."""
+    """Delete the names of identities that have no visit left."""
     names = store.names()
     there = {v.identity for v in store.visits(details=False)} if names else set()
     for identity in set(names) - there:
@@ -78,7 +78,7 @@ def forget_names(store: Store) -> None:
 
 
 def forget_evidence(store: Store, cameras: frozenset[str] | None) -> None:
-    """Delete what cameras, None for all, have learned: it holds vectors of those they saw."""
+    """Delete what cameras, None for all, have learned: it holds embeddings of identities."""
     for key in store.blobs(EVIDENCE_PREFIX):
         if cameras is None or camera_of(key) in cameras:
             store.put_blob(key, b"")
@@ -95,7 +95,7 @@ def _range(where: Filter) -> tuple[float, float]:
 
 
 def _shorten(store: Store, visit: Visit, where: Filter) -> None:
-    """Leave of a visit what lies before and after a stretch of time; a crop, whose time isn't known, goes."""
+    """Keep of a visit what lies before and after the filter's time; a crop, whose time isn't known, is deleted."""
     since, until = _range(where)
     parts = []
     if visit.first < since:

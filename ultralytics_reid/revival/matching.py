@@ -46,7 +46,7 @@ class Present:
 
 
 @dataclass(frozen=True)
-class Match:
+class RevivalMatch:
     """An identity that a tracklet may show.
 
     Attributes:
@@ -82,12 +82,12 @@ class Assignment:
     incumbent: Bools
     pairs: dict[int, int] = field(default_factory=dict)
 
-    def match(self, row: int) -> Match | None:
+    def match(self, row: int) -> RevivalMatch | None:
         """Return a tracklet's match; None without one."""
         column = self.pairs.get(row)
         if column is None:
             return None
-        return Match(int(self.ids[column]), float(self.similarity[row, column]), float(self.last[column]))
+        return RevivalMatch(int(self.ids[column]), float(self.similarity[row, column]), float(self.last[column]))
 
     def log_odds_of_others(self, row: int) -> Doubles:
         """Log-odds of the identities that a tracklet may show, without its incumbent."""

@@ -29,7 +29,7 @@ from ..tuning import (
 from .decision import Decision, Probation, State
 from .id_pool import IdPool
 from .late_merge import LateMerges
-from .matching import Assignment, Match, Present, candidate_gate, closest_log_odds, match_returning
+from .matching import Assignment, Present, RevivalMatch, candidate_gate, closest_log_odds, match_returning
 from .memory_update import MemoryUpdater, UpdateListener
 from .verification import Verifier
 
@@ -157,7 +157,7 @@ class Recognizer:
         closest = closest_log_odds([asking[n] for n in rows], self.bank, self.tracklet_scores, self._config)
         return {n for n, log_odds in zip(rows, closest, strict=True) if log_odds < UNLIKE_LOG_ODDS}
 
-    def _recheck_probation(self, decision: Decision, match: Match | None, when: When) -> None:
+    def _recheck_probation(self, decision: Decision, match: RevivalMatch | None, when: When) -> None:
         """Revert a revival that is matched to another identity in two checks in a row."""
         right = decision.forced if match is None else match.identity == decision.identity
         decision.contradictions = 0 if right else decision.contradictions + 1
@@ -168,13 +168,13 @@ class Recognizer:
             shown = decision.identity if decision.identity > 0 else None
             self._events.emit(RevivalReverted(shown, previous, *when, decision.tracklet.born))
 
-    def _accept_match(self, decision: Decision, match: Match, when: When) -> None:
+    def _accept_match(self, decision: Decision, match: RevivalMatch, when: When) -> None:
         if match.identity in (decision.reactivated_id, decision.identity):
             self._settle_on_probation(decision, match.identity, when[1], by_appearance=False)
         else:
             self._revive(decision, match, when)
 
-    def _revive(self, decision: Decision, match: Match, when: When, *, forced: bool = False) -> None:
+    def _revive(self, decision: Decision, match: RevivalMatch, when: When, *, forced: bool = False) -> None:
         decision.revival = Revival(
             match.identity,
             decision.identity if decision.identity > 0 else None,
@@ -214,7 +214,7 @@ class Recognizer:
         mean = decision.tracklet.mean
         scores = np.full(len(absent), -1.0) if mean is None else self.bank.search(mean[None], absent)[0]
         best = int(np.argmax(scores))
-        match = Match(absent[best], float(scores[best]), self.bank.last_seen(absent[best]).time)
+        match = RevivalMatch(absent[best], float(scores[best]), self.bank.last_seen(absent[best]).time)
         self._revive(decision, match, when, forced=True)
 
     def _settle_by_default(self, decision: Decision, when: When) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ultralytics_reid._typing import Doubles
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 from ..data.features import embedded
 from ..data.layout import Clip
@@ -161,7 +161,7 @@ class SceneSource:
     def __len__(self) -> int:
         return self.options.frames
 
-    def __iter__(self) -> Iterator[tuple[Frame, Detections]]:
+    def __iter__(self) -> Iterator[tuple[FrameBoxes, Detections]]:
         from ultralytics_reid.scenes import Scene
 
         o, scene = self.options, Scene(self.options)

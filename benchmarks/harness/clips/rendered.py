@@ -14,7 +14,7 @@ import numpy as np
 from ultralytics_reid import scenes
 from ultralytics_reid.demo import DETECTOR, DETECTOR_SIZE
 from ultralytics_reid.demo.options import DETECTOR_OVERLAP
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 from ..data import backbone, inputs
 from ..data.cache import Arrays, Cache, of_file
@@ -92,7 +92,7 @@ def _detections(arrays: Arrays, length: int) -> list[Detections]:
     return with_feats(by_frame(arrays, length), arrays["feats"])
 
 
-def _seen(options: SceneOptions, camera: int) -> Iterator[Frame]:
+def _seen(options: SceneOptions, camera: int) -> Iterator[FrameBoxes]:
     for view in scenes.Scene(options).views(camera):
         clear = view.visible >= VISIBLE
-        yield Frame(view.ids[clear], view.xyxy[clear])
+        yield FrameBoxes(view.ids[clear], view.xyxy[clear])

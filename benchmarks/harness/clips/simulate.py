@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ultralytics_reid._typing import Doubles, Floats, Ints
-from ultralytics_reid.evaluation.frames import Frame, iou
+from ultralytics_reid.evaluation.frames import FrameBoxes, iou
 from ultralytics_reid.evaluation.returns import sightings
 
 from ..data.sequences import Detections, Sequence
@@ -89,7 +89,9 @@ class Simulation:
         self._places = _Places(common, self._rng)
         self._n = 0
 
-    def embed(self, frame: Frame, xyxy: Floats, of: Rows[tuple[int, int]], hidden: Doubles | None = None) -> Floats:
+    def embed(
+        self, frame: FrameBoxes, xyxy: Floats, of: Rows[tuple[int, int]], hidden: Doubles | None = None
+    ) -> Floats:
         """The next frame's embeddings, `(N, DIM)` float32 of unit norm.
 
         Args:
@@ -108,9 +110,9 @@ class Simulation:
         return _blur(looks, noise, xyxy, self._rng)
 
 
-def _numbered(cache: Rows[Detections]) -> list[Frame]:
+def _numbered(cache: Rows[Detections]) -> list[FrameBoxes]:
     """Convert detections to a tracker's output with rows as ids."""
-    return [Frame(np.arange(len(d.xyxy)), d.xyxy) for d in cache]
+    return [FrameBoxes(np.arange(len(d.xyxy)), d.xyxy) for d in cache]
 
 
 def _blur(looks: Doubles, noise: Doubles, xyxy: Floats, rng: np.random.Generator) -> Floats:
@@ -164,7 +166,7 @@ class _People:
         # By track, those seen last at the end.
         self._drifts: dict[int, tuple[int, Doubles]] = {}
 
-    def looks(self, n: int, frame: Frame) -> dict[int, Doubles]:
+    def looks(self, n: int, frame: FrameBoxes) -> dict[int, Doubles]:
         """Looks `(DIM,)` by track, without noise; to be asked for frame by frame."""
         tracks = [int(i) for i in frame.ids]
         bare = np.array([self._look(n, track) for track in tracks]).reshape(-1, DIM)

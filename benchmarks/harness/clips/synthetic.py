@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from ultralytics_reid._typing import Doubles, Floats, Ints
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 from ..data.sequences import Detections
 from ..scoring.gaps import VISIBLE
@@ -60,7 +60,7 @@ def stream(
     seed: int,
     camera: int = 0,
     group_of: Callable[[int], int] = int,
-) -> Iterator[tuple[Frame, Detections]]:
+) -> Iterator[tuple[FrameBoxes, Detections]]:
     """Yield, frame by frame, the visible people, and detections with embeddings; nothing of past frames is kept.
 
     Args:
@@ -78,10 +78,10 @@ def stream(
     for view in views:
         found, rows, hidden = detect(view, size, GHOSTS / fps, rng)
         of = [(int(view.ids[p]), i) for i, p in enumerate(rows)]
-        all_people = Frame(view.ids, view.xyxy)
+        all_people = FrameBoxes(view.ids, view.xyxy)
         feats = simulation.embed(all_people, found.xyxy, of, hidden)
         clear = view.visible >= VISIBLE
-        yield Frame(view.ids[clear], view.xyxy[clear]), Detections(found.xyxy, found.conf, found.cls, feats)
+        yield FrameBoxes(view.ids[clear], view.xyxy[clear]), Detections(found.xyxy, found.conf, found.cls, feats)
 
 
 def identities(seed: int, group_of: Callable[[int], int]) -> Callable[[int], Doubles]:

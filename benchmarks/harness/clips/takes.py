@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ultralytics_reid._typing import Bools, Doubles, ImageArray
-from ultralytics_reid.evaluation.frames import Frame, iou
+from ultralytics_reid.evaluation.frames import FrameBoxes, iou
 from ultralytics_reid.evaluation.returns import MATCH_IOU, matches
 
 from ..data.inputs import prepare
@@ -41,7 +41,7 @@ class Take:
 
     fps: float
     shape: tuple[int, int]
-    seen: tuple[Frame, ...]
+    seen: tuple[FrameBoxes, ...]
     detections: tuple[Detections, ...]
     warps: Doubles
     holes: tuple[tuple[int, int, int], ...] = ()
@@ -49,7 +49,7 @@ class Take:
     def __len__(self) -> int:
         return len(self.seen)
 
-    def __iter__(self) -> Iterator[tuple[Frame, Detections]]:
+    def __iter__(self) -> Iterator[tuple[FrameBoxes, Detections]]:
         return zip(self.seen, self.detections, strict=True)
 
 
@@ -106,8 +106,8 @@ def of_sequence(clip: Clip, recipe: Recipe, seed: int) -> Take:
     return Take(clip.info.fps, clip.info.shape, seen, tuple(inputs.detections), inputs.warps[MOTION])
 
 
-def _chosen(frame: Frame, rows: Bools) -> Frame:
-    return Frame(frame.ids[rows], frame.xyxy[rows])
+def _chosen(frame: FrameBoxes, rows: Bools) -> FrameBoxes:
+    return FrameBoxes(frame.ids[rows], frame.xyxy[rows])
 
 
 def dark_spells(length: int, fps: float, seconds: Rows[float]) -> list[tuple[int, int]]:
@@ -216,9 +216,9 @@ def _cut(take: Take, holes: tuple[tuple[int, int, int], ...]) -> Take:
     return replace(take, seen=tuple(seen), detections=tuple(found), holes=holes)
 
 
-def shows(person: int, seen: Frame, detections: Detections) -> Bools:
+def shows(person: int, seen: FrameBoxes, detections: Detections) -> Bools:
     """`(N,)`, which detections are a person's: those on the person that aren't matched to another."""
-    rows = Frame(np.arange(len(detections.xyxy)), detections.xyxy)
+    rows = FrameBoxes(np.arange(len(detections.xyxy)), detections.xyxy)
     others = [row for other, row in matches(seen, rows) if other != person]
     mine = iou(seen.xyxy[seen.ids == person], detections.xyxy) >= MATCH_IOU
     mine[:, others] = False

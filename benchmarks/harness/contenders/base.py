@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ultralytics_reid._typing import Doubles, ImageArray
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 from ..data.sequences import Detections
 from ..errors import ChoiceError
@@ -22,7 +22,7 @@ _NUMBERS = (int, float)
 class Running(Protocol):
     """A tracker that has begun with a sequence."""
 
-    def update(self, n: int, detections: Detections, image: ImageArray | None = None) -> Frame:
+    def update(self, n: int, detections: Detections, image: ImageArray | None = None) -> FrameBoxes:
         """Track frame `n`, from 0, frame by frame.
 
         Args:

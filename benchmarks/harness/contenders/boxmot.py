@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ultralytics_reid._typing import Doubles, ImageArray
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 from ..data.cache import of_file
 from ..data.recipe import MOTION
@@ -71,12 +71,12 @@ class _Running:
         # An image is required, if only for its size: camera motion and embeddings are given.
         self._black = np.zeros((*shape, 3), np.uint8)
 
-    def update(self, n: int, detections: Detections, image: ImageArray | None = None) -> Frame:
+    def update(self, n: int, detections: Detections, image: ImageArray | None = None) -> FrameBoxes:
         if self._motion is not None:
             self._motion.at = n
         tracks = self._tracker.update(_as_detections(detections, n), self._black if image is None else image)
         ids = np.asarray(tracks.track_ids.numpy(), np.int64)
-        return Frame(ids, np.asarray(tracks.geometry.values.numpy(), np.float32).reshape(-1, 4))
+        return FrameBoxes(ids, np.asarray(tracks.geometry.values.numpy(), np.float32).reshape(-1, 4))
 
 
 def _as_detections(detections: Detections, n: int) -> Any:

@@ -15,7 +15,7 @@ import ultralytics_reid  # registers, where the package is only on the path
 from ultralytics_reid._typing import Doubles, ImageArray
 from ultralytics_reid.config import Config
 from ultralytics_reid.errors import ConfigError
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.tuning import Tuning
 
 from ..data.cache import of_file
@@ -33,21 +33,28 @@ _EMBEDDER = ("model", "weights")
 # Without images neither can be known before the tracker has detected boxes of its own.
 _BY_BOXES = ("orb", "sift")
 _OUR_TYPE = "reid_botsort"
+_CONSTANTS = {field.name for field in fields(Tuning)}
 _NO_MODEL = {"model": AUTO, "weights": ""}
 
 
 @dataclass(frozen=True)
 class HostContender(Contender):
-    """A tracker of the host, or of this package; `name` is its YAML."""
+    """A tracker of the host, or of this package; `name` is its YAML, `changes` may name constants of `Tuning` too."""
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """All keys of its YAML, and those constants of ours (`Tuning`) that differ from the shipped ones."""
+        """All keys of the YAML."""
         # Looked up in the module, where our package has put its own lookup.
         from ultralytics.trackers import track
         from ultralytics.utils import YAML
 
-        return {**YAML.load(track.check_yaml(self.name)), **self.changes}
+        keys = {key: value for key, value in self.changes.items() if key not in _CONSTANTS}
+        return {**YAML.load(track.check_yaml(self.name)), **keys}
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """Constants that differ from the shipped ones."""
+        return {key: value for key, value in self.changes.items() if key in _CONSTANTS}
 
     @property
     def motion(self) -> str | None:
@@ -67,7 +74,12 @@ class HostContender(Contender):
         package = Path(ultralytics_reid.__file__).parent
         ours = [of_file(p) for p in sorted(package.rglob("*.py"))] if self.ours else []
         code = {"code": [of_file(Path(__file__)), *ours]}
-        return {"config": self.config, **code, **versions("ultralytics", "numpy", "scipy", "lap")}
+        return {
+            "config": self.config,
+            "constants": self.constants,
+            **code,
+            **versions("ultralytics", "numpy", "scipy", "lap"),
+        }
 
     def thresholds(self) -> dict[str, Any]:
         return {key: self.config[key] for key in THRESHOLD_KEYS.values() if key in self.config}
@@ -95,7 +107,7 @@ class HostRunning:
             tracker.gmc = self._motion
         self._black = black(shape)
 
-    def update(self, n: int, detections: Detections, image: ImageArray | None = None) -> Frame:
+    def update(self, n: int, detections: Detections, image: ImageArray | None = None) -> FrameBoxes:
         """See `Running`."""
         image = self._black if image is None else image
         if self._motion is not None:
@@ -109,11 +121,9 @@ def make_tracker(contender: HostContender, fps: float) -> Any:
     from ultralytics.trackers.track import TRACKER_MAP
     from ultralytics.utils import IterableSimpleNamespace
 
-    constants = {f.name for f in fields(Tuning)}
-    keys = {key: value for key, value in contender.config.items() if key not in constants}
-    changed = {key: value for key, value in contender.config.items() if key in constants}
-    given = {"tuning": Tuning(**changed)} if changed else {}
-    tracker = TRACKER_MAP[keys["tracker_type"]](args=IterableSimpleNamespace(**keys), **given)
+    config = contender.config
+    tuning = {"tuning": Tuning(**contender.constants)} if contender.ours else {}
+    tracker = TRACKER_MAP[config["tracker_type"]](args=IterableSimpleNamespace(**config), **tuning)
     tracker.fps = fps
     return tracker
 
@@ -136,10 +146,10 @@ def as_boxes(detections: Detections, shape: tuple[int, ...]) -> Any:
     return Boxes(np.concatenate(columns, axis=1), shape)
 
 
-def rows_as_frame(rows: npt.NDArray[np.float32]) -> Frame:
+def rows_as_frame(rows: npt.NDArray[np.float32]) -> FrameBoxes:
     """Select boxes and ids of the rows that a tracker of the host returns."""
     rows = np.asarray(rows, np.float32).reshape(-1, 8)
-    return Frame(rows[:, 4].astype(np.int64), rows[:, :4])
+    return FrameBoxes(rows[:, 4].astype(np.int64), rows[:, :4])
 
 
 def host_names() -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ultralytics_reid._typing import Doubles, ImageArray
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 from ..data.cache import of_file
 from ..data.recipe import MOTION
@@ -65,7 +65,7 @@ class _Running:
         # An image is for camera motion only; a tracker without any warns of one.
         self._black = None if self._motion is None else np.zeros((*shape, 3), np.uint8)
 
-    def update(self, n: int, detections: Detections, image: ImageArray | None = None) -> Frame:
+    def update(self, n: int, detections: Detections, image: ImageArray | None = None) -> FrameBoxes:
         import supervision
 
         if self._motion is not None:
@@ -74,7 +74,7 @@ class _Running:
         found = supervision.Detections(xyxy=detections.xyxy, confidence=detections.conf, class_id=cls)
         tracks = self._tracker.update(found, self._black if image is None else image)
         shown = tracks.tracker_id >= 0  # the others aren't confirmed
-        return Frame(tracks.tracker_id[shown].astype(np.int64) + 1, tracks.xyxy[shown].astype(np.float32))
+        return FrameBoxes(tracks.tracker_id[shown].astype(np.int64) + 1, tracks.xyxy[shown].astype(np.float32))
 
 
 def roboflow_names() -> list[str]:

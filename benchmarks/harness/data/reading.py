@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ultralytics_reid._typing import Bools, Doubles
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 from ..errors import DataError
 
@@ -142,7 +142,7 @@ def read_truth(path: Path, length: int) -> Truth:
     return Truth(_nine(values, classes), classes)
 
 
-def frames_of(rows: Doubles, length: int) -> tuple[Frame, ...]:
+def frames_of(rows: Doubles, length: int) -> tuple[FrameBoxes, ...]:
     """Convert rows of ground truth to boxes by frame.
 
     Args:
@@ -152,9 +152,11 @@ def frames_of(rows: Doubles, length: int) -> tuple[Frame, ...]:
     return tuple(_as_frame(rows[rows[:, FRAME] == n]) for n in range(1, length + 1))
 
 
-def _as_frame(rows: Doubles) -> Frame:
+def _as_frame(rows: Doubles) -> FrameBoxes:
     left_top, size = rows[:, [LEFT, TOP]], rows[:, [WIDTH, HEIGHT]]
-    return Frame(rows[:, ID].astype(np.int64), np.concatenate([left_top, left_top + size], axis=1).astype(np.float32))
+    return FrameBoxes(
+        rows[:, ID].astype(np.int64), np.concatenate([left_top, left_top + size], axis=1).astype(np.float32)
+    )
 
 
 def _nine(values: Doubles, classes: bool) -> Doubles:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ultralytics_reid._typing import Bools, Floats, ImageArray
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 from .reading import FLAG, frames_of, read_info, read_truth
 
@@ -31,7 +31,7 @@ class Sequence:
 
     name: str
     fps: float
-    frames: tuple[Frame, ...]
+    frames: tuple[FrameBoxes, ...]
     person: dict[int, int]
     video: Path | None
     names: dict[int, str] = field(default_factory=dict)
@@ -41,9 +41,11 @@ class Sequence:
         """Return the individual behind a ground-truth track."""
         return self.person.get(track, track)
 
-    def by_person(self) -> tuple[Frame, ...]:
+    def by_person(self) -> tuple[FrameBoxes, ...]:
         """Join the tracks of each person under one id."""
-        return tuple(Frame(np.array([self.person_of(int(i)) for i in f.ids], np.int64), f.xyxy) for f in self.frames)
+        return tuple(
+            FrameBoxes(np.array([self.person_of(int(i)) for i in f.ids], np.int64), f.xyxy) for f in self.frames
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 
 from ..contenders import base
 from ..contenders.base import Contender
@@ -93,7 +93,7 @@ class Track:
         run = run_cached(self.contender, sequence, inputs.detections, shape=shape, warps=warps)
         return _packed(run.frames, run.milliseconds)
 
-    def _score(self, arrays: Arrays, frames: Rows[Frame]) -> Score:
+    def _score(self, arrays: Arrays, frames: Rows[FrameBoxes]) -> Score:
         truth = self.clip.truth()
         benchmark = benchmark_of(self.clip.name, truth)
         told = {"truth": of_arrays([truth.rows]), "benchmark": benchmark, **versions("trackeval")}
@@ -126,16 +126,16 @@ class Outcome:
     score: Score | None
 
 
-def _packed(frames: Rows[Frame], milliseconds: float) -> Arrays:
+def _packed(frames: Rows[FrameBoxes], milliseconds: float) -> Arrays:
     numbers = np.repeat(np.arange(1, len(frames) + 1), [len(f.ids) for f in frames])
     ids = np.concatenate([np.zeros(0, np.int64), *(f.ids for f in frames)])
     xyxy = np.concatenate([np.zeros((0, 4), np.float32), *(f.xyxy for f in frames)])
     return {"frame": numbers, "ids": ids, "xyxy": xyxy, "ms": np.array(milliseconds)}
 
 
-def _frames(arrays: Arrays, length: int) -> list[Frame]:
+def _frames(arrays: Arrays, length: int) -> list[FrameBoxes]:
     ends = np.searchsorted(arrays["frame"], np.arange(1, length + 2))
-    return [Frame(arrays["ids"][a:b], arrays["xyxy"][a:b]) for a, b in pairwise(ends.tolist())]
+    return [FrameBoxes(arrays["ids"][a:b], arrays["xyxy"][a:b]) for a, b in pairwise(ends.tolist())]
 
 
 def seeds_of(contender: Contender, recipe: Recipe, seeds: int) -> range:

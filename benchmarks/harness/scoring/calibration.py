@@ -11,7 +11,8 @@ import numpy as np
 
 from ultralytics_reid import Revival
 from ultralytics_reid._typing import Bools, Doubles, Ints
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.appearance.tracklet import Tracklet
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import sightings
 from ultralytics_reid.memory.bank import MemoryBank
 from ultralytics_reid.revival.decision import Decision
@@ -92,12 +93,12 @@ class CalibrationObserver:
         self._sequence = sequence
         self._ago = ago
         self._next = 0.0
-        self._lately: dict[Decision, deque[int]] = {}
+        self._lately: dict[Tracklet, deque[int]] = {}
         self._shown: dict[int, Counter[int]] = {}
         self._snapshots: deque[Snapshot] = deque()
         tracker.events.subscribe(self._follow_merge)
 
-    def look(self, truth: Frame) -> list[Pairs]:
+    def look(self, truth: FrameBoxes) -> list[Pairs]:
         """Take note of the frame that was just tracked; gives pairs where a second has passed."""
         tracker, now = self._tracker, self._tracker.clock.now
         tracks = [t for t in tracker.tracked_stracks if t.is_activated and t.frame_id == tracker.frame_id]
@@ -112,13 +113,13 @@ class CalibrationObserver:
         old = self._snapshots[0]
         return list(self._compare([t.decision for t in settled], old, now)) if old.time <= now - self._ago else []
 
-    def _note(self, tracks: list[Any], truth: Frame) -> None:
+    def _note(self, tracks: list[Any], truth: FrameBoxes) -> None:
         boxes = np.array([t.xyxy for t in tracks], np.float32).reshape(-1, 4)
-        found = sightings([truth], [Frame(np.arange(len(tracks)), boxes)])
+        found = sightings([truth], [FrameBoxes(np.arange(len(tracks)), boxes)])
         person = {n: self._sequence.person_of(track) for _, track, n in found}
         for n, track in enumerate(tracks):
             owner, second = person.get(n, _UNKNOWN), max(1, round(self._sequence.fps))
-            self._lately.setdefault(track.decision, deque(maxlen=second)).append(owner)
+            self._lately.setdefault(track.tracklet, deque(maxlen=second)).append(owner)
             self._shown.setdefault(track.decision.identity, Counter())[owner] += 1
 
     def _follow_merge(self, event: object) -> None:
@@ -137,7 +138,8 @@ class CalibrationObserver:
         """Compare visible tracklets with their own identity as it was, and with identities that aren't visible."""
         model, visible = self._tracker.recognizer.tracklet_scores, {d.identity for d in decisions}
         for decision in decisions if model.evidence_weight else []:
-            crops, person = decision.tracklet.recent(now - 1, MIN_CROPS), _owner(Counter(self._lately[decision]))
+            tracklet = decision.tracklet
+            crops, person = tracklet.recent(now - 1, MIN_CROPS), _owner(Counter(self._lately[tracklet]))
             known = [i for i in old.owners if i not in visible or i == decision.identity]
             if len(crops) < MIN_CROPS or person == _UNKNOWN or not known:
                 continue

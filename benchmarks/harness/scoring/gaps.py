@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import matches
 
 # Seconds: less is no absence; a person must be seen, and an id be on a person, that long to count; what is judged.
@@ -133,7 +133,7 @@ class AppearanceObserver:
         """Different ids in the output so far."""
         return len(self._in_output)
 
-    def add(self, seen: Frame, output: Frame) -> None:
+    def add(self, seen: FrameBoxes, output: FrameBoxes) -> None:
         """Watch the next frame.
 
         Args:
@@ -299,7 +299,7 @@ class Summary:
         return self.every.right / self.given if self.given else math.nan
 
 
-def observe(seen: Iterable[Frame], output: Iterable[Frame], fps: float) -> AppearanceObserver:
+def observe(seen: Iterable[FrameBoxes], output: Iterable[FrameBoxes], fps: float) -> AppearanceObserver:
     """Watch a tracker's whole output.
 
     Args:

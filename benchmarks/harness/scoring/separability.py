@@ -13,7 +13,7 @@ from ultralytics_reid._typing import Bools, Doubles, Floats
 from ultralytics_reid.appearance.crop_quality import clean_crops
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.appearance.metric import Metric
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import sightings
 
 from ..data.sequences import Detections, Sequence
@@ -75,7 +75,7 @@ class Separability:
 
 def crops_of(sequence: Sequence, cache: list[Detections], shape: tuple[int, int]) -> list[Crop]:
     """Select the cached detections that match a person and are clean, by the tracker's own defaults."""
-    output = [Frame(np.arange(len(d.xyxy)), d.xyxy) for d in cache]
+    output = [FrameBoxes(np.arange(len(d.xyxy)), d.xyxy) for d in cache]
     starts = np.cumsum([0, *(len(d.xyxy) for d in cache)])
     limits = {"min_conf": 0.25, "min_height": 24, "max_covered": 0.4}
     clean = [clean_crops(d.xyxy, d.conf, shape=shape, **limits) for d in cache]

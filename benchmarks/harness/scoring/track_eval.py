@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ultralytics_reid._typing import Doubles, Ints
-from ultralytics_reid.evaluation.frames import Frame, iou
+from ultralytics_reid.evaluation.frames import FrameBoxes, iou
 
 from ..data.cache import Arrays
 from ..data.reading import Truth
@@ -28,7 +28,7 @@ MOT15, MOT17, MOT20 = "MOT15", "MOT17", "MOT20"
 _QUIET = {"PRINT_CONFIG": False}
 
 
-def track_eval(truth: Sequence[Frame], output: Sequence[Frame]) -> dict[str, float]:
+def track_eval(truth: Sequence[FrameBoxes], output: Sequence[FrameBoxes]) -> dict[str, float]:
     """Compute the figures of a tracker's output, every box of the ground truth counting.
 
     Args:
@@ -53,7 +53,7 @@ def track_eval(truth: Sequence[Frame], output: Sequence[Frame]) -> dict[str, flo
     return figures(_evaluated(data))
 
 
-def _relabeled(frames: Sequence[Frame]) -> tuple[list[Ints], int]:
+def _relabeled(frames: Sequence[FrameBoxes]) -> tuple[list[Ints], int]:
     """Ids as 0 … n-1, which TrackEval indexes with."""
     known = np.unique(np.concatenate([f.ids for f in frames] or [np.empty(0, np.int64)]))
     return [np.searchsorted(known, f.ids) for f in frames], len(known)
@@ -70,7 +70,7 @@ def benchmark_of(name: str, truth: Truth) -> str:
     return MOT20 if name.startswith(MOT20) else MOT17
 
 
-def score(truth: Truth, frames: Sequence[Frame], benchmark: str) -> Score:
+def score(truth: Truth, frames: Sequence[FrameBoxes], benchmark: str) -> Score:
     """Compare a tracker's output with the ground truth of one sequence by MOTChallenge's rule.
 
     Boxes that match distractors (persons on vehicles, static persons, reflections) are dropped; then pedestrians
@@ -105,7 +105,7 @@ def _write_truth(path: Path, truth: Truth) -> None:
             file.write(f"{n:.0f},{i:.0f},{left!r},{top!r},{width!r},{height!r},{flag:.0f},{kind:.0f},{seen!r}\n")
 
 
-def write_result(path: Path, frames: Sequence[Frame]) -> None:
+def write_result(path: Path, frames: Sequence[FrameBoxes]) -> None:
     """Write a tracker's output in MOTChallenge's format: `frame, id, left, top, width, height, 1, -1, -1, -1`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:

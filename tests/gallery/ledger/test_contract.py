@@ -1,4 +1,4 @@
-"""What every store of a gallery must do, whatever its engine."""
+"""Contract of a gallery's store: every ledger with every index must pass."""
 
 import multiprocessing
 import threading
@@ -349,7 +349,7 @@ def test_an_empty_set_matches_nothing(store, key):
     assert (store.count(), len(list(store.visits()))) == (9, 3)
 
 
-def test_the_population_is_of_those_who_were_seen(store):
+def test_the_population_is_the_number_of_identities_with_sightings(store):
     assert store.population() == 0
     store.upsert(rows(30, identities=np.arange(30) % 7 + 1), [a_visit(1, identity=50)])
     store.name(60, "Ada")
@@ -391,7 +391,7 @@ def test_a_scan_comes_in_batches(store):
     assert_same(Records.joined(batches, DIM), by_id(records))
 
 
-def test_one_can_write_while_one_scans(store):
+def test_writing_while_scanning_is_allowed(store):
     records = rows(40)
     store.upsert(records, some_visits(10))
     found = []
@@ -413,6 +413,16 @@ def test_visits_can_be_had_without_their_details(store):
     assert [v.id for v in bare] == sorted(v.id for v in visits)
     assert all(v.path.shape == (0, 5) and v.crop == b"" for v in bare)
     assert [v.first for v in bare] == [v.first for v in store.visits()]
+
+
+def test_large_paths_and_crops_come_back_also_after_relabeling(store):
+    rng = np.random.default_rng(0)
+    visits = [a_visit(n, path=rng.random((3000, 5)).astype(np.float32), crop=rng.bytes(2_000_000)) for n in range(3)]
+    store.upsert(rows(3), visits)
+    store.relabel(ANY, 9)
+    for found, written in zip(store.visits(), visits, strict=True):
+        assert (found.path.tobytes(), found.crop) == (written.path.tobytes(), written.crop)
+        assert found.identity == 9
 
 
 # Changing.
@@ -469,7 +479,7 @@ def test_what_was_deleted_can_be_written_again(store):
 
 
 @pytest.mark.parametrize("identity", [-1, 0, LAST_ID + 1])
-def test_identities_that_nobody_can_have_are_refused(store, identity):
+def test_identities_out_of_range_are_refused(store, identity):
     store.upsert(rows(5))
     before = held(store)
     with pytest.raises(GalleryError, match=rf"{identity}"):
@@ -531,6 +541,20 @@ def test_blobs_may_be_large_but_not_any_size(store):
     assert store.blob("large") == b"small"
 
 
+def test_a_file_is_read_whole_while_it_is_replaced(engine):
+    values = [np.random.default_rng(n).bytes(150_000) for n in range(12)]
+    one, other = engine.open(), engine.open()
+    one.put_blob("file", values[0])
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(lambda: [one.put_blob("file", v) for v in values])
+        while not written.done():
+            assert other.blob("file") in values
+        written.result()
+    assert other.blob("file") == values[-1]
+    one.close()
+    other.close()
+
+
 # Ids of identities.
 
 
@@ -565,13 +589,13 @@ def test_reserved_identities_stay_reserved_when_it_is_opened_again(engine):
     again.close()
 
 
-def test_identities_that_somebody_has_are_not_reserved(store):
+def test_identities_in_the_gallery_are_not_reserved(store):
     store.upsert(rows(2, identities=[2, 6]), [a_visit(1, identity=9)])
     store.name(13, "Ada")
     assert [store.reserve(n) for n in (2, 3, 1, 3)] == [3, 10, 14, 15]
 
 
-def test_after_the_last_identity_the_free_ones_come_again(engine):
+def test_after_the_last_identity_free_ones_are_reserved_from_the_first(engine):
     first = engine.open()
     assert first.reserve(3) == 1
     first.upsert(rows(2, identities=[2, FIRST_LOCAL_ID]))

@@ -1,4 +1,4 @@
-"""What PostgreSQL adds to a gallery: a server that is away, that dies, that others use too; and its index."""
+"""A gallery in PostgreSQL: outages, crashes, shared servers, passwords, and the HNSW index of pgvector."""
 
 import contextlib
 import logging
@@ -20,7 +20,7 @@ from postgres_server import PASSWORD, Server, session_server
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.errors import GalleryError, GalleryUnavailable
 from ultralytics_reid.gallery.records import ANY, Filter, Records, new_ids, nothing
-from ultralytics_reid.gallery.stores import open_store
+from ultralytics_reid.gallery.store import open_store
 
 pytestmark = pytest.mark.extras
 
@@ -214,9 +214,9 @@ def test_a_server_that_is_not_there_is_refused_at_once():
 
 @pytest.mark.usefixtures("driver")
 def test_a_server_that_does_not_answer_is_given_up():
-    from ultralytics_reid.gallery.stores.postgres_connections import Address
+    from ultralytics_reid.gallery.ledger.postgres_connections import PostgresAddress
 
-    assert Address.parse("postgresql://u@somewhere/db").parameters["connect_timeout"] <= 10
+    assert PostgresAddress.parse("postgresql://u@somewhere/db").parameters["connect_timeout"] <= 10
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -265,7 +265,7 @@ def test_the_uri_of_a_gallery_has_no_password(opened, server, database):
     ):
         assert store.uri.startswith(f"postgresql://postgres@127.0.0.1:{server.port}/{database}")
         assert not any(secret in store.uri for secret in (PASSWORD, quote(PASSWORD, safe=""), "s3cr", "ignored"))
-        assert "s3cr" not in repr(vars(store)["_address"])
+        assert "s3cr" not in repr(store.database.address)
     assert store.uri.endswith("?connect_timeout=7")
 
 
@@ -374,7 +374,7 @@ def test_what_is_refused_is_refused_whole(opened):
     assert (store.count(), list(store.visits())) == (0, [])
 
 
-def test_two_who_write_the_same_rows_do_not_block_each_other(opened):
+def test_clients_that_write_the_same_rows_do_not_deadlock(opened):
     store, failed = opened(), []
     records = rows(200, dim=DIM)
 
@@ -433,11 +433,11 @@ def test_a_gallery_is_backed_up_by_the_command_that_it_names(server, opened, tmp
 def crowd(count=5000, people=100):
     """Sightings of people, each close to how they look, on two cameras."""
     rng = np.random.default_rng(0)
-    who = rng.integers(0, people, count)
+    person = rng.integers(0, people, count)
     centers = rng.normal(size=(people, DIM))
-    embeddings = centers[who] + 0.3 * rng.normal(size=(count, DIM))
+    embeddings = centers[person] + 0.3 * rng.normal(size=(count, DIM))
     cameras = np.array(["one", "two"])[rng.integers(0, 2, count)].tolist()
-    return rows(count, dim=DIM, embeddings=embeddings.astype(np.float32), identities=who + 1, cameras=cameras)
+    return rows(count, dim=DIM, embeddings=embeddings.astype(np.float32), identities=person + 1, cameras=cameras)
 
 
 def recall(found, true):
@@ -460,7 +460,7 @@ def filled(server, database, opened):
         store = opened(query=query)
         store.upsert(records)
         server.execute("ANALYZE ultralytics_reid.sightings", database)
-        assert store.build_index()
+        assert store.index.rebuild()
         return store
 
     return fill
@@ -518,17 +518,17 @@ def test_rows_that_are_written_after_the_index_are_found_by_it(indexed):
 
 
 def test_a_large_gallery_gets_its_index_without_being_asked(opened, monkeypatch):
-    from ultralytics_reid.gallery.stores import postgres_schema
+    from ultralytics_reid.gallery.index import pgvector
 
-    monkeypatch.setattr(postgres_schema, "INDEXED_FROM", 1000)
-    monkeypatch.setattr(postgres_schema, "_LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(pgvector, "INDEXED_FROM", 1000)
+    monkeypatch.setattr(pgvector, "_LOOK_AGAIN", 0.0)
     store = opened()
     store.upsert(crowd(900))
     store.search(looks(1), 3, exact=False)
-    assert not store._index.usable()
+    assert not store.index.usable()
     store.upsert(crowd(1100))
     assert len(store.search(looks(1), 3, exact=False)[0]) == 3
-    assert eventually(store._index.usable)
+    assert eventually(store.index.usable)
 
 
 def test_only_one_client_makes_the_index(server, database, opened):
@@ -537,20 +537,20 @@ def test_only_one_client_makes_the_index(server, database, opened):
     store = opened()
     with psycopg.connect(server.uri(database)) as other:
         other.execute("SELECT pg_advisory_lock(%s, hashtext('ultralytics_reid'))", (0x5265_4945,))
-        assert not store.build_index()
-    assert eventually(store.build_index)
-    assert store.build_index()
+        assert not store.index.rebuild()
+    assert eventually(store.index.rebuild)
+    assert store.index.rebuild()
 
 
 def test_an_index_whose_making_was_cut_short_is_made_again(server, database, opened):
     store = opened()
     store.upsert(crowd(100))
-    assert store.build_index()
+    assert store.index.rebuild()
     unfinished = (
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ultralytics_reid.sightings_embedding'::regclass"
     )
     server.execute(unfinished, database)
     again = opened()
     assert "cut short" in again.health().note
-    assert again.build_index()
+    assert again.index.rebuild()
     assert again.health().note == ""

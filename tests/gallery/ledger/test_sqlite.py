@@ -19,15 +19,21 @@ from hypothesis import strategies as st
 
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.errors import GalleryError, GalleryUnavailable
+from ultralytics_reid.gallery.index.replica import Replica
+from ultralytics_reid.gallery.ledger import sqlite
+from ultralytics_reid.gallery.ledger.sqlite import SQLiteDatabase
 from ultralytics_reid.gallery.records import ANY, Filter, Records, new_ids, nothing
-from ultralytics_reid.gallery.stores import open_store
-from ultralytics_reid.gallery.stores import rows as stored_rows
-from ultralytics_reid.gallery.stores.sqlite import SQLiteStore
+from ultralytics_reid.gallery.store import Store, open_store
 
 FOREVER = 60
 MIB = 2**20
 FORK = multiprocessing.get_context("fork")
 QUERY = np.ones((1, DIM), np.float32)
+
+
+def sqlite_store(path, dim=None, fingerprint=None, **options):
+    database = SQLiteDatabase(path, dim, fingerprint, **options)
+    return Store(database, Replica(database))
 
 
 @pytest.fixture
@@ -41,7 +47,7 @@ def make(path):
     with contextlib.ExitStack() as opened:
 
         def opener(where=path, dim=DIM, fingerprint="test", **options):
-            return opened.enter_context(contextlib.closing(SQLiteStore(where, dim, fingerprint, **options)))
+            return opened.enter_context(contextlib.closing(sqlite_store(where, dim, fingerprint, **options)))
 
         yield opener
 
@@ -179,9 +185,9 @@ def test_processes_that_create_at_once_get_one_gallery(path):
 
 
 def test_of_processes_that_create_different_galleries_one_wins(path):
-    first = SQLiteStore(path, DIM, "test")
+    first = sqlite_store(path, DIM, "test")
     with pytest.raises(GalleryError, match="other"):
-        SQLiteStore(path, DIM, "other")
+        sqlite_store(path, DIM, "other")
     assert first.count() == 0
 
 
@@ -259,15 +265,15 @@ def test_a_full_disk_loses_nothing_and_is_no_end(small_disk, make):
 def test_on_a_full_disk_no_gallery_is_made(small_disk):
     (small_disk / "ballast").write_bytes(b"x" * (3 * MIB - 16_384))
     with pytest.raises(GalleryUnavailable, match="full"):
-        SQLiteStore(small_disk / "gallery.db", DIM, "test")
+        sqlite_store(small_disk / "gallery.db", DIM, "test")
     assert files(small_disk) == ["ballast"]
 
 
 def test_a_full_file_loses_nothing(make):
-    """The same where nobody may mount a small disk."""
+    """The same where a small disk can't be mounted."""
     store, kept = make(), []
-    with store._writer.using() as connection:
-        connection.execute("PRAGMA max_page_count = 64")
+    with store.database.writing() as session:
+        session.execute("PRAGMA max_page_count = 64")
     with pytest.raises(GalleryUnavailable, match="full"):
         fill(store, kept)
     assert store.count() == len(store.search(QUERY, 10_000)[0]) == sum(map(len, kept))
@@ -318,7 +324,7 @@ def nothing_in_it(path):
     path.touch()
 
 
-def of_somebody_else(path):
+def of_another_program(path):
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE sightings (id)")
 
@@ -330,7 +336,12 @@ def cut_off(path):
 
 def newer(path):
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("UPDATE meta SET value = 99 WHERE key = 'schema'")
+        connection.execute("PRAGMA user_version = 99")
+
+
+def older(path):
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA user_version = 0")
 
 
 def header_only(path):
@@ -342,19 +353,22 @@ def header_only(path):
     [
         (not_a_database, "isn't a gallery"),
         (nothing_in_it, "isn't a gallery"),
-        (of_somebody_else, "isn't a gallery"),
+        (of_another_program, "isn't a gallery"),
     ],
 )
 def test_other_files_are_refused_and_left_as_they_are(path, spoil, match):
     spoil(path)
     before = path.read_bytes()
     with pytest.raises(GalleryError, match=match):
-        SQLiteStore(path, DIM, "test")
+        sqlite_store(path, DIM, "test")
     assert path.read_bytes() == before
     assert files(path.parent) == [path.name]
 
 
-@pytest.mark.parametrize(("spoil", "match"), [(cut_off, "corrupt"), (newer, "version 99"), (header_only, "gallery")])
+@pytest.mark.parametrize(
+    ("spoil", "match"),
+    [(cut_off, "corrupt"), (newer, "version 99"), (older, "version 1, .*2 only"), (header_only, "gallery")],
+)
 def test_spoilt_galleries_are_refused_and_left_as_they_are(path, make, spoil, match):
     store = make()
     store.upsert(rows(2000))
@@ -362,7 +376,7 @@ def test_spoilt_galleries_are_refused_and_left_as_they_are(path, make, spoil, ma
     spoil(path)
     before = path.read_bytes()
     with pytest.raises(GalleryError, match=match):
-        SQLiteStore(path, DIM, "test")
+        sqlite_store(path, DIM, "test")
     assert path.read_bytes() == before
     assert files(path.parent) == [path.name]
 
@@ -381,7 +395,7 @@ def test_a_gallery_with_a_bad_page_is_refused_when_it_is_read(path, make):
             read()
 
 
-def test_an_embedding_of_another_length_is_told(path, make):
+def test_an_embedding_of_another_length_is_reported(path, make):
     store = make()
     store.upsert(rows(3))
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
@@ -392,13 +406,13 @@ def test_an_embedding_of_another_length_is_told(path, make):
 
 def test_a_folder_and_a_missing_folder_are_refused(tmp_path):
     with pytest.raises(GalleryError, match="is a folder"):
-        SQLiteStore(tmp_path, DIM, "test")
+        sqlite_store(tmp_path, DIM, "test")
     with pytest.raises(GalleryError, match="no folder"):
-        SQLiteStore(tmp_path / "none" / "gallery.db", DIM, "test")
+        sqlite_store(tmp_path / "none" / "gallery.db", DIM, "test")
     assert files(tmp_path) == []
 
 
-def test_a_file_that_is_taken_away_is_told_and_goes_on_when_it_is_back(path, make):
+def test_a_file_that_is_moved_away_is_reported_and_used_again_when_it_is_back(path, make):
     store = make()
     store.upsert(rows(3))
     path.rename(path.with_name("away"))
@@ -406,7 +420,7 @@ def test_a_file_that_is_taken_away_is_told_and_goes_on_when_it_is_back(path, mak
         with pytest.raises(GalleryUnavailable, match="reached"):
             call()
     with pytest.raises(GalleryError, match="log of one"):
-        SQLiteStore(path, DIM, "test")
+        sqlite_store(path, DIM, "test")
     path.with_name("away").rename(path)
     store.upsert(rows(3))
     assert store.count() == 6
@@ -440,7 +454,7 @@ def test_it_stays_where_it_was_opened(tmp_path, make, monkeypatch):
     assert files(tmp_path / "elsewhere") == []
 
 
-def test_a_closed_store_is_told(make):
+def test_a_closed_store_says_so(make):
     store = make()
     store.close()
     for call in (store.count, lambda: store.upsert(rows(3)), lambda: store.search(QUERY, 3)):
@@ -448,7 +462,7 @@ def test_a_closed_store_is_told(make):
             call()
 
 
-# Others who use the file.
+# Other programs that use the file.
 
 
 @contextlib.contextmanager
@@ -461,7 +475,7 @@ def foreign(path, *statements):
 
 def test_the_log_stays_bounded_while_another_program_reads_for_long(path, make):
     store, log, written = make(log_limit=MIB, patience=0.1), path.with_name(path.name + "-wal"), []
-    with foreign(path, "BEGIN", "SELECT * FROM meta"):
+    with foreign(path, "BEGIN", "SELECT * FROM gallery"):
         with pytest.raises(GalleryUnavailable, match="reading for long"):
             fill(store, written)
         assert MIB < log.stat().st_size < 2 * MIB
@@ -478,7 +492,7 @@ def test_the_log_stays_bounded_by_itself_while_our_own_readers_read(path, make):
     store, log, stop = make(log_limit=MIB), path.with_name(path.name + "-wal"), threading.Event()
 
     def read():
-        other = SQLiteStore(path)
+        other = sqlite_store(path)
         scan = iter(())
         while not stop.is_set():
             scan = other.scan(batch=50) if next(scan, None) is None else scan
@@ -496,7 +510,7 @@ def test_the_log_stays_bounded_by_itself_while_our_own_readers_read(path, make):
         reader.join(FOREVER)
 
 
-def test_somebody_who_writes_for_too_long_is_told(path, make):
+def test_another_program_that_writes_for_too_long_is_reported(path, make):
     store = make(patience=0.05)
     store.upsert(rows(3))
     with foreign(path, "BEGIN IMMEDIATE"):
@@ -518,11 +532,11 @@ operations = st.lists(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=operations)
 def test_a_search_knows_of_all_that_two_stores_did(path, make, monkeypatch, changes_kept, steps):
-    monkeypatch.setattr(stored_rows, "_CHANGES", changes_kept)
+    monkeypatch.setattr(sqlite, "_CHANGES", changes_kept)
     stores, held = (make(), make()), nothing(DIM)
     stores[0].delete(ANY)
-    for what, who, seed in steps:
-        held = step(stores[who], held, what, seed)
+    for what, which, seed in steps:
+        held = step(stores[which], held, what, seed)
     (found,), (again,) = (store.search(QUERY, 10_000) for store in stores)
     for hits in (found, again):
         assert sorted(zip(hits.records.ids, hits.records.identities, strict=True)) == sorted(
@@ -573,8 +587,8 @@ def test_only_its_owner_may_read_it(path, make, tmp_path):
 
 def test_what_is_deleted_is_overwritten(path, make):
     store, records = make(), rows(300, cameras="a camera of that name")
-    store.upsert(records, [a_visit(1, crop=b"crop of somebody")])
-    traces = [records.embeddings[5].tobytes(), b"a camera of that name", b"crop of somebody"]
+    store.upsert(records, [a_visit(1, crop=b"crop of a person")])
+    traces = [records.embeddings[5].tobytes(), b"a camera of that name", b"crop of a person"]
 
     def found():
         content = b"".join(entry.read_bytes() for entry in path.parent.iterdir())

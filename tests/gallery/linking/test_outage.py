@@ -5,7 +5,7 @@ from synthetic import Person, Scene, boxes, crowd, image, make_tracker
 
 from ultralytics_reid import GalleryAway, GalleryBack, Linked
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, Filter
-from ultralytics_reid.gallery.stores import open_store
+from ultralytics_reid.gallery.store import open_store
 
 pytestmark = pytest.mark.extras
 

@@ -36,7 +36,7 @@ from ultralytics_reid.gallery.linking import connection as connection_module
 from ultralytics_reid.gallery.linking import worker as worker_module
 from ultralytics_reid.gallery.linking.messages import Merge, Split
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, Visit
-from ultralytics_reid.gallery.stores import open_store
+from ultralytics_reid.gallery.store import open_store
 from ultralytics_reid.scenes import Scene as Film
 from ultralytics_reid.scenes import SceneOptions
 
@@ -511,7 +511,7 @@ class TestRuns:
             from moody_store import Moody
             from test_tracking import people
             from ultralytics_reid.gallery.linking import connection
-            from ultralytics_reid.gallery.stores import open_store
+            from ultralytics_reid.gallery.store import open_store
             stores = []
             connection.open_store = lambda *given: stores.append(Moody(open_store(*given))) or stores[-1]
             tracker = make_tracker(gallery={str(path)!r}, camera_id="a")

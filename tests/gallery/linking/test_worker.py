@@ -34,7 +34,7 @@ from ultralytics_reid.gallery.linking.topology import Topology
 from ultralytics_reid.gallery.linking.worker import GalleryWorker
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, LAST_ID, Filter
 from ultralytics_reid.gallery.retention import EVIDENCE_PREFIX, evidence_key
-from ultralytics_reid.gallery.stores import open_store
+from ultralytics_reid.gallery.store import open_store
 
 DIM = 64
 START = 1_795_694_400.0

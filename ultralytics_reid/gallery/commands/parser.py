@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 GALLERY_VARIABLE = "ULTRALYTICS_REID_GALLERY"
+INDEX_VARIABLE = "ULTRALYTICS_REID_GALLERY_INDEX"
 
 _SEARCH = "--image query.jpg --sheet\n--name Ada --from -2h --cameras door,yard"
 _ENROL = "ada1.jpg ada2.jpg --name Ada\nphotos/ --name Ada --model osnet_x0_25 --weights osnet.pth"
@@ -79,8 +80,10 @@ def _add_command(commands: Any, name: str, text: str, examples: str) -> Argument
     command.set_defaults(run=_deferred(name), interrupted="interrupted; no file is half written")
     command.set_defaults(**dict.fromkeys(_FILTERS))
     given = os.environ.get(GALLERY_VARIABLE)
-    where = f"path of a gallery, postgresql://… or milvus://… (default: ${GALLERY_VARIABLE})"
+    where = f"path of a gallery, or postgresql://… (default: ${GALLERY_VARIABLE})"
     command.add_argument("--gallery", metavar="URI", default=given or None, required=not given, help=where)
+    index = f"milvus://… that searches it (default: ${INDEX_VARIABLE}, or the gallery itself)"
+    command.add_argument("--index", metavar="URI", default=os.environ.get(INDEX_VARIABLE, ""), help=index)
     return command
 
 

@@ -16,12 +16,13 @@ from ..._typing import ImageArray, as_pixels
 from ...errors import GalleryError, GalleryMissing
 from ..export.contact_sheet import MAX_HITS, Hit, save_results
 from ..export.tabular import dwell_table, journey_table, save_journeys, save_sightings, save_visits, transition_table
-from ..gallery import Gallery, Match
+from ..gallery import Gallery
 from ..image_io import as_image, decode_image
 from ..journeys import dwell, journeys, transitions
 from ..records import ANY, ENROLLED, LAST_ID, Filter, Visit
-from ..stores import Deleted
+from ..store import Deleted
 from ..times import period
+from ..views import Match
 from .arguments import (
     ENROLLED_SHOWN,
     LAST_VISIT,
@@ -59,7 +60,7 @@ _BATCH = 1000
 def _search(args: Namespace) -> None:
     _check_free([args.sheet] if args.sheet else [], args.overwrite)
     # Options are checked before the embedding model is loaded.
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         where = parse_filter(gallery, args)
         seen_on = "" if args.seen_on is None else _one_camera(gallery, args.seen_on)
     with _with_embedder(args) as gallery:
@@ -134,15 +135,15 @@ def _gallery_to_enrol(args: Namespace) -> Gallery:
     except GalleryMissing as error:
         if not args.detector:
             raise GalleryMissing(f"{error}; to create one, name its embedding model: --model or --detector") from error
-    return Gallery(args.gallery, model="auto", detector=args.detector)
+    return Gallery(args.gallery, index=args.index, model="auto", detector=args.detector)
 
 
 def _with_embedder(args: Namespace) -> Gallery:
-    return Gallery(args.gallery, model=args.model, weights=args.weights, detector=args.detector)
+    return Gallery(args.gallery, index=args.index, model=args.model, weights=args.weights, detector=args.detector)
 
 
 def _list(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         found = [one for one in gallery.individuals(parse_filter(gallery, args)) if one.name or not args.named]
     if args.json:
         print(as_json(individual_rows(found)))
@@ -151,7 +152,7 @@ def _list(args: Namespace) -> None:
 
 
 def _visits(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         found = sorted(
             gallery.visits(parse_filter(gallery, args), details=False), key=lambda v: (v.first, v.last, v.id)
         )
@@ -163,14 +164,14 @@ def _visits(args: Namespace) -> None:
 
 
 def _rename(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         identity = parse_identity(gallery, args.target)
         gallery.rename(identity, args.new_name)
     print(f"identity {identity} {f'is named {args.new_name}' if args.new_name else 'has no name'} now")
 
 
 def _merge(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         kept, *gone = (parse_identity(gallery, text) for text in (args.kept, *args.gone))
         with uninterrupted("merging"):
             gallery.merge(kept, *gone, force=args.force)
@@ -180,7 +181,7 @@ def _merge(args: Namespace) -> None:
 
 def _split(args: Namespace) -> None:
     visits = [parse_integer(text, "visits", 0, LAST_VISIT) for text in args.visits]
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         identity = parse_identity(gallery, args.target)
         new = gallery.split(identity, visits)
     print(f"moved {_count(len(set(visits)), 'visit')} of identity {identity} to identity {new}")
@@ -190,7 +191,7 @@ def _split(args: Namespace) -> None:
 
 
 def _delete(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         where = parse_filter(gallery, args)
         if where == ANY:
             raise GalleryError("delete needs a filter: --identity, --name, --cameras, --classes, --from or --to")
@@ -245,7 +246,7 @@ def _ask(matching: str) -> None:
 
 
 def _prune(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery, uninterrupted("deleting"):
+    with Gallery(args.gallery, index=args.index) as gallery, uninterrupted("deleting"):
         deleted = gallery.prune(args.keep_days)
     _print_deleted(deleted)
 
@@ -255,19 +256,19 @@ def _print_deleted(deleted: Deleted) -> None:
 
 
 def _stats(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         stats, recipe = gallery.stats(), gallery.recipe
     print(as_json(stats_row(stats, recipe)) if args.json else stats_text(stats, recipe))
 
 
 def _backup(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         gallery.backup(args.path)
     _print_written(args.path)
 
 
 def _export(args: Namespace) -> None:
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         where, names = parse_filter(gallery, args), gallery.store.names()
         if args.embeddings:
             batches = progress(gallery.store.scan(where, _BATCH), "writing", -(-gallery.store.count(where) // _BATCH))
@@ -285,7 +286,7 @@ def _journeys(args: Namespace) -> None:
     _check_free([args.out] if args.out else [], args.overwrite)
     if not args.within >= 0:
         raise GalleryError(f"--within must be 0 seconds or more, got {args.within!r}")
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         where = parse_filter(gallery, args)
         # Only the file contains paths, which are most of the data.
         visits = gallery.visits(where, details=args.out is not None)
@@ -305,7 +306,7 @@ def _heatmap(args: Namespace) -> None:
     from ..export.heatmap import draw_heatmap, draw_paths
 
     draw, default = (draw_paths, "paths.png") if args.paths else (draw_heatmap, "heatmap.png")
-    with Gallery(args.gallery) as gallery:
+    with Gallery(args.gallery, index=args.index) as gallery:
         where = parse_filter(gallery, args)
         files = _camera_files(args.out or Path(default), [c for c in all_cameras(gallery, where) if c != ENROLLED])
         if args.background and len(files) > 1:

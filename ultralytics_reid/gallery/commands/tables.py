@@ -13,9 +13,9 @@ from typing import Any
 
 from ...evaluation.markdown import table
 from ..export.contact_sheet import percent
-from ..gallery import Individual, Match, Stats
 from ..records import Visit
 from ..times import duration, moment, period
+from ..views import Individual, Match, Stats
 from .arguments import ENROLLED_SHOWN
 
 _MIB = 2**20

@@ -9,7 +9,7 @@ from ultralytics.utils import LOGGER
 
 from ...config import Config
 from ...errors import GalleryError
-from ..stores import open_store
+from ..store import open_store
 from .messages import Settings
 from .topology import Topology
 from .worker import GalleryWorker, local_ids
@@ -54,10 +54,11 @@ class Connection:
             GalleryError: If the gallery can't be used: it is another embedder's, or no gallery.
         """
         if self.worker is None:
-            config, uri = self._config, self._config.gallery
+            config = self._config
+            uri, index = config.gallery, config.gallery_index
             settings = Settings(config.false_revival_rate, config.match_class, config.keep_days, self._family, recipe)
             self.worker = GalleryWorker(
-                lambda: open_store(uri, dim, fingerprint), self._topology, settings, self._local
+                lambda: open_store(uri, dim, fingerprint, index), self._topology, settings, self._local
             )
             weakref.finalize(self, _close, self.worker)
             self.worker.settle(_START)

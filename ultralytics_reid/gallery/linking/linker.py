@@ -11,7 +11,7 @@ from ...appearance.evidence import LearnedStatistics
 from ..records import ENROLLED, Filter, Visit
 from ..retention import MERGED, age_of, merged_of, prune
 from ..scorer import Scorer
-from ..stores import Store
+from ..store import Store
 from .candidates import (
     GalleryCandidates,
     appearance_scores,

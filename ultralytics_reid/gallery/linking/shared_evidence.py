@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError
+from ..ledger.checks import MAX_BLOB
 from ..retention import EVIDENCE_PREFIX, age_of, camera_of, evidence_key
 from ..scorer import Scorer
-from ..stores import Store
-from ..stores.checks import MAX_BLOB
+from ..store import Store
 from .session import CameraSession
 
 # The host's logger, by its name: importing the host for a warning would be expensive.

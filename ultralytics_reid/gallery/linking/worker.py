@@ -14,7 +14,7 @@ from enum import Enum, auto
 from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError, GalleryUnavailable
 from ..records import FIRST_LOCAL_ID, LAST_ID
-from ..stores import Store
+from ..store import Store
 from .linker import Linker
 from .messages import Answer, Close, Message, Open, Outage, Reply, Settings
 from .session import CameraSession

@@ -1,4 +1,4 @@
-"""What every store checks alike before it asks its engine."""
+"""Checks of arguments, before a database or an index is asked."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_same(uri: str, held: tuple[int, str], asked: tuple[int | None, str | N
     Args:
         uri: For the message.
         held: Dimension and fingerprint of what is there.
-        asked: The same of what is to come; None for whatever is there.
+        asked: The same of the embeddings to come; None for any.
 
     Raises:
         GalleryError: If they differ.
@@ -47,7 +47,7 @@ def check_same(uri: str, held: tuple[int, str], asked: tuple[int | None, str | N
 
 
 def check_new(uri: str, dim: int | None, fingerprint: str | None) -> tuple[int, str]:
-    """What a new gallery is for.
+    """Dimension and embedder of a new gallery.
 
     Raises:
         GalleryMissing: If it isn't said.
@@ -61,7 +61,7 @@ def check_new(uri: str, dim: int | None, fingerprint: str | None) -> tuple[int, 
 
 
 def check_reserved(count: int) -> int:
-    """How many ids are asked for.
+    """Check how many ids are asked for.
 
     Raises:
         GalleryError: If it is out of range.
@@ -72,7 +72,7 @@ def check_reserved(count: int) -> int:
 
 
 def check_identity(identity: int) -> int:
-    """An identity that somebody can have.
+    """Check an identity.
 
     Raises:
         GalleryError: If it is out of range.

@@ -1,14 +1,17 @@
-"""Sightings in memory, and exact search among them. NumPy only."""
+"""Exact search in memory: a replica of a SQLite ledger's sightings in NumPy arrays, which follows the file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..._typing import Bools, Floats, Ints
+from ..ledger.ledger import Ledger
+from ..ledger.rows import pages
+from ..ledger.sqlite import SQLiteDatabase
 from ..records import ANY, Filter, Hits, Records, nothing
 
 # Gathering a row and multiplying it costs some three times what multiplying it where it is does, as long as the block
@@ -23,11 +26,10 @@ _COLUMNS = ("ids", "identities", "visits", "times", "classes", "qualities")
 _GONE = -1
 
 
-class Cache:
-    """Sightings in the order in which they were first written, in arrays that grow by doubling.
+class Arrays:
+    """Sightings in arrays that grow by doubling, in the order in which they came.
 
-    A row's place is found by its sequence number. The place of one that was deleted stays empty until half of the
-    places are.
+    The place of one that was removed stays empty until half of the places are.
 
     Args:
         dim: `D` of the embeddings.
@@ -38,61 +40,49 @@ class Cache:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all."""
         self._used = 0
-        self._dead = 0
+        self._place: dict[int, int] = {}
         self._names: list[str] = []
         self._code: dict[str, int] = {}
         self._arrays: dict[str, npt.NDArray[Any]] = {
-            "sequence": np.zeros(0, np.int64),
             "cameras": np.zeros(0, np.int64),
             **{name: getattr(nothing(self._dim), name) for name in (*_COLUMNS, "embeddings")},
         }
 
     def __len__(self) -> int:
-        return self._used - self._dead
-
-    @property
-    def last(self) -> int:
-        """The highest sequence number there is or was; 0 for none."""
-        return int(self._column("sequence")[-1]) if self._used else 0
+        return len(self._place)
 
     def expect(self, count: int) -> None:
-        """Make room for so many more rows at once."""
+        """Allocate room for so many more rows at once."""
         needed = self._used + count
-        if needed > len(self._arrays["sequence"]):
+        if needed > len(self._arrays["ids"]):
             self._resize(needed)
 
-    def append(self, sequence: Ints, records: Records) -> None:
-        """Add rows.
-
-        Args:
-            sequence: `(N,)` ascending, all above `last`.
-            records: `(N,)`.
-        """
-        needed = self._used + len(sequence)
-        if needed > len(self._arrays["sequence"]):
+    def add(self, records: Records) -> None:
+        """Append sightings; those whose ids are there already are replaced."""
+        ids = records.ids.tolist()
+        new = [id for id in ids if id not in self._place]
+        needed = self._used + len(new)
+        if needed > len(self._arrays["ids"]):
             self._resize(max(_FIRST_ROWS, needed, 2 * self._used))
-        start, self._used = self._used, needed
-        self._column("sequence")[start:] = sequence
-        self._write(slice(start, needed), records)
+        self._place.update(zip(new, range(self._used, needed), strict=True))
+        self._used = needed
+        places = np.array([self._place[id] for id in ids], np.int64)
+        for name in (*_COLUMNS, "embeddings"):
+            self._column(name)[places] = getattr(records, name)
+        self._column("cameras")[places] = [self._known(camera) for camera in records.cameras]
 
-    def replace(self, sequence: Ints, records: Records) -> None:
-        """Change rows that are there; of others nothing is done."""
-        places, there = self._places(sequence)
-        self._write(places, records.take(np.flatnonzero(there)))
-
-    def remove(self, sequence: Ints) -> None:
-        """Take rows away, and wipe their embeddings; of rows that aren't there nothing is done."""
-        places, _ = self._places(sequence)
+    def remove(self, ids: Ints) -> None:
+        """Remove sightings and wipe their embeddings; ids that aren't there are ignored."""
+        places = [self._place.pop(id) for id in ids.tolist() if id in self._place]
         self._column("ids")[places] = _GONE
         self._column("embeddings")[places] = 0
-        self._dead += len(places)
-        if self._dead > self._used // 2:
+        if len(self._place) < self._used // 2:
             self._compact()
 
     def search(self, queries: Floats, k: int, where: Filter = ANY) -> list[Hits]:
-        """The rows most alike to each query, equals by id; see `Store.search`.
+        """The rows most similar to each query, equals by id; see `Index.search`.
 
         Args:
             queries: `(Q, D)` float32 of unit norm.
@@ -120,33 +110,17 @@ class Cache:
             self._arrays[name] = np.empty((rows, *old.shape[1:]), old.dtype)
             self._arrays[name][: self._used] = old[: self._used]
 
-    def _write(self, places: slice | Ints, records: Records) -> None:
-        for name in (*_COLUMNS, "embeddings"):
-            self._column(name)[places] = getattr(records, name)
-        self._column("cameras")[places] = self._codes(records.cameras)
-
-    def _codes(self, cameras: Iterable[str]) -> Ints:
-        return np.array([self._known(camera) for camera in cameras], np.int64)
-
     def _known(self, camera: str) -> int:
         if camera not in self._code:
             self._code[camera] = len(self._names)
             self._names.append(camera)
         return self._code[camera]
 
-    def _places(self, sequence: Ints) -> tuple[Ints, Bools]:
-        """Places of those rows that are there, and which of them are."""
-        column = self._column("sequence")
-        places = np.searchsorted(column, sequence)
-        there = places < self._used
-        there[there] = column[places[there]] == sequence[there]
-        there[there] = self._column("ids")[places[there]] != _GONE
-        return places[there], there
-
     def _compact(self) -> None:
         left = np.flatnonzero(self._column("ids") != _GONE)
         self._arrays = {name: self._column(name)[left] for name in self._arrays}
-        self._used, self._dead = len(left), 0
+        self._used = len(left)
+        self._place = dict(zip(self._column("ids").tolist(), range(self._used), strict=True))
 
     def _rows(self, where: Filter) -> Ints | None:
         """Places of the rows that match, None for all places."""
@@ -159,7 +133,7 @@ class Cache:
         return np.flatnonzero(right)
 
     def _conditions(self, where: Filter) -> Iterator[Bools]:
-        if self._dead:
+        if len(self._place) < self._used:
             yield self._column("ids") != _GONE
         for name in ("identities", "visits", "classes"):
             if (wanted := getattr(where, name)) is not None:
@@ -205,6 +179,82 @@ class Cache:
         values = {name: self._column(name)[places] for name in (*_COLUMNS, "embeddings")}
         cameras = tuple(self._names[code] for code in self._column("cameras")[places])
         return Records(**values, cameras=cameras)
+
+
+class Replica:
+    """All sightings of a SQLite ledger in memory, read when they are first searched: 2 KiB each at 512 dimensions.
+
+    New rows are those with higher sequence numbers than the last. Rows that changed or went are listed in the file; a
+    replica that is further behind than this list reads everything anew. All is read in short transactions.
+
+    Args:
+        database: The ledger's.
+    """
+
+    def __init__(self, database: SQLiteDatabase) -> None:
+        self._database = database
+        self._ledger = Ledger(database)
+        self._arrays = Arrays(database.dim)
+        # Version of the file that the arrays show, the last change in them, and the last row's sequence number.
+        self._version: tuple[int, int] | None = None
+        self._change = self._last = 0
+
+    def add(self, records: Records) -> None:
+        """See `Index.add`."""
+        self._arrays.add(records)
+
+    def delete(self, ids: Ints) -> None:
+        """See `Index.delete`."""
+        self._arrays.remove(ids)
+
+    def search(self, queries: Floats, k: int, where: Filter, *, exact: bool) -> list[Hits]:  # noqa: ARG002
+        """See `Index.search`; it is always exact."""
+        with self._database.searching:
+            self._follow()
+            return self._arrays.search(queries, k, where)
+
+    def rebuild(self) -> bool:
+        """See `Index.rebuild`."""
+        with self._database.searching:
+            self._version = None
+            self._follow()
+        return True
+
+    def flush(self) -> None:
+        """See `Index.flush`: the next search takes over what was written."""
+
+    def _follow(self) -> None:
+        version = self._database.version()
+        # What is written from here on gives another version, so that the next search reads it if this one doesn't.
+        if version != self._version:
+            self._take_over()
+            self._version = version
+
+    def _take_over(self) -> None:
+        changed, newest = self._database.changed(self._change)
+        if self._version is None or changed is None:
+            changed, self._last = [], 0
+            self._arrays.clear()
+            self._arrays.expect(self._ledger.count())
+        for page in pages(changed if len(self._arrays) else []):
+            records = self._ledger.get(np.array(page, np.int64))
+            self.add(records)
+            self.delete(np.setdiff1d(page, records.ids))
+        self._change = newest
+        records, self._last = self._database.written(self._last)
+        while len(records):
+            self.add(records)
+            records, self._last = self._database.written(self._last)
+
+    def health(self) -> tuple[str, str]:
+        """See `Index.health`: it is the ledger's own."""
+        return "", ""
+
+    def close(self) -> None:
+        """See `Index.close`."""
+        with self._database.searching:
+            self._arrays.clear()
+            self._version = None
 
 
 def _among(column: npt.NDArray[Any], wanted: frozenset[int]) -> Bools:

@@ -1,10 +1,10 @@
-"""Talking to Milvus: where it is, calls with a time limit, and what their errors mean."""
+"""Calls to Milvus, each with a time limit; the address of a server, and its errors translated."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..._typing import Floats
 from ...errors import GalleryError, GalleryUnavailable
-from .milvus_filters import EVERYTHING
 
 Row = dict[str, Any]
 Connect = Callable[[], Any]
@@ -34,17 +33,14 @@ _ADDRESS = "milvus://[user:password@]host[:19530][/database][?secure=true]"
 
 _DATABASE = re.compile(r"[A-Za-z_]\w{0,254}", re.ASCII)
 
-# Makes the lowest ids be found, in order, when there is a limit; without it, any.
-_BY_ID = {"iterator": "True", "reduce_stop_for_best": "True"}
-
-# Of the server's codes those that pass: away, out of memory, too many requests, disk full, throttled, and collections
+# The server's error codes that pass: away, out of memory, too many requests, disk full, throttled, and collections
 # that aren't loaded, not wholly yet, or being recovered, as after a restart.
 _PASSING = frozenset({2, 3, 4, 7, 8, 9, 101, 103, 106})
 
 
 @dataclass(frozen=True)
-class Address:
-    """Where a Milvus is, and who asks.
+class MilvusAddress:
+    """Address of a Milvus server, and its user.
 
     Attributes:
         host: Its name or number.
@@ -83,8 +79,8 @@ class Address:
         if "lite" in version.lower():
             client.close()
             raise GalleryError(
-                f"{self.shown} is {version}, and Milvus Lite lost rows that it had acknowledged: a gallery needs "
-                "Milvus itself, or a path, for SQLite"
+                f"{self.shown} is {version}, and Milvus Lite lost rows that it had acknowledged: an index needs "
+                "Milvus itself"
             )
         return client
 
@@ -110,7 +106,7 @@ class Address:
         )
 
 
-def parsed(uri: str) -> Address:
+def parsed(uri: str) -> MilvusAddress:
     """Read a `milvus://…` address.
 
     Raises:
@@ -121,17 +117,17 @@ def parsed(uri: str) -> Address:
         parts = urlsplit(uri)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise GalleryError(f"a gallery in Milvus is {_ADDRESS}, got {shown}") from None
+        raise GalleryError(f"a gallery's index in Milvus is {_ADDRESS}, got {shown}") from None
     database = parts.path.strip("/")
     if not host or host.startswith(".") or database.endswith(".db") or (host.endswith(".db") and port is None):
         raise GalleryError(
-            f"a gallery in Milvus is on a server, {_ADDRESS}, and {shown} is a local path: Milvus Lite, which would "
-            "keep it there, lost rows that it had acknowledged; give a path without milvus:// for SQLite"
+            f"a gallery's index in Milvus is on a server, {_ADDRESS}, and {shown} is a local path: Milvus Lite, which "
+            "would keep it there, lost rows that it had acknowledged"
         )
     if parts.scheme != "milvus" or (database and not _DATABASE.fullmatch(database)) or parts.fragment:
-        raise GalleryError(f"a gallery in Milvus is {_ADDRESS}, got {shown}")
+        raise GalleryError(f"a gallery's index in Milvus is {_ADDRESS}, got {shown}")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return Address(host, _PORT if port is None else port, database, _secure(parts.query, shown), user, password)
+    return MilvusAddress(host, _PORT if port is None else port, database, _secure(parts.query, shown), user, password)
 
 
 def _without_secrets(uri: str) -> str:
@@ -143,17 +139,17 @@ def _secure(query: str, shown: str) -> bool:
     options = parse_qs(query, keep_blank_values=True)
     values = options.pop("secure", ["false"])
     if options or values not in (["true"], ["false"]):
-        raise GalleryError(f"the only option of a gallery in Milvus is secure, true or false, got {shown}")
+        raise GalleryError(f"the only option of an index in Milvus is secure, true or false, got {shown}")
     return values == ["true"]
 
 
-_NO_CLIENT = "a gallery in Milvus needs the extra: pip install '.[milvus]' in the checkout"
+_NO_CLIENT = "an index in Milvus needs the extra: pip install 'ultralytics-reid[milvus]'"
 
 
-class Link:
-    """A client and what can be asked of it, by any thread, and after a fork by the child.
+class MilvusLink:
+    """A client, for any thread, and after a fork for the child.
 
-    Every call ends within about half a minute. All reads are strongly consistent unless something else is said.
+    Every call ends within about half a minute.
 
     Args:
         connect: Makes a client.
@@ -169,7 +165,7 @@ class Link:
 
     def _client(self) -> Any:
         if self._closed:
-            raise GalleryError(f"the gallery {self._where} is closed")
+            raise GalleryError(f"the index {self._where} is closed")
         # A connection doesn't survive a fork, and the parent still needs it: the child makes its own.
         process = os.getpid()
         if process not in self._clients:
@@ -178,7 +174,7 @@ class Link:
         return self._clients[process]
 
     def close(self) -> None:
-        """Let go of this process's client; closing twice is harmless."""
+        """Close this process's client; closing twice is harmless."""
         self._closed = True
         client = self._clients.pop(os.getpid(), None)
         if client is not None:
@@ -212,33 +208,27 @@ class Link:
         with self._telling():
             return bool(self._client().has_collection(collection, timeout=_CALLING))
 
-    def described(self, collection: str) -> Mapping[str, Any]:
-        """A collection's fields and properties."""
-        with self._telling():
-            described: Mapping[str, Any] = self._client().describe_collection(collection, timeout=_CALLING)
-        return described
+    def make(self, collection: str, schema: Any, vector: str) -> None:
+        """Make a collection with its index and load it; what is there already stays as it is.
 
-    def make(self, collection: str, schema: Any, vector: str, properties: Mapping[str, str]) -> None:
-        """Make a collection with its index and begin to load it; whatever is there already stays as it is.
-
-        Two clients may do so at once: what the other was quicker with is fine.
+        Two clients may do so at once.
         """
         client = self._client()
         if not self.has(collection):
             with self._unless(lambda: self.has(collection)):
-                client.create_collection(collection, schema=schema, properties=dict(properties), timeout=_CALLING)
+                client.create_collection(collection, schema=schema, timeout=_CALLING)
         if not self._indexed(collection):
             index = client.prepare_index_params()
             index.add_index(vector, index_type="FLAT", metric_type="IP")
             with self._unless(lambda: self._indexed(collection)):
                 client.create_index(collection, index, timeout=_CALLING, sync=False)
         with self._telling():
-            client.load_collection(collection, timeout=_CALLING, _async=True)
+            client.load_collection(collection, timeout=_CALLING)
 
-    def load(self, collection: str) -> None:
-        """Wait until a collection is loaded."""
+    def drop(self, collection: str) -> None:
+        """Delete a collection with all that is in it; one that isn't there is ignored."""
         with self._telling():
-            self._client().load_collection(collection, timeout=_CALLING)
+            self._client().drop_collection(collection, timeout=_CALLING)
 
     def _indexed(self, collection: str) -> bool:
         with self._telling():
@@ -255,54 +245,18 @@ class Link:
             if not done():
                 raise
 
-    def query(self, collection: str, where: str, fields: Sequence[str], **options: Any) -> list[Row]:
-        """Rows that match an expression, in any order; `limit` is an option, without which all of them come."""
+    def count(self, collection: str) -> int:
+        """Number of rows, strongly consistent."""
         with self._telling():
             found = self._client().query(
-                collection,
-                filter=where,
-                output_fields=list(fields),
-                consistency_level=STRONG,
-                timeout=_CALLING,
-                **options,
+                collection, filter="", output_fields=["count(*)"], consistency_level=STRONG, timeout=_CALLING
             )
-        return list(found)
-
-    def count(self, collection: str, where: str) -> int:
-        """How many rows match an expression."""
-        # Of all rows the server knows it without looking at them.
-        matching = "" if where == EVERYTHING else where
-        return int(self.query(collection, matching, ["count(*)"])[0]["count(*)"])
-
-    def wait(self, collection: str) -> None:
-        """Wait until the nodes that search have everything that was acknowledged."""
-        self.count(collection, EVERYTHING)
-
-    def pages(self, collection: str, where: str, fields: Sequence[str], size: int) -> Iterator[list[Row]]:
-        """Rows that match an expression, by ascending id.
-
-        The client's own iterator takes the time of what it sees from this machine's clock where the server doesn't
-        tell, and misses what was just written.
-        """
-        # Milvus 2.3 doesn't wait for what was just written when it answers in order. Whoever has waited sees it.
-        self.wait(collection)
-        size, last = min(size, MAX_ROWS), -1
-        while page := self.query(collection, f"id > {last} and ({where})", fields, limit=size, **_BY_ID):
-            yield page
-            last = page[-1]["id"]
+        return int(found[0]["count(*)"])
 
     def search(
-        self,
-        collection: str,
-        vector: str,
-        queries: Floats,
-        where: str,
-        *,
-        limit: int,
-        fields: Sequence[str],
-        level: str,
+        self, collection: str, vector: str, queries: Floats, where: str, *, limit: int, level: str
     ) -> list[list[Row]]:
-        """For each query the rows with the greatest inner products, the greatest first: `id`, `distance`, `entity`.
+        """For each query the rows with the greatest inner products, the greatest first: `id` and `distance`.
 
         Args:
             collection: Where to search.
@@ -310,7 +264,6 @@ class Link:
             queries: `(Q, D)` float32.
             where: Only among rows that match this expression.
             limit: Most rows a query.
-            fields: Columns for `entity`.
             level: What the search sees, `STRONG` or `BOUNDED`.
         """
         with self._telling():
@@ -320,7 +273,6 @@ class Link:
                 anns_field=vector,
                 limit=limit,
                 filter=where,
-                output_fields=list(fields),
                 search_params={"metric_type": "IP"},
                 consistency_level=level,
                 timeout=_CALLING,

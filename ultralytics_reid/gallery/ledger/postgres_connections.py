@@ -1,4 +1,4 @@
-"""Where a PostgreSQL gallery is, and the connections to it."""
+"""Address of a PostgreSQL ledger, and the connections to it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from ...errors import GalleryError, GalleryUnavailable
-from .postgres_rows import can_send
+from .postgres_values import can_send
 
 DEFAULT_SCHEMA = "ultralytics_reid"
 
-Connection = psycopg.Connection[tuple[Any, ...]]
+PsycopgConnection = psycopg.Connection[tuple[Any, ...]]
 
 _SCHEMA = "schema="
 _SECRETS = ("password=", "sslpassword=")
@@ -47,8 +47,8 @@ FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE ext
 
 
 @dataclass(frozen=True)
-class Address:
-    """Where a gallery is.
+class PostgresAddress:
+    """Address of a gallery.
 
     Attributes:
         uri: Without passwords.
@@ -61,8 +61,8 @@ class Address:
     parameters: dict[str, Any] = field(repr=False)
 
     @classmethod
-    def parse(cls, uri: str) -> Address:
-        """Read `postgresql://user:password@host:port/database?schema=…`.
+    def parse(cls, uri: str) -> PostgresAddress:
+        """Parse `postgresql://user:password@host:port/database?schema=…`.
 
         All of libpq's parameters can be given: `connect_timeout=10`, `sslmode=verify-full`,
         `options=-c%20statement_timeout%3D5s`, several hosts.
@@ -129,21 +129,21 @@ def _checked_schema(schema: str) -> str:
 
 
 class Connections:
-    """Connections that are lent to whoever needs one, and a few that wait for the next.
+    """Pool of connections: each is lent to one caller, and a few wait for the next.
 
     Args:
         address: Where to.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: PostgresAddress) -> None:
         self._address = address
         self._closed = False
         # By process: what a parent had open is the parent's. Appending and popping need no lock, which a fork could
         # leave locked.
-        self._idle: dict[int, deque[Connection]] = {}
+        self._idle: dict[int, deque[PsycopgConnection]] = {}
 
     @contextmanager
-    def lent(self) -> Iterator[Connection]:
+    def lent(self) -> Iterator[PsycopgConnection]:
         """One to use; every statement is its own transaction unless one is begun.
 
         Raises:
@@ -159,7 +159,7 @@ class Connections:
                 self._give(connection, sound)
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[PsycopgConnection]:
         """One in a transaction, which is committed unless an error ends it; raises what `lent` does."""
         with self.lent() as connection, connection.transaction():
             yield connection
@@ -169,11 +169,11 @@ class Connections:
         self._closed = True
         self._drop_idle()
 
-    def use_schema(self, connection: Connection) -> None:
+    def use_schema(self, connection: PsycopgConnection) -> None:
         """Let a connection find the gallery's tables and pgvector's types by their names."""
         connection.execute(_SEARCH_PATH, (self._address.schema,))
 
-    def _take(self) -> Connection:
+    def _take(self) -> PsycopgConnection:
         if self._closed:
             raise GalleryError(f"the gallery {self._address.uri} is closed")
         waiting = self._waiting()
@@ -187,13 +187,13 @@ class Connections:
             connection.close()
         return self._connect()
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> PsycopgConnection:
         connection = psycopg.connect(**self._address.parameters, autocommit=True)
         can_send(connection)
         self.use_schema(connection)
         return connection
 
-    def _give(self, connection: Connection, sound: bool) -> None:
+    def _give(self, connection: PsycopgConnection, sound: bool) -> None:
         if not sound:
             # Whatever broke it may have broken the others.
             self._drop_idle()
@@ -202,7 +202,7 @@ class Connections:
         else:
             connection.close()
 
-    def _waiting(self) -> deque[Connection]:
+    def _waiting(self) -> deque[PsycopgConnection]:
         return self._idle.setdefault(os.getpid(), deque())
 
     def _drop_idle(self) -> None:
@@ -228,7 +228,7 @@ class Connections:
         return said.replace(password, "***") if password else said
 
 
-def _lives(connection: Connection) -> bool:
+def _lives(connection: PsycopgConnection) -> bool:
     """Whether a waiting connection is still open: nothing comes from a server that isn't asked but its end."""
     if connection.closed:
         return False

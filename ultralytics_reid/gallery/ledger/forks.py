@@ -1,4 +1,4 @@
-"""Keeping SQLite out of forks: a child that inherits an open file shares its locks with nobody, and can ruin it."""
+"""Keep SQLite out of forks: a child that inherits an open file doesn't share its locks, and can ruin it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class Restful(Protocol):
-    """Something that can do without its open files for a while."""
+    """An object that can close its files for a while."""
 
     def at_rest(self) -> AbstractContextManager[None]:
         """Without a call under way in another thread, and without open files."""
@@ -18,7 +18,7 @@ class Restful(Protocol):
 
 
 class Forks:
-    """Has everything at rest while this process forks. There is one for all, as the process forks as a whole."""
+    """Closes files while this process forks. There is one instance, as the process forks as a whole."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -29,12 +29,12 @@ class Forks:
             os.register_at_fork(before=self._before, after_in_parent=self._after, after_in_child=self._after)
 
     def add(self, store: Restful) -> None:
-        """From now on, have it at rest."""
+        """Close its files at every fork from now on."""
         with self._lock:
             self._open.add(store)
 
     def discard(self, store: Restful) -> None:
-        """No longer."""
+        """No longer close its files."""
         with self._lock:
             self._open.discard(store)
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ...errors import GalleryError, GalleryUnavailable
 
-SCHEMA = 1
-# "ReID": tells a gallery from anybody else's database.
+# Of a file, in `PRAGMA user_version`; the first one had none.
+FORMAT = 2
+# "ReID": tells a gallery from other databases.
 _APPLICATION = 0x52654944
 _PAGE = 16_384
 _CACHE_KIB = 16_384
@@ -21,19 +22,19 @@ _CHECKPOINT_SECONDS = 1.0
 _SIDES = ("-wal", "-shm", "-journal")
 
 # Sightings and vectors are two tables, so that what reads or changes everything but vectors never touches their pages.
-# A row's `seq` is given when it is first written, in the order of the transactions; caches go by it.
+# A row's `seq` is given when it is first written, in the order of the transactions; replicas go by it.
 _TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+CREATE TABLE gallery (dim INTEGER NOT NULL, fingerprint TEXT NOT NULL, next_identity INTEGER NOT NULL);
 CREATE TABLE sightings (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL UNIQUE, identity INTEGER NOT NULL,
     visit INTEGER NOT NULL, camera TEXT NOT NULL, time REAL NOT NULL, class INTEGER NOT NULL, quality REAL NOT NULL);
 CREATE INDEX sightings_by_identity ON sightings (identity);
 CREATE INDEX sightings_by_visit ON sightings (visit);
 CREATE TABLE vectors (seq INTEGER PRIMARY KEY, embedding BLOB NOT NULL);
-CREATE TABLE changes (number INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL);
+CREATE TABLE changes (number INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL);
 CREATE TABLE visits (
     id INTEGER PRIMARY KEY, identity INTEGER NOT NULL, camera TEXT NOT NULL, class INTEGER NOT NULL,
-    first REAL NOT NULL, last REAL NOT NULL, probability REAL NOT NULL);
+    began REAL NOT NULL, ended REAL NOT NULL, probability REAL NOT NULL);
 CREATE INDEX visits_by_identity ON visits (identity);
 CREATE TABLE details (id INTEGER PRIMARY KEY, path BLOB NOT NULL, crop BLOB NOT NULL);
 CREATE TABLE names (identity INTEGER PRIMARY KEY, name TEXT NOT NULL);
@@ -42,7 +43,7 @@ CREATE TABLE blobs (key TEXT PRIMARY KEY, value BLOB NOT NULL);
 
 # By message: Python 3.10 doesn't tell SQLite's code.
 _LATER = {
-    "database is locked": "somebody else has been writing to it for too long",
+    "database is locked": "another program has been writing to it for too long",
     "database or disk is full": "the disk is full",
     "disk I/O error": "the disk can't be read or written",
     "unable to open database file": "it can't be opened; is its folder there, and may it be written to?",
@@ -57,7 +58,7 @@ _NEVER = {
 
 @contextmanager
 def errors_of(path: Path) -> Iterator[None]:
-    """Say what SQLite's errors mean for whoever uses a gallery.
+    """Translate SQLite's errors into the gallery's.
 
     Raises:
         GalleryError: If the file isn't a gallery, corrupt or read-only.
@@ -99,7 +100,7 @@ def is_there(path: Path) -> bool:
     Raises:
         GalleryError: If there is none, but the log of one that was taken away: SQLite would write it into a new file.
     """
-    # Looked for first: who makes the file makes its log after it.
+    # Looked for first: the file is made before its log.
     log = path.with_name(path.name + "-wal")
     log_is_there, file_is_there = log.exists(), path.exists()
     if log_is_there and not file_is_there:
@@ -108,9 +109,9 @@ def is_there(path: Path) -> bool:
 
 
 def create(path: Path, dim: int, fingerprint: str) -> None:
-    """Make an empty gallery, unless somebody else just did.
+    """Make an empty gallery, unless another process just did.
 
-    It is made beside its place and then linked there, so that nobody ever sees half of one.
+    It is made beside its place and then linked there, so that no process ever sees half of one.
 
     Raises:
         GalleryError: If it can't be written.
@@ -120,9 +121,9 @@ def create(path: Path, dim: int, fingerprint: str) -> None:
             # The page size is settled with the first write, and can't be changed in WAL mode.
             connection.execute(f"PRAGMA page_size = {_PAGE}")
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
             connection.executescript(f"BEGIN; {_TABLES} COMMIT;")
-            meta = {"schema": SCHEMA, "dim": dim, "fingerprint": fingerprint, "next_identity": 1}
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+            connection.execute("INSERT INTO gallery VALUES (?, ?, 1)", (dim, fingerprint))
             connection.execute("PRAGMA journal_mode = WAL")
         _put_in_place(draft, path)
 
@@ -163,17 +164,17 @@ def _put_in_place(draft: Path, path: Path) -> bool:
     return True
 
 
-class Connection:
+class SQLiteConnection:
     """One connection to a gallery's file, opened when it is needed, for one thread at a time.
 
     Args:
         path: Of the file, which is there.
-        patience: Seconds to wait for others who write.
+        patience: Seconds to wait for other writers.
         log_limit: Most bytes of the write-ahead log, beyond which nothing is written until it is emptied.
 
     Attributes:
-        lock: Held by whoever uses it; taken again by the same thread at will.
-        opened: How often it was.
+        lock: Held by the thread that uses it; reentrant.
+        opened: How often it was opened.
     """
 
     def __init__(self, path: Path, patience: float, log_limit: int) -> None:
@@ -309,6 +310,9 @@ def _transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
 def _check_application(path: Path, connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
         raise GalleryError(f"the gallery {path} can't be used: it isn't a gallery")
-    (schema,) = connection.execute("SELECT max(value) FROM meta WHERE key = 'schema'").fetchone()
-    if schema != SCHEMA:
-        raise GalleryError(f"the gallery {path} is of version {schema}, and this release knows version {SCHEMA} only")
+    (held,) = connection.execute("PRAGMA user_version").fetchone()
+    if held != FORMAT:
+        raise GalleryError(
+            f"the gallery {path} is of version {held or 1}, and this release reads version {FORMAT} only: "
+            f"start a new file, or use the release that made it"
+        )

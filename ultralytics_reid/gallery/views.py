@@ -1,0 +1,106 @@
+"""Read models of a gallery: what its queries return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .ledger import Health
+from .records import ENROLLED, Visit
+
+
+@dataclass(frozen=True)
+class Match:
+    """A sighting that a search found.
+
+    Attributes:
+        identity_id: Its identity.
+        name: Of the identity; empty if it has none.
+        camera_id: Where it was seen; empty for an image it was enrolled from.
+        time: Seconds since 1970 (UTC).
+        cls: Class index.
+        quality: How much the crops can be trusted, in [0, 1].
+        similarity: Cosine, in [-1, 1]: under the metric learned from the cameras, or a plain one if so asked.
+        distance: 1 - `similarity`; for Euclidean searches the distance of unit vectors, in [0, 2].
+        probability: That this identity is the query's, in [0, 1]; NaN as long as there is too little evidence.
+        visit: Id of the visit that the sighting belongs to.
+        sighting: Id of the sighting.
+    """
+
+    identity_id: int
+    name: str
+    camera_id: str
+    time: float
+    cls: int
+    quality: float
+    similarity: float
+    distance: float
+    probability: float
+    visit: int
+    sighting: int
+
+
+@dataclass(frozen=True)
+class Individual:
+    """Summary of an identity.
+
+    Attributes:
+        identity_id: The id.
+        name: Empty if it has none.
+        cls: Class index of most of its visits.
+        cameras: Where it was seen, sorted.
+        first: When it was first seen, seconds since 1970 (UTC).
+        last: When it was last seen.
+        visits: Number of visits; images it was enrolled from don't count.
+        enrolled: Whether it was enrolled from images.
+    """
+
+    identity_id: int
+    name: str
+    cls: int
+    cameras: tuple[str, ...]
+    first: float
+    last: float
+    visits: int
+    enrolled: bool
+
+    @classmethod
+    def of(cls, identity: int, name: str, visits: Sequence[Visit]) -> Individual:
+        """Summarize the visits of an identity, of which there is at least one."""
+        seen = [v for v in visits if v.camera != ENROLLED]
+        classes = [v.cls for v in visits]
+        return cls(
+            identity,
+            name,
+            max(sorted(set(classes)), key=classes.count),
+            tuple(sorted({v.camera for v in seen})),
+            min(v.first for v in visits),
+            max(v.last for v in visits),
+            len(seen),
+            len(seen) < len(visits),
+        )
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Contents of a gallery.
+
+    Attributes:
+        health: The engine, number of rows and bytes.
+        identities: Number of identities.
+        named: Number of identities that have a name.
+        cameras: Number of visits by camera.
+        since: When the first visit began, seconds since 1970 (UTC); None if there is none.
+        until: When the last one ended.
+        fingerprint: Of the embedder.
+        dim: Of the embeddings.
+    """
+
+    health: Health
+    identities: int
+    named: int
+    cameras: Mapping[str, int]
+    since: float | None
+    until: float | None
+    fingerprint: str
+    dim: int
