@@ -143,7 +143,7 @@ def _secure(query: str, shown: str) -> bool:
     return values == ["true"]
 
 
-_NO_CLIENT = "an index in Milvus needs the extra: pip install 'ultralytics-reid[milvus]'"
+_NO_CLIENT = "an index in Milvus needs the extra: pip install '.[milvus]' in the checkout"
 
 
 class MilvusLink:

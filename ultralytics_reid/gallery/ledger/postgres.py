@@ -22,7 +22,7 @@ try:
     import psycopg
     from psycopg import sql
 except ImportError as error:
-    raise GalleryError("a gallery in PostgreSQL needs a driver: pip install 'ultralytics-reid[postgres]'") from error
+    raise GalleryError("a gallery in PostgreSQL needs a driver: pip install '.[postgres]' in the checkout") from error
 
 from .postgres_connections import Connections, PostgresAddress, PsycopgConnection
 from .postgres_values import as_reals, from_vectors
