@@ -489,6 +489,7 @@ class TestEnrol:
 class TestDetector:
     """Pictures by the features of a detector, which are those of the tracker that uses it."""
 
+    @pytest.mark.slow
     def test_pictures_can_be_compared_with_what_a_tracker_saw(self, tmp_path, call):
         import torch
         from ultralytics import YOLO

@@ -101,6 +101,7 @@ def test_ids_are_the_same_people_over_absences_and_cameras():
     assert sum(len({camera for camera, *_ in runs}) > 1 for runs in where.values()) >= 8
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6), cameras=st.integers(1, 3), shortest=st.floats(0.5, 4))
 def test_gaps_lie_within_away_and_nobody_is_in_two_places(seed, cameras, shortest):

@@ -119,6 +119,7 @@ def of(tracker, kind):
 
 
 class TestOneIdentity:
+    @pytest.mark.slow
     def test_on_another_camera_and_in_a_later_run(self, camera, path):
         a = camera("a")
         ids = stay(a)
@@ -213,6 +214,7 @@ class TestOneIdentity:
         assert len(set(ids)) == 2 * MANY
         assert all(1 <= i < FIRST_LOCAL_ID for i in ids)
 
+    @pytest.mark.slow
     def test_it_is_asked_once_and_once_more_about_newcomers(self, camera, moody):
         a = camera("a")
         stay(a, length=250)
@@ -502,6 +504,7 @@ class TestRuns:
         assert {v.identity for v in visits[:MANY]} == {v.identity for v in visits[MANY:]} == set(ids)
         assert max(v.last for v in visits[:MANY]) <= min(v.first for v in visits[MANY:])
 
+    @pytest.mark.slow
     def test_a_process_that_just_ends_has_written_what_it_saw(self, path):
         program = f"""
             import sys
@@ -656,6 +659,7 @@ class TestTheRealThing:
         options = {"imgsz": DETECTOR_SIZE, "iou": 0.5, "verbose": False, "stream": True, **more}
         return model, list(model.track(str(source), tracker=str(yaml), **options))
 
+    @pytest.mark.slow
     def test_two_streams_and_then_one_of_them_again(self, films, yaml, path):
         model, results = self.track(films / "list.streams", yaml, stream_buffer=True)
         trackers = model.predictor.trackers
