@@ -403,6 +403,7 @@ def test_the_same_seed_is_rendered_to_the_same_detections_and_another_is_not(kep
     assert joined(first)[0].tolist() != joined(other)[0].tolist()
 
 
+@pytest.mark.slow
 def test_a_rendered_scenes_people_are_found_and_told_apart(kept):
     take = rendered(SHORT, kept)
     assert (take.fps, take.shape, len(take), take.warps.shape) == (5.0, (360, 640), 20, (20, 2, 3))
@@ -416,6 +417,7 @@ def test_a_rendered_scenes_people_are_found_and_told_apart(kept):
     assert np.median(alike[same]) > np.quantile(alike[~same], 0.9)
 
 
+@pytest.mark.slow
 def test_who_is_hidden_in_a_rendered_scene_is_not_seen(kept):
     views = list(Scene(SHORT).views())
     clear = [set(v.ids[v.visible >= VISIBLE].tolist()) for v in views]

@@ -507,6 +507,7 @@ class TestDetector:
         store.close()
         assert column(call("search", "--gallery", "new.db", "--image", "a.png"), "similarity") == ["1.000"]
 
+    @pytest.mark.slow
     def test_crops_are_seen_as_small_as_the_camera_saw_them(self, shared):
         from ultralytics import YOLO
 

@@ -179,6 +179,7 @@ def sampled():
     return found
 
 
+@pytest.mark.slow
 def test_the_visible_share_is_what_can_be_seen_of_the_silhouette(sampled):
     inside, off = np.s_[MARGIN:-MARGIN, MARGIN:-MARGIN], []
     for scene, view, masks, depth in sampled:
@@ -195,6 +196,7 @@ def test_the_visible_share_is_what_can_be_seen_of_the_silhouette(sampled):
     assert np.abs(off).max() < 0.35
 
 
+@pytest.mark.slow
 def test_boxes_are_around_what_is_drawn(sampled):
     for _, view, masks, _ in sampled:
         for box, mask in zip(view.xyxy, masks, strict=True):

@@ -644,6 +644,7 @@ def films(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 class TestTheRealThing:
     """`YOLO(...).track(...)`, with the package's own detector."""
 
@@ -659,7 +660,6 @@ class TestTheRealThing:
         options = {"imgsz": DETECTOR_SIZE, "iou": 0.5, "verbose": False, "stream": True, **more}
         return model, list(model.track(str(source), tracker=str(yaml), **options))
 
-    @pytest.mark.slow
     def test_two_streams_and_then_one_of_them_again(self, films, yaml, path):
         model, results = self.track(films / "list.streams", yaml, stream_buffer=True)
         trackers = model.predictor.trackers
