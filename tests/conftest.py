@@ -1,9 +1,19 @@
-"""What the tests share: where the real data lies, and generated scenes."""
+"""What the tests share: one thread each, no limits of time, and where the real data lies."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Before anything imports NumPy or PyTorch, and for the tests' own processes too: threads that wait for each other spin,
+# and with several workers they spin on cores that others need.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+# A busy machine makes examples slow, not wrong.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 _CHECKOUT = Path(os.environ.get("REID_CHECKOUT", Path(__file__).resolve().parents[1]))
 _SHARED = Path(os.environ.get("REID_SHARED", _CHECKOUT.parent / "shared"))

@@ -190,6 +190,7 @@ class TestOrderOfImports:
         assert done.stdout.split() == ["True", "True"]
         assert not done.stderr
 
+    @pytest.mark.slow
     def test_the_class_first_although_its_own_import_imports_the_host(self):
         done = python(
             """

@@ -88,6 +88,7 @@ def test_what_is_kept_gives_what_was_tracked(tmp_path):
     assert [",".join(line.split(",")[:2]) for line in (tmp_path / "result.txt").read_text().split()] == expected
 
 
+@pytest.mark.slow
 def test_what_is_kept_gives_what_a_user_gets(shared, tmp_path):
     """Detector, camera motion and tracker in stages, and the host's own pipeline, frame by frame."""
     from ultralytics import YOLO
@@ -128,6 +129,7 @@ def test_only_trackers_that_look_are_run_on_each_simulation():
     assert len(seeds_of(HostContender("b", "botsort.yaml", {"with_reid": True}), recipe, 3)) == 3
 
 
+@pytest.mark.slow
 def test_jobs_in_several_processes_come_back_in_their_order(tmp_path):
     write(tmp_path, "a", images=True)
     write(tmp_path, "b", length=5, images=True)
@@ -162,6 +164,7 @@ def make(weights, device):
 """
 
 
+@pytest.mark.slow
 def test_a_whole_run_writes_everything_and_computes_nothing_twice(command, tmp_path, capsys):
     (tmp_path / "own_embedder.py").write_text(FACTORY)
     for name in ("a", "b", "c"):

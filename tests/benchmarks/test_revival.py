@@ -317,6 +317,7 @@ def revival(*options):
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=False)
 
 
+@pytest.mark.slow
 def test_the_command_prints_tables_and_writes_figures(folder, tmp_path):
     rows = [(n, p) for n in (*range(1, 31), *range(51, 81)) for p in (0, 300)]
     (folder / "seqinfo.ini").write_text((folder / "seqinfo.ini").read_text().replace("seqLength=3", "seqLength=80"))
@@ -337,6 +338,7 @@ def test_the_command_prints_tables_and_writes_figures(folder, tmp_path):
     assert [len(c["appearances"]) for c in told["clips"]] == [4, 4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -390,6 +392,7 @@ def joined(take):
     return [counts, *(np.concatenate([getattr(d, name) for d in take.detections]) for name in names)]
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_rendered_to_the_same_detections_and_another_is_not(kept, tmp_path):
     first, again = rendered(SHORT, kept), rendered(SHORT, tmp_path)
     other = rendered(replace(SHORT, seed=4), tmp_path)
@@ -399,6 +402,7 @@ def test_the_same_seed_is_rendered_to_the_same_detections_and_another_is_not(kep
     assert joined(first)[0].tolist() != joined(other)[0].tolist()
 
 
+@pytest.mark.slow
 def test_a_rendered_scenes_people_are_found_and_told_apart(kept):
     take = rendered(SHORT, kept)
     assert (take.fps, take.shape, len(take), take.warps.shape) == (5.0, (360, 640), 20, (20, 2, 3))
@@ -412,6 +416,7 @@ def test_a_rendered_scenes_people_are_found_and_told_apart(kept):
     assert np.median(alike[same]) > np.quantile(alike[~same], 0.9)
 
 
+@pytest.mark.slow
 def test_hidden_people_of_a_rendered_scene_are_not_in_the_truth(kept):
     views = list(Scene(SHORT).views())
     clear = [set(v.ids[v.visible >= VISIBLE].tolist()) for v in views]
@@ -419,6 +424,7 @@ def test_hidden_people_of_a_rendered_scene_are_not_in_the_truth(kept):
     assert [set(f.ids.tolist()) for f in rendered(SHORT, kept).seen] == clear
 
 
+@pytest.mark.slow
 def test_a_scene_is_rendered_once(kept, renders, tmp_path):
     folder = shutil.copytree(kept, tmp_path / "features")
     rendered(SHORT, folder)
@@ -427,6 +433,7 @@ def test_a_scene_is_rendered_once(kept, renders, tmp_path):
     assert renders == [replace(SHORT, noise=0.0)]
 
 
+@pytest.mark.slow
 def test_what_was_kept_by_halves_is_found_again(kept, renders, tmp_path):
     whole, (path,) = rendered(SHORT, kept), (kept / "rendered").glob(f"seed{SHORT.seed}-*.cache")
     (tmp_path / "rendered").mkdir()

@@ -488,6 +488,7 @@ class TestEnrol:
 class TestDetector:
     """Images embedded by a detector, as by the tracker that uses it."""
 
+    @pytest.mark.slow
     def test_images_can_be_compared_with_what_a_tracker_saw(self, tmp_path, call):
         import torch
         from ultralytics import YOLO
@@ -505,6 +506,7 @@ class TestDetector:
         store.close()
         assert column(call("search", "--gallery", "new.db", "--image", "a.png"), "similarity") == ["1.000"]
 
+    @pytest.mark.slow
     def test_crops_are_seen_as_small_as_the_camera_saw_them(self, shared):
         from ultralytics import YOLO
 

@@ -16,6 +16,7 @@ def shown(tracker, frames):
         yield rows[:, -4].astype(int).tolist() if len(rows) else []
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
@@ -40,6 +41,7 @@ def test_no_id_beyond_them_and_none_twice_in_a_frame(seed, looks, most, keys):
     assert len(tracker.recognizer.bank) <= most
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 10**6), provisional=st.sampled_from(["show", "hide"]))
 def test_as_many_people_as_ids_come_and_go(seed, provisional):

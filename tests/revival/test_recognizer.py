@@ -224,6 +224,7 @@ class TestClasses:
 
 
 class TestFrameRates:
+    @pytest.mark.slow
     @pytest.mark.parametrize("fps", [2, 3, 30, 60])
     def test_the_same_scene_revives_at_every_rate(self, fps):
         """Ten seconds there, more than the host's buffer away, six there again, at an ordinary pace."""
@@ -313,6 +314,7 @@ class TestKeys:
         out = run(make_tracker(), scene_of(gone, there, length=160))
         assert ids_of(out, 1)[-1] != ids_of(out, 0)[0]
 
+    @pytest.mark.slow
     def test_the_shortlist_changes_nothing_among_few(self):
         """Six who come and go."""
         people = [Person([(20 * n, 20 * n + 50), (20 * n + 100, 20 * n + 140)], (60 + 90 * n, 120), look=n)
@@ -360,6 +362,7 @@ def test_no_embedding_for_a_while_is_no_reason_to_doubt():
 class TestOneAtATime:
     """Nobody is ever seen beside anybody else, so that the video never shows what different people look like."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("stay", [40, 60])
     def test_everybody_is_known_when_they_come_back(self, stay):
         stays = [(n * (stay + 40) + 1, n * (stay + 40) + stay) for n in range(24)]

@@ -101,6 +101,7 @@ def test_ids_are_the_same_people_over_absences_and_cameras():
     assert sum(len({camera for camera, *_ in runs}) > 1 for runs in where.values()) >= 8
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6), cameras=st.integers(1, 3), shortest=st.floats(0.5, 4))
 def test_gaps_lie_within_away_and_visits_do_not_overlap(seed, cameras, shortest):
@@ -178,6 +179,7 @@ def sampled():
     return found
 
 
+@pytest.mark.slow
 def test_visible_fractions_are_those_of_the_silhouettes(sampled):
     inside, off = np.s_[MARGIN:-MARGIN, MARGIN:-MARGIN], []
     for scene, view, masks, depth in sampled:
@@ -194,6 +196,7 @@ def test_visible_fractions_are_those_of_the_silhouettes(sampled):
     assert np.abs(off).max() < 0.35
 
 
+@pytest.mark.slow
 def test_boxes_are_around_what_is_drawn(sampled):
     for _, view, masks, _ in sampled:
         for box, mask in zip(view.xyxy, masks, strict=True):

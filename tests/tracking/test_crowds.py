@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from synthetic import Person, Scene, crowd, crowded, ids_of, image, make_tracker, run
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     seed=st.integers(0, 10**6),

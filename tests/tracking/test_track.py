@@ -66,6 +66,7 @@ def tracker_of(model, n=0):
 
 
 class TestSources:
+    @pytest.mark.slow
     def test_a_video(self, model, video):
         out = track(model, video)
         assert len(out) == 40
@@ -75,6 +76,7 @@ class TestSources:
         assert tracker_of(model).clock.now == pytest.approx(8)
         assert tracker_of(model).recognizer.bank.fingerprint.startswith("detector:")
 
+    @pytest.mark.slow
     def test_features_reach_the_tracker_for_every_detection_on_every_frame(self, model, video):
         track(model, video)
         assert len(tracker_of(model).recognizer.bank.state()["raw"]) >= 3
@@ -83,11 +85,13 @@ class TestSources:
         assert len(track(model, video, vid_stride=2)) == 20
         assert tracker_of(model).clock.now == pytest.approx(8)
 
+    @pytest.mark.slow
     def test_a_frame_rate_in_the_yaml_wins(self, model, video, tmp_path):
         (tmp_path / "mine.yaml").write_text(tracker_yaml().read_text().replace("fps: auto", "fps: 20"))
         track(model, video, tracker=tmp_path / "mine.yaml")
         assert tracker_of(model).clock.now == pytest.approx(2)
 
+    @pytest.mark.slow
     def test_one_class_only(self, model, video):
         assert all(set(r.boxes.cls.tolist()) <= {0.0} for r in track(model, video, classes=[0]))
 
@@ -115,12 +119,14 @@ class TestSources:
         track(model, tmp_path, tracker=tmp_path / "mine.yaml")
         assert tracker_of(model).frame_id == 1
 
+    @pytest.mark.slow
     def test_two_videos_in_a_row_have_nothing_in_common(self, model, video, tmp_path):
         for name in ("a.avi", "b.avi"):
             (tmp_path / name).write_bytes(video.read_bytes())
         out = ids(track(model, tmp_path))
         assert out[:40] == out[40:]
 
+    @pytest.mark.slow
     def test_several_streams_have_a_tracker_each(self, model, video, tmp_path):
         (tmp_path / "list.streams").write_text(f"{video}\n{video}\n")
         out = track(model, tmp_path / "list.streams", stream_buffer=True)
@@ -246,12 +252,14 @@ class TestHost:
 
 
 class TestResults:
+    @pytest.mark.slow
     def test_boxes_and_identities_go_together(self, model, video):
         for result in itertools.islice(track(model, video), 10):
             known = identities(result)
             assert [b and b.identity_id for b in known] == list(ids([result])[0] or [None] * len(known))
             assert revivals(result) == []
 
+    @pytest.mark.slow
     def test_each_frame_of_a_batch_knows_its_own(self, model, video):
         for result in track(model, video, batch=8):
             known = identities(result)
@@ -272,6 +280,7 @@ class TestResults:
             identities(result.cpu())
 
 
+@pytest.mark.slow
 def test_those_who_walk_out_of_pets_and_come_back_have_the_id_they_had(shared):
     """On cached detections of the INT8 model, with OSNet's embeddings."""
     sequence = load_sequence(shared("data/pets09-s2l1"))

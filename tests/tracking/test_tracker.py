@@ -257,6 +257,7 @@ class TestInput:
         with pytest.raises(ValueError, match="above 0, got 0"):
             make_tracker(fps=0)
 
+    @pytest.mark.slow
     def test_a_thousand_empty_frames_and_then_somebody_comes_back(self):
         out = run(make_tracker(fps=30), returning(1000))
         assert ids_of(out, 1)[-1] == ids_of(out, 0)[-1]
@@ -355,6 +356,7 @@ class TestStock:
         stock = outputs(BOTSORT(stock_args(with_reid=with_reid)), frames, image())
         same(outputs(ReIDBOTSORT(our_args(with_reid=with_reid, **OFF)), frames, image()), stock)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("with_reid", [False, True])
     @pytest.mark.parametrize("name", ["pets09-s2l1", "tud-stadtmitte"])
     def test_on_whole_real_sequences(self, shared, name, with_reid):
@@ -362,6 +364,7 @@ class TestStock:
         stock = outputs(BOTSORT(stock_args(with_reid=with_reid)), frames, None)
         same(outputs(ReIDBOTSORT(our_args(with_reid=with_reid, **OFF)), frames, None), stock)
 
+    @pytest.mark.slow
     def test_with_camera_motion(self):
         cv2 = pytest.importorskip("cv2")
         rng = np.random.default_rng(0)

@@ -117,6 +117,7 @@ def write_forever(path, log, seed):
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_survives_being_killed(path, tmp_path, make):
     for seed in range(4):
         log = tmp_path / "acknowledged"
@@ -218,6 +219,7 @@ def test_a_child_goes_on_when_its_parent_has_closed(path, make):
     assert make().count() == 20
 
 
+@pytest.mark.slow
 def test_forks_while_other_threads_write_and_search_do_no_harm(make):
     store, stop, failed = make(), threading.Event(), []
 

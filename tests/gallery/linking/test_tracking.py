@@ -119,6 +119,7 @@ def of(tracker, kind):
 
 
 class TestOneIdentity:
+    @pytest.mark.slow
     def test_identity_persists_on_another_camera_and_in_a_later_run(self, camera, path):
         a = camera("a")
         ids = stay(a)
@@ -213,6 +214,7 @@ class TestOneIdentity:
         assert len(set(ids)) == 2 * MANY
         assert all(1 <= i < FIRST_LOCAL_ID for i in ids)
 
+    @pytest.mark.slow
     def test_identity_is_queried_once_and_a_new_one_once_more(self, camera, moody):
         a = camera("a")
         stay(a, length=250)
@@ -502,6 +504,7 @@ class TestRuns:
         assert {v.identity for v in visits[:MANY]} == {v.identity for v in visits[MANY:]} == set(ids)
         assert max(v.last for v in visits[:MANY]) <= min(v.first for v in visits[MANY:])
 
+    @pytest.mark.slow
     def test_process_that_just_ends_has_written_its_visits(self, path):
         program = f"""
             import sys
@@ -643,6 +646,7 @@ def films(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 class TestPredictor:
     """`YOLO(...).track(...)`, with the package's own detector."""
 
