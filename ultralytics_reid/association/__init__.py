@@ -1,1 +1,1 @@
-"""Association on arrays: costs, gates, motion and the Hungarian assignment."""
+"""Pure array functions: appearance fused into the first association's cost; motion and Hungarian for revival."""

@@ -113,6 +113,10 @@ def match_returning(
 ) -> Assignment:
     """Match tracklets to remembered identities: cosine similarity x Kalman motion, Hungarian, open set.
 
+    Log-likelihood ratios of appearance and motion add up. A pair is made where the gate allows it, the similarity is
+    above the open-set bound and the tracklet's best, and the log-odds are above 0; the Hungarian assignment settles
+    which of several tracklets gets an identity.
+
     Args:
         decisions: `T` tracklets in question, each with clean crops (`tracklet.mean`).
         bank: The memory bank of `S` slots.

@@ -1,7 +1,9 @@
 """BoT-SORT with a memory bank: the host's hooks, in the order in which a frame passes through them.
 
 detections -> embeddings (`frame_embeddings.py`) -> BoT-SORT's stages, with appearance fused into the cost matrix
-(`association/fusion.py`) -> revival (`revival/recognizer.py`, `revival/matching.py`) -> output.
+(`association/fusion.py`) -> revival (`Recognizer.step`; its core is `match_returning` in `revival/matching.py`) -> output.
+
+`update` calls the host's once; the Kalman prediction and the stages are the host's, and what follows are its hooks.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from ultralytics.trackers.bot_sort import BOTSORT
-from ultralytics.trackers.utils import matching
+from ultralytics.trackers.utils import matching as host_matching
 from ultralytics.trackers.utils.stracks import parse_bboxes
 
 from .._typing import Bools, Floats
@@ -78,7 +80,7 @@ class ReIDBOTSORT(BOTSORT):
         self.fps_known = False
         self.batch: Batch | None = None
         self._frame: Frame | None = None
-        self._embeddings = FrameEmbeddings()
+        self._frame_embeddings = FrameEmbeddings()
         self.camera = CameraLink(self.config, self.events)
         if isinstance(self.config.fps, float | int):
             self.fps = float(self.config.fps)
@@ -116,10 +118,10 @@ class ReIDBOTSORT(BOTSORT):
                 min_conf=self.args.track_high_thresh,
             )
             self._frame = frame
-            self._embeddings = self.embeddings.of(frame, feats, bank, batch.features_by)
-            self.crop_selector.note(self._embeddings.embedded, self._embeddings.embedded)
-            rows = np.asarray(super().update(results, img, feats=self._embeddings.rows, **kwargs))
-            self._frame, self._embeddings = None, FrameEmbeddings()
+            self._frame_embeddings = self.embeddings.of(frame, feats, bank, batch.features_by)
+            self.crop_selector.note(self._frame_embeddings.embedded, self._frame_embeddings.embedded)
+            rows = np.asarray(super().update(results, img, feats=self._frame_embeddings.rows, **kwargs))
+            self._frame, self._frame_embeddings = None, FrameEmbeddings()
         batch.shown.append(self.identities())
         return rows
 
@@ -145,8 +147,8 @@ class ReIDBOTSORT(BOTSORT):
         assert self._frame is not None
         for detection in detections:
             detection.clean = bool(self._frame.clean[int(detection.idx)])
-        if self._embeddings.on_demand:
-            distance = matching.iou_distance(strack_pool, detections)
+        if self._frame_embeddings.on_demand:
+            distance = host_matching.iou_distance(strack_pool, detections)
             picked = self.crop_selector.pick(strack_pool, detections, distance, self._frame.time)
             rows = [int(detections[n].idx) for n in picked]
             embeddings = self.embeddings.embed(self._frame, rows, self.recognizer.bank)
@@ -158,8 +160,8 @@ class ReIDBOTSORT(BOTSORT):
         """Host hook: the first association's cost matrix `(T, N)`: IoU after the Kalman prediction, and appearance."""
         if not self.config.fuses:
             return np.asarray(super().get_dists(tracks, detections))
-        iou_cost = matching.iou_distance(tracks, detections)
-        cost = matching.fuse_score(iou_cost, detections) if self.args.fuse_score else iou_cost
+        iou_cost = host_matching.iou_distance(tracks, detections)
+        cost = host_matching.fuse_score(iou_cost, detections) if self.args.fuse_score else iou_cost
         cost = np.asarray(cost, np.float32)
         return fuse_appearance(cost, self._appearance_affinity(tracks, detections, cost)) if cost.size else cost
 
@@ -192,7 +194,7 @@ class ReIDBOTSORT(BOTSORT):
         return rows[rows[:, -4] > 0] if len(rows) else rows  # ids below 0 are not shown yet
 
     def _revive(self) -> None:
-        """Collect this frame's evidence, decide which identities tracks show, and show their ids."""
+        """Collect this frame's evidence, match and decide (`Recognizer.step`), and show the identities' ids."""
         assert self._frame is not None
         now, when = self._frame.time, (self._frame.index, self._frame.time)
         tracks = [t for t in self.tracked_stracks if t.frame_id == self.frame_id]
