@@ -1,7 +1,7 @@
 """BoT-SORT with a memory bank: the host's hooks, in the order in which a frame passes through them.
 
 detections -> embeddings (`frame_embeddings.py`) -> BoT-SORT's stages, with appearance fused into the cost matrix
-(`association/fusion.py`) -> revival (`Recognizer.step`; its core is `match_returning` in `revival/matching.py`) -> output.
+(`association/fusion.py`) -> revival (`Recognizer.step`, `match_returning` in `revival/matching.py`) -> output.
 
 `update` calls the host's once; the Kalman prediction and the stages are the host's, and what follows are its hooks.
 """
