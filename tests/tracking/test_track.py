@@ -15,7 +15,7 @@ from ultralytics.utils import LOGGER
 import ultralytics_reid
 from benchmarks.harness.data.sequences import load_sequence
 from ultralytics_reid import ReIDBOTSORT, ReIDError, identities, revivals, tracker_yaml
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import returns
 
 YAML_NAME = "reid_botsort.yaml"
@@ -289,7 +289,7 @@ def test_those_who_walk_out_of_pets_and_come_back_have_the_id_they_had(shared):
     picture, out = np.zeros((576, 768, 3), np.uint8), []
     for detections, feats in cached(shared("data/cache/pets09-s2l1.npz")):
         rows = tracker.update(detections, picture, feats=feats).reshape(-1, 8)
-        out.append(Frame(rows[:, 4].astype(np.int64), rows[:, :4]))
+        out.append(FrameBoxes(rows[:, 4].astype(np.int64), rows[:, :4]))
     found = returns(sequence, out)
     assert (found.total, found.recognized >= 6, found.false <= 1) == (9, True, True)
 
