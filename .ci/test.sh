@@ -29,13 +29,17 @@ pip wheel . --no-deps --wheel-dir "$work/dist"
 wheel=$(echo "$work"/dist/*.whl)
 # The versions that the README claims, from the one place that has them.
 read -r oldest newest < <(sed -nE 's/^TESTED = \("(.*)", "(.*)"\)/\1 \2/p' ultralytics_reid/registration.py)
-pip install "$wheel" "ultralytics==$newest" --group test --group lint
+pip install "$wheel" "ultralytics==$newest" --group test --group lint --group docs
 
 step "lint and types"
 "$python" -m ruff check --no-cache .
 "$python" -m ruff format --no-cache --check .
 "$work/env/bin/lint-imports" --no-cache --no-logo
 "$python" -m mypy --cache-dir "$work/mypy"
+# The site: current pages, strictly built, nothing loaded from outside. In a copy, as the build writes there.
+mkdir "$work/site"
+cp -r docs tools mkdocs.yml ultralytics_reid CHANGELOG.md CONTRIBUTING.md README.md "$work/site"
+(cd "$work/site" && PATH=$work/env/bin:$PATH make --file "$REID_CHECKOUT/Makefile" docs)
 # It was there for its types: the tests without extras do without it.
 pip uninstall --yes psycopg
 
