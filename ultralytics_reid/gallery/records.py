@@ -237,6 +237,12 @@ def checked_visits(visits: Sequence[Visit]) -> Sequence[Visit]:
     return visits
 
 
+def printable(text: str) -> str:
+    """Text of an unknown origin, fit for a terminal: control characters escaped, cut to 200 characters."""
+    cut = text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+
+
 def check_name(what: str, name: str) -> None:
     """Refuse names that can't be stored or printed.
 
@@ -244,7 +250,9 @@ def check_name(what: str, name: str) -> None:
         GalleryError: If it isn't a string, longer than 200 characters, or has control characters.
     """
     if not isinstance(name, str) or len(name) > _LONGEST_NAME or any(not c.isprintable() for c in name):
-        raise GalleryError(f"a {what}'s name must be printable, of at most {_LONGEST_NAME} characters, got {name!r}")
+        raise GalleryError(
+            f"a {what}'s name must be printable, of at most {_LONGEST_NAME} characters, got {printable(str(name))!r}"
+        )
 
 
 def _check_identities(identities: Ints) -> None:

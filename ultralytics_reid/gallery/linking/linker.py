@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from ..._typing import Bools
 from ...appearance.evidence import LearnedStatistics
+from ..recipe import RECIPE
 from ..records import ENROLLED, Filter, Visit
 from ..retention import MERGED, age_of, merged_of, prune
 from ..scorer import Scorer
@@ -35,7 +36,6 @@ _SHORTLIST = 256
 _COUNT_ALWAYS = 1000
 # Seconds between two readings of other processes' evidence and merges, two counts, and two deletions of old sightings.
 _REREAD, _RECOUNT, _PRUNE = 30.0, 30.0, 3600.0
-RECIPE = "recipe"
 
 
 class Linker:
