@@ -163,7 +163,8 @@ class Linker:
         keys = frozenset(self._store.blobs(MERGED))
         new = frozenset() if self._merge_keys is None else keys - self._merge_keys
         self._merge_keys = keys
-        self._merged += [merged_of(key) for key in sorted(new, key=age_of)]
+        merges = (merged_of(key) for key in sorted(new, key=age_of))
+        self._merged += [merge for merge in merges if merge is not None]
 
     def _follow_merges(self) -> list[tuple[CameraSession, Answer]]:
         """Tell the cameras of merges by hand, so that they don't write the merged identity anew."""
