@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args.run(args)
         sys.stdout.flush()
     except ReIDError as error:
-        print(f"ultralytics-reid: {' '.join(map(str.strip, str(error).splitlines()))}", file=sys.stderr)
+        print(f"ultralytics-reid: {_one_line(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"ultralytics-reid: {args.interrupted}", file=sys.stderr)
@@ -51,6 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     return 0
+
+
+def _one_line(message: str) -> str:
+    """A message in one line, with control characters escaped: it may quote what a file says."""
+    line = " ".join(map(str.strip, message.splitlines()))
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def build_parser() -> ArgumentParser:

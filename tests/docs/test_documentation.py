@@ -78,7 +78,8 @@ def test_code_block_runs_as_written(name, n, pages, monkeypatch):
     page = pages(name)
     monkeypatch.chdir(page.folder)
     monkeypatch.setattr("ultralytics.utils.RUNS_DIR", page.folder / "runs")
-    monkeypatch.setenv("ULTRALYTICS_REID_GALLERY", page.exported.get("ULTRALYTICS_REID_GALLERY", ""))
+    for variable in ("ULTRALYTICS_REID_GALLERY", "ULTRALYTICS_REID_DETECTOR"):
+        monkeypatch.setenv(variable, page.exported.get(variable, ""))
     if listed[n].reason:
         pytest.skip(listed[n].reason)
     left_out = ""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ from ultralytics_reid.errors import GalleryError, GalleryMissing
 from ultralytics_reid.evaluation.markdown import table
 from ultralytics_reid.gallery.commands import tables, terminal
 from ultralytics_reid.gallery.commands.arguments import parse_time
-from ultralytics_reid.gallery.commands.parser import GALLERY_VARIABLE, bind_times
+from ultralytics_reid.gallery.commands.parser import DETECTOR_VARIABLE, GALLERY_VARIABLE, MODEL_VARIABLE, bind_times
 from ultralytics_reid.gallery.commands.terminal import progress, uninterrupted
 from ultralytics_reid.gallery.image_embedder import image_embedder
 from ultralytics_reid.gallery.records import ENROLLED, Filter, Records, Visit, new_ids
@@ -108,7 +109,8 @@ def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
-    monkeypatch.delenv(GALLERY_VARIABLE, raising=False)
+    for variable in (GALLERY_VARIABLE, MODEL_VARIABLE, DETECTOR_VARIABLE):
+        monkeypatch.delenv(variable, raising=False)
     yield
     monkeypatch.undo()
     time.tzset()
@@ -119,6 +121,7 @@ def site(tmp_path, monkeypatch):
     """Path of the filled gallery that commands use by default."""
     fill(tmp_path / "site.db")
     monkeypatch.setenv(GALLERY_VARIABLE, "site.db")
+    monkeypatch.setenv(MODEL_VARIABLE, MODEL)
     return tmp_path / "site.db"
 
 
@@ -374,6 +377,74 @@ class TestSearch:
         )
 
 
+class Untrusted(Colors):
+    def __init__(self, weights="", device=None):
+        Path("CODE-RAN").touch()
+
+
+class TestRecipe:
+    """A gallery may be someone else's: what it says is data."""
+
+    @pytest.mark.parametrize(
+        ("recipe", "what"),
+        [
+            ({"model": f"{__name__}:Untrusted"}, "name the model"),
+            ({"model": "theirs.pt"}, "name the model"),
+            ({"model": "auto", "detector": "theirs.pt"}, "name the detector"),
+            ({"model": "auto", "detector": "http://127.0.0.1:9/theirs.pt"}, "name the detector"),
+            ({"model": "osnet_x0_25", "weights": "theirs.pth"}, "name the model"),
+        ],
+    )
+    def test_no_model_is_loaded_because_a_gallery_names_it(self, refused, monkeypatch, recipe, what):
+        def loaded(*_):
+            raise AssertionError("a model was loaded")
+
+        fill("theirs.db", recipe=False)
+        store = open_store("theirs.db")
+        store.put_blob("recipe", json.dumps(recipe).encode())
+        store.close()
+        monkeypatch.setattr("ultralytics_reid.gallery.gallery.image_embedder", loaded)
+        told = refused("search", "--gallery", "theirs.db", "--image", write_image("red.png", RED))
+        assert what in told
+        assert repr(recipe.get("detector", recipe["model"])) in told
+        assert not Path("CODE-RAN").exists()
+
+    def test_a_recorded_name_is_not_looked_for_on_disk(self, site, call):
+        store = open_store(site)
+        store.put_blob("recipe", json.dumps({"model": "x\0" + "y" * 300}).encode())
+        store.close()
+        assert column(call("search", "--identity", "1"), "identity")
+
+    @pytest.mark.parametrize("size", ["1e9", "640,640,640", "[8]", "99999", "640; rm", "٦٤٠"])
+    def test_a_recorded_input_size_is_bounded(self, site, refused, size):
+        store = open_store(site)
+        store.put_blob("recipe", json.dumps({"model": "auto", "imgsz": size}).encode())
+        store.close()
+        asked = ("search", "--image", write_image("red.png", RED), "--model", "auto", "--detector", "mine.pt")
+        assert "'imgsz' in its file 'recipe' must be" in refused(*asked)
+
+    @pytest.mark.parametrize("data", [b"\xff", b"[1]", b'{"model": 1}', b"[" * 100_000, b'{"model": "' + b"x" * 9999])
+    def test_a_damaged_recipe_is_named(self, site, refused, data):
+        store = open_store(site)
+        store.put_blob("recipe", data)
+        store.close()
+        assert "its file 'recipe'" in refused("stats")
+
+    def test_an_escape_is_not_printed(self, site, call, refused):
+        store = open_store(site)
+        store.put_blob("recipe", json.dumps({"model": "\x1b]0;title\x07"}).encode())
+        store.close()
+        assert "by \\x1b]0;title\\x07" in call("stats")
+
+    def test_a_detector_alone_does_not_replace_another_model(self, site, refused, monkeypatch):
+        monkeypatch.delenv(MODEL_VARIABLE)
+        asked = ("search", "--image", write_image("red.png", RED), "--detector", "mine.pt")
+        assert (
+            f"name the model (--model, with --weights) that the gallery's cameras used: it records model '{MODEL}'"
+            in (refused(*asked))
+        )
+
+
 class Colors2(Colors):
     fingerprint = "other colors"
 
@@ -504,7 +575,9 @@ class TestDetector:
         store = open_store("new.db", None, by)
         assert store.count() == 1
         store.close()
-        assert column(call("search", "--gallery", "new.db", "--image", "a.png"), "similarity") == ["1.000"]
+        assert column(
+            call("search", "--gallery", "new.db", "--image", "a.png", "--detector", "net.pt"), "similarity"
+        ) == ["1.000"]
 
     @pytest.mark.slow
     def test_crops_are_seen_as_small_as_the_camera_saw_them(self, shared):

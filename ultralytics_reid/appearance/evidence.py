@@ -18,6 +18,8 @@ from .metric import Metric
 _MAX_PAIRS, _MAX_MEANS = 128, 128
 # Crops that the scatter counts as at most, so that light and season of long ago don't outweigh today's.
 _MAX_CROPS = 8192
+# Bounds of what is read: crops counted, the scatter's largest value, bytes of an archive beside its values.
+_MANY, _LARGE, _HEADERS = 2**31, 1e12, 8192
 _ARRAYS = ("scatter", "genuine", "impostor", "means")
 # What NumPy and zipfile raise for bytes that are no archive, a damaged one, or one of other things.
 _UNREADABLE = (
@@ -80,6 +82,7 @@ class LearnedStatistics:
             GalleryError: If it is other data, or of another dimension.
         """
         try:
+            _check_size(data, dim)
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 upper, genuine, impostor, means = (np.asarray(file[name], np.float32) for name in _ARRAYS)
                 scale, crops = float(file["scale"]), int(file["crops"])
@@ -88,9 +91,22 @@ class LearnedStatistics:
         found = upper.shape, genuine.shape[1:], impostor.shape[1:], means.shape[1:]
         if found != ((dim * (dim + 1) // 2,), (2, dim), (2, dim), (dim,)):
             raise GalleryError(f"the evidence of a camera isn't of dimension {dim}")
-        if crops < 1 or not all(np.isfinite(a).all() for a in (upper, genuine, impostor, means, np.float64(scale))):
+        if (
+            not 1 <= crops < _MANY
+            or not abs(scale) < _LARGE
+            or not all(np.isfinite(a).all() for a in (upper, genuine, impostor, means, np.float64(scale)))
+        ):
             raise GalleryError("the evidence of a camera can't be read: its numbers are out of range")
         return cls(_symmetric(upper * np.float32(scale), dim), crops, genuine, impostor, means)
+
+
+def _check_size(data: bytes, dim: int) -> None:
+    """Refuse an archive that would unpack to more than `dump` ever writes."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        size = sum(part.file_size for part in archive.infolist())
+    values = dim * (dim + 1) // 2 + (4 * _MAX_PAIRS + _MAX_MEANS) * dim
+    if size > 2 * values + _HEADERS:
+        raise ValueError(f"it would unpack to {size} bytes")
 
 
 def _symmetric(upper: Floats, dim: int) -> Floats:

@@ -30,8 +30,10 @@ def cut(text: str, size: int, width: float, *, bold: bool = False) -> str:
         width: Maximum width, pixels.
         bold: Whether to use the bold font.
     """
-    face, kept = font(size, bold=bold), len(text)
-    if face.getlength(text) <= width:
+    face = font(size, bold=bold)
+    # A letter is a pixel wide or more: the others could not be seen, and measuring them would take long.
+    kept = min(len(text), int(width) + 1)
+    if kept == len(text) and face.getlength(text) <= width:
         return text
     while kept and face.getlength(text[:kept].rstrip() + "…") > width:
         kept -= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Protocol, runtime_checkable
 
 from .._typing import Floats, ImageArray
@@ -57,8 +57,15 @@ def family_of(model: str) -> str:
         return "detector"
     if factory_of(model) is not None:
         return "reid"
-    path = Path(model)
-    return "classifier" if (path.suffix or path.exists()) and "reid" not in path.name.lower() else "reid"
+    return "classifier" if Path(model).exists() and "reid" not in Path(model).name.lower() else family_by_name(model)
+
+
+def family_by_name(model: str) -> str:
+    """Family as `family_of` tells it, without a look at the disk: for names that come from a file."""
+    if model == AUTO:
+        return "detector"
+    path = PurePath(model)
+    return "classifier" if path.suffix and ":" not in path.name and "reid" not in path.name.lower() else "reid"
 
 
 def build_embedder(model: str, weights: str, device: Any, options: CropOptions = NOTHING_ELSE) -> Embedder | None:

@@ -14,16 +14,16 @@ import numpy as np
 
 from .._typing import Floats, ImageArray
 from ..appearance.embedding import unit
-from ..embedders import family_of
+from ..embedders import AUTO, family_by_name, family_of
 from ..errors import GalleryError, GalleryMissing
 from .export.tabular import save_sightings, save_visits
 from .image_embedder import ImageEmbedder, image_embedder
 from .image_io import as_image
 from .journeys import JOIN_SECONDS, Journey, journeys
 from .ledger.checks import check_same
-from .linking.linker import RECIPE
 from .linking.open_visits import as_jpeg
 from .linking.shared_evidence import SharedEvidence
+from .recipe import RECIPE, recorded_recipe, trusted_recipe
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids
 from .retention import forget_evidence, forget_names, merged_key, prune, purge
 from .scorer import Scorer
@@ -46,11 +46,12 @@ class Gallery:
     Args:
         uri: A path (SQLite) or `postgresql://…`; see `open_store`.
         index: `milvus://…`, which holds its embeddings for search; empty for the gallery itself.
-        model: Embedder of images, as `model` of a tracker YAML; empty for that of the gallery's own cameras, or where
-            no image is asked about.
+        model: Embedder of images, as `model` of a tracker YAML; empty where no image is asked about, or for "auto"
+            where a detector is named. It must be the one that the gallery's cameras used: fingerprints are compared.
+            What a gallery records of its model is never loaded, as the file may be someone else's.
         weights: As `weights` of a tracker YAML.
-        detector: YOLO model, for `model: auto`; for other models, it finds the object in a larger image. Empty for
-            that of the gallery's own cameras, or where images are crops.
+        detector: YOLO model, for `model: auto`; for other models, it finds the object in a larger image. Empty where
+            images are crops.
         embedder: An embedder of images, in place of all that.
 
     Raises:
@@ -330,7 +331,7 @@ class Gallery:
     def scorer(self) -> Scorer:
         """Scores under the metric and calibration that all cameras have learned so far."""
         if self._learning is None:
-            self._learning = SharedEvidence(self.store, family_of(self.recipe.get("model", "auto")))
+            self._learning = SharedEvidence(self.store, self._family())
         self._learning.reread()
         return self._learning.scorer
 
@@ -403,8 +404,15 @@ class Gallery:
     @property
     def recipe(self) -> dict[str, str]:
         """How its embeddings are made, as far as that is known."""
-        kept = None if self._opened is None else self._opened.blob(RECIPE)
-        return (json.loads(kept) if kept else {}) | self._recipe
+        return self._recorded() | self._recipe
+
+    def _recorded(self) -> dict[str, str]:
+        return {} if self._opened is None else recorded_recipe(self._opened.blob(RECIPE))
+
+    def _family(self) -> str:
+        """Family of the embeddings; of a model that only the gallery names, without a look at the disk."""
+        given = self._recipe.get("model")
+        return family_of(given) if given else family_by_name(self._recorded().get("model", AUTO))
 
     def _names(self) -> dict[int, str]:
         return {} if self._opened is None else self._opened.names()
@@ -447,7 +455,7 @@ class Gallery:
     def _embed(self, images: Sequence[ImageArray], before: int = 0) -> Floats:
         """Embeddings of images, `before` of which came earlier."""
         if self._embedder is None:
-            self._embedder = image_embedder(self.recipe)
+            self._embedder = image_embedder(trusted_recipe(self._recipe, self._recorded()))
         self._check_embedder()
         vectors = self._embedder(images)
         if not vectors.any(axis=1).all():

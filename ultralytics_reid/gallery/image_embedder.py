@@ -46,11 +46,12 @@ class ImageEmbedder(Protocol):
 
 
 def image_embedder(recipe: Mapping[str, str]) -> ImageEmbedder:
-    """Build the embedder of a gallery's recipe.
+    """Build an embedder of images.
 
     Args:
-        recipe: `model` and `weights` as in a tracker YAML. `detector` (a YOLO model) and `imgsz` for `model: auto`, and
-            with `find: yes`, where images are whole scenes rather than crops.
+        recipe: As a user named it; see `trusted_recipe`, for what is loaded can run code. `model` and `weights` as in a
+            tracker YAML. `detector` (a YOLO model) and `imgsz` for `model: auto`, and with `find: yes`, where images
+            are whole scenes rather than crops.
 
     Raises:
         GalleryError: If the recipe names no model, one without features, or a detector that can't be loaded.
@@ -58,7 +59,7 @@ def image_embedder(recipe: Mapping[str, str]) -> ImageEmbedder:
     """
     model = recipe.get("model", "")
     if not model:
-        raise GalleryError("the gallery does not record its embedding model: name the model")
+        raise GalleryError("images are embedded by a model: name it")
     if model == AUTO:
         return _DetectorImageEmbedder(_detector(recipe), recipe.get("imgsz", ""))
     embedder = build_embedder(model, recipe.get("weights", ""), None)
@@ -69,7 +70,7 @@ def image_embedder(recipe: Mapping[str, str]) -> ImageEmbedder:
 def _detector(recipe: Mapping[str, str]) -> Any:
     name = recipe.get("detector", "")
     if not name:
-        raise GalleryError("the gallery's embeddings come from a detector: name the detector")
+        raise GalleryError("with the model auto, embeddings come from a detector: name it")
     from ultralytics import YOLO
 
     try:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .._typing import ImageArray, as_pixels
 from ..errors import GalleryError
 
+# Pixels of an image, looked at before it is decoded: a file of some bytes can claim and unpack to gigabytes.
+MAX_PIXELS = 2**26
+MAX_FILE_BYTES = 2**28
+
 _DIMS, _CHANNELS = 3, 3
+_WEBP_HEAD = 30
 
 
 def as_image(image: str | Path | ImageArray) -> ImageArray:
@@ -19,23 +27,73 @@ def as_image(image: str | Path | ImageArray) -> ImageArray:
         `(H, W, 3)` uint8 BGR.
 
     Raises:
-        GalleryError: If the file is missing or no image, or the array isn't `(H, W, 3)` uint8.
+        GalleryError: If the file is missing, too large or no image, or the array isn't `(H, W, 3)` uint8.
     """
     if isinstance(image, str | Path):
         if not Path(image).is_file():
             raise GalleryError(f"there is no file {image}")
-        read = decode_image(Path(image).read_bytes())
-        if read is None:
-            raise GalleryError(f"{image} is no readable image")
-        return read
+        return _read(Path(image))
     if image.ndim != _DIMS or image.shape[2] != _CHANNELS or image.dtype != np.uint8 or not image.size:
         raise GalleryError(f"images must be (H, W, 3) uint8 BGR, got {image.shape} {image.dtype}")
     return image
 
 
+def _read(path: Path) -> ImageArray:
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise GalleryError(f"{path} must have {MAX_FILE_BYTES} bytes (256 MiB) at most, got {path.stat().st_size}")
+    data = path.read_bytes()
+    width, height = _size(data)
+    if width * height > MAX_PIXELS:
+        raise GalleryError(f"{path} must have {MAX_PIXELS} pixels (8192 x 8192) at most, got {width} x {height}")
+    read = decode_image(data)
+    if read is None:
+        raise GalleryError(f"{path} is no readable image (BMP, JPEG, PNG, TIFF or WebP)")
+    return read
+
+
 def decode_image(data: bytes) -> ImageArray | None:
-    """Decode the bytes of an image file to `(H, W, 3)` uint8 BGR; None if they are no image."""
+    """Decode the bytes of an image file to `(H, W, 3)` uint8 BGR; None if they are no image, or one too large."""
     import cv2
 
-    read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    width, height = _size(data)
+    if not 0 < width * height <= MAX_PIXELS:
+        return None
+    try:
+        read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
     return None if read is None else as_pixels(read)
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    """Width and height that a BMP, JPEG, PNG, TIFF or WebP file claims; 0 where it is none of them."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _webp_size(data)
+    from PIL.BmpImagePlugin import BmpImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    # The readers themselves, which read no more than the header: the host replaces Pillow's `open`.
+    magic: dict[bytes, Any] = {b"BM": BmpImageFile, b"\xff\xd8": JpegImageFile, b"\x89P": PngImageFile}
+    reader = magic.get(data[:2], TiffImageFile if data[:2] in (b"II", b"MM") else None)
+    if reader is None:
+        return 0, 0
+    try:
+        width, height = reader(io.BytesIO(data)).size
+        return int(width), int(height)
+    # What Pillow raises for headers that are damaged.
+    except (SyntaxError, OSError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error):
+        return 0, 0
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    kind, head = data[12:16], data[20:_WEBP_HEAD]
+    if len(data) < _WEBP_HEAD:
+        return 0, 0
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(head[4:7], "little"), 1 + int.from_bytes(head[7:10], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(head[1:5], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    return int.from_bytes(head[6:8], "little") & 0x3FFF, int.from_bytes(head[8:10], "little") & 0x3FFF

@@ -20,6 +20,11 @@ FIRST_LOCAL_ID = 15 * 2**20
 # The camera of identities that were enrolled from images.
 ENROLLED = ""
 
+# Seconds since 1970, of the years 5 to 9987: what a calendar can show in every time zone.
+MIN_TIME, MAX_TIME = -62e9, 253e9
+# Points of a visit's path (a tracker writes 256), and bytes of its crop.
+MAX_PATH, MAX_CROP = 10_000, 16 * 2**20
+
 _PATH_COLUMNS = 5
 _ID_BITS = 63
 _LONGEST_NAME = 200
@@ -207,7 +212,8 @@ def checked_records(records: Records, dim: int) -> Records:
     _check("ids", records.ids, records.ids >= 0, "0 or more")
     _check("visits", records.visits, records.visits >= 0, "0 or more")
     _check_identities(records.identities)
-    _check("times", records.times, np.isfinite(records.times), "finite")
+    within = (records.times >= MIN_TIME) & (records.times <= MAX_TIME)
+    _check("times", records.times, within, f"in [{MIN_TIME:g}, {MAX_TIME:g}]")
     _check("qualities", records.qualities, (records.qualities >= 0) & (records.qualities <= 1), "in [0, 1]")
     for camera in set(records.cameras):
         check_name("camera", camera)
@@ -230,11 +236,31 @@ def checked_visits(visits: Sequence[Visit]) -> Sequence[Visit]:
     _check("probabilities", probabilities, (probabilities >= 0) & (probabilities <= 1), "in [0, 1]")
     for visit in visits:
         check_name("camera", visit.camera)
-        if not -np.inf < visit.first <= visit.last < np.inf:
-            raise GalleryError(f"a visit must end after it began, got {visit.first!r} to {visit.last!r}")
-        if visit.path.ndim != 2 or visit.path.shape[1] != _PATH_COLUMNS or not np.isfinite(visit.path).all():  # noqa: PLR2004
-            raise GalleryError(f"a visit's path must be finite, of the shape (P, 5), got {visit.path.shape}")
+        _check_span(visit)
+        _check_details(visit)
     return visits
+
+
+def _check_span(visit: Visit) -> None:
+    if not MIN_TIME <= visit.first <= visit.last <= MAX_TIME:
+        raise GalleryError(
+            f"a visit must end after it began, both in [{MIN_TIME:g}, {MAX_TIME:g}] seconds since 1970, "
+            f"got {visit.first!r} to {visit.last!r}"
+        )
+
+
+def _check_details(visit: Visit) -> None:
+    shape = visit.path.shape
+    if len(shape) != 2 or shape[1] != _PATH_COLUMNS or shape[0] > MAX_PATH or not np.isfinite(visit.path).all():  # noqa: PLR2004
+        raise GalleryError(f"a visit's path must be finite, of the shape (P, 5), P up to {MAX_PATH}, got {shape}")
+    if len(visit.crop) > MAX_CROP:
+        raise GalleryError(f"a visit's crop must have {MAX_CROP} bytes (16 MiB) at most, got {len(visit.crop)}")
+
+
+def printable(text: str) -> str:
+    """Text of an unknown origin, fit for a terminal: control characters escaped, cut to 200 characters."""
+    cut = text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
 
 def check_name(what: str, name: str) -> None:
@@ -244,7 +270,9 @@ def check_name(what: str, name: str) -> None:
         GalleryError: If it isn't a string, longer than 200 characters, or has control characters.
     """
     if not isinstance(name, str) or len(name) > _LONGEST_NAME or any(not c.isprintable() for c in name):
-        raise GalleryError(f"a {what}'s name must be printable, of at most {_LONGEST_NAME} characters, got {name!r}")
+        raise GalleryError(
+            f"a {what}'s name must be printable, of at most {_LONGEST_NAME} characters, got {printable(str(name))!r}"
+        )
 
 
 def _check_identities(identities: Ints) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,8 @@ from .store import Deleted, Store
 
 EVIDENCE_PREFIX, MERGED = "evidence/", "merged/"
 _DAY = 86_400.0
+_NANOSECONDS = re.compile(r"\d{1,19}", re.ASCII)
+_MERGED_KEY = re.compile(rf"{MERGED}(\d{{1,8}})/(\d{{1,8}})/\d{{1,19}}", re.ASCII)
 
 
 def evidence_key(camera: str, nanoseconds: int) -> str:
@@ -24,8 +27,9 @@ def camera_of(key: str) -> str:
 
 
 def age_of(key: str) -> int:
-    """When a file was written, nanoseconds since 1970 (UTC)."""
-    return int(key.rpartition("/")[2])
+    """When a file was written, nanoseconds since 1970 (UTC); 0 where its name doesn't tell, so that it is pruned."""
+    written = key.rpartition("/")[2]
+    return int(written) if _NANOSECONDS.fullmatch(written) else 0
 
 
 def merged_key(gone: int, kept: int, nanoseconds: int) -> str:
@@ -33,10 +37,10 @@ def merged_key(gone: int, kept: int, nanoseconds: int) -> str:
     return f"{MERGED}{gone}/{kept}/{nanoseconds}"
 
 
-def merged_of(key: str) -> tuple[int, int]:
-    """The identity that ended in a merge, and the one that it was merged into."""
-    _, gone, kept, _ = key.split("/")
-    return int(gone), int(kept)
+def merged_of(key: str) -> tuple[int, int] | None:
+    """The identity that ended in a merge, and the one that it was merged into; None where the name doesn't tell."""
+    found = _MERGED_KEY.fullmatch(key)
+    return None if found is None else (int(found[1]), int(found[2]))
 
 
 def prune(store: Store, keep_days: float, now: float) -> Deleted:
@@ -49,7 +53,7 @@ def prune(store: Store, keep_days: float, now: float) -> Deleted:
     """
     until = now - keep_days * _DAY
     for key in [*store.blobs(EVIDENCE_PREFIX), *store.blobs(MERGED)]:
-        if age_of(key) < until * 1e9:
+        if not age_of(key) or age_of(key) < until * 1e9:
             store.put_blob(key, b"")
     cameras = {v.camera for v in store.visits(Filter(until=until), details=False)} - {ENROLLED}
     if not cameras:

@@ -11,8 +11,11 @@ from typing import Any
 
 GALLERY_VARIABLE = "ULTRALYTICS_REID_GALLERY"
 INDEX_VARIABLE = "ULTRALYTICS_REID_GALLERY_INDEX"
+MODEL_VARIABLE = "ULTRALYTICS_REID_MODEL"
+WEIGHTS_VARIABLE = "ULTRALYTICS_REID_WEIGHTS"
+DETECTOR_VARIABLE = "ULTRALYTICS_REID_DETECTOR"
 
-_SEARCH = "--image query.jpg --sheet\n--name Ada --from -2h --cameras door,yard"
+_SEARCH = "--image query.jpg --detector yolo11n.pt --sheet\n--name Ada --from -2h --cameras door,yard"
 _ENROL = "ada1.jpg ada2.jpg --name Ada\nphotos/ --name Ada --model osnet_x0_25 --weights osnet.pth"
 _LIST = "--gallery site.db --named\n--from 2026-11-26 --cameras door --json"
 _VISITS = "--identity 3,7 --from -1d"
@@ -117,13 +120,16 @@ def _add_times(command: ArgumentParser) -> None:
 
 
 def _add_model(command: ArgumentParser) -> None:
-    text = "embedding model, as `model` of a tracker YAML (default: that of the gallery's cameras)"
-    command.add_argument("--model", default="", metavar="M", help=text)
-    command.add_argument(
-        "--weights", default="", metavar="W", help="weights of the model, as `weights` of a tracker YAML"
+    text = (
+        "embedding model of the gallery's cameras, as `model` of a tracker YAML; needed for images, as no model is "
+        f"loaded because a gallery names it (default: ${MODEL_VARIABLE}; auto with a detector)"
     )
+    command.add_argument("--model", default=os.environ.get(MODEL_VARIABLE, ""), metavar="M", help=text)
+    text = f"weights of the model, as `weights` of a tracker YAML (default: ${WEIGHTS_VARIABLE})"
+    command.add_argument("--weights", default=os.environ.get(WEIGHTS_VARIABLE, ""), metavar="W", help=text)
     text = "YOLO model that detects the query in an image and, with `--model auto`, computes the embeddings"
-    command.add_argument("--detector", default="", metavar="D", help=text)
+    text += f" (default: ${DETECTOR_VARIABLE})"
+    command.add_argument("--detector", default=os.environ.get(DETECTOR_VARIABLE, ""), metavar="D", help=text)
 
 
 def _add_overwrite(command: ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...evaluation.markdown import table
 from ..export.contact_sheet import percent
-from ..records import Visit
+from ..records import Visit, printable
 from ..times import duration, moment, period
 from ..views import Individual, Match, Stats
 from .arguments import ENROLLED_SHOWN
@@ -96,8 +96,8 @@ def stats_text(stats: Stats, recipe: Mapping[str, str]) -> str:
 
 
 def _model_text(fingerprint: str, recipe: Mapping[str, str]) -> str:
-    model = " ".join(recipe[key] for key in ("model", "weights", "detector") if recipe.get(key))
-    return f"by {model or 'an unknown model'} (fingerprint {fingerprint or 'none'})"
+    model = " ".join(printable(recipe[key]) for key in ("model", "weights", "detector") if recipe.get(key))
+    return f"by {model or 'an unknown model'} (fingerprint {printable(fingerprint) or 'none'})"
 
 
 def match_rows(matches: Iterable[Match]) -> list[dict[str, Any]]:
@@ -142,4 +142,4 @@ def _camera(name: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", r"\|")
+    return printable(text).replace("|", r"\|")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from ..._typing import Floats
@@ -12,6 +14,8 @@ MAX_HITS = 10_000
 MAX_RESERVED = 10_000
 MAX_DIMS = 16_000
 MAX_BLOB = 16 * 2**20
+MAX_FINGERPRINT = 4096
+_TOKEN = re.compile(r"[0-9a-f]{16}")
 
 
 def check_queries(queries: Floats, dim: int, k: int) -> Floats:
@@ -44,6 +48,62 @@ def check_same(uri: str, held: tuple[int, str], asked: tuple[int | None, str | N
         )
     if dim is not None and dim != held[0]:
         raise GalleryError(f"the gallery {uri} holds embeddings of dimension {held[0]}, and these have {dim}")
+
+
+def check_held(uri: str, row: object) -> tuple[int, str]:
+    """Dimension and embedder of a gallery that is there, as it records them.
+
+    Args:
+        uri: For the message.
+        row: What was read: both, or None if nothing is recorded.
+
+    Raises:
+        GalleryError: If they are missing or out of range.
+    """
+    dim, fingerprint = row if isinstance(row, tuple) and len(row) == 2 else (None, None)  # noqa: PLR2004
+    if not isinstance(dim, int) or not 1 <= dim <= MAX_DIMS:
+        raise GalleryError(f"the gallery {uri} is damaged: its dimension must be in [1, {MAX_DIMS}], got {dim!r:.100}")
+    if not isinstance(fingerprint, str) or len(fingerprint) > MAX_FINGERPRINT:
+        raise GalleryError(
+            f"the gallery {uri} is damaged: its fingerprint must be a text of up to {MAX_FINGERPRINT} characters, "
+            f"got {fingerprint!r:.100}"
+        )
+    return dim, fingerprint
+
+
+def check_whole(what: str, value: object) -> int:
+    """Check a whole number that was read from a gallery.
+
+    Raises:
+        GalleryError: If it is something else, or below 0.
+    """
+    if not isinstance(value, int) or value < 0:
+        raise GalleryError(f"the gallery is damaged: {what} must be a whole number, 0 or more, got {value!r:.100}")
+    return value
+
+
+def check_next(value: object) -> int:
+    """Check the next identity that a gallery says it will give.
+
+    Raises:
+        GalleryError: If it is out of range.
+    """
+    if not isinstance(value, int) or not 1 <= value <= LAST_ID:
+        raise GalleryError(
+            f"the gallery is damaged: gallery.next_identity must be in [1, {LAST_ID}], got {value!r:.100}"
+        )
+    return value
+
+
+def check_token(value: object) -> str:
+    """Check an index's name, which decides which collection of a server is read, written and deleted.
+
+    Raises:
+        GalleryError: If it isn't one that a ledger makes.
+    """
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise GalleryError(f"the gallery is damaged: followers.token must be 16 hexadecimal digits, got {value!r:.100}")
+    return value
 
 
 def check_new(uri: str, dim: int | None, fingerprint: str | None) -> tuple[int, str]:

@@ -13,10 +13,10 @@ import numpy as np
 from ..._typing import Ints
 from ...errors import GalleryError
 from ..records import ANY, FIRST_LOCAL_ID, Filter, Records, Visit, check_name, checked_records, checked_visits
-from .checks import check_blob, check_identity, check_reserved
+from .checks import MAX_BLOB, check_blob, check_identity, check_next, check_reserved, check_token, check_whole
 from .conditions import Condition, of_sightings, of_visits, of_visits_within
 from .database import Database, Health, Session
-from .rows import DETAIL_COLUMNS, SIGHTING_COLUMNS, VISIT_COLUMNS, Row, pages, records_of, visit_of
+from .rows import DETAIL_COLUMNS, SIGHTING_COLUMNS, VISIT_COLUMNS, Row, damaged, pages, records_of, visit_of
 
 _LAST = FIRST_LOCAL_ID - 1
 _IN_USE = """
@@ -115,7 +115,7 @@ class Ledger:
         count = check_reserved(count)
         with self.database.writing(lasting=True) as session:
             (after,) = session.execute(f"SELECT next_identity FROM gallery{self.database.locked}").fetchone()
-            first = _free(session, after, count)
+            first = _free(session, check_next(after), count)
             if first is None:
                 raise GalleryError(f"the gallery {self.uri} has no {count} consecutive identities left")
             session.execute("UPDATE gallery SET next_identity = ?", (first + count,))
@@ -188,7 +188,14 @@ class Ledger:
 
     def names(self) -> dict[int, str]:
         """Names by identity, of those that have one."""
-        return dict(self._rows("SELECT identity, name FROM names ORDER BY identity"))
+        rows = self._rows("SELECT identity, name FROM names ORDER BY identity")
+        for identity, name in rows:
+            try:
+                check_identity(check_whole("its identity", identity))
+                check_name("individual", name)
+            except GalleryError as error:
+                raise damaged("the name of identity", identity, error) from error
+        return dict(rows)
 
     def name(self, identity: int, name: str) -> None:
         """Name an identity; an empty name removes it. Names needn't be unique here."""
@@ -199,15 +206,20 @@ class Ledger:
         """A small file by its name; None if there is none."""
         check_name("file", key)
         rows = self._rows("SELECT value FROM blobs WHERE key = ?", (key,))
-        return bytes(rows[0][0]) if rows else None
+        if not rows:
+            return None
+        if not isinstance(rows[0][0], bytes | memoryview) or len(rows[0][0]) > MAX_BLOB:
+            raise damaged("the file", key, f"it must be binary, of at most {MAX_BLOB} bytes (16 MiB)")
+        return bytes(rows[0][0])
 
     def blobs(self, prefix: str) -> list[str]:
-        """Names of files that begin with a prefix, sorted."""
-        return sorted(key for (key,) in self._rows("SELECT key FROM blobs") if key.startswith(prefix))
+        """Names of files that begin with a prefix, sorted; of a damaged gallery, names that couldn't be given too."""
+        return sorted(key for (key,) in self._rows("SELECT key FROM blobs") if str(key).startswith(prefix))
 
     def put_blob(self, key: str, value: bytes) -> None:
         """Write a small file (16 MiB at most); empty to delete it."""
-        check_blob(key, value)
+        if value:
+            check_blob(key, value)
         self._put("blobs", ("key", "value"), (key, bytes(value)))
 
     def backup(self, path: Path) -> None:
@@ -247,7 +259,7 @@ class Ledger:
             self.database.lock(session, place)
             known = session.execute("SELECT token FROM followers WHERE place = ?", (place,)).fetchone()
             if known is not None:
-                return str(known[0])
+                return check_token(known[0])
             for (abandoned,) in session.execute(_ABANDONED, (place, _MAX_PENDING)).fetchall():
                 session.execute("DELETE FROM followers WHERE place = ?", (abandoned,))
                 session.execute("DELETE FROM pending WHERE place = ?", (abandoned,))
@@ -280,7 +292,7 @@ class Ledger:
             self.database.lock(session, place)
             text = "SELECT number, id FROM pending WHERE place = ? ORDER BY number LIMIT ?"
             rows = session.execute(text, (place, limit)).fetchall()
-            ids = np.unique(np.array([id for _, id in rows], np.int64))
+            ids = np.unique(np.array([check_whole("pending.id", id) for _, id in rows], np.int64))
             written = self._got(session, ids, ANY)
             yield Changes(written, np.setdiff1d(ids, written.ids))
             done = self.database.among("number", [number for number, _ in rows])

@@ -13,7 +13,7 @@ import numpy as np
 from ..._typing import Floats
 from ...errors import GalleryError
 from ..records import Records, Visit
-from .checks import check_new, check_same
+from .checks import check_held, check_new, check_same
 from .conditions import Condition
 from .database import Cursor, Health, Session
 from .rows import DETAIL_COLUMNS, VISIT_COLUMNS, Row, detail_row, visit_row
@@ -165,6 +165,7 @@ class PostgresDatabase:
                     held = _find_or_make(connection, self.address, *new)
                 self.connections.use_schema(connection)
             check_pgvector(connection, self.address)
+        held = check_held(self.uri, tuple(held))
         check_same(self.uri, held, (dim, fingerprint))
         self.dim, self.fingerprint = held
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ..._typing import Floats
-from ..records import Records, Visit, nothing
+from ..._typing import Bools, Floats
+from ...errors import GalleryError
+from ..records import LAST_ID, MAX_TIME, MIN_TIME, Records, Visit, check_name, checked_records, checked_visits, nothing
 
 Row = tuple[Any, ...]
 _Item = TypeVar("_Item")
@@ -22,6 +22,9 @@ DETAIL_COLUMNS = "path, crop"
 
 STORED = np.dtype("<f4")
 _PATH_COLUMNS = 5
+# What norms of embeddings may be off by: they are stored as float32.
+_NORM_SLACK = 1e-2
+_NOT_CONVERTED = (TypeError, ValueError, OverflowError)
 
 
 def pages(items: Sequence[_Item], size: int = PAGE) -> Iterable[Sequence[_Item]]:
@@ -35,9 +38,31 @@ def records_of(rows: Sequence[Row], embeddings: Floats) -> Records:
     Args:
         rows: `N` rows.
         embeddings: `(N, D)`, decoded from their last column.
+
+    Raises:
+        GalleryError: If a row holds what no gallery writes; the message names it.
     """
     if not rows:
         return nothing(embeddings.shape[1])
+    try:
+        records = _columns(rows, embeddings)
+    except _NOT_CONVERTED:
+        for n, row in enumerate(rows):
+            _name_fault(row, embeddings[n : n + 1])
+        raise
+    valid = _valid(records)
+    if not valid.all():
+        first = int(np.flatnonzero(~valid)[0])
+        raise damaged("sighting", rows[first][0], _reason(records.take([first])))
+    return records
+
+
+def damaged(what: str, key: object, reason: object) -> GalleryError:
+    """The error for a row that no gallery writes: damaged, or made by another program."""
+    return GalleryError(f"the gallery is damaged: {what} {key!r:.100}: {reason}")
+
+
+def _columns(rows: Sequence[Row], embeddings: Floats) -> Records:
     ids, identities, visits, cameras, times, classes, qualities = zip(*(row[:7] for row in rows), strict=True)
     return Records(
         np.array(ids, np.int64),
@@ -51,14 +76,70 @@ def records_of(rows: Sequence[Row], embeddings: Floats) -> Records:
     )
 
 
+def _name_fault(row: Row, embedding: Floats) -> None:
+    """Raise the error of a row that can't be converted, if it is this one."""
+    try:
+        _columns([row], embedding)
+    except _NOT_CONVERTED as error:
+        raise damaged("sighting", row[0], error) from error
+
+
+def _valid(records: Records) -> Bools:
+    """Which rows hold what a gallery writes."""
+    norms = np.einsum("nd,nd->n", records.embeddings, records.embeddings)
+    named = {camera: _is_name(camera) for camera in set(records.cameras)}
+    valid = (records.ids >= 0) & (records.visits >= 0) & (records.identities >= 1) & (records.identities <= LAST_ID)
+    valid &= (records.times >= MIN_TIME) & (records.times <= MAX_TIME)
+    valid &= (records.qualities >= 0) & (records.qualities <= 1) & (np.abs(norms - 1) < _NORM_SLACK)
+    return np.asarray(valid & np.array([named[camera] for camera in records.cameras], bool))
+
+
+def _is_name(camera: object) -> bool:
+    try:
+        check_name("camera", camera)  # type: ignore[arg-type]
+    except GalleryError:
+        return False
+    return True
+
+
+def _reason(record: Records) -> object:
+    try:
+        checked_records(record, record.embeddings.shape[1])
+    except GalleryError as error:
+        return error
+    return "its embedding isn't of norm 1"
+
+
 def visit_of(row: Row) -> Visit:
-    """A row of `VISIT_COLUMNS`, with or without `DETAIL_COLUMNS`, as a visit."""
+    """A row of `VISIT_COLUMNS`, with or without `DETAIL_COLUMNS`, as a visit.
+
+    Raises:
+        GalleryError: If it holds what no gallery writes; the message names it.
+    """
     id, identity, camera, cls, began, ended, probability, *details = row
-    visit = Visit(id, identity, camera, cls, began, ended, probability=probability)
-    if not details:
-        return visit
-    path = np.frombuffer(details[0], STORED).astype(np.float32).reshape(-1, _PATH_COLUMNS)
-    return replace(visit, path=path, crop=bytes(details[1]))
+    for value in (id, identity, cls):
+        if not isinstance(value, int):
+            raise damaged("visit", id, f"its id, identity and class must be whole numbers, got {value!r:.100}")
+    for value in (began, ended, probability):
+        if not isinstance(value, int | float):
+            raise damaged("visit", id, f"its times and probability must be numbers, got {value!r:.100}")
+    numbers = float(began), float(ended)
+    try:
+        path, crop = _details(*details) if details else (_NO_PATH, b"")
+        visit = Visit(id, identity, camera, cls, *numbers, path, float(probability), crop)
+        checked_visits([visit])
+    except (GalleryError, *_NOT_CONVERTED) as error:
+        raise damaged("visit", id, error) from error
+    return visit
+
+
+_NO_PATH = np.zeros((0, _PATH_COLUMNS), np.float32)
+
+
+def _details(path: bytes, crop: bytes) -> tuple[Floats, bytes]:
+    if not all(isinstance(value, bytes | memoryview) for value in (path, crop)):
+        raise GalleryError("its path and crop must be binary")
+    return np.frombuffer(path, STORED).astype(np.float32).reshape(-1, _PATH_COLUMNS), bytes(crop)
 
 
 def visit_row(visit: Visit) -> Row:

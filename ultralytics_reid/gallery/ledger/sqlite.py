@@ -14,11 +14,11 @@ import numpy as np
 from ..._typing import Floats
 from ...errors import GalleryError
 from ..records import Records, Visit
-from .checks import check_new, check_same
+from .checks import check_held, check_new, check_same, check_whole
 from .conditions import Condition
 from .database import Health, Session
 from .forks import FORKS
-from .rows import PAGE, SIGHTING_COLUMNS, STORED, Row, detail_row, records_of, visit_row
+from .rows import PAGE, SIGHTING_COLUMNS, STORED, Row, damaged, detail_row, records_of, visit_row
 from .sqlite_file import SQLiteConnection, check_place, copy, create, is_there
 
 PATIENCE = 30.0
@@ -106,6 +106,7 @@ class SQLiteDatabase:
         try:
             with self.reading() as session:
                 held = session.execute("SELECT dim, fingerprint FROM gallery").fetchone()
+            held = check_held(self.uri, held)
             check_same(self.uri, held, (dim, fingerprint))
         except GalleryError:
             self.close()
@@ -166,9 +167,10 @@ class SQLiteDatabase:
         Raises:
             GalleryError: If one has another length than it must have.
         """
-        stored = [row[-1] for row in rows]
-        if any(len(e) != self.dim * STORED.itemsize for e in stored):
-            raise GalleryError(f"the gallery is corrupt: one of its embeddings isn't of dimension {self.dim}")
+        stored, size = [row[-1] for row in rows], self.dim * STORED.itemsize
+        for row in rows:
+            if not isinstance(row[-1], bytes) or len(row[-1]) != size:
+                raise damaged("sighting", row[0], f"its embedding isn't of dimension {self.dim}")
         return np.frombuffer(b"".join(stored), STORED).astype(np.float32).reshape(-1, self.dim)
 
     def make_queue(self, session: Session) -> None:
@@ -226,7 +228,7 @@ class SQLiteDatabase:
             oldest, newest = connection.execute(_LISTED).fetchone()
             if oldest is not None and oldest > since + 1:
                 return None, newest
-            return [id for (id,) in connection.execute(_CHANGED, (since,))], newest or 0
+            return [check_whole("changes.id", id) for (id,) in connection.execute(_CHANGED, (since,))], newest or 0
 
     def written(self, after: int) -> tuple[Records, int]:
         """The first 4,096 sightings beyond a sequence number, and the last one's number."""

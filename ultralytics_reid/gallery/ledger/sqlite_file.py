@@ -269,6 +269,9 @@ class SQLiteConnection:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise GalleryError(f"the gallery {self._path} can't be there: the drive, a network's perhaps, lacks locks")
+        # The file may be someone else's: its triggers and views may call no function with side effects.
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

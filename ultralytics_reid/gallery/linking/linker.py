@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from ..._typing import Bools
 from ...appearance.evidence import LearnedStatistics
+from ..recipe import RECIPE
 from ..records import ENROLLED, Filter, Visit
 from ..retention import MERGED, age_of, merged_of, prune
 from ..scorer import Scorer
@@ -35,7 +36,6 @@ _SHORTLIST = 256
 _COUNT_ALWAYS = 1000
 # Seconds between two readings of other processes' evidence and merges, two counts, and two deletions of old sightings.
 _REREAD, _RECOUNT, _PRUNE = 30.0, 30.0, 3600.0
-RECIPE = "recipe"
 
 
 class Linker:
@@ -163,7 +163,8 @@ class Linker:
         keys = frozenset(self._store.blobs(MERGED))
         new = frozenset() if self._merge_keys is None else keys - self._merge_keys
         self._merge_keys = keys
-        self._merged += [merged_of(key) for key in sorted(new, key=age_of)]
+        merges = (merged_of(key) for key in sorted(new, key=age_of))
+        self._merged += [merge for merge in merges if merge is not None]
 
     def _follow_merges(self) -> list[tuple[CameraSession, Answer]]:
         """Tell the cameras of merges by hand, so that they don't write the merged identity anew."""

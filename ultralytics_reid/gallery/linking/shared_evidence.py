@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterable
 
 from ...appearance.evidence import LearnedStatistics
-from ...errors import GalleryError
+from ...errors import GalleryError, GalleryUnavailable
 from ..ledger.checks import MAX_BLOB
+from ..records import printable
 from ..retention import EVIDENCE_PREFIX, age_of, camera_of, evidence_key
 from ..scorer import Scorer
 from ..store import Store
@@ -79,13 +80,15 @@ class SharedEvidence:
         self._fit()
 
     def _load(self, key: str) -> None:
-        data = self._store.blob(key)
-        if not data:
-            return
         try:
-            self._evidence[camera_of(key)] = LearnedStatistics.load(data, self._store.dim)
+            if data := self._store.blob(key):
+                self._evidence[camera_of(key)] = LearnedStatistics.load(data, self._store.dim)
+        except GalleryUnavailable:
+            raise
         except GalleryError as error:
-            self._warn(key, f"{error}; camera {camera_of(key)!r} is scored by the evidence of the others")
+            self._warn(
+                printable(key), f"{error}; camera {printable(camera_of(key))!r} is scored by the evidence of the others"
+            )
 
     def _fit(self) -> None:
         self.scorer = Scorer(self._store.dim, self._family, self._evidence)

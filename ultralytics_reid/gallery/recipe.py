@@ -1,0 +1,77 @@
+"""The recipe of a gallery's embeddings: what its cameras used, as data that is compared and shown, never loaded.
+
+A gallery may come from someone else. A model file can run code when it is loaded, so which model is loaded is said by
+the user alone. The recipe gives the words of the error that asks for it, and the input size; the fingerprint decides
+whether the model is the right one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from ..embedders import AUTO
+from ..errors import GalleryError
+from .records import printable
+
+RECIPE = "recipe"
+
+_KEYS = ("model", "weights", "detector", "imgsz", "find")
+_MAX_LETTERS = 4096
+# Pixels: the range of input sizes that a gallery may ask of a detector.
+_MIN_SIDE, _MAX_SIDE = 32, 4096
+_SIDES = re.compile(r"\[?\s*(\d{1,4})\s*(?:,\s*(\d{1,4})\s*)?\]?", re.ASCII)
+
+
+def recorded_recipe(data: bytes | None) -> dict[str, str]:
+    """Read the recipe that a gallery records; empty if it records none.
+
+    Raises:
+        GalleryError: If it is no JSON object of texts.
+    """
+    if not data:
+        return {}
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise GalleryError(f"the gallery is damaged: its file {RECIPE!r} is no JSON") from error
+    if not isinstance(found, dict) or not all(isinstance(v, str) and len(v) <= _MAX_LETTERS for v in found.values()):
+        raise GalleryError(f"the gallery is damaged: its file {RECIPE!r} must hold texts by key")
+    return {key: found[key] for key in _KEYS if key in found}
+
+
+def trusted_recipe(given: Mapping[str, str], recorded: Mapping[str, str]) -> dict[str, str]:
+    """Combine what the user named with the input size that the gallery records.
+
+    Args:
+        given: `model`, `weights` and `detector`, as named by the user; a detector alone means `model: auto`.
+        recorded: The gallery's recipe. Nothing that can be loaded is taken from it.
+
+    Raises:
+        GalleryError: If the user named no model, or the recorded input size is out of range.
+    """
+    detector_alone = "detector" in given and recorded.get("model", AUTO) == AUTO
+    model = given.get("model", AUTO if detector_alone else "")
+    if not model or (model == AUTO and "detector" not in given):
+        raise GalleryError(_what_to_name(recorded, AUTO if model else recorded.get("model", "")))
+    size = {"imgsz": _checked_size(recorded["imgsz"])} if model == AUTO and recorded.get("imgsz") else {}
+    return {**given, "model": model, **size}
+
+
+def _what_to_name(recorded: Mapping[str, str], model: str) -> str:
+    said = ", ".join(f"{key} {printable(recorded[key])!r}" for key in _KEYS[:3] if recorded.get(key))
+    records = f"it records {said}, which is not loaded because a file says so" if said else "it records none"
+    what = "detector (--detector)" if model == AUTO else "model (--model, with --weights)"
+    return f"to embed images, name the {what} that the gallery's cameras used: {records}"
+
+
+def _checked_size(text: str) -> str:
+    sides = _SIDES.fullmatch(text.strip())
+    numbers = [int(n) for n in sides.groups() if n] if sides else []
+    if not numbers or not all(_MIN_SIDE <= n <= _MAX_SIDE for n in numbers):
+        raise GalleryError(
+            f"the gallery is damaged: 'imgsz' in its file {RECIPE!r} must be one or two whole numbers in "
+            f"[{_MIN_SIDE}, {_MAX_SIDE}], got {printable(text)!r}"
+        )
+    return ",".join(map(str, numbers))
