@@ -66,7 +66,9 @@ class CameraLink:
         if self.connection is None or dim is None:
             return
         worker = self.connection.connect(dim, recognizer.bank.fingerprint, self.recipe)
-        if self._gallery is not None and self._gallery.channel.camera != self.camera_id:
+        if self._gallery is not None and (
+            self._gallery.channel.camera != self.camera_id or self._gallery.channel.inherited
+        ):
             self.close(decisions, when)
         if self._gallery is None:
             channel = worker.open_channel(self.camera_id, self.starts_at, self._channel)

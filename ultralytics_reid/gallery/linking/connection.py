@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Mapping
 
@@ -41,9 +42,10 @@ class Connection:
         self._topology = Topology.load(config.topology) if config.topology else Topology()
         self._local = local_ids()
         self.worker: GalleryWorker | None = None
+        self._process = 0
 
     def connect(self, dim: int, fingerprint: str, recipe: Mapping[str, str]) -> GalleryWorker:
-        """Start the gallery's thread, or return the one there is; the first call waits two seconds at most.
+        """Start the gallery's thread, or return the one there is; a process' first call waits two seconds at most.
 
         Args:
             dim: `D` of the embeddings.
@@ -61,6 +63,8 @@ class Connection:
                 lambda: open_store(uri, dim, fingerprint, index), self._topology, settings, self._local
             )
             weakref.finalize(self, _close, self.worker)
+        if self._process != os.getpid():  # a forked process gets ids of its own, too, before it tracks
+            self._process = os.getpid()
             self.worker.settle(_START)
         if self.worker.failed is not None and not self.worker.opened:
             raise GalleryError(str(self.worker.failed)) from self.worker.failed
