@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .gallery.gallery import Gallery
     from .gallery.records import Filter
     from .registration import register, tracker_yaml
+    from .tracking.ending import finish
     from .tracking.results import identities, links, revivals
     from .tracking.tracker import ReIDBOTSORT
 
@@ -46,6 +47,7 @@ __all__ = [
     "ReIDError",
     "Revival",
     "RevivalReverted",
+    "finish",
     "identities",
     "links",
     "register",
@@ -73,6 +75,7 @@ _HOMES = {
     "ReIDError": "errors",
     "Revival": "events",
     "RevivalReverted": "events",
+    "finish": "tracking.ending",
     "identities": "tracking.results",
     "links": "tracking.results",
     "register": "registration",

@@ -25,6 +25,7 @@ class MemoryUpdater:
 
     Attributes:
         listener: Called with every prototype update; None for no listener.
+        earlier: `(K, D)` raw mean embeddings of the individuals of earlier runs; None without any.
     """
 
     def __init__(self, bank: MemoryBank, metric: Metric) -> None:
@@ -32,6 +33,14 @@ class MemoryUpdater:
         self._metric = metric
         self._on_probation: list[Decision] = []
         self.listener: UpdateListener | None = None
+        self.earlier: Floats | None = None
+
+    def individuals(self) -> Floats:
+        """Return `(K, D)` raw mean embeddings of all known individuals; those of earlier runs come first."""
+        means = self._bank.means()
+        if self.earlier is None or not len(self.earlier):
+            return means
+        return np.concatenate([self.earlier, means]) if len(means) else self.earlier
 
     def update(self, decision: Decision, now: float) -> None:
         """Average a settled tracklet's mature crops into a prototype; on probation it is held back."""

@@ -30,7 +30,7 @@ from .decision import Decision, Probation, State
 from .id_pool import IdPool
 from .late_merge import LateMerges
 from .matching import Assignment, Present, RevivalMatch, candidate_gate, closest_log_odds, match_returning
-from .memory_update import MemoryUpdater, UpdateListener
+from .memory_update import MemoryUpdater
 from .verification import Verifier
 
 # A frame's number, and its time in seconds.
@@ -50,6 +50,7 @@ class Recognizer:
         metric: Where embeddings are compared.
         crop_scores: Calibrated scores of a crop against a track's running appearance.
         tracklet_scores: Calibrated scores of a tracklet against an identity.
+        updater: Learns what decided tracklets show.
     """
 
     def __init__(self, config: Config, ids: IdPool, events: Events) -> None:
@@ -58,14 +59,13 @@ class Recognizer:
         self.bank = MemoryBank(config.memory_identities, tuning.memory_prototypes, self.metric)
         self.crop_scores = CropScoreModel(self.metric, learns=tuning.calibrate)
         self.tracklet_scores = ScoreModel(self.metric.project, learns=tuning.calibrate)
-        self._updater = MemoryUpdater(self.bank, self.metric)
+        self.updater = MemoryUpdater(self.bank, self.metric)
         self._verifier = Verifier(self.bank, self.tracklet_scores, reverifies=tuning.reverify)
         self._late = LateMerges(config, self.bank, self.tracklet_scores)
         self._config = config
         self._ids = ids
         self._events = events
         self._visible: Sequence[Decision] = ()
-        self._earlier: Floats | None = None
 
     def step(self, visible: Sequence[Decision], when: When, image_area: float | None = None) -> None:
         """Decide on one frame.
@@ -78,10 +78,10 @@ class Recognizer:
         now, settled = when[1], [d for d in visible if d.settled]
         self._visible = visible
 
-        self._updater.end_probations(settled, now)
+        self.updater.end_probations(settled, now)
         self.bank.see_all([d.identity for d in settled], sightings(d.tracklet.last for d in settled))
         for decision in settled:
-            self._updater.update(decision, now)
+            self.updater.update(decision, now)
         self._refresh_metric()
 
         check = self._verifier.due(now)
@@ -195,7 +195,7 @@ class Recognizer:
             self._settle(decision, identity)
         else:
             self._settle(decision, identity, Probation(before, now + seconds, by_appearance))
-            self._updater.hold_back(decision)
+            self.updater.hold_back(decision)
 
     def _settle_new(self, decision: Decision, when: When) -> None:
         unused = decision.identity > 0 and decision.reactivated_id is None
@@ -268,7 +268,7 @@ class Recognizer:
     def _refresh_metric(self) -> None:
         if not self.metric.due:
             return
-        means, version = self.individuals(), self.metric.version
+        means, version = self.updater.individuals(), self.metric.version
         self.metric.refresh(means)
         if self.metric.version > version:  # one individual alone teaches nothing, and cosines stay plain
             self.crop_scores.rescore()
@@ -287,27 +287,12 @@ class Recognizer:
             self.tracklet_scores.assume(prior)
             self.crop_scores.assume(prior)
 
-    def individuals(self) -> Floats:
-        """Return `(K, D)` raw mean embeddings of all known individuals; those of earlier runs come first."""
-        means = self.bank.means()
-        if self._earlier is None or not len(self._earlier):
-            return means
-        return np.concatenate([self._earlier, means]) if len(means) else self._earlier
-
     # What a gallery tells and hears.
-
-    def on_update(self, listener: UpdateListener) -> None:
-        """Call a listener with every prototype update: the decision, `(D,)` the raw mean of crops, and how many."""
-        self._updater.listener = listener
-
-    def flush_updates(self) -> None:
-        """Hand that listener what is held back on probation: the video is over."""
-        self._updater.flush()
 
     def remember_evidence(self, evidence: LearnedStatistics) -> None:
         """Start from what this camera has learned in earlier runs, as far as learning is on."""
         if self._config.tuning.learn_metric:
-            self._earlier = evidence.means
+            self.updater.earlier = evidence.means
             self.metric.add_scatter(evidence.scatter, evidence.crops)
         for pairs, same in ((evidence.genuine, True), (evidence.impostor, False)):
             self.tracklet_scores.observe(pairs[:, 0], pairs[:, 1], np.full(len(pairs), same))

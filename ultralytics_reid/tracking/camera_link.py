@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -45,6 +45,7 @@ class CameraLink:
         self._events = events
         self._gallery: GalleryCamera | None = None
         self._channel: Channel | None = None
+        self._endings: list[Callable[[], object]] = []
 
     @property
     def links(self) -> Mapping[int, Linked]:
@@ -66,12 +67,16 @@ class CameraLink:
         if self.connection is None or dim is None:
             return
         worker = self.connection.connect(dim, recognizer.bank.fingerprint, self.recipe)
-        if self._gallery is not None and self._gallery.channel.camera != self.camera_id:
+        if self._gallery is not None and (
+            self._gallery.channel.camera != self.camera_id or self._gallery.channel.inherited
+        ):
             self.close(decisions, when)
         if self._gallery is None:
             channel = worker.open_channel(self.camera_id, self.starts_at, self._channel)
             since = -np.inf if self._channel is None else when[1]
-            self._gallery = GalleryCamera(worker, channel, recognizer, self._events, since)
+            self._gallery = gallery = GalleryCamera(worker, channel, recognizer, self._events, since)
+            ending = self.connection.at_end(self, gallery.close)
+            self._endings = [self._events.subscribe(gallery.correct), ending.detach]
         if self._config.gallery_wait:
             worker.settle(self._config.gallery_wait, until_back=False)
         self._gallery.receive(decisions, when)
@@ -108,6 +113,8 @@ class CameraLink:
         if self._gallery is None or self.connection is None:
             return ""
         gallery, self._gallery = self._gallery, None
+        for end in self._endings:
+            end()
         gallery.close()
         self._channel = gallery.channel
         if wait:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -46,8 +47,8 @@ class GalleryCamera:
     Args:
         worker: The gallery's thread.
         channel: This camera's channel to it.
-        recognizer: The camera's memory.
-        events: Where links and outages are emitted.
+        recognizer: The camera's memory; not kept alive.
+        events: Where links and outages are emitted; not kept alive.
         since: Seconds of the tracker's clock from which on it reports; earlier boxes went through another channel.
 
     Attributes:
@@ -62,8 +63,11 @@ class GalleryCamera:
         self.worker = worker
         self.channel = channel
         self.links: dict[int, Linked] = {}
-        self._recognizer = recognizer
-        self._events = events
+        # Neither may keep its tracker alive: this outlives a tracker that nobody finished, to send what is left.
+        self._recognizer: Recognizer = weakref.proxy(recognizer)
+        self._events: Events = weakref.proxy(events)
+        self._metric, self._scores = recognizer.metric, recognizer.tracklet_scores
+        self._updater = recognizer.updater
         self._since = since
         self._queried: set[int] = set()
         self._new: set[int] = set()
@@ -73,8 +77,7 @@ class GalleryCamera:
         self._last_report = -np.inf
         self._visible: frozenset[int] = frozenset()
         self._metric_version = 0
-        recognizer.on_update(self._send_prototype)
-        self._unsubscribe: Callable[[], None] = events.subscribe(self._send_correction)
+        self._updater.listener = self._send_prototype
 
     @property
     def summary(self) -> str:
@@ -115,17 +118,16 @@ class GalleryCamera:
         self._visible = visible
         self._query_new(settled, now)
         self._query_again(settled, now)
-        if self._recognizer.metric.version != self._metric_version:
-            self._metric_version = self._recognizer.metric.version
+        if self._metric.version != self._metric_version:
+            self._metric_version = self._metric.version
             self._send_evidence()
 
     def close(self) -> None:
         """End the run: query every identity that wasn't yet, and hand on what was learned."""
-        self._unsubscribe()
         for decision in list(self._waiting.values()):
             self._query(decision, decision.tracklet.last.time)
         self._waiting.clear()
-        self._recognizer.flush_updates()
+        self._updater.flush()
         self._send_evidence()
         self.worker.close_channel(self.channel)
 
@@ -205,13 +207,12 @@ class GalleryCamera:
         self._send(PrototypeUpdate(decision.identity, vector, weight, tracklet.last.time, tracklet.cls))
 
     def _send_evidence(self) -> None:
-        recognizer = self._recognizer
-        evidence = LearnedStatistics.of(recognizer.metric, recognizer.tracklet_scores, recognizer.individuals())
+        evidence = LearnedStatistics.of(self._metric, self._scores, self._updater.individuals())
         if evidence is not None:
             self._send(EvidenceUpdate(evidence))
 
-    def _send_correction(self, event: Event) -> None:
-        """Pass on which of its own identities the camera merged or split."""
+    def correct(self, event: Event) -> None:
+        """Pass on which of its own identities the camera merged or split; other events are none of the gallery's."""
         if isinstance(event, Revival) and event.previous_id is not None and not event.corrected:
             self._merged.add(event.previous_id)
             self._send(Merge(event.previous_id, event.identity_id))

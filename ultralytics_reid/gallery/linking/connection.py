@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from multiprocessing import util
+from typing import TypeAlias
 
 from ultralytics.utils import LOGGER
 
@@ -18,11 +22,14 @@ from .worker import GalleryWorker, local_ids
 _START, _END = 2.0, 10.0
 
 
+_Ending: TypeAlias = "weakref.finalize[..., object]"
+
+
 class Connection:
     """A process's connection to its gallery, shared by all its cameras, and the owner of the gallery's thread.
 
-    The thread ends when the last tracker lets go of the connection, or the process ends; what was sent is written
-    before.
+    The thread ends when the last tracker lets go of the connection, or the process ends. What cameras have left to send
+    is sent and written before, see `at_end`.
 
     Args:
         config: The tracker's config, whose `gallery` isn't empty.
@@ -41,9 +48,11 @@ class Connection:
         self._topology = Topology.load(config.topology) if config.topology else Topology()
         self._local = local_ids()
         self.worker: GalleryWorker | None = None
+        self._process = 0
+        self._endings: list[_Ending] = []
 
     def connect(self, dim: int, fingerprint: str, recipe: Mapping[str, str]) -> GalleryWorker:
-        """Start the gallery's thread, or return the one there is; the first call waits two seconds at most.
+        """Start the gallery's thread, or return the one there is; a process' first call waits two seconds at most.
 
         Args:
             dim: `D` of the embeddings.
@@ -61,10 +70,28 @@ class Connection:
                 lambda: open_store(uri, dim, fingerprint, index), self._topology, settings, self._local
             )
             weakref.finalize(self, _close, self.worker)
+        if self._process != os.getpid():  # a forked process gets ids of its own, too, before it tracks
+            self._process = os.getpid()
+            if multiprocessing.parent_process() is not None:  # such a process ends without Python's own finalizers
+                util.Finalize(None, _end_process, (weakref.ref(self.worker), self._endings), exitpriority=0)
             self.worker.settle(_START)
         if self.worker.failed is not None and not self.worker.opened:
             raise GalleryError(str(self.worker.failed)) from self.worker.failed
         return self.worker
+
+    def at_end(self, owner: object, send: Callable[[], None]) -> _Ending:
+        """Have a camera send what it has left, when its owner or the process ends without a word.
+
+        Args:
+            owner: Of the camera; deleted when nothing uses it any more.
+            send: Sends it; must not keep the owner alive.
+
+        Returns:
+            To be detached where the owner did it itself.
+        """
+        ending = weakref.finalize(owner, _send_rest, send, self)  # holds this, and so the thread, until it was sent
+        self._endings[:] = [*(e for e in self._endings if e.alive), ending]
+        return ending
 
     def next_id(self) -> int:
         """Take a new id; without a gallery one of those that no gallery gives."""
@@ -74,6 +101,18 @@ class Connection:
         """Wait until all that was sent is written, ten seconds at most; warn if it isn't."""
         if self.worker is not None and not self.worker.settle(_END):
             _warn()
+
+
+def _send_rest(send: Callable[[], None], connection: Connection) -> None:  # noqa: ARG001
+    send()
+
+
+def _end_process(worker: weakref.ref[GalleryWorker], endings: list[_Ending]) -> None:
+    for ending in tuple(endings):
+        ending()
+    there = worker()
+    if there is not None:
+        _close(there)
 
 
 def _close(worker: GalleryWorker) -> None:

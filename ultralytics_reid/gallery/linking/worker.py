@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -45,6 +47,7 @@ class Channel:
         replies: Answers and outages, the oldest first.
         prior_evidence: What the camera learned in earlier runs, once it is there.
         session: The gallery's view of the camera; the gallery's thread alone may use it.
+        inherited: Whether it is of the process that forked this one, which goes on with it; nothing is sent any more.
     """
 
     camera: str
@@ -53,6 +56,7 @@ class Channel:
     replies: deque[Reply] = field(default_factory=deque)
     prior_evidence: LearnedStatistics | None = None
     session: CameraSession | None = None
+    inherited: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +81,27 @@ class _Signal(Enum):
 
 _Item = tuple[Channel, Message] | _Barrier | _Signal
 
+# Of this process, as a fork copies all of them.
+_WORKERS: weakref.WeakSet[GalleryWorker] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for worker in tuple(_WORKERS):
+        worker.begin_anew()
+
+
+# Not on Windows, which doesn't fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
 
 class GalleryWorker:
     """Run a gallery in a thread of its own, for all cameras of a process.
 
     Trackers call the public methods from any thread. None of them waits for the store, except `settle` and `close`.
+
+    After a fork, the parent goes on with its thread, its cameras and the ids that it fetched. The child has none of
+    them: its thread starts when something is sent first, its cameras open channels of their own.
 
     Args:
         connect: Opens the gallery's store.
@@ -105,24 +125,40 @@ class GalleryWorker:
         self._connect = connect
         self._topology = topology
         self._settings = settings
+        self._local_ids = local_ids() if local is None else local
         self.failed: GalleryError | None = None
+        self._stopping = False
+        self._channels: list[Channel] = []
+        self._store: Store | None = None
+        self.begin_anew()
+        _WORKERS.add(self)
+        self._start()
+
+    def begin_anew(self) -> None:
+        """Let go of all that belongs to another process' thread; for the child of a fork, before anything is sent."""
+        for channel in self._channels:
+            channel.inherited = True
         self.is_discriminative = self.opened = False
         # SimpleQueue is reentrant: a finalizer may close the worker in the middle of a `put` of the same thread.
         self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._held: deque[tuple[Channel, Message]] = deque()
         self._barriers: list[_Barrier] = []
         self._ended: Future[bool] = Future()
-        self._stopping = False
-        self._channels: list[Channel] = []
+        if self._stopping or self.failed is not None:
+            self._ended.set_result(True)
+        self._channels = []
         self._outage: Outage | None = None
         self._announcing = threading.Lock()  # every open channel hears of each outage exactly once
         self._gallery_ids: deque[int] = deque()
-        self._local_ids = local_ids() if local is None else local
-        self._store: Store | None = None
         self._linker: Linker | None = None
         self._pause, self._retry = 0.0, _FIRST_RETRY
-        self._thread = threading.Thread(target=self._run, name="reid-gallery", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+
+    def _start(self) -> None:
+        with self._announcing:
+            if self._thread is None and not self._stopping:
+                self._thread = threading.Thread(target=self._run, name="reid-gallery", daemon=True)
+                self._thread.start()
 
     def open_channel(self, camera: str, start: float | None, previous: Channel | None = None) -> Channel:
         """Begin a camera's run.
@@ -146,7 +182,8 @@ class GalleryWorker:
 
     def send(self, channel: Channel, message: Message) -> None:
         """Send a message to the gallery; returns at once."""
-        self._put((channel, message))
+        if not channel.inherited:
+            self._put((channel, message))
 
     def next_id(self) -> int:
         """Take a new id: one of the gallery's, or, while none are at hand, one that no gallery gives."""
@@ -194,6 +231,8 @@ class GalleryWorker:
             Whether everything was written. In the gallery's own thread, where the garbage collector may run a
             finalizer, there is no waiting for itself: the last pass writes after this has returned.
         """
+        if self._thread is None:
+            return True  # forked, and nothing was sent since
         inside = threading.current_thread() is self._thread
         written = inside or self.settle(seconds)
         self._put(_Signal.STOP)
@@ -204,6 +243,8 @@ class GalleryWorker:
     def _put(self, item: _Item) -> None:
         if self.failed is None:  # otherwise nothing would ever take it out again
             self._inbox.put(item)
+            if self._thread is None:
+                self._start()
 
     # All that follows runs in the gallery's thread.
 
