@@ -575,6 +575,14 @@ class TestDelete:
         assert "delete needs a filter" in refused("delete", "--yes")
         assert self.there(site)[1] == 20
 
+    def test_identity_and_name_together_delete_only_what_matches_both(self, site, call):
+        with Gallery(site) as gallery:
+            gallery.rename(2, "Bob")
+        assert call("delete", "--identity", "1", "--name", "Bob", "--yes") == "nothing matches\n"
+        assert call("delete", "--identity", "1,2", "--name", "Bob", "--yes") == "deleted 4 sightings and 1 visit\n"
+        with Gallery(site) as gallery:
+            assert [one.identity_id for one in gallery.individuals()] == [1, 3]
+
     def test_deletion_with_unknown_names_is_refused(self, site, call, refused):
         assert "no camera 'dor'" in refused("delete", "--cameras", "dor", "--yes")
         assert "there is no identity 9" in refused("delete", "--identity", "9", "--yes")

@@ -124,12 +124,14 @@ def _parse_interval(since: str | None, until: str | None) -> tuple[float | None,
 
 
 def _identities(gallery: Gallery, numbers: list[str] | None, names: list[str] | None) -> frozenset[int] | None:
-    if numbers is None and names is None:
-        return None
-    chosen = {
-        existing_identity(gallery, n) for n in _numbers(numbers or [], "--identity", 1, LAST_ID, " (for names: --name)")
-    }
-    return frozenset(chosen | {identity_by_name(gallery, name) for name in names or []})
+    """Intersect the identities given by number with those given by name, as all options of a filter."""
+    chosen: list[frozenset[int]] = []
+    if numbers is not None:
+        given = _numbers(numbers, "--identity", 1, LAST_ID, " (for names: --name)")
+        chosen.append(frozenset(existing_identity(gallery, n) for n in given))
+    if names is not None:
+        chosen.append(frozenset(identity_by_name(gallery, name) for name in names))
+    return frozenset.intersection(*chosen) if chosen else None
 
 
 def _numbers(texts: Sequence[str], option: str, low: int, high: int, hint: str = "") -> list[int]:

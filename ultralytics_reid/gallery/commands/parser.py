@@ -97,7 +97,7 @@ def _deferred(name: str) -> Callable[[Namespace], None]:
 
 
 def _add_identities(command: ArgumentParser) -> None:
-    text = "only these identities, separated by commas"
+    text = "only these identities, separated by commas; with --name, only those that match both"
     command.add_argument("--identity", action="append", metavar="N,…", help=text)
     command.add_argument("--name", action="append", help="only the identity with this name; repeatable")
 
