@@ -179,7 +179,8 @@ class TestSearch:
         three.rename(2, "Bob")
         match = three.search(look(2), k=1, by="cosine")[0]
         assert (match.identity_id, match.name, match.camera_id, match.cls) == (2, "Bob", "door", 0)
-        assert NOON + 200 <= match.time <= NOON + 220
+        assert NOON + 200 <= match.time.timestamp() <= NOON + 220
+        assert match.time.utcoffset() is not None
         row = three.store.get(np.array([match.sighting]))
         assert match.similarity == pytest.approx(float(row.embeddings[0] @ look(2)), abs=1e-5)
         assert match.quality == pytest.approx(float(row.qualities[0]))

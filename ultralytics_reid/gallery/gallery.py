@@ -28,6 +28,7 @@ from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_
 from .retention import forget_evidence, forget_names, merged_key, prune, purge
 from .scorer import Scorer
 from .store import Deleted, Store, open_store
+from .times import local_time
 from .views import Individual, Match, Stats
 
 Likeness = Literal["learned", "cosine", "euclidean"]
@@ -315,7 +316,7 @@ class Gallery:
                 int(found.identities[n]),
                 names.get(int(found.identities[n]), ""),
                 found.cameras[n],
-                float(found.times[n]),
+                local_time(float(found.times[n])),
                 int(found.classes[n]),
                 float(found.qualities[n]),
                 float(scores[n]),

@@ -105,7 +105,7 @@ def _hits(gallery: Gallery, matches: Sequence[Match]) -> Iterator[Hit]:
     for rank, m in enumerate(matches, 1):
         # Only hits that are drawn need their crops.
         crop = gallery.crop(m.visit) if rank <= MAX_HITS else b""
-        yield Hit(rank, m.identity_id, m.name, m.camera_id, m.time, m.probability, m.similarity, crop)
+        yield Hit(rank, m.identity_id, m.name, m.camera_id, m.time.timestamp(), m.probability, m.similarity, crop)
 
 
 # Identities
