@@ -175,6 +175,12 @@ class TestSearch:
         assert len({m.visit for m in matches}) == len(matches) == 4
         assert all(a.similarity >= b.similarity for a, b in itertools.pairwise(matches))
 
+    def test_identities_beside_one_are_others_only(self, gallery):
+        seen(gallery, 1)
+        assert gallery.beside(1) == frozenset()
+        seen(gallery, 2)
+        assert gallery.beside(1) == {2}
+
     def test_a_match_has_identity_camera_time_and_similarity(self, three):
         three.rename(2, "Bob")
         match = three.search(look(2), k=1, by="cosine")[0]

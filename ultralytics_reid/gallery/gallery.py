@@ -286,7 +286,7 @@ class Gallery:
                 there = Filter(cameras=frozenset({own.camera}), since=own.first, until=own.last)
                 others = self.store.visits(there, details=False)
                 found |= {v.identity for v in others if min(v.last, own.last) > max(v.first, own.first)}
-        return frozenset(found)
+        return frozenset(found - {identity})
 
     def _ranked(self, queries: Floats, k: int, where: Filter, by: Likeness, cameras: tuple[str, ...]) -> list[Match]:
         scorer = self.scorer() if by == "learned" else Scorer(self.store.dim, "", {})

@@ -123,11 +123,11 @@ class TestOneIdentity:
     def test_identity_persists_on_another_camera_and_in_a_later_run(self, camera, path):
         a = camera("a")
         ids = stay(a)
-        a.finish(wait=True)
+        assert a.finish(wait=True) == f"a: 0 of {MANY} individuals were known to the gallery"
         assert len(set(ids)) == MANY
         b = camera("b")
         assert stay(b, seed=1) == ids
-        b.finish(wait=True)
+        assert b.finish(wait=True) == f"b: {MANY} of {MANY} individuals were known to the gallery"
         again = camera("a")
         assert stay(again, seed=2) == ids
         again.finish(wait=True)
