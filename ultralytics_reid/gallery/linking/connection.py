@@ -29,7 +29,7 @@ class Connection:
         family: Kind of embedder; see `family_of`.
 
     Raises:
-        ConfigError: If the topology can't be read.
+        ConfigError: If the topology can't be read, or lacks one of the cameras.
 
     Attributes:
         worker: The gallery's thread; None before `connect`.
@@ -39,6 +39,8 @@ class Connection:
         self._config = config
         self._family = family
         self._topology = Topology.load(config.topology) if config.topology else Topology()
+        for camera in config.cameras:
+            self._topology.check(camera)
         self._local = local_ids()
         self.worker: GalleryWorker | None = None
 
@@ -65,6 +67,14 @@ class Connection:
         if self.worker.failed is not None and not self.worker.opened:
             raise GalleryError(str(self.worker.failed)) from self.worker.failed
         return self.worker
+
+    def check_camera(self, name: str) -> None:
+        """Check that the topology, if there is one, has a camera that was named by its source.
+
+        Raises:
+            ConfigError: If it hasn't.
+        """
+        self._topology.check(name)
 
     def next_id(self) -> int:
         """Take a new id; without a gallery one of those that no gallery gives."""
