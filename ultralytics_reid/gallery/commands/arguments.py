@@ -162,6 +162,21 @@ def parse_identity(gallery: Gallery, text: str) -> int:
     return identity_by_name(gallery, text)
 
 
+def parse_box(text: str) -> list[float]:
+    """Parse four numbers, separated by commas.
+
+    Raises:
+        GalleryError: If they are none, or not four.
+    """
+    try:
+        box = [float(part) for part in text.split(",")]
+    except ValueError:
+        box = []
+    if len(box) != len("xyxy"):
+        raise GalleryError(f"--box must be x1,y1,x2,y2 in pixels, got {text!r}")
+    return box
+
+
 def existing_identity(gallery: Gallery, identity: int) -> int:
     """Check that an identity is in the gallery, and return it.
 
