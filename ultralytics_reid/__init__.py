@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     )
     from .events import GalleryAway, GalleryBack, Linked, Revival, RevivalReverted
     from .gallery.gallery import Gallery
-    from .gallery.records import Filter
+    from .gallery.journeys import Journey
+    from .gallery.records import Filter, Visit
+    from .gallery.views import Individual, Match
     from .registration import register, tracker_yaml
     from .tracking.ending import finish
-    from .tracking.results import identities, links, revivals
+    from .tracking.results import BoxIdentity, identities, links, revivals
     from .tracking.tracker import ReIDBOTSORT
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BoxIdentity",
     "Config",
     "ConfigError",
     "CropEmbedder",
@@ -41,12 +44,16 @@ __all__ = [
     "GalleryMissing",
     "GalleryUnavailable",
     "HostError",
+    "Individual",
+    "Journey",
     "Linked",
+    "Match",
     "Preprocessing",
     "ReIDBOTSORT",
     "ReIDError",
     "Revival",
     "RevivalReverted",
+    "Visit",
     "finish",
     "identities",
     "links",
@@ -57,6 +64,7 @@ __all__ = [
 
 # Imported when first used: the start-up hook imports this package into every program that uses Ultralytics.
 _HOMES = {
+    "BoxIdentity": "tracking.results",
     "Config": "config",
     "ConfigError": "errors",
     "CropEmbedder": "embedders",
@@ -69,13 +77,17 @@ _HOMES = {
     "GalleryMissing": "errors",
     "GalleryUnavailable": "errors",
     "HostError": "errors",
+    "Individual": "gallery.views",
+    "Journey": "gallery.journeys",
     "Linked": "events",
+    "Match": "gallery.views",
     "Preprocessing": "embedders",
     "ReIDBOTSORT": "tracking.tracker",
     "ReIDError": "errors",
     "Revival": "events",
     "RevivalReverted": "events",
     "finish": "tracking.ending",
+    "Visit": "gallery.records",
     "identities": "tracking.results",
     "links": "tracking.results",
     "register": "registration",

@@ -16,10 +16,12 @@ import cv2
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from gallery_visits import MORNING, walk
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from ultralytics.engine.results import Results
 
 from ultralytics_reid import Gallery
 from ultralytics_reid.appearance.embedding import unit
@@ -30,7 +32,7 @@ from ultralytics_reid.gallery.commands import tables, terminal
 from ultralytics_reid.gallery.commands.arguments import parse_time
 from ultralytics_reid.gallery.commands.parser import DETECTOR_VARIABLE, GALLERY_VARIABLE, MODEL_VARIABLE, bind_times
 from ultralytics_reid.gallery.commands.terminal import progress, uninterrupted
-from ultralytics_reid.gallery.image_embedder import image_embedder
+from ultralytics_reid.gallery.image_embedder import ImageRegion, best_region, cut_out, image_embedder
 from ultralytics_reid.gallery.records import ENROLLED, Filter, Records, Visit, new_ids
 from ultralytics_reid.gallery.store import open_store
 from ultralytics_reid.gallery.times import moment
@@ -264,9 +266,56 @@ class TestTimes:
         assert bind_times(["--from", "--json"]) == ["--from", "--json"]
 
 
+# Improbable ones too.
+ALL = ("--min-probability", "0")
+
+
 class TestSearch:
+    def test_improbable_identities_are_shown_on_request_only(self, site, call, capsys):
+        red = write_image("red.png", RED)
+        assert main(["search", "--image", red]) == 0
+        told = capsys.readouterr()
+        assert column(told.out, "identity") == ["1", "1"]
+        assert told.err == (
+            "not shown: 3 visits of identities below a probability of 0.05; --min-probability 0 shows all\n"
+        )
+        assert main(["search", "--identity", "2"]) == 0
+        told = capsys.readouterr()
+        assert told.out == "nothing found\n"
+        assert "not shown: 4 visits" in told.err
+        assert [m["identity_id"] for m in json.loads(call("search", "--image", red, "--json"))] == [1, 1]
+
+    def test_a_box_says_where_the_query_is(self, site, call, refused):
+        both = np.hstack([dressed(BLUE), dressed(RED)])
+        cv2.imwrite("both.png", both)
+        for box, identity in (("40,0,80,80", "1"), ("0,0,40,80", "3")):
+            arguments = ("--image", "both.png", "--box", box, "--sheet", "--overwrite")
+            assert column(call("search", *arguments), "identity")[0] == identity
+        with Image.open("search.png") as sheet:
+            query = np.asarray(sheet.convert("RGB")).astype(int)[:, :260]
+        assert (np.abs(query - BLUE[::-1]).max(axis=2) < 8).sum() > 3000
+        assert (np.abs(query - RED[::-1]).max(axis=2) < 8).sum() == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "why"),
+        [
+            ("--image red.png --box 1,2,3", "--box must be x1,y1,x2,y2 in pixels, got '1,2,3'"),
+            ("--image red.png --box a,b,c,d", "--box must be x1,y1,x2,y2"),
+            ("--image red.png --box 5,5,5,9", "within the image of 40 x 80 pixels, got 5,5,5,9"),
+            ("--image red.png --box=-1,5,9,9", "within the image"),
+            ("--image red.png --box 0,0,41,80", "within the image"),
+            ("--image red.png --box 0,0,nan,80", "within the image"),
+            ("--identity 1 --box 0,0,9,9", "--box needs --image"),
+            ("--identity 1 --min-probability 1.5", "--min-probability must be in [0, 1], got 1.5"),
+            ("--identity 1 --min-probability nan", "--min-probability must be in [0, 1], got nan"),
+        ],
+    )
+    def test_boxes_and_probabilities_out_of_range_are_refused(self, site, refused, arguments, why):
+        write_image("red.png", RED)
+        assert why in refused("search", *arguments.split())
+
     def test_results_are_ranked_by_similarity_one_row_per_visit(self, site, call):
-        found = rows(call("search", "--image", write_image("red.png", RED)))
+        found = rows(call("search", "--image", write_image("red.png", RED), *ALL))
         assert [row["rank"] for row in found] == ["1", "2", "3", "4", "5"]
         assert [row["identity"] for row in found][:2] == ["1", "1"]
         assert [row["name"] for row in found][:3] == ["Ada", "Ada", ""]
@@ -278,13 +327,15 @@ class TestSearch:
 
     def test_filters(self, site, call):
         red = write_image("red.png", RED)
-        assert column(call("search", "--image", red, "--cameras", "yard"), "identity") == ["1", "3"]
-        assert set(column(call("search", "--image", red, "--from", "2026-11-26T09:30"), "identity")) == {"3"}
-        assert set(column(call("search", "--image", red, "--to", MORNING + 200), "identity")) == {"1", "2"}
-        assert len(rows(call("search", "--image", red, "-k", "2"))) == 2
-        assert len(rows(call("search", "--image", red, "--from", "2026-11-26", "--to", "2026-11-26"))) == 5
-        assert call("search", "--image", red, "--classes", "1,2") == "nothing found\n"
-        assert call("search", "--image", red, "--from", "2026-11-26", "--min-quality", "0.95") == "nothing found\n"
+        assert column(call("search", *ALL, "--image", red, "--cameras", "yard"), "identity") == ["1", "3"]
+        assert set(column(call("search", *ALL, "--image", red, "--from", "2026-11-26T09:30"), "identity")) == {"3"}
+        assert set(column(call("search", *ALL, "--image", red, "--to", MORNING + 200), "identity")) == {"1", "2"}
+        assert len(rows(call("search", *ALL, "--image", red, "-k", "2"))) == 2
+        assert len(rows(call("search", *ALL, "--image", red, "--from", "2026-11-26", "--to", "2026-11-26"))) == 5
+        assert call("search", *ALL, "--image", red, "--classes", "1,2") == "nothing found\n"
+        assert (
+            call("search", *ALL, "--image", red, "--from", "2026-11-26", "--min-quality", "0.95") == "nothing found\n"
+        )
 
     def test_relative_times(self, site, call, monkeypatch):
         monkeypatch.setattr("time.time", lambda: MORNING + HOUR + 100)
@@ -293,7 +344,7 @@ class TestSearch:
 
     @pytest.mark.parametrize("query", [("--identity", "1"), ("--name", "Ada")])
     def test_search_by_identity_finds_other_identities(self, site, call, query):
-        assert set(column(call("search", *query), "identity")) == {"2", "3"}
+        assert set(column(call("search", *query, *ALL), "identity")) == {"2", "3"}
 
     def test_distances(self, site, call, capsys):
         out = call("search", "--image", write_image("red.png", RED), "--by", "euclidean")
@@ -320,7 +371,7 @@ class TestSearch:
         assert datetime.fromisoformat(found[0]["time"]).timestamp() >= MORNING
 
     def test_a_sheet(self, site, call, capsys):
-        assert main(["search", "--image", write_image("red.png", RED), "--sheet", "found.png"]) == 0
+        assert main(["search", "--image", write_image("red.png", RED), "--sheet", "found.png", *ALL]) == 0
         assert capsys.readouterr().err == "wrote found.png\n"
         with Image.open("found.png") as sheet:
             pixels = np.asarray(sheet.convert("RGB")).astype(int)
@@ -463,7 +514,7 @@ class TestIdentities:
         assert [row["identity"] for row in others] == ["2", "3"]
         assert column(call("list", "--named"), "identity") == ["1"]
         assert column(call("list", "--cameras", "yard"), "identity") == ["1", "3"]
-        assert column(call("list", "--identity", "2,3", "--name", "Ada"), "identity") == ["1", "2", "3"]
+        assert column(call("list", "--identity", "1,2", "--name", "Ada"), "identity") == ["1"]
         assert json.loads(call("list", "--json"))[0]["cameras"] == ["door", "yard"]
         assert call("list", "--to", "2026-11-25") == "no identities\n"
 
@@ -579,6 +630,43 @@ class TestDetector:
             call("search", "--gallery", "new.db", "--image", "a.png", "--detector", "net.pt"), "similarity"
         ) == ["1.000"]
 
+    def test_only_classes_that_the_gallery_holds_are_taken_for_the_query(self):
+        image = np.zeros((100, 200, 3), np.uint8)
+        truck, person, child = (0, 0, 100, 100, 0.9, 7), (120, 10, 140, 90, 0.8, 0), (150, 50, 160, 90, 0.8, 0)
+        result = Results(image, "a.png", {0: "person", 7: "truck"}, boxes=torch.tensor([truck, person, child]))
+        assert str(best_region(result, image)) == "truck at 0,0,100,100 (confidence 0.90, the largest of 3)"
+        taken = best_region(result, image, {0})
+        assert str(taken) == "person at 120,10,140,90 (confidence 0.80, the largest of 2)"
+        assert taken.xyxy.tolist() == [120, 10, 140, 90]
+        none = best_region(result[:1], image, {0})
+        assert str(none) == "the whole image: no person found in it"
+        assert none.xyxy.tolist() == [0, 0, 200, 100]
+
+    def test_search_says_and_draws_what_was_taken(self, site, monkeypatch, capsys):
+        held = []
+
+        class Finder:
+            fingerprint = "colors"
+
+            def locate(self, image, classes=None):
+                held.append(set(classes))
+                return ImageRegion(np.array([40, 0, 80, 80], np.float32), "person", 0.9, 2)
+
+            def embed(self, images, boxes):
+                return np.array([colors(cut_out(i, b)) for i, b in zip(images, boxes, strict=True)], np.float32)
+
+        monkeypatch.setattr("ultralytics_reid.gallery.gallery.image_embedder", lambda _: Finder())
+        cv2.imwrite("both.png", np.hstack([dressed(BLUE), dressed(RED)]))
+        assert main(["search", "--image", "both.png", "--sheet"]) == 0
+        told = capsys.readouterr()
+        assert column(told.out, "identity")[0] == "1"
+        assert "query: person at 40,0,80,80 (confidence 0.90, the largest of 2); --box takes another\n" in told.err
+        assert held == [{0}]
+        with Image.open("search.png") as sheet:
+            query = np.asarray(sheet.convert("RGB")).astype(int)[:, :260]
+        assert (np.abs(query - RED[::-1]).max(axis=2) < 8).sum() > 3000
+        assert (np.abs(query - BLUE[::-1]).max(axis=2) < 8).sum() == 0
+
     @pytest.mark.slow
     def test_crops_are_seen_as_small_as_the_camera_saw_them(self, shared):
         from ultralytics import YOLO
@@ -647,6 +735,14 @@ class TestDelete:
     def test_deletion_without_filter_is_refused(self, site, refused):
         assert "delete needs a filter" in refused("delete", "--yes")
         assert self.there(site)[1] == 20
+
+    def test_identity_and_name_together_delete_only_what_matches_both(self, site, call):
+        with Gallery(site) as gallery:
+            gallery.rename(2, "Bob")
+        assert call("delete", "--identity", "1", "--name", "Bob", "--yes") == "nothing matches\n"
+        assert call("delete", "--identity", "1,2", "--name", "Bob", "--yes") == "deleted 4 sightings and 1 visit\n"
+        with Gallery(site) as gallery:
+            assert [one.identity_id for one in gallery.individuals()] == [1, 3]
 
     def test_deletion_with_unknown_names_is_refused(self, site, call, refused):
         assert "no camera 'dor'" in refused("delete", "--cameras", "dor", "--yes")
@@ -844,7 +940,8 @@ class TestProgram:
         )
 
     @pytest.mark.parametrize(
-        "arguments", ["list", "stats", "visits", "search --identity 1", "delete --identity 1 --yes", "journeys"]
+        "arguments",
+        ["journeys", "list", "stats", "visits", "search --identity 1 --min-probability 0", "delete --identity 1 --yes"],
     )
     def test_no_model_s_libraries_are_loaded_for_rows(self, site, arguments):
         code = """

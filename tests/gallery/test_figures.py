@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from PIL import Image
 from ultralytics_reid.errors import GalleryError
 from ultralytics_reid.gallery.export import contact_sheet as sheet
 from ultralytics_reid.gallery.export import heatmap
+from ultralytics_reid.gallery.export.atomic_file import atomic_write
 from ultralytics_reid.gallery.export.contact_sheet import Hit, save_results
 from ultralytics_reid.gallery.export.heatmap import draw_heatmap, draw_paths, heat
 from ultralytics_reid.gallery.records import ENROLLED, Visit
@@ -317,3 +319,16 @@ class TestTimes:
     def test_times_that_no_calendar_has(self):
         with pytest.raises(GalleryError, match="years 1 to 9999"):
             moment(1e300)
+
+
+def test_a_file_can_be_read_by_its_owner_only_while_it_is_written(tmp_path):
+    before = os.umask(0o022)
+    try:
+        with atomic_write(tmp_path / "visits.csv", [".csv"]) as part:
+            modes = [part.stat().st_mode]
+            part.write_text("1\n")
+            modes.append(part.stat().st_mode)
+    finally:
+        os.umask(before)
+    modes.append((tmp_path / "visits.csv").stat().st_mode)
+    assert [mode & 0o777 for mode in modes] == [0o600] * 3

@@ -175,11 +175,18 @@ class TestSearch:
         assert len({m.visit for m in matches}) == len(matches) == 4
         assert all(a.similarity >= b.similarity for a, b in itertools.pairwise(matches))
 
+    def test_identities_beside_one_are_others_only(self, gallery):
+        seen(gallery, 1)
+        assert gallery.beside(1) == frozenset()
+        seen(gallery, 2)
+        assert gallery.beside(1) == {2}
+
     def test_a_match_has_identity_camera_time_and_similarity(self, three):
         three.rename(2, "Bob")
         match = three.search(look(2), k=1, by="cosine")[0]
         assert (match.identity_id, match.name, match.camera_id, match.cls) == (2, "Bob", "door", 0)
-        assert NOON + 200 <= match.time <= NOON + 220
+        assert NOON + 200 <= match.time.timestamp() <= NOON + 220
+        assert match.time.utcoffset() is not None
         row = three.store.get(np.array([match.sighting]))
         assert match.similarity == pytest.approx(float(row.embeddings[0] @ look(2)), abs=1e-5)
         assert match.quality == pytest.approx(float(row.qualities[0]))

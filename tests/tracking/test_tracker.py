@@ -5,9 +5,9 @@ import pytest
 from synthetic import Person, Scene, boxes, crowd, ids_of, image, make_tracker, our_args, returning, run, stock_args
 from ultralytics.engine.results import OBB, Boxes
 from ultralytics.trackers.bot_sort import BOTSORT, BOTrack
-from ultralytics.utils import LOGGER
+from ultralytics.utils import LOGGER, YAML
 
-from ultralytics_reid import EmbeddingError, ReIDBOTSORT
+from ultralytics_reid import ConfigError, EmbeddingError, ReIDBOTSORT, tracker_yaml
 
 OFF = {"memory_seconds": 0.0, "fuse_appearance": False}
 
@@ -402,3 +402,35 @@ def test_memory_is_bounded_however_many_pass():
     run(tracker, Scene(people, 500))
     assert len(tracker.recognizer.bank) <= 5
     assert len(tracker.recognizer.bank.state()["raw"]) <= 5
+
+
+class TestFromYaml:
+    def test_without_a_path_keys_have_the_shipped_values(self):
+        tracker, shipped = ReIDBOTSORT.from_yaml(memory_seconds=7.0), YAML.load(tracker_yaml())
+        assert tracker.config.memory_seconds == 7.0
+        assert vars(tracker.args) == shipped | {"memory_seconds": 7.0}
+
+    def test_a_shipped_file_is_found_by_name(self):
+        name = "reid_gallery.yaml"
+        assert vars(ReIDBOTSORT.from_yaml(name).args) == YAML.load(tracker_yaml(name))
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (None, "can't be read"),
+            ("tracker_type: bytetrack", "'tracker_type' must be reid_botsort, got 'bytetrack'"),
+            ("- 1", "can't be read|got None"),
+            ("a: [", "can't be read"),
+            ("tracker_type: reid_botsort", "is missing in the tracker YAML"),
+        ],
+    )
+    def test_a_file_that_is_no_tracker_yaml_is_refused_by_name(self, tmp_path, content, message):
+        path = tmp_path / "mine.yaml"
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(ConfigError, match=message):
+            ReIDBOTSORT.from_yaml(path)
+
+    def test_unknown_keys_are_refused(self):
+        with pytest.raises(ConfigError, match="unknown key 'memory_second'"):
+            ReIDBOTSORT.from_yaml(memory_second=1)

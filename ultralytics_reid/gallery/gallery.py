@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -17,7 +18,15 @@ from ..appearance.embedding import unit
 from ..embedders import AUTO, family_by_name, family_of
 from ..errors import GalleryError, GalleryMissing
 from .export.tabular import save_sightings, save_visits
-from .image_embedder import ImageEmbedder, image_embedder
+from .image_embedder import (
+    ImageEmbedder,
+    ImageRegion,
+    SceneEmbedder,
+    checked_box,
+    cut_out,
+    image_embedder,
+    whole_image,
+)
 from .image_io import as_image
 from .journeys import JOIN_SECONDS, Journey, journeys
 from .ledger.checks import check_same
@@ -28,7 +37,11 @@ from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_
 from .retention import forget_evidence, forget_names, merged_key, prune, purge
 from .scorer import Scorer
 from .store import Deleted, Store, open_store
+from .times import local_time
 from .views import Individual, Match, Stats
+
+# The host's logger, by its name.
+_LOGGER = logging.getLogger("ultralytics")
 
 Likeness = Literal["learned", "cosine", "euclidean"]
 
@@ -142,7 +155,7 @@ class Gallery:
                 nothing.
         """
         check_name("individual", name)
-        first, vectors = self._embedded(images)
+        first, vectors = self._embedded(images, cls)
         if not name or first is None:
             raise GalleryError(f"enrolling requires a name and an image, got {name!r} and {len(vectors)} images")
         store = self._made(vectors.shape[1])
@@ -248,6 +261,7 @@ class Gallery:
         *,
         by: Likeness = "learned",
         camera: str = "",
+        box: Sequence[float] | None = None,
     ) -> list[Match]:
         """Find the sightings most similar to an image, an embedding or an identity; one sighting a visit.
 
@@ -259,19 +273,37 @@ class Gallery:
             by: Similarity: "learned" is the cosine under the metric learned from the cameras, which the tracker uses;
                 "cosine" and "euclidean" compare the plain vectors.
             camera: Where the query was seen, if that is known, to correct for its light.
+            box: Where a query image shows the individual, xyxy in pixels; None to find it, see `locate`.
 
         Returns:
             The most similar first.
 
         Raises:
-            GalleryError: If the query or `k` is out of range, or the identity isn't there.
+            GalleryError: If the query, `k` or the box is out of range, or the identity isn't there.
         """
         if not 1 <= k <= _MAX_HITS:
             raise GalleryError(f"k must be in [1, {_MAX_HITS}], got {k!r}")
         if isinstance(query, int | np.integer):
             self._check_known(int(query))
             return self._search_identity(int(query), k, where, by)
-        return self._ranked(self._query(query)[None], k, where, by, (camera,))
+        return self._ranked(self._query(query, where, box)[None], k, where, by, (camera,))
+
+    def locate(self, image: str | Path | ImageArray, where: Filter = ANY) -> ImageRegion:
+        """Find what a search by an image would take as the query.
+
+        Args:
+            image: Path of an image, or `(H, W, 3)` uint8 BGR.
+            where: The filter of the search, whose classes count.
+
+        Returns:
+            The largest confident detection of a class that the gallery holds; the whole image without one, or where
+            images are crops.
+        """
+        pixels, embedder = as_image(image), self._image_embedder()
+        if not hasattr(embedder, "locate"):
+            return ImageRegion(whole_image(pixels))
+        held = {v.cls for v in self.store.visits(details=False)}
+        return cast(SceneEmbedder, embedder).locate(pixels, held if where.classes is None else held & where.classes)
 
     def _search_identity(self, identity: int, k: int, where: Filter, by: Likeness) -> list[Match]:
         own = next(self.store.scan(Filter(identities=frozenset({identity})), batch=64))
@@ -286,7 +318,7 @@ class Gallery:
                 there = Filter(cameras=frozenset({own.camera}), since=own.first, until=own.last)
                 others = self.store.visits(there, details=False)
                 found |= {v.identity for v in others if min(v.last, own.last) > max(v.first, own.first)}
-        return frozenset(found)
+        return frozenset(found - {identity})
 
     def _ranked(self, queries: Floats, k: int, where: Filter, by: Likeness, cameras: tuple[str, ...]) -> list[Match]:
         scorer = self.scorer() if by == "learned" else Scorer(self.store.dim, "", {})
@@ -316,7 +348,7 @@ class Gallery:
                 int(found.identities[n]),
                 names.get(int(found.identities[n]), ""),
                 found.cameras[n],
-                float(found.times[n]),
+                local_time(float(found.times[n])),
                 int(found.classes[n]),
                 float(found.qualities[n]),
                 float(scores[n]),
@@ -439,25 +471,49 @@ class Gallery:
             if before is None or visit.last > before.last:
                 latest[visit.camera] = visit
 
-    def _query(self, query: str | Path | ImageArray | Floats) -> Floats:
+    def _query(self, query: str | Path | ImageArray | Floats, where: Filter, box: Sequence[float] | None) -> Floats:
         if isinstance(query, np.ndarray) and query.ndim == 1:
             return np.asarray(checked_embeddings(query[None], self.store.dim)[0])
-        return np.asarray(self._embed([as_image(query)])[0], np.float32)  # type: ignore[arg-type]
+        image = as_image(query)  # type: ignore[arg-type]
+        xyxy = checked_box(box, image) if box is not None else self._noted(self.locate(image, where))
+        return np.asarray(self._embed([image], [xyxy])[0], np.float32)
 
-    def _embedded(self, images: Iterable[str | Path | ImageArray]) -> tuple[ImageArray | None, Floats]:
+    def _noted(self, region: ImageRegion, number: int = 1) -> Floats:
+        """The box of a region; a warning where it may be the wrong one."""
+        if region.sought or region.candidates > 1:
+            _LOGGER.warning(f"image {number}: {region}")
+        return region.xyxy
+
+    def _embedded(self, images: Iterable[str | Path | ImageArray], cls: int) -> tuple[ImageArray | None, Floats]:
         """The first of some images, and embeddings of all; a few images are in memory at a time."""
         rest, first, vectors = iter(images), None, [np.zeros((0, 0), np.float32)]
         while some := [as_image(image) for image in islice(rest, _BATCH)]:
             first = some[0] if first is None else first
-            vectors.append(unit(self._embed(some, _BATCH * (len(vectors) - 1))))
+            before = _BATCH * (len(vectors) - 1)
+            vectors.append(unit(self._embed(some, self._boxes(some, cls, before), before)))
         return first, np.concatenate(vectors[1:] or vectors)
 
-    def _embed(self, images: Sequence[ImageArray], before: int = 0) -> Floats:
-        """Embeddings of images, `before` of which came earlier."""
+    def _boxes(self, images: Sequence[ImageArray], cls: int, before: int) -> list[Floats]:
+        """The box of the largest individual of a class in each image; the whole image without one."""
+        embedder = self._image_embedder()
+        if not hasattr(embedder, "locate"):
+            return [whole_image(image) for image in images]
+        regions = [cast(SceneEmbedder, embedder).locate(image, {cls}) for image in images]
+        return [self._noted(region, before + n) for n, region in enumerate(regions, 1)]
+
+    def _image_embedder(self) -> ImageEmbedder:
         if self._embedder is None:
             self._embedder = image_embedder(trusted_recipe(self._recipe, self._recorded()))
         self._check_embedder()
-        vectors = self._embedder(images)
+        return self._embedder
+
+    def _embed(self, images: Sequence[ImageArray], boxes: Sequence[Floats], before: int = 0) -> Floats:
+        """Embeddings of a box of each image; `before` images came earlier."""
+        embedder = self._image_embedder()
+        if hasattr(embedder, "locate"):
+            vectors = cast(SceneEmbedder, embedder).embed(images, boxes)
+        else:
+            vectors = embedder([cut_out(image, box) for image, box in zip(images, boxes, strict=True)])
         if not vectors.any(axis=1).all():
             number = before + int(np.flatnonzero(~vectors.any(axis=1))[0]) + 1
             raise GalleryError(f"image {number} shows nothing to go by")

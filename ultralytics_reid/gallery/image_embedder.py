@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,14 +14,13 @@ from ..embedders.crops import Regions
 from ..embedders.detector import DetectorFeatures
 from ..errors import GalleryError
 
-# The host's logger, by its name.
-_LOGGER = logging.getLogger("ultralytics")
-
 _CHANNELS, _SMALL = 3, 64
 # Fill value of the host's letterbox.
 _GRAY = 114
 # Minimum confidence of a detection.
 _MIN_CONFIDENCE = 0.25
+# Names of classes that a message lists.
+_MAX_NAMED = 5
 
 
 class ImageEmbedder(Protocol):
@@ -45,7 +44,49 @@ class ImageEmbedder(Protocol):
         ...
 
 
-def image_embedder(recipe: Mapping[str, str]) -> ImageEmbedder:
+@dataclass(frozen=True, eq=False)
+class ImageRegion:
+    """The region of an image that stands for the individual it shows.
+
+    Attributes:
+        xyxy: `(4,)` float32, pixels.
+        what: Name of its class; empty for the whole image.
+        confidence: Of the detection, in [0, 1]; 1 for the whole image.
+        candidates: Number of detections that it was chosen from.
+        sought: What was looked for, in words; empty where nothing was, as for crops.
+    """
+
+    xyxy: Floats
+    what: str = ""
+    confidence: float = 1.0
+    candidates: int = 0
+    sought: str = ""
+
+    def __str__(self) -> str:
+        if not self.what:
+            return f"the whole image: {self.sought} found in it" if self.sought else "the whole image"
+        box, largest = ",".join(f"{x:.0f}" for x in self.xyxy), f", the largest of {self.candidates}"
+        return f"{self.what} at {box} (confidence {self.confidence:.2f}{largest if self.candidates > 1 else ''})"
+
+
+class SceneEmbedder(ImageEmbedder, Protocol):
+    """Embedder that finds the individual in an image by itself."""
+
+    def locate(self, image: ImageArray, classes: Collection[int] | None = None) -> ImageRegion:
+        """Find the largest confident detection, or take the whole image.
+
+        Args:
+            image: `(H, W, 3)` uint8 BGR.
+            classes: Only these class indices; None for all.
+        """
+        ...
+
+    def embed(self, images: Sequence[ImageArray], boxes: Sequence[Floats]) -> Floats:
+        """Embed a box, `(4,)` float32 xyxy in pixels, of each image; returns `(N, D)` float32."""
+        ...
+
+
+def image_embedder(recipe: Mapping[str, str]) -> SceneEmbedder:
     """Build an embedder of images.
 
     Args:
@@ -96,13 +137,19 @@ class _CropImageEmbedder:
 
     def __call__(self, images: Sequence[ImageArray]) -> Floats:
         """See `ImageEmbedder`."""
-        rows = [embed(self._embedder, image, Regions(self._box(image)[None])) for image in images]
-        return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
+        return self.embed(images, [self.locate(image).xyxy for image in images])
 
-    def _box(self, image: ImageArray) -> Floats:
+    def locate(self, image: ImageArray, classes: Collection[int] | None = None) -> ImageRegion:
+        """See `SceneEmbedder`."""
         if self._detector is None:
-            return _whole_image(image)
-        return best_box(self._detector.predict(image, verbose=False)[0], image)
+            return ImageRegion(whole_image(image))
+        return best_region(self._detector.predict(image, verbose=False)[0], image, classes)
+
+    def embed(self, images: Sequence[ImageArray], boxes: Sequence[Floats]) -> Floats:
+        """See `SceneEmbedder`."""
+        pairs = zip(images, boxes, strict=True)
+        rows = [embed(self._embedder, image, Regions(box[None])) for image, box in pairs]
+        return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
 
 
 class _DetectorImageEmbedder:
@@ -129,28 +176,42 @@ class _DetectorImageEmbedder:
 
     def __call__(self, images: Sequence[ImageArray]) -> Floats:
         """See `ImageEmbedder`."""
-        rows = [self._embed(image) for image in images]
+        return self.embed(images, [self.locate(image).xyxy for image in images])
+
+    def locate(self, image: ImageArray, classes: Collection[int] | None = None) -> ImageRegion:
+        """See `SceneEmbedder`."""
+        return best_region(self._predict(image), image, classes)
+
+    def embed(self, images: Sequence[ImageArray], boxes: Sequence[Floats]) -> Floats:
+        """See `SceneEmbedder`."""
+        rows = []
+        for image, box in zip(images, boxes, strict=True):
+            result = self._predict(image)  # the features of a box are those of the last prediction
+            rows.append(self._taps([box[None]], [result.orig_shape])[0])
         return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
 
-    def _embed(self, image: ImageArray) -> Floats:
+    def _predict(self, image: ImageArray) -> Any:
         size = {} if self._imgsz is None else {"imgsz": self._imgsz}
         side = max(np.atleast_1d(self._imgsz or self._detector.predictor.args.imgsz).tolist())
-        result = self._detector.predict(_pad_to_input(image, side), verbose=False, **size)[0]
-        box = best_box(result, image)
-        return self._taps([box[None]], [result.orig_shape])[0]
+        return self._detector.predict(_pad_to_input(image, side), verbose=False, **size)[0]
 
 
-def best_box(result: Any, image: ImageArray) -> Floats:
-    """Select the largest confident detection of an image, `(4,)` xyxy; the whole image without one."""
+def best_region(result: Any, image: ImageArray, classes: Collection[int] | None = None) -> ImageRegion:
+    """Select the largest confident detection of some classes (None: of all); the whole image without one."""
     boxes = result.boxes if result.obb is None else result.obb
     xyxy, conf = as_floats(boxes.xyxy.cpu()), as_floats(boxes.conf.cpu())
-    area = (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1]) * (conf >= _MIN_CONFIDENCE)
+    found = np.asarray(boxes.cls.cpu(), np.int64)
+    fits = conf >= _MIN_CONFIDENCE
+    if classes is not None:
+        fits &= np.isin(found, sorted(classes))
+    area = (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1]) * fits
     if not np.count_nonzero(area):
-        _LOGGER.warning("no detection in an image: using the whole image")
-        return _whole_image(image)
-    if np.count_nonzero(area) > 1:
-        _LOGGER.warning(f"{np.count_nonzero(area)} detections in an image: using the largest")
-    return as_floats(xyxy[int(area.argmax())])
+        names = [str(result.names.get(n, f"class {n}")) for n in sorted(classes or ())]
+        sought = f"no {' or '.join(names)}" if 0 < len(names) <= _MAX_NAMED else "nothing of those classes"
+        return ImageRegion(whole_image(image), sought=sought if names else "nothing")
+    n = int(area.argmax())
+    what = str(result.names.get(int(found[n]), f"class {found[n]}"))
+    return ImageRegion(as_floats(xyxy[n]), what, float(conf[n]), int(np.count_nonzero(area)))
 
 
 def _pad_to_input(image: ImageArray, side: int) -> ImageArray:
@@ -167,5 +228,28 @@ def _pad_to_input(image: ImageArray, side: int) -> ImageArray:
     return padded
 
 
-def _whole_image(image: ImageArray) -> Floats:
+def whole_image(image: ImageArray) -> Floats:
+    """Box of a whole image, `(4,)` float32 xyxy."""
     return np.array([0, 0, image.shape[1], image.shape[0]], np.float32)
+
+
+def checked_box(box: Sequence[float], image: ImageArray) -> Floats:
+    """Check a box of an image, xyxy in pixels; returns `(4,)` float32.
+
+    Raises:
+        GalleryError: If it isn't four finite numbers, is empty, or reaches beyond the image.
+    """
+    height, width = image.shape[:2]
+    if len(box) == len("xyxy") and np.isfinite(box).all():
+        left, top, right, bottom = box
+        if 0 <= left < right <= width and 0 <= top < bottom <= height:
+            return as_floats(box)
+    shown = ",".join(f"{x:g}" for x in box)
+    raise GalleryError(f"the box must be x1,y1,x2,y2 within the image of {width} x {height} pixels, got {shown}")
+
+
+def cut_out(image: ImageArray, box: Floats) -> ImageArray:
+    """Cut a box, `(4,)` xyxy, out of an image, rounded outward to whole pixels."""
+    left, top = np.floor(box[:2].clip(0)).astype(int)
+    right, bottom = np.ceil(box[2:]).astype(int)
+    return image[top:bottom, left:right]

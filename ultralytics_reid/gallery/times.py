@@ -7,6 +7,18 @@ from datetime import datetime, timezone
 from ..errors import GalleryError
 
 
+def local_time(seconds: float) -> datetime:
+    """Convert seconds since 1970 (UTC) to local time, with its offset.
+
+    Raises:
+        GalleryError: If the time isn't in the years 1 to 9999.
+    """
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).astimezone()
+    except (ValueError, OverflowError, OSError) as error:
+        raise GalleryError(f"a time must be in the years 1 to 9999, got {seconds!r} seconds since 1970") from error
+
+
 def moment(seconds: float) -> str:
     """Format a time as `2026-10-25 02:30:00 UTC+01:00`.
 
@@ -48,9 +60,6 @@ def duration(seconds: float) -> str:
 
 
 def _parts(seconds: float) -> tuple[str, str, str]:
-    try:
-        local = datetime.fromtimestamp(seconds, timezone.utc).astimezone()
-    except (ValueError, OverflowError, OSError) as error:
-        raise GalleryError(f"a time must be in the years 1 to 9999, got {seconds!r} seconds since 1970") from error
+    local = local_time(seconds)
     offset = f"{local:%z}"
     return local.date().isoformat(), f"{local:%H:%M:%S}", f"UTC{offset[:3]}:{offset[3:5]}"

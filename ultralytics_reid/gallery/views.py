@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from .ledger import Health
 from .records import ENROLLED, Visit
@@ -17,7 +18,7 @@ class Match:
         identity_id: Its identity.
         name: Of the identity; empty if it has none.
         camera_id: Where it was seen; empty for an image it was enrolled from.
-        time: Seconds since 1970 (UTC).
+        time: Local time with its offset from UTC; `time.timestamp()` is seconds since 1970.
         cls: Class index.
         quality: How much the crops can be trusted, in [0, 1].
         similarity: Cosine, in [-1, 1]: under the metric learned from the cameras, or a plain one if so asked.
@@ -30,7 +31,7 @@ class Match:
     identity_id: int
     name: str
     camera_id: str
-    time: float
+    time: datetime
     cls: int
     quality: float
     similarity: float

@@ -44,9 +44,11 @@ def setup(predictor: Any) -> None:
 
 def _prepare_gallery(predictor: Any) -> None:
     """Tell the trackers what cameras they have, and be told when the video is over."""
-    given, streams = predictor.trackers[0].config.cameras, predictor.dataset.bs
-    if given and predictor.dataset.mode == "stream" and len(given) < streams:
-        raise ConfigError(f"'camera_id' must name all {streams} streams, or be auto, got {len(given)} names")
+    given = predictor.trackers[0].config.cameras
+    streams = predictor.dataset.bs if predictor.dataset.mode == "stream" else 1
+    if given and len(given) != streams:
+        one = "one camera, as the source is one" if streams == 1 else f"all {streams} streams"
+        raise ConfigError(f"'camera_id' must name {one}, or be auto, got {len(given)} names")
     recipe = {"detector": str(predictor.args.model), "imgsz": str(predictor.args.imgsz)}
     for tracker in predictor.trackers:
         tracker.camera.recipe |= recipe

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from ultralytics.utils import LOGGER
 
+from .._typing import ImageArray, as_pixels
 from ..config import Config
 from ..embedders import family_of
+from ..embedders.crops import as_bgr
+from ..errors import EmbeddingError
 from ..events import Events, Linked
 from ..gallery.linking.client import GalleryCamera, shares
 from ..gallery.linking.connection import Connection
@@ -46,6 +52,7 @@ class CameraLink:
         self._gallery: GalleryCamera | None = None
         self._channel: Channel | None = None
         self._endings: list[Callable[[], object]] = []
+        self._warned = False
 
     @property
     def links(self) -> Mapping[int, Linked]:
@@ -63,6 +70,7 @@ class CameraLink:
 
         Raises:
             GalleryError: If the gallery is another embedder's, or no gallery.
+            ConfigError: If there is a topology that lacks this camera.
         """
         if self.connection is None or dim is None:
             return
@@ -72,6 +80,7 @@ class CameraLink:
         ):
             self.close(decisions, when)
         if self._gallery is None:
+            self.connection.check_camera(self.camera_id)
             channel = worker.open_channel(self.camera_id, self.starts_at, self._channel)
             since = -np.inf if self._channel is None else when[1]
             self._gallery = gallery = GalleryCamera(worker, channel, recognizer, self._events, since)
@@ -96,8 +105,18 @@ class CameraLink:
         if not self._config.store_crops or frame.image is None or not tracklet.clean:
             return Observation(decision.identity, tracklet.cls, score, where)
         left, top, right, bottom = np.maximum(box, 0).astype(int)
-        crop = frame.image[top:bottom, left:right].copy()
+        crop = self._stored(frame.image[top:bottom, left:right])
         return Observation(decision.identity, tracklet.cls, score, where, crop, score * float(bottom - top))
+
+    def _stored(self, crop: npt.NDArray[Any]) -> ImageArray | None:
+        """Convert a crop to what the gallery stores; None, with one warning, where its format isn't known."""
+        try:
+            return as_pixels(as_bgr(crop).copy())
+        except EmbeddingError as error:
+            if not self._warned:
+                self._warned = True
+                LOGGER.warning(f"crops of {self.camera_id} aren't stored: {error}")
+            return None
 
     def close(self, decisions: Sequence[Decision], when: When, *, wait: bool = False) -> str:
         """Tell the gallery that the video is over.

@@ -10,18 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import yaml
+from ultralytics.trackers import track as host
 from ultralytics.trackers.bot_sort import BOTSORT
 from ultralytics.trackers.utils import matching as host_matching
 from ultralytics.trackers.utils.stracks import parse_bboxes
+from ultralytics.utils import YAML
 
 from .._typing import Bools, Floats
 from ..association.fusion import ambiguous_pairs, fuse_appearance
-from ..config import Config
+from ..config import Config, keys
 from ..embedders import AUTO, Embedder, family_of
+from ..errors import ConfigError
 from ..events import Events
 from ..revival.decision import Decision
 from ..revival.id_pool import IdPool
@@ -36,6 +42,8 @@ from .frame import Batch, Frame, make_frame
 from .frame_embeddings import EmbeddingSource, FrameEmbeddings
 from .results import BoxIdentity
 from .track import ReIDTrack
+
+_TYPE = "reid_botsort"
 
 
 class ReIDBOTSORT(BOTSORT):
@@ -85,6 +93,27 @@ class ReIDBOTSORT(BOTSORT):
         if isinstance(self.config.fps, float | int):
             self.fps = float(self.config.fps)
         self._forget()
+
+    @classmethod
+    def from_yaml(cls, path: str | Path | None = None, **changes: Any) -> ReIDBOTSORT:
+        """Make a tracker of a YAML file, to drive it directly.
+
+        Args:
+            path: A tracker YAML, or the name of a shipped one; None for the defaults, those of `reid_botsort.yaml`.
+            **changes: Values of keys in place of the file's, such as `memory_seconds=600`.
+
+        Raises:
+            ConfigError: If the file can't be read, or is no tracker YAML; if a key is unknown, missing, of the wrong
+                type or out of range.
+
+        Example:
+            ```python
+            tracker = ReIDBOTSORT.from_yaml(gallery="site.db", camera_id="door")
+            tracker.fps = 25
+            ```
+        """
+        content = {key.name: key.default for key in keys()} if path is None else _yaml_content(path)
+        return cls(SimpleNamespace(**content | changes))
 
     # --- One frame: the host calls these hooks in this order ---
 
@@ -318,3 +347,16 @@ class ReIDBOTSORT(BOTSORT):
     def compute_frame_extras(cls, predictor: Any) -> None:
         """Host hook, before a batch is tracked: features, frame times, folders of images."""
         callbacks.before_update(predictor)
+
+
+def _yaml_content(path: str | Path) -> dict[str, Any]:
+    try:
+        # The attribute of the module, which registration has replaced: it finds the shipped files by name too.
+        content = YAML.load(host.check_yaml(str(path)))
+    # The host asserts the suffix.
+    except (OSError, AssertionError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"the tracker YAML {path} can't be read: {error}") from error
+    if not isinstance(content, dict) or content.get("tracker_type") != _TYPE:
+        kind = content.get("tracker_type") if isinstance(content, dict) else None
+        raise ConfigError(f"the tracker YAML {path}: 'tracker_type' must be {_TYPE}, got {kind!r}")
+    return content

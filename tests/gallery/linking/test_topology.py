@@ -125,6 +125,32 @@ ways:
     def test_camera_names_may_be_numbers(self, load):
         assert ("1", "2") in load("ways: [{from: 1, to: 2}]").ways
 
+    @pytest.mark.parametrize(
+        "names",
+        [
+            "01, 02",
+            "007, 010",
+            "yes, no",
+            "on, off",
+            "1e3, 2.50",
+            "12:30, b",
+            "null, ~",
+            "2026-01-01, b",
+            "1_000, 0x10",
+        ],
+    )
+    def test_camera_names_are_taken_as_written(self, load, names):
+        start, end = names.split(", ")
+        found = load(f"ways: [{{from: {start}, to: {end}, least: 60}}]")
+        assert found.ways == {(start, end): Way(60.0), (end, start): Way(60.0)}
+
+    def test_a_camera_that_is_not_listed_is_refused_by_name(self, load):
+        topology = load("ways: [{from: door, to: yrad}]")
+        topology.check("door")
+        with pytest.raises(ConfigError, match="no camera 'yard', but door, yrad"):
+            topology.check("yard")
+        Topology().check("yard")
+
     def test_list_may_be_empty(self, load):
         assert load("ways: []").ways == {}
 
@@ -149,6 +175,12 @@ ways:
             ("ways: [{from: a, to: b, overlap: 1}]", "'overlap' must be true or false, got 1"),
             ("ways: [{from: a, to: b, one_way: 'yes'}]", "'one_way' must be true or false"),
             ("ways: [{from: a, to: a}]", "way 1: 'from' and 'to' must be two cameras, got 'a' twice"),
+            ("ways: [{from: a, to: }]", "'to' must be the name of a camera, got ''"),
+            ("ways: [{from: [a], to: b}]", "'from' must be the name of a camera"),
+            ("ways: " + "[" * 3000 + "]" * 3000, "can't be read"),
+            ("ways: [{from: a, to: b, least: " + "9" * 400 + "}]", "'least' must be seconds"),
+            ("ways: [{from: a, to: b, least: " + "9" * 5000 + "}]", "can't be read"),
+            ("ways: [{from: a, to: b, least: 2026-99-99}]", "can't be read|must be seconds"),
             ("ways: [", "can't be read"),
             ("ways: \x00", "can't be read"),
         ],

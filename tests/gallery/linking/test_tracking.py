@@ -16,6 +16,7 @@ import torch
 from moody_store import Moody
 from synthetic import Person, Scene, crowd, ids_of, image, make_tracker, returning, run
 from ultralytics import YOLO
+from ultralytics.utils import LOGGER
 
 from ultralytics_reid import (
     ConfigError,
@@ -123,11 +124,11 @@ class TestOneIdentity:
     def test_identity_persists_on_another_camera_and_in_a_later_run(self, camera, path):
         a = camera("a")
         ids = stay(a)
-        a.finish(wait=True)
+        assert a.finish(wait=True) == f"a: 0 of {MANY} individuals were known to the gallery"
         assert len(set(ids)) == MANY
         b = camera("b")
         assert stay(b, seed=1) == ids
-        b.finish(wait=True)
+        assert b.finish(wait=True) == f"b: {MANY} of {MANY} individuals were known to the gallery"
         again = camera("a")
         assert stay(again, seed=2) == ids
         again.finish(wait=True)
@@ -274,6 +275,13 @@ class TestRefused:
         for _ in range(3):
             with pytest.raises(GalleryError):
                 run(tracker, Scene(people(), 1))
+
+    @pytest.mark.parametrize("name", ["yard", "auto"])
+    def test_a_camera_that_the_topology_lacks_is_refused_by_name(self, camera, tmp_path, name):
+        (tmp_path / "ways.yaml").write_text("ways: [{from: door, to: yrad}]")
+        missing = "camera" if name == "auto" else name
+        with pytest.raises(ConfigError, match=f"the topology has no camera '{missing}', but door, yrad"):
+            run(camera(name, topology=str(tmp_path / "ways.yaml")), Scene(people(length=3), 3))
 
     def test_unreadable_topology(self, camera, tmp_path):
         with pytest.raises(ConfigError, match=r"topology .* can't be read"):
@@ -574,6 +582,27 @@ class TestRuns:
 
 
 class TestStorage:
+    @pytest.mark.parametrize(
+        ("convert", "mean"),
+        [
+            (lambda image: image.astype(np.uint16) * 257, 128),
+            (lambda image: image[..., 0].astype(np.uint16) * 257, 128),
+            (lambda image: image.astype(np.float32) / 255, None),
+        ],
+    )
+    def test_frames_of_16_bits_are_stored_as_they_look_and_others_not_at_all(self, camera, monkeypatch, convert, mean):
+        told = []
+        monkeypatch.setattr(LOGGER, "warning", told.append)
+        a, frame = camera("a", store_crops=True), convert(np.full((480, 640, 3), 128, np.uint8))
+        for boxes, feats, _ in Scene(people(length=60), 60).frames():
+            a.update(boxes, frame, feats=feats)
+        a.finish(wait=True)
+        stored = [v.crop for v in Gallery(a.config.gallery).visits() if v.crop]
+        crops = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), -1) for jpeg in stored]
+        assert bool(crops) is (mean is not None)
+        assert all(abs(float(crop.mean()) - mean) < 3 for crop in crops)
+        assert ["crops of a aren't stored: frames must be" in text for text in told] == ([] if crops else [True])
+
     @pytest.mark.parametrize("store_crops", [False, True])
     def test_crops_are_stored_only_on_request(self, camera, path, store_crops):
         a = camera("a", store_crops=store_crops)
@@ -693,6 +722,12 @@ class TestPredictor:
         yaml.write_text(yaml.read_text().replace("camera_id: auto", "camera_id: front"))
         with pytest.raises(ConfigError, match="'camera_id' must name all 2 streams"):
             self.track(films / "list.streams", yaml)
+
+    @pytest.mark.parametrize(("source", "needed"), [("list.streams", "all 2 streams"), ("front.avi", "one camera")])
+    def test_surplus_camera_names_are_refused(self, films, yaml, source, needed):
+        yaml.write_text(yaml.read_text().replace("camera_id: auto", "camera_id: front, yard, shop"))
+        with pytest.raises(ConfigError, match=f"'camera_id' must name {needed}.*got 3 names"):
+            self.track(films / source, yaml)
 
     def test_given_camera_names(self, films, yaml, path):
         yaml.write_text(yaml.read_text().replace("camera_id: auto", "camera_id: shop, hall"))

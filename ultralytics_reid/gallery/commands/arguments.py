@@ -124,12 +124,14 @@ def _parse_interval(since: str | None, until: str | None) -> tuple[float | None,
 
 
 def _identities(gallery: Gallery, numbers: list[str] | None, names: list[str] | None) -> frozenset[int] | None:
-    if numbers is None and names is None:
-        return None
-    chosen = {
-        existing_identity(gallery, n) for n in _numbers(numbers or [], "--identity", 1, LAST_ID, " (for names: --name)")
-    }
-    return frozenset(chosen | {identity_by_name(gallery, name) for name in names or []})
+    """Intersect the identities given by number with those given by name, as all options of a filter."""
+    chosen: list[frozenset[int]] = []
+    if numbers is not None:
+        given = _numbers(numbers, "--identity", 1, LAST_ID, " (for names: --name)")
+        chosen.append(frozenset(existing_identity(gallery, n) for n in given))
+    if names is not None:
+        chosen.append(frozenset(identity_by_name(gallery, name) for name in names))
+    return frozenset.intersection(*chosen) if chosen else None
 
 
 def _numbers(texts: Sequence[str], option: str, low: int, high: int, hint: str = "") -> list[int]:
@@ -158,6 +160,21 @@ def parse_identity(gallery: Gallery, text: str) -> int:
     if text.isascii() and text.isdecimal():
         return existing_identity(gallery, parse_integer(text, "identities", 1, LAST_ID))
     return identity_by_name(gallery, text)
+
+
+def parse_box(text: str) -> list[float]:
+    """Parse four numbers, separated by commas.
+
+    Raises:
+        GalleryError: If they are none, or not four.
+    """
+    try:
+        box = [float(part) for part in text.split(",")]
+    except ValueError:
+        box = []
+    if len(box) != len("xyxy"):
+        raise GalleryError(f"--box must be x1,y1,x2,y2 in pixels, got {text!r}")
+    return box
 
 
 def existing_identity(gallery: Gallery, identity: int) -> int:

@@ -15,7 +15,13 @@ MODEL_VARIABLE = "ULTRALYTICS_REID_MODEL"
 WEIGHTS_VARIABLE = "ULTRALYTICS_REID_WEIGHTS"
 DETECTOR_VARIABLE = "ULTRALYTICS_REID_DETECTOR"
 
-_SEARCH = "--image query.jpg --detector yolo11n.pt --sheet\n--name Ada --from -2h --cameras door,yard"
+# Below, `search` shows nothing unless asked.
+MIN_PROBABILITY = 0.05
+
+_SEARCH = (
+    "--image query.jpg --detector yolo11n.pt --sheet\n--image scene.jpg --detector yolo11n.pt --box 10,20,70,180\n"
+    "--name Ada --from -2h --cameras door,yard"
+)
 _ENROL = "ada1.jpg ada2.jpg --name Ada\nphotos/ --name Ada --model osnet_x0_25 --weights osnet.pth"
 _LIST = "--gallery site.db --named\n--from 2026-11-26 --cameras door --json"
 _VISITS = "--identity 3,7 --from -1d"
@@ -100,7 +106,7 @@ def _deferred(name: str) -> Callable[[Namespace], None]:
 
 
 def _add_identities(command: ArgumentParser) -> None:
-    text = "only these identities, separated by commas"
+    text = "only these identities, separated by commas; with --name, only those that match both"
     command.add_argument("--identity", action="append", metavar="N,…", help=text)
     command.add_argument("--name", action="append", help="only the identity with this name; repeatable")
 
@@ -143,7 +149,8 @@ def _add_json(command: ArgumentParser) -> None:
 def _add_search(commands: Any) -> None:
     command = _add_command(commands, "search", "rank visits by similarity to an image or an identity", _SEARCH)
     query = command.add_mutually_exclusive_group(required=True)
-    query.add_argument("--image", type=Path, metavar="FILE", help="query image")
+    text = "query image: the largest detection of a class that the gallery holds, or the whole image without a detector"
+    query.add_argument("--image", type=Path, metavar="FILE", help=text)
     query.add_argument(
         "--identity", dest="of_identity", metavar="N", help="query identity: sightings of others that are similar to it"
     )
@@ -155,6 +162,10 @@ def _add_search(commands: Any) -> None:
     command.add_argument(
         "-k", type=int, default=10, metavar="K", help="maximum number of visits, 1 to 1000 (default: 10)"
     )
+    text = "where the query image shows the individual, pixels (default: it is detected)"
+    command.add_argument("--box", metavar="X1,Y1,X2,Y2", help=text)
+    text = f"hide visits of identities below this probability, 0 to 1 (default: {MIN_PROBABILITY:g}; 0 shows all)"
+    command.add_argument("--min-probability", type=float, default=MIN_PROBABILITY, metavar="P", help=text)
     text = "similarity: the metric learned by the cameras, or that of the plain vectors (default: learned)"
     command.add_argument("--by", choices=("learned", "cosine", "euclidean"), default="learned", help=text)
     text = "camera of the gallery that took the image: removes its mean appearance (illumination)"

@@ -17,6 +17,7 @@ from ...errors import GalleryError, GalleryMissing
 from ..export.contact_sheet import MAX_HITS, Hit, save_results
 from ..export.tabular import dwell_table, journey_table, save_journeys, save_sightings, save_visits, transition_table
 from ..gallery import Gallery
+from ..image_embedder import cut_out
 from ..image_io import as_image, decode_image
 from ..journeys import dwell, journeys, transitions
 from ..records import ANY, ENROLLED, LAST_ID, Filter, Visit
@@ -29,6 +30,7 @@ from .arguments import (
     all_cameras,
     existing_identity,
     identity_by_name,
+    parse_box,
     parse_cameras,
     parse_filter,
     parse_identity,
@@ -59,7 +61,12 @@ _BATCH = 1000
 
 def _search(args: Namespace) -> None:
     _check_free([args.sheet] if args.sheet else [], args.overwrite)
+    if not 0 <= args.min_probability <= 1:
+        raise GalleryError(f"--min-probability must be in [0, 1], got {args.min_probability!r}")
+    if args.box is not None and not args.image:
+        raise GalleryError("--box needs --image, on which it lies")
     # Options are checked before the embedding model is loaded.
+    given = None if args.box is None else parse_box(args.box)
     with Gallery(args.gallery, index=args.index) as gallery:
         where = parse_filter(gallery, args)
         seen_on = "" if args.seen_on is None else _one_camera(gallery, args.seen_on)
@@ -67,14 +74,39 @@ def _search(args: Namespace) -> None:
         query = as_image(args.image) if args.image else _query_identity(gallery, args)
         # Libraries print while they load models; stdout is for the result.
         with redirect_stdout(sys.stderr):
-            matches = gallery.search(query, args.k, where, by=args.by, camera=seen_on)
+            box = given if given or isinstance(query, int) else _located(gallery, query, where)
+            found = gallery.search(query, args.k, where, by=args.by, camera=seen_on, box=box)
+        # NaN, where there are no probabilities, isn't below anything.
+        matches = [m for m in found if not m.probability < args.min_probability]
         _print_matches(matches, args)
-        if not matches and isinstance(query, int) and (others := len(gallery.beside(query))):
+        _note_hidden(len(found) - len(matches), args)
+        if not found and isinstance(query, int) and (others := len(gallery.beside(query))):
             _print_note(f"excluded {_count(others, 'identity', 'identities')} visible at the same time as {query}")
         if args.sheet:
-            shown = _first_crop(gallery, query) if isinstance(query, int) else query
+            shown = _first_crop(gallery, query) if isinstance(query, int) else cut_out(query, np.asarray(box))
             save_results(args.sheet, shown, list(_hits(gallery, matches)))
             _print_note(f"wrote {args.sheet}")
+
+
+def _located(gallery: Gallery, image: ImageArray, where: Filter) -> list[float]:
+    """Find the individual in a query image, and say what was taken where it was looked for."""
+    _note_loading()
+    region = gallery.locate(image, where)
+    if region.what or region.sought:
+        _print_note(f"query: {region}; --box takes another")
+    return [float(x) for x in region.xyxy]
+
+
+def _note_hidden(hidden: int, args: Namespace) -> None:
+    if hidden:
+        below = f"{_count(hidden, 'visit')} of identities below a probability of {args.min_probability:g}"
+        _print_note(f"not shown: {below}; --min-probability 0 shows all")
+
+
+def _note_loading() -> None:
+    """Say that a model is loaded, which takes seconds, where someone waits for it."""
+    if sys.stderr.isatty():
+        _print_note("loading the embedding model …")
 
 
 def _query_identity(gallery: Gallery, args: Namespace) -> int:
@@ -105,7 +137,7 @@ def _hits(gallery: Gallery, matches: Sequence[Match]) -> Iterator[Hit]:
     for rank, m in enumerate(matches, 1):
         # Only hits that are drawn need their crops.
         crop = gallery.crop(m.visit) if rank <= MAX_HITS else b""
-        yield Hit(rank, m.identity_id, m.name, m.camera_id, m.time, m.probability, m.similarity, crop)
+        yield Hit(rank, m.identity_id, m.name, m.camera_id, m.time.timestamp(), m.probability, m.similarity, crop)
 
 
 # Identities
@@ -115,6 +147,7 @@ def _enrol(args: Namespace) -> None:
     images = [path for given in args.images for path in _image_files(given)]
     if args.cls < 0:
         raise GalleryError(f"--class must be 0 or more, got {args.cls}")
+    _note_loading()
     with _gallery_to_enrol(args) as gallery, redirect_stdout(sys.stderr):
         identity = gallery.enrol(args.new_name, progress(images, "embedding images", len(images)), cls=args.cls)
     print(f"{args.new_name} is identity {identity}: {_count(len(images), 'image')} enrolled")

@@ -8,13 +8,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timezone
 from typing import Any
 
 from ...evaluation.markdown import table
 from ..export.contact_sheet import percent
 from ..records import Visit, printable
-from ..times import duration, moment, period
+from ..times import duration, local_time, moment, period
 from ..views import Individual, Match, Stats
 from .arguments import ENROLLED_SHOWN
 
@@ -49,7 +48,7 @@ def match_table(matches: Iterable[Match], by: str) -> str:
     head = ["rank", "identity", "name", "time", "camera", "probability", "distance" if by_distance else "similarity"]
     rows = []
     for rank, m in enumerate(matches, 1):
-        identity, sighting = [str(m.identity_id), _cell(m.name)], [moment(m.time), _camera(m.camera_id)]
+        identity, sighting = [str(m.identity_id), _cell(m.name)], [moment(m.time.timestamp()), _camera(m.camera_id)]
         score = f"{m.distance if by_distance else m.similarity:.3f}"
         rows.append([str(rank), *identity, *sighting, percent(m.probability), score])
     return aligned(table(head, rows))
@@ -102,7 +101,7 @@ def _model_text(fingerprint: str, recipe: Mapping[str, str]) -> str:
 
 def match_rows(matches: Iterable[Match]) -> list[dict[str, Any]]:
     """Search results for JSON."""
-    return [{"rank": rank, **_json_row(asdict(m), "time")} for rank, m in enumerate(matches, 1)]
+    return [{"rank": rank, **_json_row(asdict(m) | {"time": m.time.isoformat()})} for rank, m in enumerate(matches, 1)]
 
 
 def individual_rows(individuals: Iterable[Individual]) -> list[dict[str, Any]]:
@@ -133,7 +132,7 @@ def _json_row(row: dict[str, Any], *times: str) -> dict[str, Any]:
     """Convert a row: times to ISO 8601, local with offset; NaN to null."""
     for key in times:
         if row[key] is not None:
-            row[key] = datetime.fromtimestamp(row[key], timezone.utc).astimezone().isoformat()
+            row[key] = local_time(row[key]).isoformat()
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
 
 

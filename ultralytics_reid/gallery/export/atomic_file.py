@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ _OWNER_ONLY = 0o600
 def atomic_write(path: str | Path, suffixes: Sequence[str], *, overwrite: bool = True) -> Iterator[Path]:
     """Yield a temporary file that is renamed to `path` on success, and removed on failure.
 
-    Only its owner can read the file.
+    Only its owner can read the file, also while it is written.
 
     Args:
         path: Final path; its folder must exist.
@@ -35,6 +36,8 @@ def atomic_write(path: str | Path, suffixes: Sequence[str], *, overwrite: bool =
     _check(path, suffixes, overwrite)
     part = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
     try:
+        # Made here with its mode, which those that write it leave as it is.
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY))
         yield part
         _check(path, suffixes, overwrite)
         part.chmod(_OWNER_ONLY)

@@ -73,6 +73,7 @@ class GalleryCamera:
         self._new: set[int] = set()
         self._requeried: set[int] = set()
         self._merged: set[int] = set()
+        self._renamed: set[int] = set()
         self._waiting: dict[int, Decision] = {}
         self._last_report = -np.inf
         self._visible: frozenset[int] = frozenset()
@@ -81,9 +82,10 @@ class GalleryCamera:
 
     @property
     def summary(self) -> str:
-        """One line for the user on how many identities the gallery knew."""
-        known = sum(not link.new for link in self.links.values())
-        return f"{self.channel.camera}: {known} of {len(self._queried)} individuals were known to the gallery"
+        """One line for the user on how many individuals the gallery knew; each counts once, under its last id."""
+        individuals = self._queried - self._renamed - self._merged
+        known = sum(not link.new for identity, link in self.links.items() if identity in individuals)
+        return f"{self.channel.camera}: {known} of {len(individuals)} individuals were known to the gallery"
 
     def receive(self, decisions: Sequence[Decision], when: When) -> None:
         """Take the answers that have come, before a frame's decisions.
@@ -183,6 +185,8 @@ class GalleryCamera:
         if answer.prototypes is not None:
             self._recognizer.remember_prototypes(answer.known, answer.prototypes)
         self._queried.add(answer.known)
+        self._renamed.add(answer.identity)
+        self._renamed.discard(answer.known)
         self._merged.discard(answer.known)
         if answer.identity in self._new and answer.new:
             self._new.add(answer.known)

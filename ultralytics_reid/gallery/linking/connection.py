@@ -36,7 +36,7 @@ class Connection:
         family: Kind of embedder; see `family_of`.
 
     Raises:
-        ConfigError: If the topology can't be read.
+        ConfigError: If the topology can't be read, or lacks one of the cameras.
 
     Attributes:
         worker: The gallery's thread; None before `connect`.
@@ -46,6 +46,8 @@ class Connection:
         self._config = config
         self._family = family
         self._topology = Topology.load(config.topology) if config.topology else Topology()
+        for camera in config.cameras:
+            self._topology.check(camera)
         self._local = local_ids()
         self.worker: GalleryWorker | None = None
         self._process = 0
@@ -92,6 +94,14 @@ class Connection:
         ending = weakref.finalize(owner, _send_rest, send, self)  # holds this, and so the thread, until it was sent
         self._endings[:] = [*(e for e in self._endings if e.alive), ending]
         return ending
+
+    def check_camera(self, name: str) -> None:
+        """Check that the topology, if there is one, has a camera that was named by its source.
+
+        Raises:
+            ConfigError: If it hasn't.
+        """
+        self._topology.check(name)
 
     def next_id(self) -> int:
         """Take a new id; without a gallery one of those that no gallery gives."""
