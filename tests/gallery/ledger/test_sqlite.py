@@ -402,7 +402,7 @@ def test_an_embedding_of_another_length_is_reported(path, make):
     store.upsert(rows(3))
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE vectors SET embedding = x'00' WHERE seq = 2")
-    with pytest.raises(GalleryError, match="corrupt"):
+    with pytest.raises(GalleryError, match="damaged"):
         store.search(QUERY, 3)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ PATIENCE = 30.0
 LOG_LIMIT = 256 * 2**20
 
 _LONG_LOG = 64 * 2**20
+# The file, in the gallery, that says that something deleted is still in the log, and seconds between two looks at it.
+_UNSCRUBBED, _SCRUB_SECONDS = "unscrubbed", 1.0
 # Changes that are kept for the replicas of other processes; one that is further behind reads everything anew.
 _CHANGES = 50_000
 # Tables whose rows belong to those of another, by which column.
@@ -62,8 +65,9 @@ class SQLiteDatabase:
     What was written survives if this process or any other is killed. After a power cut the file is sound, but may lack
     the last sightings, of up to some 16 MiB; identities that were reserved are never given again.
 
-    What is deleted is overwritten in the file, and the log emptied of it as soon as no other program reads. Deleting
-    takes as much of the disk as is deleted, for a moment. Before a fork, calls in other threads are waited for.
+    What is deleted is overwritten in the file, and the log emptied of it, as soon as no other program reads: `scrub`
+    waits for that, or leaves a mark by which every writer tries again. Deleting takes as much of the disk as is
+    deleted, for a moment. Before a fork, calls in other threads are waited for.
 
     Args:
         path: Of the file.
@@ -102,6 +106,7 @@ class SQLiteDatabase:
         self._reader = SQLiteConnection(self._path, patience, log_limit)
         self._writer = SQLiteConnection(self._path, patience, log_limit)
         self.searching = threading.RLock()
+        self._next_scrub = 0.0
         FORKS.add(self)
         try:
             with self.reading() as session:
@@ -124,6 +129,7 @@ class SQLiteDatabase:
         """See `Database.writing`."""
         with self._writer.writing(lasting=lasting) as connection:
             yield connection
+        self._scrub_again()
 
     def among(self, column: str, values: list[int] | list[str]) -> Condition:
         """See `Database.among`."""
@@ -181,9 +187,31 @@ class SQLiteDatabase:
     def lock(self, session: Session, place: str) -> None:
         """See `Database.lock`; there is one writer at a time anyway."""
 
-    def scrub(self) -> None:
-        """See `Database.scrub`: the log still holds what was deleted."""
-        self._writer.empty_log(0)
+    def scrub(self, seconds: float) -> str:
+        """See `Database.scrub`: the log still holds what was deleted.
+
+        Where another program reads meanwhile, a mark is left in the file, by which every writer tries again.
+        """
+        with self._writer.lock:
+            if self._writer.empty_log(seconds):
+                with self._writer.writing() as connection:
+                    connection.execute("DELETE FROM blobs WHERE key = ?", (_UNSCRUBBED,))
+                return ""
+            with self._writer.writing() as connection:
+                connection.execute("INSERT OR REPLACE INTO blobs (key, value) VALUES (?, ?)", (_UNSCRUBBED, b"1"))
+        return (
+            f"what was deleted is still on disk, in {self._path.name} or its log, as another program is reading; "
+            "it is overwritten with the next write or `prune` after that"
+        )
+
+    def _scrub_again(self) -> None:
+        """Overwrite what a deletion, of any process, could not; the write before it has succeeded in any case."""
+        if time.monotonic() < self._next_scrub:
+            return
+        self._next_scrub = time.monotonic() + _SCRUB_SECONDS
+        with suppress(GalleryError), self._writer.using() as connection:
+            if connection.execute("SELECT 1 FROM blobs WHERE key = ?", (_UNSCRUBBED,)).fetchone():
+                self.scrub(0)
 
     def backup(self, path: Path) -> None:
         """See `Ledger.backup`; others may write meanwhile, as far as the log's limit lets them."""
