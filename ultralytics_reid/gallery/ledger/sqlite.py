@@ -20,7 +20,7 @@ from .conditions import Condition
 from .database import Health, Session
 from .forks import FORKS
 from .rows import PAGE, SIGHTING_COLUMNS, STORED, Row, damaged, detail_row, records_of, visit_row
-from .sqlite_file import SQLiteConnection, check_place, copy, create, is_there
+from .sqlite_file import SQLiteConnection, check_folder, check_place, copy, create, is_there, read_only_part
 
 PATIENCE = 30.0
 LOG_LIMIT = 256 * 2**20
@@ -69,6 +69,8 @@ class SQLiteDatabase:
     waits for that, or leaves a mark by which every writer tries again. Deleting takes as much of the disk as is
     deleted, for a moment. Before a fork, calls in other threads are waited for.
 
+    A file that can't be written, or whose folder can't, is opened for reading where `dim` and `fingerprint` are None.
+
     Args:
         path: Of the file.
         dim: See `open_store`.
@@ -100,11 +102,18 @@ class SQLiteDatabase:
     ) -> None:
         self._path = Path(path).expanduser().resolve()
         self.uri = str(self._path)
-        check_place(self._path)
-        if not is_there(self._path):
-            create(self._path, *check_new(self.uri, dim, fingerprint))
-        self._reader = SQLiteConnection(self._path, patience, log_limit)
-        self._writer = SQLiteConnection(self._path, patience, log_limit)
+        check_folder(self._path)
+        # A caller that doesn't say which embeddings are to come may only want to read.
+        self._read_only = None
+        if dim is None and fingerprint is None and is_there(self._path):
+            self._read_only = read_only_part(self._path)
+        else:
+            check_place(self._path)
+            if not is_there(self._path):
+                create(self._path, *check_new(self.uri, dim, fingerprint))
+        read_only = self._read_only is not None
+        self._reader = SQLiteConnection(self._path, patience, log_limit, read_only=read_only)
+        self._writer = SQLiteConnection(self._path, patience, log_limit, read_only=read_only)
         self.searching = threading.RLock()
         self._next_scrub = 0.0
         FORKS.add(self)
@@ -194,8 +203,9 @@ class SQLiteDatabase:
         """
         with self._writer.lock:
             if self._writer.empty_log(seconds):
-                with self._writer.writing() as connection:
-                    connection.execute("DELETE FROM blobs WHERE key = ?", (_UNSCRUBBED,))
+                if self._is_unscrubbed():
+                    with self._writer.writing() as connection:
+                        connection.execute("DELETE FROM blobs WHERE key = ?", (_UNSCRUBBED,))
                 return ""
             with self._writer.writing() as connection:
                 connection.execute("INSERT OR REPLACE INTO blobs (key, value) VALUES (?, ?)", (_UNSCRUBBED, b"1"))
@@ -209,9 +219,14 @@ class SQLiteDatabase:
         if time.monotonic() < self._next_scrub:
             return
         self._next_scrub = time.monotonic() + _SCRUB_SECONDS
-        with suppress(GalleryError), self._writer.using() as connection:
-            if connection.execute("SELECT 1 FROM blobs WHERE key = ?", (_UNSCRUBBED,)).fetchone():
+        with suppress(GalleryError):
+            if self._is_unscrubbed():
                 self.scrub(0)
+
+    def _is_unscrubbed(self) -> bool:
+        with self._writer.using() as connection:
+            found = connection.execute("SELECT 1 FROM blobs WHERE key = ?", (_UNSCRUBBED,)).fetchone()
+        return found is not None
 
     def backup(self, path: Path) -> None:
         """See `Ledger.backup`; others may write meanwhile, as far as the log's limit lets them."""
@@ -220,7 +235,8 @@ class SQLiteDatabase:
 
     def health(self, sightings: int, visits: int) -> Health:
         """See `Database.health`."""
-        log, note = self._reader.log_bytes(), ""
+        log = self._reader.log_bytes()
+        note = "" if self._read_only is None else f"it can be read only: {self._read_only} is read-only"
         if log > _LONG_LOG:
             note = f"its log has {log / 2**20:.0f} MiB: another program has been reading for long"
         size = self._path.stat().st_size + log
