@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ def atomic_write(path: str | Path, suffixes: Sequence[str], *, overwrite: bool =
     _check(path, suffixes, overwrite)
     part = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
     try:
+        # Made before it is written, so that others can't read it meanwhile.
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY))
         yield part
         _check(path, suffixes, overwrite)
         part.chmod(_OWNER_ONLY)
