@@ -1,5 +1,7 @@
 """Where embeddings come from, and what is said when they can't."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from ultralytics import RTDETR, YOLO
 from ultralytics_reid import ConfigError, EmbeddingError, ReIDBOTSORT
 from ultralytics_reid.embedders import CropEmbedder, CropOptions, Preprocessing, build_embedder
 from ultralytics_reid.embedders.detector import Boxes, DetectorFeatures, _moments, colors, to_input
+from ultralytics_reid.embedders.torchreid import _load
 
 
 def net(name="yolo11n.yaml"):
@@ -21,6 +24,16 @@ def sample_image(height=240, width=320):
 
 
 BOXES = np.array([[10, 20, 60, 150], [100, 50, 160, 200], [-30, -30, 20, 60]], np.float32)
+
+
+class Payload:
+    """Pickled, it makes a file when it is loaded."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
 
 
 class TestDetector:
@@ -470,6 +483,31 @@ class TestTorchReID:
         (tmp_path / "w.pth").write_bytes(b"not weights")
         with pytest.raises(ConfigError, match="can't be read"):
             build_embedder("osnet_x0_25", str(tmp_path / "w.pth"), "cpu")
+
+    @pytest.mark.parametrize("legacy", [False, True])
+    def test_damaged_weights_are_refused_in_words(self, tmp_path, legacy):
+        path, rng = tmp_path / "w.pth", np.random.default_rng(0)
+        torch.save({"a": torch.zeros(4)}, path, _use_new_zipfile_serialization=not legacy)
+        whole = path.read_bytes()
+        for _ in range(60):
+            data = bytearray(whole[: rng.integers(1, len(whole))] if rng.random() < 0.3 else whole)
+            for at in rng.integers(0, len(data), 3):
+                data[at] = rng.integers(0, 256)
+            path.write_bytes(data)
+            with pytest.raises(ConfigError, match="weights"):
+                _load(torch.nn.Linear(1, 1), "linear", str(path))
+
+    def test_weights_that_would_run_code_are_not_unpickled(self, tmp_path):
+        torch.save({"model": Payload(tmp_path / "CODE-RAN")}, tmp_path / "w.pth")
+        with pytest.raises(ConfigError, match="can't be read as a state dict"):
+            _load(torch.nn.Linear(1, 1), "linear", str(tmp_path / "w.pth"))
+        assert not (tmp_path / "CODE-RAN").exists()
+
+    @pytest.mark.parametrize("stored", [{"a": 1}, {1: torch.zeros(1)}, [torch.zeros(1)], {"state_dict": 3}])
+    def test_other_contents_are_no_state_dict(self, tmp_path, stored):
+        torch.save(stored, tmp_path / "w.pth")
+        with pytest.raises(ConfigError, match="not a state dict"):
+            _load(torch.nn.Linear(1, 1), "linear", str(tmp_path / "w.pth"))
 
     def test_missing_weights_are_named(self):
         with pytest.raises(ConfigError, match=r"nowhere\.pth is not a file"):

@@ -19,6 +19,7 @@ from ultralytics_reid.appearance.evidence import LearnedStatistics
 from ultralytics_reid.cli import main
 from ultralytics_reid.drawing.text import cut
 from ultralytics_reid.errors import GalleryError
+from ultralytics_reid.gallery.export.atomic_file import atomic_write
 from ultralytics_reid.gallery.image_io import MAX_PIXELS, as_image, decode_image
 from ultralytics_reid.gallery.records import Records, Visit, new_ids
 from ultralytics_reid.gallery.retention import evidence_key, merged_key, prune
@@ -278,3 +279,10 @@ def test_ids_of_new_rows_are_read_back(tmp_path):
     store.upsert(Records(ids, vectors, whole, whole, ("a",) * 2, np.zeros(2), whole, np.zeros(2, np.float32)))
     assert store.get(ids).ids.tolist() == ids.tolist()
     store.close()
+
+
+def test_an_export_is_its_owners_only_while_it_is_written(tmp_path):
+    with atomic_write(tmp_path / "a.csv", (".csv",)) as part:
+        assert part.stat().st_mode & 0o777 == 0o600
+        part.write_text("a")
+    assert (tmp_path / "a.csv").read_text() == "a"

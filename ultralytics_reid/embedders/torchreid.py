@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,11 @@ _PREPROCESSING = Preprocessing(height=256, width=128)
 # Checkpoints keep the prefix of torch's `DataParallel`, and a classifier that embeddings don't use.
 _WRAPPER = "module."
 _HEAD = "classifier."
+# What torch raises for files that are damaged, or hold more than tensors.
+_UNREADABLE = (
+    *(pickle.UnpicklingError, OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, RuntimeError),
+    *(struct.error, MemoryError),
+)
 
 
 class TorchReID(CropEmbedder):
@@ -88,10 +94,10 @@ def _load(net: Any, model: str, weights: str) -> None:
         raise ConfigError(f"weights: {weights} is not a file")
     try:
         stored = torch.load(weights, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, IndexError) as error:
+    except _UNREADABLE as error:
         raise ConfigError(f"weights: {weights} can't be read as a state dict: {error}") from error
     inner = stored.get("state_dict", stored) if isinstance(stored, dict) else stored
-    if not isinstance(inner, dict) or not all(isinstance(key, str) for key in inner):
+    if not isinstance(inner, dict) or not all(isinstance(k, str) and torch.is_tensor(v) for k, v in inner.items()):
         raise ConfigError(f"weights: {weights} contain a {type(stored).__name__}, not a state dict")
     state = {key.removeprefix(_WRAPPER): value for key, value in inner.items()}
     try:

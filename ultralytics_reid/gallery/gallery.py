@@ -51,6 +51,8 @@ _MIN_CANDIDATES, _MAX_CANDIDATES = 256, 10_000
 _MAX_HITS = 1000
 # Images in memory at a time while an identity is enrolled.
 _BATCH = 16
+# Seconds for which a deletion waits for programs that read.
+_ERASE_SECONDS = 5.0
 
 
 class Gallery:
@@ -202,6 +204,7 @@ class Gallery:
         if name and self.find(name) not in (None, identity):
             raise GalleryError(f"identity {self.find(name)} is called {name!r} already; merge them if they are one")
         self.store.name(identity, name)
+        self.store.scrub()
 
     def merge(self, kept: int, *gone: int, force: bool = False) -> None:
         """Merge identities that are one individual; running trackers follow within half a minute.
@@ -227,6 +230,7 @@ class Gallery:
                 self.store.name(kept, names[other])
                 names[kept] = names[other]
             self.store.name(other, "")
+        self.store.scrub()
 
     def split(self, identity: int, visits: Iterable[int]) -> int:
         """Give some visits of an identity to a new one.
@@ -387,6 +391,10 @@ class Gallery:
         Of visits that reach beyond the time range, the part outside is left. What the cameras concerned have learned
         holds vectors of these identities, and is deleted too; they learn it anew.
 
+        Returns:
+            How much. It is overwritten on disk, for which programs that read are waited for, 5 seconds; `remains` says
+            if that was too short. It is tried again with each write then.
+
         Raises:
             GalleryError: If the filter has no condition: to delete all, delete the file or the database.
         """
@@ -396,7 +404,8 @@ class Gallery:
         deleted = purge(self.store, where)
         forget_evidence(self.store, cameras)
         forget_names(self.store)
-        return deleted
+        # Last: evidence and names hold what is to be erased too.
+        return replace(deleted, remains=self.store.scrub(_ERASE_SECONDS))
 
     def prune(self, keep_days: float) -> Deleted:
         """Delete what was seen more than `keep_days` days ago, as the key of the tracker YAML does.
@@ -406,7 +415,7 @@ class Gallery:
         """
         if not keep_days > 0:
             raise GalleryError(f"keep_days must be above 0, got {keep_days!r}")
-        return prune(self.store, keep_days, time.time())
+        return prune(self.store, keep_days, time.time(), _ERASE_SECONDS)
 
     def stats(self) -> Stats:
         """Count its contents."""

@@ -43,24 +43,26 @@ def merged_of(key: str) -> tuple[int, int] | None:
     return None if found is None else (int(found[1]), int(found[2]))
 
 
-def prune(store: Store, keep_days: float, now: float) -> Deleted:
+def prune(store: Store, keep_days: float, now: float, patience: float = 0) -> Deleted:
     """Delete what was seen more than `keep_days` days ago; identities enrolled from images stay until they are deleted.
 
     Args:
         store: Of the gallery.
         keep_days: Days, above 0.
         now: Seconds since 1970.
+        patience: Seconds to wait for programs that read, so that it can be overwritten on disk.
     """
     until = now - keep_days * _DAY
     for key in [*store.blobs(EVIDENCE_PREFIX), *store.blobs(MERGED)]:
         if not age_of(key) or age_of(key) < until * 1e9:
             store.put_blob(key, b"")
     cameras = {v.camera for v in store.visits(Filter(until=until), details=False)} - {ENROLLED}
-    if not cameras:
-        return Deleted(0, 0)
-    deleted = purge(store, Filter(cameras=frozenset(cameras), until=until))
-    forget_names(store)
-    return deleted
+    deleted = Deleted(0, 0)
+    if cameras:
+        deleted = purge(store, Filter(cameras=frozenset(cameras), until=until))
+        forget_names(store)
+    # Last, for all of the above, and for earlier deletions that could not be overwritten.
+    return replace(deleted, remains=store.scrub(patience))
 
 
 def purge(store: Store, where: Filter) -> Deleted:

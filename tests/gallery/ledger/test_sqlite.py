@@ -17,6 +17,7 @@ from gallery_engines import DIM, START, a_visit, matching, rows, some_visits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ultralytics_reid import Gallery
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.errors import GalleryError, GalleryUnavailable
 from ultralytics_reid.gallery.index.replica import Replica
@@ -315,6 +316,49 @@ def test_a_read_only_folder_is_refused(tmp_path, make):
     assert make(folder / "there.db").count() == 3
 
 
+def test_a_read_only_gallery_can_be_read_searched_and_backed_up(tmp_path, make):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    store = make(folder / "there.db")
+    store.upsert(rows(3), [a_visit(1)])
+    store.name(1, "Ada")
+    store.close()
+    with read_only(folder):
+        with Gallery(folder / "there.db") as gallery:
+            assert [one.name for one in gallery.individuals()] == ["Ada"]
+            assert gallery.store.count() == 3
+            assert len(gallery.search(QUERY[0], 3, by="cosine")) > 0
+            assert "read-only" in gallery.stats().health.note
+            gallery.backup(tmp_path / "copy.db")
+            with pytest.raises(GalleryError, match=r"can't be written.*read-only"):
+                gallery.delete(Filter(identities=frozenset({1})))
+            with pytest.raises(GalleryError, match=r"can't be written.*read-only"):
+                gallery.store.name(1, "Bob")
+        assert files(folder) == ["there.db"]
+    assert make(tmp_path / "copy.db").count() == 3
+
+
+def test_a_read_only_gallery_shows_what_others_write_meanwhile(path, make, monkeypatch):
+    store = make()
+    store.upsert(rows(3))
+    store.close()
+    monkeypatch.setattr(sqlite, "read_only_part", lambda path: path)
+    reading = sqlite_store(path, None, None)
+    assert reading.count() == len(reading.search(QUERY, 10)[0]) == 3
+    writing = make()
+    writing.upsert(rows(2))
+    assert reading.count() == len(reading.search(QUERY, 10)[0]) == 5
+    writing.close()
+    assert reading.count() == len(reading.search(QUERY, 10)[0]) == 5
+    writing = make()
+    writing.upsert(rows(1))
+    writing.close()
+    assert reading.count() == len(reading.search(QUERY, 10)[0]) == 6
+    with pytest.raises(GalleryError, match="read-only"):
+        reading.upsert(rows(1))
+    reading.close()
+
+
 # Files that aren't galleries.
 
 
@@ -402,7 +446,7 @@ def test_an_embedding_of_another_length_is_reported(path, make):
     store.upsert(rows(3))
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE vectors SET embedding = x'00' WHERE seq = 2")
-    with pytest.raises(GalleryError, match="corrupt"):
+    with pytest.raises(GalleryError, match="damaged"):
         store.search(QUERY, 3)
 
 

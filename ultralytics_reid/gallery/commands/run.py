@@ -286,6 +286,8 @@ def _prune(args: Namespace) -> None:
 
 def _print_deleted(deleted: Deleted) -> None:
     print(f"deleted {_count(deleted.sightings, 'sighting')} and {_count(deleted.visits, 'visit')}")
+    if deleted.remains:
+        _print_note(deleted.remains)
 
 
 def _stats(args: Namespace) -> None:

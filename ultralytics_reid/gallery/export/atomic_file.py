@@ -36,7 +36,7 @@ def atomic_write(path: str | Path, suffixes: Sequence[str], *, overwrite: bool =
     _check(path, suffixes, overwrite)
     part = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
     try:
-        # Made here with its mode, which those that write it leave as it is.
+        # Made before it is written, so that others can't read it meanwhile.
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY))
         yield part
         _check(path, suffixes, overwrite)

@@ -128,8 +128,15 @@ class Database(Protocol):
         """Wait until no other client applies the queue of `place`, and keep others off until the transaction ends."""
         ...
 
-    def scrub(self) -> None:
-        """Overwrite what was deleted on disk, as far as that can be done now."""
+    def scrub(self, seconds: float) -> str:
+        """Overwrite what was deleted on disk.
+
+        Args:
+            seconds: Longest time to wait for other programs that read.
+
+        Returns:
+            What is still there and until when; empty if nothing is.
+        """
         ...
 
     def backup(self, path: Path) -> None:

@@ -44,10 +44,12 @@ class Deleted:
     Attributes:
         sightings: Rows with embeddings.
         visits: Visits that lay wholly within what was deleted.
+        remains: What of it is still on disk, and until when; empty if nothing is.
     """
 
     sightings: int
     visits: int
+    remains: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,15 +169,18 @@ class Ledger:
     def delete(self, where: Filter) -> Deleted:
         """Delete sightings that match, and visits that match and lie wholly between `since` and `until`.
 
-        With `min_quality`, no visits. Disk space may be given back later.
+        With `min_quality`, no visits. Disk space may be given back later. `scrub` waits for programs that read.
         """
         among, visits = self.database.among, 0
         with self.database.writing() as session:
             sightings = self.database.delete(session, "sightings", of_sightings(where, among))
             if where.min_quality is None:
                 visits = self.database.delete(session, "visits", of_visits_within(where, among))
-        self.database.scrub()
-        return Deleted(sightings, visits)
+        return Deleted(sightings, visits, self.database.scrub(0))
+
+    def scrub(self, seconds: float = 0) -> str:
+        """Overwrite on disk what was deleted, names and files too; see `Database.scrub`."""
+        return self.database.scrub(seconds)
 
     def count(self, where: Filter = ANY) -> int:
         """Number of sightings that match."""

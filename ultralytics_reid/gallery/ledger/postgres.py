@@ -127,6 +127,13 @@ class PostgresSession:
         return self.connection.execute(text.replace("?", "%s"), values, binary=True)
 
 
+# A client can't see when the server has reused the space.
+_REMAINS = (
+    "the PostgreSQL server keeps deleted rows on disk until VACUUM has freed their space and it is reused, and in its "
+    "write-ahead log and backups"
+)
+
+
 class PostgresDatabase:
     """A schema of its own in a PostgreSQL database; see `Database`.
 
@@ -230,8 +237,9 @@ class PostgresDatabase:
         """See `Database.lock`."""
         session.execute("SELECT pg_advisory_xact_lock(?, hashtext(?))", (_QUEUE, f"{self.address.schema} {place}"))
 
-    def scrub(self) -> None:
+    def scrub(self, seconds: float) -> str:  # noqa: ARG002
         """See `Database.scrub`: the server's vacuum does it."""
+        return _REMAINS
 
     def backup(self, path: Path) -> None:
         """Refer to PostgreSQL's own tools, which back up a server that is being written to.

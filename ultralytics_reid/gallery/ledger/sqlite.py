@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,14 @@ from .conditions import Condition
 from .database import Health, Session
 from .forks import FORKS
 from .rows import PAGE, SIGHTING_COLUMNS, STORED, Row, damaged, detail_row, records_of, visit_row
-from .sqlite_file import SQLiteConnection, check_place, copy, create, is_there
+from .sqlite_file import SQLiteConnection, check_folder, check_place, copy, create, is_there, read_only_part
 
 PATIENCE = 30.0
 LOG_LIMIT = 256 * 2**20
 
 _LONG_LOG = 64 * 2**20
+# The file, in the gallery, that says that something deleted is still in the log, and seconds between two looks at it.
+_UNSCRUBBED, _SCRUB_SECONDS = "unscrubbed", 1.0
 # Changes that are kept for the replicas of other processes; one that is further behind reads everything anew.
 _CHANGES = 50_000
 # Tables whose rows belong to those of another, by which column.
@@ -62,8 +65,11 @@ class SQLiteDatabase:
     What was written survives if this process or any other is killed. After a power cut the file is sound, but may lack
     the last sightings, of up to some 16 MiB; identities that were reserved are never given again.
 
-    What is deleted is overwritten in the file, and the log emptied of it as soon as no other program reads. Deleting
-    takes as much of the disk as is deleted, for a moment. Before a fork, calls in other threads are waited for.
+    What is deleted is overwritten in the file, and the log emptied of it, as soon as no other program reads: `scrub`
+    waits for that, or leaves a mark by which every writer tries again. Deleting takes as much of the disk as is
+    deleted, for a moment. Before a fork, calls in other threads are waited for.
+
+    A file that can't be written, or whose folder can't, is opened for reading where `dim` and `fingerprint` are None.
 
     Args:
         path: Of the file.
@@ -96,12 +102,20 @@ class SQLiteDatabase:
     ) -> None:
         self._path = Path(path).expanduser().resolve()
         self.uri = str(self._path)
-        check_place(self._path)
-        if not is_there(self._path):
-            create(self._path, *check_new(self.uri, dim, fingerprint))
-        self._reader = SQLiteConnection(self._path, patience, log_limit)
-        self._writer = SQLiteConnection(self._path, patience, log_limit)
+        check_folder(self._path)
+        # A caller that doesn't say which embeddings are to come may only want to read.
+        self._read_only = None
+        if dim is None and fingerprint is None and is_there(self._path):
+            self._read_only = read_only_part(self._path)
+        else:
+            check_place(self._path)
+            if not is_there(self._path):
+                create(self._path, *check_new(self.uri, dim, fingerprint))
+        read_only = self._read_only is not None
+        self._reader = SQLiteConnection(self._path, patience, log_limit, read_only=read_only)
+        self._writer = SQLiteConnection(self._path, patience, log_limit, read_only=read_only)
         self.searching = threading.RLock()
+        self._next_scrub = 0.0
         FORKS.add(self)
         try:
             with self.reading() as session:
@@ -124,6 +138,7 @@ class SQLiteDatabase:
         """See `Database.writing`."""
         with self._writer.writing(lasting=lasting) as connection:
             yield connection
+        self._scrub_again()
 
     def among(self, column: str, values: list[int] | list[str]) -> Condition:
         """See `Database.among`."""
@@ -181,9 +196,37 @@ class SQLiteDatabase:
     def lock(self, session: Session, place: str) -> None:
         """See `Database.lock`; there is one writer at a time anyway."""
 
-    def scrub(self) -> None:
-        """See `Database.scrub`: the log still holds what was deleted."""
-        self._writer.empty_log(0)
+    def scrub(self, seconds: float) -> str:
+        """See `Database.scrub`: the log still holds what was deleted.
+
+        Where another program reads meanwhile, a mark is left in the file, by which every writer tries again.
+        """
+        with self._writer.lock:
+            if self._writer.empty_log(seconds):
+                if self._is_unscrubbed():
+                    with self._writer.writing() as connection:
+                        connection.execute("DELETE FROM blobs WHERE key = ?", (_UNSCRUBBED,))
+                return ""
+            with self._writer.writing() as connection:
+                connection.execute("INSERT OR REPLACE INTO blobs (key, value) VALUES (?, ?)", (_UNSCRUBBED, b"1"))
+        return (
+            f"what was deleted is still on disk, in {self._path.name} or its log, as another program is reading; "
+            "it is overwritten with the next write or `prune` after that"
+        )
+
+    def _scrub_again(self) -> None:
+        """Overwrite what a deletion, of any process, could not; the write before it has succeeded in any case."""
+        if time.monotonic() < self._next_scrub:
+            return
+        self._next_scrub = time.monotonic() + _SCRUB_SECONDS
+        with suppress(GalleryError):
+            if self._is_unscrubbed():
+                self.scrub(0)
+
+    def _is_unscrubbed(self) -> bool:
+        with self._writer.using() as connection:
+            found = connection.execute("SELECT 1 FROM blobs WHERE key = ?", (_UNSCRUBBED,)).fetchone()
+        return found is not None
 
     def backup(self, path: Path) -> None:
         """See `Ledger.backup`; others may write meanwhile, as far as the log's limit lets them."""
@@ -192,7 +235,8 @@ class SQLiteDatabase:
 
     def health(self, sightings: int, visits: int) -> Health:
         """See `Database.health`."""
-        log, note = self._reader.log_bytes(), ""
+        log = self._reader.log_bytes()
+        note = "" if self._read_only is None else f"it can be read only: {self._read_only} is read-only"
         if log > _LONG_LOG:
             note = f"its log has {log / 2**20:.0f} MiB: another program has been reading for long"
         size = self._path.stat().st_size + log

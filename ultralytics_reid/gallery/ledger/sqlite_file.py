@@ -84,14 +84,27 @@ def check_place(path: Path) -> None:
     Raises:
         GalleryError: If it is a folder, or the file, or the folder that it is in, is missing or can't be written.
     """
+    check_folder(path)
+    if place := read_only_part(path):
+        raise GalleryError(f"the gallery {path} can't be written: {place} is read-only")
+
+
+def check_folder(path: Path) -> None:
+    """Refuse places where no gallery can be.
+
+    Raises:
+        GalleryError: If it is a folder, or the folder that it is in is missing.
+    """
     if path.is_dir():
         raise GalleryError(f"a gallery is a file, and {path} is a folder")
     if not path.parent.is_dir():
         raise GalleryError(f"the gallery {path} can't be there: there is no folder {path.parent}")
-    # SQLite keeps its log beside the file, and needs it for reading too.
-    for place in (path.parent, *([path] if path.exists() else [])):
-        if not os.access(place, os.W_OK):
-            raise GalleryError(f"the gallery {path} can't be written: {place} is read-only")
+
+
+def read_only_part(path: Path) -> Path | None:
+    """What keeps a gallery from being written: the folder, where SQLite keeps its log, or the file; None if nothing."""
+    places = (path.parent, *([path] if path.exists() else []))
+    return next((place for place in places if not os.access(place, os.W_OK)), None)
 
 
 def is_there(path: Path) -> bool:
@@ -171,19 +184,23 @@ class SQLiteConnection:
         path: Of the file, which is there.
         patience: Seconds to wait for other writers.
         log_limit: Most bytes of the write-ahead log, beyond which nothing is written until it is emptied.
+        read_only: Whether the file, or the folder with its log, can't be written.
 
     Attributes:
         lock: Held by the thread that uses it; reentrant.
         opened: How often it was opened.
     """
 
-    def __init__(self, path: Path, patience: float, log_limit: int) -> None:
+    def __init__(self, path: Path, patience: float, log_limit: int, *, read_only: bool = False) -> None:
         self.lock = threading.RLock()
         self.opened = 0
         self._path = path
         self._log = path.with_name(path.name + "-wal")
         self._patience = patience
         self._log_limit = log_limit
+        self._read_only = read_only
+        # Of a file without a log: how it was when it was opened.
+        self._frozen: tuple[int, int] | None = None
         self._connection: sqlite3.Connection | None = None
         self._finished = False
         self._file: tuple[int, int] | None = None
@@ -195,6 +212,8 @@ class SQLiteConnection:
             if self._finished:
                 raise GalleryError(f"the gallery {self._path} was closed")
             self._check_file()
+            if self._frozen is not None and self._frozen != self._state():
+                self.close()
             self._connection = self._connection or self._open()
             yield self._connection
 
@@ -212,8 +231,11 @@ class SQLiteConnection:
             lasting: Whether it must outlive a power cut too.
 
         Raises:
+            GalleryError: If it is read-only.
             GalleryUnavailable: If the log is too long, or others write for too long.
         """
+        if self._read_only:
+            raise GalleryError(f"the gallery {self._path} can't be written: it, or its folder, is read-only")
         with self.using() as connection:
             self._bound_log()
             connection.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
@@ -249,8 +271,11 @@ class SQLiteConnection:
             self.close()
 
     def _open(self) -> sqlite3.Connection:
+        # SQLite reads a file of a read-only folder only if it is told that nothing changes it, unless there is a log.
+        self._frozen = self._state() if self._read_only and not self.log_bytes() else None
+        mode = "rw" if not self._read_only else "ro" if self._frozen is None else "ro&immutable=1"
         connection = sqlite3.connect(
-            f"{self._path.as_uri()}?mode=rw",
+            f"{self._path.as_uri()}?mode={mode}",
             uri=True,
             timeout=self._patience,
             isolation_level=None,
@@ -266,16 +291,22 @@ class SQLiteConnection:
         return connection
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise GalleryError(f"the gallery {self._path} can't be there: the drive, a network's perhaps, lacks locks")
         # The file may be someone else's: its triggers and views may call no function with side effects.
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
-        connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        if self._read_only:
+            return
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise GalleryError(f"the gallery {self._path} can't be there: the drive, a network's perhaps, lacks locks")
+        connection.execute("PRAGMA secure_delete = ON")
         connection.execute(f"PRAGMA journal_size_limit = {self._log_limit}")
+
+    def _state(self) -> tuple[int, int]:
+        """Changes when another program writes: the time of the last change, and the length of the log."""
+        return self._path.stat().st_mtime_ns, self.log_bytes()
 
     def _check_file(self) -> None:
         """Refuse to go on with a file that has another name now, or none: what is written there would be lost."""
