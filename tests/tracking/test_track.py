@@ -15,7 +15,7 @@ from ultralytics.utils import LOGGER
 import ultralytics_reid
 from benchmarks.harness.data.sequences import load_sequence
 from ultralytics_reid import ReIDBOTSORT, ReIDError, identities, revivals, tracker_yaml
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import returns
 
 YAML_NAME = "reid_botsort.yaml"
@@ -80,6 +80,21 @@ class TestSources:
     def test_features_reach_the_tracker_for_every_detection_on_every_frame(self, model, video):
         track(model, video)
         assert len(tracker_of(model).recognizer.bank.state()["raw"]) >= 3
+
+    def test_a_run_ends_with_one_line_unless_it_is_silent(self, model, video, monkeypatch):
+        told = []
+        monkeypatch.setattr(LOGGER, "info", lambda *text: told.append(str(text[0])))
+        out = track(model, video, verbose=True, vid_stride=4)
+        closing = [line for line in told if line.startswith("reid_botsort: ")]
+        assert closing == [
+            f"reid_botsort: {len(set(itertools.chain(*ids(out))))} ids, 0 returns recognized, 0 reverted"
+        ]
+        told.clear()
+        track(model, video, verbose=True, vid_stride=8, classes=[16])
+        assert [line for line in told if "nothing was detected in 5 frames" in line]
+        told.clear()
+        track(model, video, vid_stride=8)
+        assert not [line for line in told if line.startswith("reid_botsort")]
 
     def test_a_stride_skips_frames_and_not_time(self, model, video):
         assert len(track(model, video, vid_stride=2)) == 20
@@ -289,7 +304,7 @@ def test_those_who_walk_out_of_pets_and_come_back_have_the_id_they_had(shared):
     picture, out = np.zeros((576, 768, 3), np.uint8), []
     for detections, feats in cached(shared("data/cache/pets09-s2l1.npz")):
         rows = tracker.update(detections, picture, feats=feats).reshape(-1, 8)
-        out.append(Frame(rows[:, 4].astype(np.int64), rows[:, :4]))
+        out.append(FrameBoxes(rows[:, 4].astype(np.int64), rows[:, :4]))
     found = returns(sequence, out)
     assert (found.total, found.recognized >= 6, found.false <= 1) == (9, True, True)
 
