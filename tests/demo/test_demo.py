@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from ultralytics_reid.demo.drawing import BoxLabel, Timeline, draw_boxes
 from ultralytics_reid.demo.ground_truth import ReturnScorer, SceneGroundTruth
 from ultralytics_reid.demo.report import Outcome, Report
 from ultralytics_reid.demo.runner import Runner
+from ultralytics_reid.demo.video import open_video
 from ultralytics_reid.drawing.colors import COLORS, bgr, color_of
 from ultralytics_reid.drawing.text import paste, render_text
 from ultralytics_reid.evaluation.frames import FrameBoxes
@@ -303,6 +305,11 @@ class TestReport:
         assert "id switch corrected" in told
         assert "and 1 after less than a second" in told
 
+    def test_a_run_in_which_nothing_is_detected_says_so(self):
+        outcome = Outcome("reid_botsort.yaml", 9, 0, 5.0, None)
+        assert "No ids: nothing was detected" in str(Report((outcome,), (), None, (), stopped=False))
+        assert "No ids" not in self.report()
+
     def test_a_camera_has_no_second_run(self):
         assert "can't be read twice" in self.report()
         assert "reports no revivals" in self.report()
@@ -362,6 +369,33 @@ class TestDrawing:
         line = Timeline(1046, [7], 100, max_gap=5)
         marked = (line.render(0, [(50, 7, True)]) != line.render(0, [])).any(axis=(0, 2)).nonzero()[0]
         assert 34 + 480 < marked.min() <= marked.max() < 34 + 500
+
+
+class TestVideo:
+    def opened(self, monkeypatch, path, *encoders):
+        asked = []
+
+        class Writer:
+            fourcc = staticmethod(lambda *letters: "".join(letters))
+
+            def __init__(self, path, codec, fps, size):
+                asked.append(codec)
+                os.write(2, b"no encoder\n")
+
+            def is_opened(self):
+                return asked[-1] in encoders
+
+        Writer.isOpened = Writer.is_opened
+        monkeypatch.setattr(cv2, "VideoWriter", Writer)
+        open_video(path, 10.0, (64, 64))
+        return asked
+
+    def test_h264_is_written_where_there_is_an_encoder(self, monkeypatch, tmp_path, capfd):
+        assert self.opened(monkeypatch, tmp_path / "a.mp4", "avc1", "mp4v") == ["avc1"]
+        assert self.opened(monkeypatch, tmp_path / "a.mp4", "mp4v") == ["avc1", "mp4v"]
+        with pytest.raises(ReIDError, match=r"a\.mp4: OpenCV can't write"):
+            self.opened(monkeypatch, tmp_path / "a.mp4")
+        assert capfd.readouterr().err == ""
 
 
 class TestIdentityCrops:
