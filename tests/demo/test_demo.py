@@ -16,7 +16,7 @@ from PIL import Image
 from ultralytics_reid import ConfigError, ReIDError, Revival, RevivalReverted
 from ultralytics_reid.cli import main
 from ultralytics_reid.demo import DETECTOR, DemoOptions, run, run_demo
-from ultralytics_reid.demo.contact_sheet import IdentityCrops, TimedCrop
+from ultralytics_reid.demo.contact_sheet import IdentityCrops, TimedCrop, absence_text
 from ultralytics_reid.demo.drawing import BoxLabel, Timeline, draw_boxes
 from ultralytics_reid.demo.ground_truth import ReturnScorer, SceneGroundTruth
 from ultralytics_reid.demo.report import Outcome, Report
@@ -407,6 +407,22 @@ class TestIdentityCrops:
         assert len(chosen) == 4
         assert next(s.seconds for s in chosen if s.seconds >= 15) == 15
         assert crops.away(chosen[0], chosen[-1]) == pytest.approx(5.1)
+
+    def test_an_absence_is_as_long_as_the_report_says(self):
+        crops = IdentityCrops()
+        for t in (0.0, 1.0, 7.0, 8.0, 12.0, 14.0, 17.0):
+            crops.add(TimedCrop(t, 0.5, None))
+        assert [(a.start, a.end) for a in crops.absences] == [
+            (1, 7),
+            (8, 12),
+            (14, 17),
+        ]  # 2 s are none, as in the table
+        crops.agree_with([(6.8, 4.9), (11.0, 2.6)], complete=True)
+        assert [(a.seconds, a.is_return) for a in crops.absences] == [(4.9, True), (2.6, True), (3, False)]
+        assert absence_text(crops.absences) == "5 + 3 s away"
+        assert absence_text(crops.absences[2:]) == "3 s lost"
+        crops.agree_with([], complete=False)
+        assert absence_text(crops.absences) == "3 x away"
 
     def test_hours_are_kept_in_little_room(self):
         crops = IdentityCrops()
