@@ -3,11 +3,13 @@
 import importlib
 import inspect
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import ultralytics
@@ -103,6 +105,17 @@ class TestAskingForOurs:
 
     def test_the_hosts_yamls_are_found_as_before(self):
         assert host.check_yaml("botsort.yaml") == host.check_yaml.__wrapped__("botsort.yaml")
+
+    @pytest.mark.parametrize("name", ["reid_botsort.yaml", "reid_gallery.yaml"])
+    def test_a_frozen_program_without_the_yamls_says_what_to_collect(self, monkeypatch, tmp_path, name):
+        monkeypatch.setattr(registration, "YAML_FOLDER", tmp_path)
+        for find in (host.check_yaml, tracker_yaml):
+            with pytest.raises(FileNotFoundError, match=f"{name} belongs to ultralytics-reid.*--collect-data"):
+                find(name)
+        assert registration._shipped("botsort.yaml") == "botsort.yaml"
+
+    def test_each_shipped_yaml_is_known(self):
+        assert sorted(registration._SHIPPED) == sorted(p.name for p in registration.YAML_FOLDER.iterdir())
 
     def test_tracker_yaml_refuses_what_isnt_ours(self):
         with pytest.raises(FileNotFoundError, match=r"botsort\.yaml is none"):
@@ -345,3 +358,22 @@ def test_unknown_name_is_an_attribute_error():
 def test_every_public_name_is_there(name):
     home = importlib.import_module(f"ultralytics_reid.{ultralytics_reid._HOMES[name]}")
     assert getattr(ultralytics_reid, name) is getattr(home, name)
+
+
+def test_pyinstaller_takes_the_yamls_weights_and_modules_along(monkeypatch):
+    hooks = SimpleNamespace(
+        collect_data_files=lambda package: [(f"{package}/demo/people.pt", f"{package}/demo")],
+        collect_submodules=lambda package, filter: [
+            name for name in (f"{package}.cli", f"{package}.__pyinstaller") if filter(name)
+        ],
+    )
+    for name in ("PyInstaller", "PyInstaller.utils"):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "PyInstaller.utils.hooks", hooks)
+    folder = importlib.import_module("ultralytics_reid.__pyinstaller").get_hook_dirs()[0]
+    found = runpy.run_path(f"{folder}/hook-ultralytics_reid.py")
+    (source, target), weights = found["datas"]
+    assert (Path(source) / "reid_botsort.yaml").is_file()
+    assert target == "ultralytics_reid/trackers"
+    assert weights == ("ultralytics_reid/demo/people.pt", "ultralytics_reid/demo")
+    assert found["hiddenimports"] == ["ultralytics_reid.cli"]

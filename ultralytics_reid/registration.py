@@ -21,7 +21,8 @@ _LOGGER = logging.getLogger("ultralytics")
 
 _HERE = Path(__file__).parent
 # In a wheel the YAMLs lie in the package, in a checkout beside it.
-_YAMLS = _HERE / "trackers" if (_HERE / "trackers").is_dir() else _HERE.parent / "trackers"
+YAML_FOLDER = _HERE / "trackers" if (_HERE / "trackers").is_dir() else _HERE.parent / "trackers"
+_SHIPPED = ("reid_botsort.yaml", "reid_gallery.yaml")
 
 # What is changed here, and what of the host's trackers our own overrides or calls, by type in the host's map.
 _CHANGED = ("TRACKER_MAP", "check_yaml")
@@ -41,10 +42,19 @@ def tracker_yaml(name: str = "reid_botsort.yaml") -> Path:
     Raises:
         FileNotFoundError: If this package has no such YAML.
     """
-    path = _YAMLS / name
-    if not path.is_file():
-        raise FileNotFoundError(f"{name} is none of this package's tracker YAMLs")
-    return path
+    path = YAML_FOLDER / name
+    if path.is_file():
+        return path
+    if name in _SHIPPED:
+        raise FileNotFoundError(_missing(name))
+    raise FileNotFoundError(f"{name} is none of this package's tracker YAMLs")
+
+
+def _missing(name: str) -> str:
+    return (
+        f"{name} belongs to ultralytics-reid and is missing in {_HERE / 'trackers'}: a program that PyInstaller or the "
+        "like has made must take the data files of ultralytics_reid along (--collect-data ultralytics_reid)"
+    )
 
 
 def register() -> None:
@@ -149,6 +159,10 @@ class _Lookup:
 
 def _shipped(file: Any) -> Any:
     name = str(file)
-    if Path(name).name != name or Path(name).exists() or not (_YAMLS / name).is_file():
+    if Path(name).name != name or Path(name).exists():
         return file
-    return str(_YAMLS / name)
+    if (YAML_FOLDER / name).is_file():
+        return str(YAML_FOLDER / name)
+    if name in _SHIPPED:
+        raise FileNotFoundError(_missing(name))
+    return file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from types import SimpleNamespace
 
@@ -15,11 +16,12 @@ from PIL import Image
 from ultralytics_reid import ConfigError, ReIDError, Revival, RevivalReverted
 from ultralytics_reid.cli import main
 from ultralytics_reid.demo import DETECTOR, DemoOptions, run, run_demo
-from ultralytics_reid.demo.contact_sheet import IdentityCrops, TimedCrop
+from ultralytics_reid.demo.contact_sheet import IdentityCrops, TimedCrop, absence_text
 from ultralytics_reid.demo.drawing import BoxLabel, Timeline, draw_boxes
 from ultralytics_reid.demo.ground_truth import ReturnScorer, SceneGroundTruth
 from ultralytics_reid.demo.report import Outcome, Report
 from ultralytics_reid.demo.runner import Runner
+from ultralytics_reid.demo.video import open_video
 from ultralytics_reid.drawing.colors import COLORS, bgr, color_of
 from ultralytics_reid.drawing.text import paste, render_text
 from ultralytics_reid.evaluation.frames import FrameBoxes
@@ -303,6 +305,11 @@ class TestReport:
         assert "id switch corrected" in told
         assert "and 1 after less than a second" in told
 
+    def test_a_run_in_which_nothing_is_detected_says_so(self):
+        outcome = Outcome("reid_botsort.yaml", 9, 0, 5.0, None)
+        assert "No ids: nothing was detected" in str(Report((outcome,), (), None, (), stopped=False))
+        assert "No ids" not in self.report()
+
     def test_a_camera_has_no_second_run(self):
         assert "can't be read twice" in self.report()
         assert "reports no revivals" in self.report()
@@ -364,6 +371,33 @@ class TestDrawing:
         assert 34 + 480 < marked.min() <= marked.max() < 34 + 500
 
 
+class TestVideo:
+    def opened(self, monkeypatch, path, *encoders):
+        asked = []
+
+        class Writer:
+            fourcc = staticmethod(lambda *letters: "".join(letters))
+
+            def __init__(self, path, codec, fps, size):
+                asked.append(codec)
+                os.write(2, b"no encoder\n")
+
+            def is_opened(self):
+                return asked[-1] in encoders
+
+        Writer.isOpened = Writer.is_opened
+        monkeypatch.setattr(cv2, "VideoWriter", Writer)
+        open_video(path, 10.0, (64, 64))
+        return asked
+
+    def test_h264_is_written_where_there_is_an_encoder(self, monkeypatch, tmp_path, capfd):
+        assert self.opened(monkeypatch, tmp_path / "a.mp4", "avc1", "mp4v") == ["avc1"]
+        assert self.opened(monkeypatch, tmp_path / "a.mp4", "mp4v") == ["avc1", "mp4v"]
+        with pytest.raises(ReIDError, match=r"a\.mp4: OpenCV can't write"):
+            self.opened(monkeypatch, tmp_path / "a.mp4")
+        assert capfd.readouterr().err == ""
+
+
 class TestIdentityCrops:
     def test_an_absence_is_marked_and_the_first_shot_after_it_is_chosen(self):
         crops = IdentityCrops()
@@ -373,6 +407,22 @@ class TestIdentityCrops:
         assert len(chosen) == 4
         assert next(s.seconds for s in chosen if s.seconds >= 15) == 15
         assert crops.away(chosen[0], chosen[-1]) == pytest.approx(5.1)
+
+    def test_an_absence_is_as_long_as_the_report_says(self):
+        crops = IdentityCrops()
+        for t in (0.0, 1.0, 7.0, 8.0, 12.0, 14.0, 17.0):
+            crops.add(TimedCrop(t, 0.5, None))
+        assert [(a.start, a.end) for a in crops.absences] == [
+            (1, 7),
+            (8, 12),
+            (14, 17),
+        ]  # 2 s are none, as in the table
+        crops.agree_with([(6.8, 4.9), (11.0, 2.6)], complete=True)
+        assert [(a.seconds, a.is_return) for a in crops.absences] == [(4.9, True), (2.6, True), (3, False)]
+        assert absence_text(crops.absences) == "5 + 3 s away"
+        assert absence_text(crops.absences[2:]) == "3 s lost"
+        crops.agree_with([], complete=False)
+        assert absence_text(crops.absences) == "3 x away"
 
     def test_hours_are_kept_in_little_room(self):
         crops = IdentityCrops()

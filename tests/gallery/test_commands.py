@@ -528,6 +528,29 @@ class TestIdentities:
         assert column(call("visits", "--identity", "4"), "visit") == ["5"]
         assert [v["name"] for v in json.loads(call("visits", "--json"))] == ["Ada", "Ada", "", "", ""]
 
+    def test_times_in_utc_are_shown_and_read_as_such(self, site, call, monkeypatch):
+        monkeypatch.setenv("TZ", "UTC")
+        time.tzset()
+        assert rows(call("list"))[0]["seen"] == "2026-11-26 08:00:00 – 08:01:30 UTC"
+        assert parse_time("2026-11-26 08:00:00 UTC", "--from") == MORNING
+        assert parse_time("2026-11-26 08:00:00 UTC+01:00", "--from") == MORNING - HOUR
+
+    def test_visits_are_listed_and_split_by_their_last_digits(self, site, call, refused):
+        store, begins = open_store(site, 6, "colors"), MORNING + 5 * HOUR
+        ids = [4000000000000111111, 5000000000000111111, 6000000000000022222]
+        for n, number in enumerate(ids):
+            visit = Visit(number, 2, "door", 0, begins + 100 * n, begins + 100 * n + 20)
+            store.upsert(sightings(visit, GREEN, [0.0, 9.0]), [visit])
+        store.close()
+        assert column(call("visits", "--identity", "3"), "visit") == ["4", "5"]
+        shown = column(call("visits", "--identity", "2"), "visit")
+        assert shown == ["3", *(str(number) for number in ids)]  # the first two differ in the first digit only
+        assert column(call("visits", "--identity", "2", "--from", begins + 150), "visit") == ["022222"]
+        assert "2 visits of identity 2 end in 111111" in refused("split", "2", "111111")
+        assert "identity 2 has 4 visits" in refused("split", "2", "22222")  # too few digits
+        assert "moved 1 visit of identity 2 to identity 4" in call("split", "2", "022222")
+        assert [v["id"] for v in json.loads(call("visits", "--identity", "4", "--json"))] == [ids[2]]
+
     def test_rename_and_merge_by_name_or_number(self, site, call):
         call("rename", "3", "Bob")
         assert call("merge", "Ada", "Bob", "2") == "3, 2 became 1 Ada\n"

@@ -81,6 +81,21 @@ class TestSources:
         track(model, video)
         assert len(tracker_of(model).recognizer.bank.state()["raw"]) >= 3
 
+    def test_a_run_ends_with_one_line_unless_it_is_silent(self, model, video, monkeypatch):
+        told = []
+        monkeypatch.setattr(LOGGER, "info", lambda *text: told.append(str(text[0])))
+        out = track(model, video, verbose=True, vid_stride=4)
+        closing = [line for line in told if line.startswith("reid_botsort: ")]
+        assert closing == [
+            f"reid_botsort: {len(set(itertools.chain(*ids(out))))} ids, 0 returns recognized, 0 reverted"
+        ]
+        told.clear()
+        track(model, video, verbose=True, vid_stride=8, classes=[16])
+        assert [line for line in told if "nothing was detected in 5 frames" in line]
+        told.clear()
+        track(model, video, vid_stride=8)
+        assert not [line for line in told if line.startswith("reid_botsort")]
+
     def test_a_stride_skips_frames_and_not_time(self, model, video):
         assert len(track(model, video, vid_stride=2)) == 20
         assert tracker_of(model).clock.now == pytest.approx(8)

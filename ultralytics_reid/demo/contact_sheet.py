@@ -14,13 +14,14 @@ from PIL import Image, ImageDraw
 from ..drawing.colors import FAINT, GOOD, INK, LINE, PAPER, color_of
 from ..drawing.text import fit, font
 from ..evaluation.frames import FrameBoxes, iou
+from .ground_truth import MIN_ABSENCE_SECONDS
 
 COLUMNS, ROWS = 7, 16
-# Minimum length of a marked absence.
-MIN_ABSENCE_SECONDS = 2.0
 # Maximum number of crops kept for an identity; minimum number of frames for a row.
 _MAX_CROPS, _MIN_FRAMES = 64, 10
 _CROP, _CELL, _SIDE, _MARGIN, _HEAD, _FOOT = (76, 140), (92, 192), 132, 28, 76, 24
+# Lengths of absences that fit below a crop.
+_MAX_LENGTHS = 2
 _COLUMN = _SIDE + COLUMNS * _CELL[0]
 
 
@@ -39,6 +40,23 @@ class TimedCrop:
     image: Any
 
 
+@dataclass(frozen=True)
+class Absence:
+    """A time without a box of an identity.
+
+    Attributes:
+        start: Its last box before, seconds.
+        end: Its first box after.
+        seconds: Length of the absence, as the report has it.
+        is_return: Whether the person was away; False where ground truth knows that it was in view.
+    """
+
+    start: float
+    end: float
+    seconds: float
+    is_return: bool = True
+
+
 @dataclass
 class IdentityCrops:
     """Crops of one identity in bounded memory: the interval between crops doubles when there are too many."""
@@ -48,12 +66,12 @@ class IdentityCrops:
     first: float = float("inf")
     last: float = float("-inf")
     crops: list[TimedCrop] = field(default_factory=list)
-    absences: list[tuple[float, float]] = field(default_factory=list)
+    absences: list[Absence] = field(default_factory=list)
 
     def add(self, crop: TimedCrop) -> None:
         """Keep a crop if it is better than the last one within the step, and record an absence before it."""
-        if crop.seconds - self.last >= MIN_ABSENCE_SECONDS and self.frames:
-            self.absences.append((self.last, crop.seconds))
+        if crop.seconds - self.last > MIN_ABSENCE_SECONDS and self.frames:
+            self.absences.append(Absence(self.last, crop.seconds, crop.seconds - self.last))
         last = self.crops[-1] if self.crops else None
         if last is None or crop.seconds - last.seconds >= self.step or self.away(last, crop) is not None:
             self.crops.append(crop)
@@ -66,8 +84,26 @@ class IdentityCrops:
 
     def away(self, a: TimedCrop, b: TimedCrop) -> float | None:
         """Length of the absences between two crops, seconds; None if there were none."""
-        gaps = [end - start for start, end in self.absences if a.seconds <= start and end <= b.seconds]
-        return sum(gaps) if gaps else None
+        absences = self.absences_between(a, b)
+        return sum(absence.seconds for absence in absences) if absences else None
+
+    def absences_between(self, a: TimedCrop, b: TimedCrop) -> list[Absence]:
+        """Select the absences between two crops."""
+        return [absence for absence in self.absences if a.seconds <= absence.start and absence.end <= b.seconds]
+
+    def agree_with(self, returns: Sequence[tuple[float, float]], *, complete: bool) -> None:
+        """Take the lengths of absences from the report, in place of those without a box under this id.
+
+        Args:
+            returns: When this identity returned, and after how many seconds.
+            complete: Whether these are all returns, as with ground truth.
+        """
+        for n, absence in enumerate(self.absences):
+            found = [seconds for time, seconds in returns if absence.start < time <= absence.end]
+            if found:
+                self.absences[n] = replace(absence, seconds=found[-1])
+            else:
+                self.absences[n] = replace(absence, is_return=not complete)
 
     def _thin(self) -> None:
         self.step *= 2
@@ -155,17 +191,27 @@ def _draw_row(
     pen.multiline_text((left + 18, top + 36), text, fill=FAINT, font=font(13), spacing=5)
     last: TimedCrop | None = None
     for n, crop in enumerate(identity_crops.choose(COLUMNS)):
-        away = identity_crops.away(last, crop) if last else None
-        _draw_crop(pen, sheet, (left + _SIDE + n * _CELL[0], top), crop, away)
+        before = identity_crops.absences_between(last, crop) if last else []
+        _draw_crop(pen, sheet, (left + _SIDE + n * _CELL[0], top), crop, before)
         last = crop
 
 
 def _draw_crop(
-    pen: ImageDraw.ImageDraw, sheet: Image.Image, at: tuple[int, int], crop: TimedCrop, away: float | None
+    pen: ImageDraw.ImageDraw, sheet: Image.Image, at: tuple[int, int], crop: TimedCrop, absences: Sequence[Absence]
 ) -> None:
     left, top = at
     sheet.paste(fit(Image.fromarray(crop.image[..., ::-1]), *_CROP), (left, top))
     pen.text((left, top + _CROP[1] + 3), f"{crop.seconds:.1f} s", fill=INK, font=font(13))
-    if away is not None:
-        pen.line((left - 8, top, left - 8, top + _CROP[1] + 36), fill=GOOD, width=3)
-        pen.text((left, top + _CROP[1] + 20), f"{away:.0f} s away", fill=GOOD, font=font(13))
+    if absences:
+        ink = GOOD if any(absence.is_return for absence in absences) else FAINT
+        pen.line((left - 8, top, left - 8, top + _CROP[1] + 36), fill=ink, width=3)
+        pen.text((left, top + _CROP[1] + 20), absence_text(absences), fill=ink, font=font(13))
+
+
+def absence_text(absences: Sequence[Absence]) -> str:
+    """Say how long an identity was away, each time, or, if it was in view meanwhile, how long its id was lost."""
+    away = [absence.seconds for absence in absences if absence.is_return]
+    lengths = away or [absence.seconds for absence in absences]
+    if len(lengths) > _MAX_LENGTHS:
+        return f"{len(lengths)} x {'away' if away else 'lost'}"
+    return f"{' + '.join(f'{seconds:.0f}' for seconds in lengths)} s {'away' if away else 'lost'}"

@@ -55,6 +55,11 @@ class Report:
     def __str__(self) -> str:
         parts = ["Stopped; results so far:"] if self.stopped else []
         parts += [self._trackers(), *self._returns(), self._revivals()]
+        if not self.outcomes[-1].ids:
+            parts.append(
+                "No ids: nothing was detected, or not for long enough. Check --model, --imgsz and --classes, indices "
+                "of the model's classes; the model that is taken without --model finds people of generated scenes only."
+            )
         if len(self.outcomes) == 1:
             parts.append("Stock BoT-SORT was skipped: a camera or a stream can't be read twice.")
         return "\n\n".join([*parts, "\n".join(f"wrote {path}" for path in self.files), facts()])

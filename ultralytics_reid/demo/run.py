@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import ConfigError, ReIDError
 from ..evaluation.returns import returns
-from ..events import Event
+from ..events import Event, Revival
 from .annotations import EventAnnotator, GroundTruthAnnotator
 from .contact_sheet import TrackerCrops, save_contact_sheet
 from .ground_truth import SceneGroundTruth
@@ -44,6 +44,7 @@ def run_demo(options: DemoOptions) -> Report:
     with _staged(options.out) as folder:
         demo = _Demo(options, open_source(options, folder))
         demo.run(folder / VIDEO)
+        demo.agree_on_absences()
         save_contact_sheet(folder / SHEET, demo.crops)
         names = sorted(path.name for path in folder.iterdir())
     return demo.report(tuple(options.out / name for name in names))
@@ -132,6 +133,22 @@ class _Demo:
         truth = self._source.truth
         annotator = GroundTruthAnnotator(truth, width) if truth else EventAnnotator(has_revivals=ours)
         return Panel(_title(self._runners[n]), annotator, self._runners[n].frames)
+
+    def agree_on_absences(self) -> None:
+        """Give the contact sheet the absences that the report has: of ground truth, else of our tracker's revivals."""
+        truth, count = self._source.truth, len(self._runners[-1].frames)
+        for runner in self._runners:
+            found: dict[int, list[tuple[float, float]]] = {}
+            if truth is not None:
+                for r in returns(truth.until(count), runner.frames[:count]).each:
+                    if r.given is not None:
+                        found.setdefault(r.given, []).append(((r.frame + 1) / truth.fps, truth.away[r.track]))
+            elif runner is self._runners[-1]:
+                for event in self._events:
+                    if isinstance(event, Revival) and not event.corrected:
+                        found.setdefault(event.identity_id, []).append((event.time, event.gap))
+            for identity, crops in self.crops[_title(runner)].identities.items():
+                crops.agree_with(found.get(identity, []), complete=truth is not None)
 
     def report(self, files: tuple[Path, ...]) -> Report:
         """Summarize the run."""

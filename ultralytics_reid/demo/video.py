@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +24,8 @@ from .drawing import draw_boxes, heading
 # Pixels.
 _MAX_WIDTH, _MIN_WIDTH = 960, 640
 _GAP = 8
+# The first that OpenCV has an encoder for is taken.
+_CODECS = ("avc1", "mp4v")
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,40 @@ class Panel:
         timeline = self.annotator.timeline()
         parts = [heading(width, self.title, self.annotator.summary(), f"{seconds:.1f} s"), image]
         return np.concatenate(parts if timeline is None else [*parts, timeline])
+
+
+def open_video(path: Path, fps: float, size: tuple[int, int]) -> cv2.VideoWriter:
+    """Open an `.mp4` to write: H.264, which browsers play, where OpenCV has an encoder; MPEG-4 Part 2 elsewhere.
+
+    Args:
+        path: The file.
+        fps: Frames per second.
+        size: Width and height, pixels.
+
+    Raises:
+        ReIDError: If OpenCV can't write it.
+    """
+    for codec in _CODECS:
+        # The libraries print, past Python, that they look for encoders in vain.
+        with _muted_stderr():
+            video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, size)
+        if video.isOpened():
+            return video
+    raise ReIDError(f"{path}: OpenCV can't write a video there")
+
+
+@contextmanager
+def _muted_stderr() -> Iterator[None]:
+    """Discard what is written to the file descriptor of stderr."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def panel_width(width: int) -> int:
@@ -101,7 +141,5 @@ class SideBySideVideo:
             left += panel.shape[1] + _GAP
         if self._video is None:
             size = (sheet.shape[1], sheet.shape[0])
-            self._video = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
-            if not self._video.isOpened():
-                raise ReIDError(f"{self._path}: OpenCV can't write a video there")
+            self._video = open_video(self._path, fps, size)
         self._video.write(sheet)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,10 @@ class TorchReID(CropEmbedder):
 
 def _architecture(model: str, *, pretrained: bool) -> Any:
     try:
-        import torchreid
+        with warnings.catch_warnings():
+            # Of its evaluation, which isn't used here.
+            warnings.filterwarnings("ignore", message="Cython evaluation")
+            import torchreid
     except ImportError as error:
         raise ConfigError(
             f"model: {model} is a torchreid name, and torchreid can't be imported ({error}); "

@@ -62,4 +62,5 @@ def duration(seconds: float) -> str:
 def _parts(seconds: float) -> tuple[str, str, str]:
     local = local_time(seconds)
     offset = f"{local:%z}"
-    return local.date().isoformat(), f"{local:%H:%M:%S}", f"UTC{offset[:3]}:{offset[3:5]}"
+    zone = f"UTC{offset[:3]}:{offset[3:5]}" if local.utcoffset() else "UTC"
+    return local.date().isoformat(), f"{local:%H:%M:%S}", zone

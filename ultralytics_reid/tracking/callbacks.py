@@ -15,12 +15,14 @@ from ..embedders import AUTO
 from ..embedders.detector import DetectorFeatures
 from ..errors import ConfigError
 from .clock import DEFAULT_FPS
+from .closing_line import RunTally
 from .frame import Batch
 from .results import BoxIdentity, attach
 from .stream_names import camera_names
 
 _AFTER, _END = "on_predict_postprocess_end", "on_predict_end"
 _MAX_FPS = 1000.0
+_TYPE = "reid_botsort"
 
 
 def setup(predictor: Any) -> None:
@@ -40,10 +42,15 @@ def setup(predictor: Any) -> None:
         _tap_detector(predictor)
     if after_update not in predictor.callbacks[_AFTER]:
         predictor.add_callback(_AFTER, after_update)
+    if after_video not in predictor.callbacks[_END]:
+        predictor.add_callback(_END, after_video)
+    predictor._reid_tallies = [RunTally() for _ in predictor.trackers]
+    for tracker, tally in zip(predictor.trackers, predictor._reid_tallies, strict=True):
+        tracker.events.subscribe(tally.note)
 
 
 def _prepare_gallery(predictor: Any) -> None:
-    """Tell the trackers what cameras they have, and be told when the video is over."""
+    """Tell the trackers what cameras they have."""
     given = predictor.trackers[0].config.cameras
     streams = predictor.dataset.bs if predictor.dataset.mode == "stream" else 1
     if given and len(given) != streams:
@@ -52,8 +59,6 @@ def _prepare_gallery(predictor: Any) -> None:
     recipe = {"detector": str(predictor.args.model), "imgsz": str(predictor.args.imgsz)}
     for tracker in predictor.trackers:
         tracker.camera.recipe |= recipe
-    if after_video not in predictor.callbacks[_END]:
-        predictor.add_callback(_END, after_video)
 
 
 def _name_cameras(predictor: Any) -> None:
@@ -83,17 +88,27 @@ def _is_live(predictor: Any) -> bool:
 
 
 def after_video(predictor: Any) -> None:
-    """Have everything written to the gallery, after the host has read its source to the end.
+    """Have everything written to the gallery, and say what the run came to, after the host has read its source.
 
     Args:
         predictor: The host's predictor. Where images are given to it one by one, each is a source of its own, and
             nothing is over yet.
     """
-    if predictor.dataset.mode in ("video", "stream"):
-        for tracker in getattr(predictor, "trackers", []):
-            link = getattr(tracker, "camera", None)
-            if link is not None and link.connection is not None and (summary := tracker.finish(wait=True)):
-                LOGGER.info(summary)
+    if predictor.dataset.mode not in ("video", "stream"):
+        return
+    _log_closing_lines(predictor)
+    for tracker in getattr(predictor, "trackers", []):
+        link = getattr(tracker, "camera", None)
+        if link is not None and link.connection is not None and (summary := tracker.finish(wait=True)):
+            LOGGER.info(summary)
+
+
+def _log_closing_lines(predictor: Any) -> None:
+    """Log a line for each tracker, as the host logs its own figures: unless `verbose=False`."""
+    lines = [tally.take_line() for tally in getattr(predictor, "_reid_tallies", [])]
+    for n, line in enumerate(lines, 1):
+        if line and predictor.args.verbose and predictor.args.mode == "track":
+            LOGGER.info(f"{_TYPE}{f', stream {n}' if len(lines) > 1 else ''}: {line}")
 
 
 def _tap_detector(predictor: Any) -> None:
@@ -135,6 +150,8 @@ def before_update(predictor: Any) -> None:
         fed = predictor.results[n : n + 1] if stream else predictor.results if n == 0 else []
         masks = [_outlines(result) for result in fed] if tracker.config.mask_crops else []
         tracker.batch = Batch(features_by, masks, goes_on and n == 0)
+        for result in fed:
+            predictor._reid_tallies[n].detected(len(_boxes(result)))
     _name_cameras(predictor)
     _tell_time(predictor)
 
@@ -207,8 +224,10 @@ def after_update(predictor: Any) -> None:
         return
     stream = predictor.dataset.mode == "stream"
     shown: list[dict[int, BoxIdentity]] = []
-    for tracker in _fed(predictor):
+    for tracker, tally in zip(_fed(predictor), predictor._reid_tallies, strict=False):
         shown += tracker.batch.shown if tracker.batch is not None else []
+        for known in tracker.batch.shown if tracker.batch is not None else []:
+            tally.shown(known.values())
     for n, known in enumerate(shown):
         if not known and trackers[n if stream else 0].hides:
             predictor.results[n] = predictor.results[n][:0]  # the host leaves them in, without ids

@@ -16,6 +16,8 @@ from ..times import moment
 # The camera name of enrolled images, in tables and on the command line.
 ENROLLED_SHOWN = "(enrolled)"
 LAST_VISIT = 2**63 - 1
+# Of a visit's id, which has 19: enough to tell apart the visits of one identity.
+MIN_VISIT_DIGITS = 6
 
 _TIMES = (
     "2026-11-26 (a day), 2026-11-26T09:30 or 2026-11-26T09:30:15 (local, unless Z or an offset as +01:00 follows), "
@@ -27,7 +29,7 @@ _EPOCH = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 # Also the form of the tables, with "UTC" before the offset.
 _INSTANT = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(?: ?(Z|(?:UTC)?([+-]\d\d)(?::?(\d\d))?))?",
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(?: ?(Z|UTC|(?:UTC)?([+-]\d\d)(?::?(\d\d))?))?",
     re.ASCII | re.IGNORECASE,
 )
 # In 1973: smaller numbers, such as 2026 or 20261126, are hardly meant as seconds.
@@ -83,7 +85,7 @@ def _day(day: date, end: bool) -> float:
 
 def _instant(found: re.Match[str]) -> float:
     # Python 3.10 parses neither Z nor fractions of arbitrary length.
-    offset = "" if not found[5] else "+00:00" if found[5] in "Zz" else f"{found[6]}:{found[7] or '00'}"
+    offset = "" if not found[5] else "+00:00" if not found[6] else f"{found[6]}:{found[7] or '00'}"
     fraction = f"{found[4] or '':0<6}"[:6]
     return datetime.fromisoformat(f"{found[1]}T{found[2]}:{found[3] or '00'}.{fraction}{offset}").timestamp()
 
@@ -149,6 +151,36 @@ def parse_integer(text: str, what: str, low: int, high: int, hint: str = "") -> 
     if not (stripped.isascii() and stripped.isdecimal() and low <= int(stripped) <= high):
         raise GalleryError(f"{what} must be whole numbers in [{low}, {high}]{hint}, got {text!r}")
     return int(stripped)
+
+
+def parse_visits(gallery: Gallery, identity: int, texts: Sequence[str]) -> list[int]:
+    """Resolve visits of an identity, given by their ids or by the last digits that `visits` shows.
+
+    Raises:
+        GalleryError: If a text is no id, or several visits of the identity end in it.
+    """
+    own = [v.id for v in gallery.visits(Filter(identities=frozenset({identity})), details=False)]
+    return [_parse_visit(text.strip(), own, identity) for text in texts]
+
+
+def _parse_visit(text: str, own: Sequence[int], identity: int) -> int:
+    number = parse_integer(text, "visits", 0, LAST_VISIT)
+    ending = [visit for visit in own if str(visit).endswith(text)] if len(text) >= MIN_VISIT_DIGITS else []
+    if number in own or not ending:
+        return number  # `split` refuses those that it hasn't
+    if len(ending) > 1:
+        raise GalleryError(
+            f"{len(ending)} visits of identity {identity} end in {text}: {_listed(list(map(str, ending)))}"
+        )
+    return ending[0]
+
+
+def short_visits(ids: Sequence[int]) -> list[str]:
+    """Shorten ids of visits to their last digits, as many as tell them apart."""
+    digits = MIN_VISIT_DIGITS
+    while len({str(visit)[-digits:] for visit in ids}) < len(set(ids)):
+        digits += 1
+    return [str(visit)[-digits:] for visit in ids]
 
 
 def parse_identity(gallery: Gallery, text: str) -> int:

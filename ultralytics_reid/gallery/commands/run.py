@@ -26,7 +26,6 @@ from ..times import period
 from ..views import Match
 from .arguments import (
     ENROLLED_SHOWN,
-    LAST_VISIT,
     all_cameras,
     existing_identity,
     identity_by_name,
@@ -35,6 +34,7 @@ from .arguments import (
     parse_filter,
     parse_identity,
     parse_integer,
+    parse_visits,
 )
 from .tables import (
     aligned,
@@ -213,9 +213,9 @@ def _merge(args: Namespace) -> None:
 
 
 def _split(args: Namespace) -> None:
-    visits = [parse_integer(text, "visits", 0, LAST_VISIT) for text in args.visits]
     with Gallery(args.gallery, index=args.index) as gallery:
         identity = parse_identity(gallery, args.target)
+        visits = parse_visits(gallery, identity, args.visits)
         new = gallery.split(identity, visits)
     print(f"moved {_count(len(set(visits)), 'visit')} of identity {identity} to identity {new}")
 

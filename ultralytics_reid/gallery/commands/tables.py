@@ -15,7 +15,7 @@ from ..export.contact_sheet import percent
 from ..records import Visit, printable
 from ..times import duration, local_time, moment, period
 from ..views import Individual, Match, Stats
-from .arguments import ENROLLED_SHOWN
+from .arguments import ENROLLED_SHOWN, short_visits
 
 _MIB = 2**20
 
@@ -65,14 +65,14 @@ def individual_table(individuals: Iterable[Individual]) -> str:
     return aligned(table(head, rows))
 
 
-def visit_table(visits: Iterable[Visit], names: Mapping[int, str]) -> str:
+def visit_table(visits: Sequence[Visit], names: Mapping[int, str]) -> str:
     """Table of visits, a line each."""
     head = ["visit", "identity", "name", "class", "camera", "seen", "stayed", "probability"]
     rows = []
-    for v in visits:
+    for v, number in zip(visits, short_visits([v.id for v in visits]), strict=True):
         times = [period(v.first, v.last), duration(v.last - v.first)]
         identity = [str(v.identity), _cell(names.get(v.identity, ""))]
-        rows.append([str(v.id), *identity, str(v.cls), _camera(v.camera), *times, percent(v.probability)])
+        rows.append([number, *identity, str(v.cls), _camera(v.camera), *times, percent(v.probability)])
     return aligned(table(head, rows))
 
 
