@@ -94,10 +94,16 @@ class SQLiteDatabase:
         patience: float = PATIENCE,
         log_limit: int = LOG_LIMIT,
     ) -> None:
-        self._path = Path(path).expanduser().resolve()
-        self.uri = str(self._path)
-        check_place(self._path)
-        if not is_there(self._path):
+        try:
+            self._path = Path(path).expanduser().resolve()
+            self.uri = str(self._path)
+            check_place(self._path)
+            there = is_there(self._path)
+        except GalleryError:
+            raise
+        except (OSError, ValueError, RuntimeError) as error:  # too long, with a NUL, of an unknown user
+            raise GalleryError(f"the gallery can't be at {str(path)!r}: {error}") from error
+        if not there:
             create(self._path, *check_new(self.uri, dim, fingerprint))
         self._reader = SQLiteConnection(self._path, patience, log_limit)
         self._writer = SQLiteConnection(self._path, patience, log_limit)

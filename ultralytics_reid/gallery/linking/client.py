@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +27,13 @@ from .messages import (
     Query,
     Reject,
     Split,
+    refusal,
+    without_odd_crop,
 )
 from .worker import Channel, GalleryWorker
 
+# The host's logger, by its name.
+_LOGGER = logging.getLogger("ultralytics")
 # Seconds between two reports of the visible boxes.
 _REPORT_INTERVAL = 1.0
 # Seconds that a tracklet is visible before it is queried; the second as long as similarity tells no identities apart.
@@ -74,6 +79,7 @@ class GalleryCamera:
         self._requeried: set[int] = set()
         self._merged: set[int] = set()
         self._waiting: dict[int, Decision] = {}
+        self._warned: set[str] = set()
         self._last_report = -np.inf
         self._visible: frozenset[int] = frozenset()
         self._metric_version = 0
@@ -83,6 +89,9 @@ class GalleryCamera:
     def summary(self) -> str:
         """One line for the user on how many identities the gallery knew."""
         known = sum(not link.new for link in self.links.values())
+        failed = self.worker.failed
+        if failed is not None:
+            return f"{self.channel.camera}: what was seen last is not in the gallery: {failed}"
         return f"{self.channel.camera}: {known} of {len(self._queried)} individuals were known to the gallery"
 
     def receive(self, decisions: Sequence[Decision], when: When) -> None:
@@ -114,7 +123,7 @@ class GalleryCamera:
         visible = frozenset(d.identity for d in settled)
         if now >= self._last_report + _REPORT_INTERVAL or not visible <= self._visible:
             self._last_report = now
-            self._send(Observations(now, tuple(observe(d) for d in settled)))
+            self._send(Observations(now, self._storable(observe(d) for d in settled)))
         self._visible = visible
         self._query_new(settled, now)
         self._query_again(settled, now)
@@ -132,7 +141,30 @@ class GalleryCamera:
         self.worker.close_channel(self.channel)
 
     def _send(self, message: Message) -> None:
+        if isinstance(message, Query | PrototypeUpdate) and (why := refusal(message)):
+            self._warn(why)
+            return
         self.worker.send(self.channel, message)
+
+    def _storable(self, boxes: Iterable[Observation]) -> tuple[Observation, ...]:
+        """Leave out what the gallery would refuse."""
+        storable = []
+        for box in boxes:
+            if why := refusal(box):
+                self._warn(why)
+                continue
+            kept, odd = without_odd_crop(box)
+            if odd:
+                self._warn(odd)
+            storable.append(kept)
+        return tuple(storable)
+
+    def _warn(self, why: str) -> None:
+        """Say once a run and reason what is left out."""
+        reason = why.partition(", got")[0]
+        if reason not in self._warned:
+            _LOGGER.warning(f"camera {self.channel.camera!r}: some of what it sees is not stored in the gallery: {why}")
+        self._warned.add(reason)
 
     def _query_new(self, settled: Sequence[Decision], now: float) -> None:
         """Query identities that weren't yet, once they were visible long enough or are gone."""

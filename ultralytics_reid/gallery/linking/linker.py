@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
+from collections import deque
 from collections.abc import Iterable
 
 from ..._typing import Bools
 from ...appearance.evidence import LearnedStatistics
-from ..records import ENROLLED, Filter, Visit
+from ...errors import GalleryError
+from ..ledger.checks import MAX_RESERVED
+from ..records import ENROLLED, FIRST_LOCAL_ID, Filter, Visit, checked_records, checked_visits
 from ..retention import MERGED, age_of, merged_of, prune
 from ..scorer import Scorer
 from ..store import Store
@@ -35,7 +39,11 @@ _SHORTLIST = 256
 _COUNT_ALWAYS = 1000
 # Seconds between two readings of other processes' evidence and merges, two counts, and two deletions of old sightings.
 _REREAD, _RECOUNT, _PRUNE = 30.0, 30.0, 3600.0
+# Visits of which it is remembered that they were written, to count those that a changed file has lost.
+_REMEMBERED = 10_000
 RECIPE = "recipe"
+
+_LOGGER = logging.getLogger("ultralytics")
 
 
 class Linker:
@@ -62,6 +70,8 @@ class Linker:
         self._answers: list[tuple[CameraSession, Answer]] = []
         self._merged: list[tuple[int, int]] = []
         self._merge_keys: frozenset[str] | None = None
+        self._written: deque[int] = deque(maxlen=_REMEMBERED)
+        self._highest = self._lost = 0
         if settings.recipe and store.blob(RECIPE) is None:
             store.put_blob(RECIPE, json.dumps(dict(settings.recipe)).encode())
 
@@ -81,14 +91,39 @@ class Linker:
 
     def reserve(self, count: int) -> int:
         """Reserve consecutive ids in the gallery; returns the first."""
-        return self._store.reserve(count)
+        first = self._store.reserve(count)
+        self._highest = max(self._highest, first + count - 1)
+        return first
 
     def pop_lost(self) -> int:
         """Return the number of visits dropped since the last call."""
-        lost = sum(session.lost for session in self.sessions)
+        lost = self._lost + sum(session.lost for session in self.sessions)
+        self._lost = 0
         for session in self.sessions:
             session.lost = 0
         return lost
+
+    def take_over(self, before: Linker) -> None:
+        """Go on with the cameras of a linker whose gallery's file was exchanged, or lost what was written last.
+
+        What it wrote and isn't in this gallery is lost, but for visits that are going on. No id that it gave is given
+        to another identity.
+        """
+        self.sessions, self._answers = before.sessions, before._answers
+        self._common_origin, self._highest = before._common_origin, before._highest
+        there = {v.id for v in self._store.visits(Filter(visits=frozenset(before._written)), details=False)}
+        going_on = {v.id: v for session in self.sessions for v in session.visits}
+        self._lost = before._lost + len(set(before._written) - there - set(going_on))
+        self._written.extend(there)
+        for visit in going_on.values():
+            visit.dirty, visit.stored = True, visit.id in there
+        for session in self.sessions:
+            session.reserved_ids.clear()
+        for _ in range(FIRST_LOCAL_ID // MAX_RESERVED):
+            missing = self._highest - self._store.reserve(1)
+            if missing <= 0:
+                break
+            self._store.reserve(min(missing, MAX_RESERVED))
 
     def open_session(self, camera: str, start: float | None, previous: CameraSession | None = None) -> CameraSession:
         """Begin a camera's run.
@@ -132,7 +167,7 @@ class Linker:
         for session in self.sessions:
             if session.missing_ids:
                 count = session.missing_ids
-                first = self._store.reserve(count)
+                first = self.reserve(count)
                 session.reserved_ids.extend(range(first, first + count))
         self.maintain(now)
         self._write()
@@ -186,13 +221,29 @@ class Linker:
         """Write all visits with news whose identity is decided."""
         for session in self.sessions:
             self._correct(session)
-        visits = [v for session in self.sessions for v in session.writable]
+        visits = [v for session in self.sessions for v in self._storable(session)]
         if visits:
             self._store.upsert(pending_sightings(visits, self._store.dim), [v.to_visit() for v in visits])
             for visit in visits:
+                if not visit.stored:
+                    self._written.append(visit.id)
                 visit.mark_written()
         for session in self.sessions:
             session.drop_written()
+
+    def _storable(self, session: CameraSession) -> list[OpenVisit]:
+        """Visits to write; one that no gallery would take is dropped, so that it doesn't keep the others from it."""
+        storable = []
+        for visit in session.writable:
+            try:
+                checked_records(pending_sightings([visit], self._store.dim), self._store.dim)
+                checked_visits([visit.to_visit()])
+            except (GalleryError, ValueError, OverflowError) as error:
+                _LOGGER.warning(f"camera {session.camera!r}: a visit is not stored in the gallery: {error}")
+                session.drop(visit)
+            else:
+                storable.append(visit)
+        return storable
 
     def _correct(self, session: CameraSession) -> None:
         """Relabel what was written under an identity that turned out to be another."""

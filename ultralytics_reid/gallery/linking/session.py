@@ -139,6 +139,12 @@ class CameraSession:
                 self._reassign(visit, identity, 1.0)
         self._accept_as_new(identity)
 
+    def drop(self, visit: OpenVisit) -> None:
+        """Give up a visit that the gallery refuses."""
+        self._closed = [v for v in self._closed if v is not visit]
+        self._open = {i: v for i, v in self._open.items() if v is not visit}
+        self.lost += 1
+
     def drop_written(self) -> None:
         """Forget the closed visits that are written."""
         self._closed = [v for v in self._closed if v.dirty]
