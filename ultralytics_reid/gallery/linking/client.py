@@ -18,6 +18,8 @@ from ...tuning import MIN_CLEAN_CROPS
 from .messages import (
     Answer,
     EvidenceUpdate,
+    Forget,
+    Forgotten,
     Merge,
     Message,
     Observation,
@@ -108,6 +110,8 @@ class GalleryCamera:
             reply = self.channel.replies.popleft()
             if isinstance(reply, Outage):
                 self._events.emit(GalleryAway(reply.why, *when) if reply.why else GalleryBack(reply.lost, *when))
+            elif isinstance(reply, Forget):
+                self._forget(reply.identities)
             else:
                 self._apply(reply, decisions, when)
 
@@ -233,6 +237,15 @@ class GalleryCamera:
             new=answer.new,
         )
         self._events.emit(link)
+
+    def _forget(self, identities: frozenset[int]) -> None:
+        self._recognizer.forget(identities)
+        self._new -= identities
+        self._queried -= identities
+        for identity in identities:
+            self.links.pop(identity, None)
+            self._waiting.pop(identity, None)
+        self._send(Forgotten(identities))
 
     def _send_prototype(self, decision: Decision, vector: Floats, weight: int) -> None:
         tracklet = decision.tracklet

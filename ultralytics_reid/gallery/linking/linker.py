@@ -13,7 +13,7 @@ from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError
 from ..ledger.checks import MAX_RESERVED
 from ..records import ENROLLED, FIRST_LOCAL_ID, Filter, Visit, checked_records, checked_visits
-from ..retention import MERGED, age_of, merged_of, prune
+from ..retention import DELETED, MERGED, age_of, deleted_by, merged_of, prune
 from ..scorer import Scorer
 from ..store import Store
 from .candidates import (
@@ -38,6 +38,8 @@ _SHORTLIST = 256
 # Identities below which they are counted in every round, not from time to time.
 _COUNT_ALWAYS = 1000
 # Seconds between two readings of other processes' evidence and merges, two counts, and two deletions of old sightings.
+# Seconds that a deletion may take from its announcement on.
+_DELETION = 5.0
 _REREAD, _RECOUNT, _PRUNE = 30.0, 30.0, 3600.0
 # Visits of which it is remembered that they were written, to count those that a changed file has lost.
 _REMEMBERED = 10_000
@@ -70,6 +72,8 @@ class Linker:
         self._answers: list[tuple[CameraSession, Answer]] = []
         self._merged: list[tuple[int, int]] = []
         self._merge_keys: frozenset[str] | None = None
+        self._deleted: list[frozenset[int]] = []
+        self._deleted_keys: frozenset[str] | None = None
         self._written: deque[int] = deque(maxlen=_REMEMBERED)
         self._highest = self._lost = 0
         if settings.recipe and store.blob(RECIPE) is None:
@@ -183,6 +187,8 @@ class Linker:
 
     def maintain(self, now: float) -> None:
         """Exchange evidence, look for merges by hand, and delete what is too old; at `now`, see `work`."""
+        if now >= self._next_reread or any(s.evidence is not None or s.writable for s in self.sessions):
+            self._find_deleted(now)
         published = self._evidence.publish(self.sessions)
         if published or now >= self._next_reread:
             self._evidence.reread()
@@ -192,6 +198,24 @@ class Linker:
             if self._settings.keep_days:
                 prune(self._store, self._settings.keep_days, time.time())
             self._next_prune = now + _PRUNE
+
+    def _find_deleted(self, now: float) -> None:
+        """Find identities that were deleted since this process began, and drop what is left to be written of them."""
+        keys = frozenset(self._store.blobs(DELETED))
+        new = frozenset() if self._deleted_keys is None else keys - self._deleted_keys
+        for key in sorted(new, key=age_of):
+            if identities := deleted_by(self._store, key):
+                self._deleted.append(identities)
+                self._evidence.forget()  # the deletion that is under way deletes it from the gallery too
+                self._next_reread = now + _DELETION
+                for session in self.sessions:
+                    session.forget(identities)
+        self._deleted_keys = keys
+
+    def pop_deleted(self) -> list[frozenset[int]]:
+        """Return the identities that were deleted from the gallery since the last call, for the cameras to forget."""
+        deleted, self._deleted = self._deleted, []
+        return deleted
 
     def _find_merges(self) -> None:
         """Find identities that were merged by hand since this process began."""

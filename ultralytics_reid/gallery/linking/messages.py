@@ -149,11 +149,22 @@ class EvidenceUpdate:
 
 
 @dataclass(frozen=True)
+class Forgotten:
+    """The camera has forgotten identities that were deleted from the gallery.
+
+    Attributes:
+        identities: Their ids.
+    """
+
+    identities: frozenset[int]
+
+
+@dataclass(frozen=True)
 class Close:
     """A camera's run is over; the last message of a channel."""
 
 
-SessionMessage = Query | PrototypeUpdate | Observations | Merge | Split | Reject | EvidenceUpdate | Close
+SessionMessage = Query | PrototypeUpdate | Observations | Merge | Split | Reject | EvidenceUpdate | Forgotten | Close
 Message = Open | SessionMessage
 
 
@@ -197,7 +208,18 @@ class Outage:
     lost: int = 0
 
 
-Reply = Answer | Outage
+@dataclass(frozen=True)
+class Forget:
+    """Identities were deleted from the gallery: nothing of them may be written from memory.
+
+    Attributes:
+        identities: Their ids.
+    """
+
+    identities: frozenset[int]
+
+
+Reply = Answer | Outage | Forget
 
 
 @dataclass(frozen=True)

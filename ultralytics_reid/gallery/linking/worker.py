@@ -19,7 +19,7 @@ from ...errors import GalleryError, GalleryReplaced, GalleryUnavailable
 from ..records import FIRST_LOCAL_ID, LAST_ID
 from ..store import Store
 from .linker import Linker
-from .messages import Answer, Close, Message, Open, Outage, Reply, Settings
+from .messages import Answer, Close, Forget, Message, Open, Outage, Reply, Settings
 from .session import CameraSession
 from .topology import Topology
 
@@ -314,6 +314,9 @@ class GalleryWorker:
             self._gallery_ids.extend(range(first, first + _ID_BLOCK))
         for session, answer in linker.work(time.monotonic()):
             self._reply(session, answer)
+        for identities in linker.pop_deleted():
+            for channel in self._channels:
+                channel.replies.append(Forget(identities))
         self._drop_finished(linker)
         if not linker.has_queries:
             self._announce_return(linker)
