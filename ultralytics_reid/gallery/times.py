@@ -6,6 +6,9 @@ from datetime import datetime, timezone
 
 from ..errors import GalleryError
 
+# The year of this release began, seconds since 1970 (UTC): a clock that is behind it isn't set yet.
+RELEASED = 1_767_225_600.0
+
 
 def moment(seconds: float) -> str:
     """Format a time as `2026-10-25 02:30:00 UTC+01:00`.

@@ -16,6 +16,7 @@ from ..records import ENROLLED, FIRST_LOCAL_ID, Filter, Visit, checked_records, 
 from ..retention import DELETED, MERGED, age_of, deleted_by, merged_of, prune
 from ..scorer import Scorer
 from ..store import Store
+from ..times import RELEASED
 from .candidates import (
     GalleryCandidates,
     appearance_scores,
@@ -151,7 +152,7 @@ class Linker:
         faster than they were made, and past visits must not lie in the future of those to come.
         """
         if self._common_origin is None or all(s.start_known or s.ended for s in self.sessions):
-            now = time.time()
+            now = max(time.time(), RELEASED)
             later = self._store.visits(Filter(since=now), details=False)
             pending = (v for session in self.sessions for v in session.visits)
             self._common_origin = max([now, *(v.last + 1 for v in later), *(v.last + 1 for v in pending)])
@@ -195,7 +196,7 @@ class Linker:
             self._find_merges()
             self._next_reread = now + _REREAD
         if now >= self._next_prune:
-            if self._settings.keep_days:
+            if self._settings.keep_days and time.time() >= RELEASED:
                 prune(self._store, self._settings.keep_days, time.time())
             self._next_prune = now + _PRUNE
 
