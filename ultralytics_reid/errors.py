@@ -27,3 +27,7 @@ class GalleryMissing(GalleryError):  # noqa: N818
 
 class GalleryUnavailable(GalleryError):  # noqa: N818
     """A gallery that can't be reached now, but may be later: a server that is down, a disk that is full."""
+
+
+class GalleryReplaced(GalleryUnavailable):
+    """The gallery's file was exchanged, or lost its log, since it was opened; it can be opened again."""

@@ -133,6 +133,10 @@ class ScoreModel:
         """What it learned from: genuine and impostor pairs, `(N, 2, D)` raw; None where there are none."""
         return self._genuine.kept, self._impostor.kept
 
+    def forget(self) -> None:
+        """Forget all pairs; priors and what the metric is stay."""
+        self._genuine, self._impostor = _Pairs(), _Pairs()
+
     def rescore(self) -> None:
         """Measure what is kept anew; to be called when the metric has changed, which has a prior of its own."""
         self._prior = LEARNED

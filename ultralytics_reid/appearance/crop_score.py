@@ -40,6 +40,11 @@ class CropScoreModel:
         """Follow the metric, which has changed."""
         self._learned.rescore()
 
+    def forget(self) -> None:
+        """Forget the crops that it learned from."""
+        self._learned.forget()
+        self._plain.forget()
+
     def learn(self, seen: Sequence[Tracklet], now: float) -> None:
         """Learn what single crops' similarities are worth: to the own track's appearance, and to a co-visible one's.
 

@@ -34,7 +34,7 @@ from .linking.open_visits import as_jpeg
 from .linking.shared_evidence import SharedEvidence
 from .recipe import RECIPE, recorded_recipe, trusted_recipe
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids
-from .retention import forget_evidence, forget_names, merged_key, prune, purge
+from .retention import forget_evidence, forget_names, merged_key, prune, purge, tell_deleted
 from .scorer import Scorer
 from .store import Deleted, Store, open_store
 from .times import local_time
@@ -390,6 +390,7 @@ class Gallery:
 
         Of visits that reach beyond the time range, the part outside is left. What the cameras concerned have learned
         holds vectors of these identities, and is deleted too; they learn it anew.
+        Trackers that run forget these identities, within half a minute and before they write.
 
         Returns:
             How much. It is overwritten on disk, for which programs that read are waited for, 5 seconds; `remains` says
@@ -401,6 +402,7 @@ class Gallery:
         if where == ANY:
             raise GalleryError("deleting requires a condition: identities, cameras, a time, classes")
         cameras = frozenset(v.camera for v in self.store.visits(where, details=False))
+        tell_deleted(self.store, where)
         deleted = purge(self.store, where)
         forget_evidence(self.store, cameras)
         forget_names(self.store)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +13,7 @@ from .records import ENROLLED, Filter, Visit, new_ids, nothing
 from .store import Deleted, Store
 
 EVIDENCE_PREFIX, MERGED = "evidence/", "merged/"
+DELETED = "deleted/"
 _DAY = 86_400.0
 _NANOSECONDS = re.compile(r"\d{1,19}", re.ASCII)
 _MERGED_KEY = re.compile(rf"{MERGED}(\d{{1,8}})/(\d{{1,8}})/\d{{1,19}}", re.ASCII)
@@ -73,6 +76,30 @@ def purge(store: Store, where: Filter) -> Deleted:
     for visit in cut:
         _shorten(store, visit, where)
     return deleted
+
+
+def tell_deleted(store: Store, where: Filter) -> None:
+    """Have running trackers forget the identities that match: they would write from memory what is deleted next.
+
+    What was told more than a day ago is cleared.
+    """
+    if where.min_quality is not None:
+        return
+    now = time.time_ns()
+    for key in store.blobs(DELETED):
+        if age_of(key) < now - _DAY * 1e9:
+            store.put_blob(key, b"")
+    identities = {v.identity for v in store.visits(where, details=False)} | (where.identities or frozenset())
+    store.put_blob(f"{DELETED}{now}", json.dumps(sorted(identities)).encode())
+
+
+def deleted_by(store: Store, key: str) -> frozenset[int]:
+    """Identities that a file of `tell_deleted` names; none if it is damaged."""
+    try:
+        named = json.loads(store.blob(key) or b"[]")
+    except ValueError:
+        return frozenset()
+    return frozenset(i for i in named if isinstance(i, int)) if isinstance(named, list) else frozenset()
 
 
 def forget_names(store: Store) -> None:

@@ -6,6 +6,9 @@ from datetime import datetime, timezone
 
 from ..errors import GalleryError
 
+# The year of this release began, seconds since 1970 (UTC): a clock that is behind it isn't set yet.
+RELEASED = 1_767_225_600.0
+
 
 def local_time(seconds: float) -> datetime:
     """Convert seconds since 1970 (UTC) to local time, with its offset.

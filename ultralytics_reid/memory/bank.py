@@ -238,6 +238,10 @@ class MemoryBank:
         """Drop identities last seen before a time, in seconds, and return them, the one unseen for longest first."""
         return self._drop(self._by_absence(np.flatnonzero(self._last[: self._used, 0] < before)))
 
+    def drop(self, identities: Iterable[int]) -> None:
+        """Drop some identities; those that aren't in memory are left alone."""
+        self._drop(np.array([self._slot[i] for i in identities if i in self._slot], np.int64))
+
     def _by_absence(self, slots: Ints) -> Ints:
         return slots[np.lexsort((self._ids[slots], self._last[slots, 0]))]
 

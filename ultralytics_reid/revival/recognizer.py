@@ -308,6 +308,16 @@ class Recognizer:
             for prototype in prototypes[: self._config.tuning.memory_prototypes // 2]:
                 self.bank.learn(identity, prototype, ELSEWHERE_CROPS)
 
+    def forget(self, identities: frozenset[int]) -> None:
+        """Forget identities, and the vectors that scores were learned from, which don't tell whose they are.
+
+        A tracklet that shows one of them now goes on; what is seen of it from now on is learned anew.
+        """
+        self.bank.drop(identities)
+        self.updater.earlier = None
+        self.tracklet_scores.forget()
+        self.crop_scores.forget()
+
     def has(self, identity: int, decisions: Iterable[Decision]) -> bool:
         """Whether an identity is in memory, or one of some tracklets shows it or is re-activated as it."""
         return identity in self.bank or any(identity in (d.identity, d.reactivated_id) for d in decisions)

@@ -68,7 +68,7 @@ def _name_cameras(predictor: Any) -> None:
     for tracker, name in zip(_fed(predictor), _camera_names(predictor), strict=False):
         tracker.camera.camera_id = name
         if tracker.camera.starts_at is None and _is_live(predictor):
-            tracker.camera.starts_at = live - tracker.clock.now
+            tracker.camera.follow(live, tracker.clock.now)
 
 
 def _camera_names(predictor: Any) -> list[str]:
@@ -173,12 +173,18 @@ def _tell_time(predictor: Any) -> None:
             tracker.clock.fps = _plausible(data.fps) / stride
         elif data.mode == "stream":
             _tell_stream_time(tracker.clock, data, n, stride)
+            if _is_endless(data, n):
+                tracker.camera.follow(time.time(), tracker.clock.upcoming)
+
+
+def _is_endless(data: Any, n: int) -> bool:
+    lengths = getattr(data, "frames", None)
+    return lengths is None or lengths[n] == float("inf")
 
 
 def _tell_stream_time(clock: Any, data: Any, n: int, stride: int) -> None:
     """Live streams run by the wall clock; files among streams by their rate, or place where frames are skipped."""
-    lengths = getattr(data, "frames", None)
-    if lengths is None or lengths[n] == float("inf"):
+    if _is_endless(data, n):
         clock.at(time.monotonic())
     elif data.buffer:
         clock.fps = _plausible(data.fps[n]) / stride

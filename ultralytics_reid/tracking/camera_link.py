@@ -19,11 +19,14 @@ from ..gallery.linking.client import GalleryCamera, shares
 from ..gallery.linking.connection import Connection
 from ..gallery.linking.messages import Observation
 from ..gallery.linking.worker import Channel
+from ..gallery.times import RELEASED
 from ..revival.decision import Decision
 from ..revival.recognizer import Recognizer, When
 from .frame import Frame
 from .track import ReIDTrack
 
+# Seconds by which a live camera's clock may differ from the wall clock, which frames reach with delays.
+_MAX_DRIFT = 2.0
 # What a camera is called whose source has no name.
 _SOME_CAMERA = "camera"
 
@@ -75,9 +78,7 @@ class CameraLink:
         if self.connection is None or dim is None:
             return
         worker = self.connection.connect(dim, recognizer.bank.fingerprint, self.recipe)
-        if self._gallery is not None and (
-            self._gallery.channel.camera != self.camera_id or self._gallery.channel.inherited
-        ):
+        if self._gallery is not None and self._is_outdated(self._gallery.channel):
             self.close(decisions, when)
         if self._gallery is None:
             self.connection.check_camera(self.camera_id)
@@ -89,6 +90,25 @@ class CameraLink:
         if self._config.gallery_wait:
             worker.settle(self._config.gallery_wait, until_back=False)
         self._gallery.receive(decisions, when)
+
+    def _is_outdated(self, channel: Channel) -> bool:
+        """Whether a channel is another camera's, another process', or of a time that turned out to be wrong."""
+        return channel.camera != self.camera_id or channel.inherited or channel.start != self.starts_at
+
+    def follow(self, wall: float, now: float) -> None:
+        """Follow the wall clock of a live stream: where it jumps, by a correction or after sleep, the origin moves.
+
+        Visits end there, and others begin at the right time. A clock before the release's year isn't set yet; until it
+        is, the gallery chooses times.
+
+        Args:
+            wall: Seconds since 1970 (UTC), as the system says.
+            now: The same moment, seconds of the tracker's clock.
+        """
+        if self._config.starts is not None or wall < RELEASED:
+            return
+        if self.starts_at is None or abs(wall - now - self.starts_at) > _MAX_DRIFT:
+            self.starts_at = wall - now
 
     def report(self, tracks: Sequence[ReIDTrack], frame: Frame) -> None:
         """Report the confirmed tracks that have a box in this frame, after its decisions."""

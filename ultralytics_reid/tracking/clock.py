@@ -28,6 +28,11 @@ class Clock:
             self._origin = seconds - self.now
         self._next = seconds - self._origin
 
+    @property
+    def upcoming(self) -> float:
+        """When the next frame was taken, as far as `at` told; the last frame's time otherwise."""
+        return self.now if self._next is None else max(self.now, self._next)
+
     def tick(self) -> None:
         """Go on to the next frame."""
         if self._next is None:

@@ -100,16 +100,22 @@ class SQLiteDatabase:
         patience: float = PATIENCE,
         log_limit: int = LOG_LIMIT,
     ) -> None:
-        self._path = Path(path).expanduser().resolve()
-        self.uri = str(self._path)
-        check_folder(self._path)
+        try:
+            self._path = Path(path).expanduser().resolve()
+            self.uri = str(self._path)
+            check_folder(self._path)
+            there = is_there(self._path)
+        except GalleryError:
+            raise
+        except (OSError, ValueError, RuntimeError) as error:  # too long, with a NUL, of an unknown user
+            raise GalleryError(f"the gallery can't be at {str(path)!r}: {error}") from error
         # A caller that doesn't say which embeddings are to come may only want to read.
         self._read_only = None
-        if dim is None and fingerprint is None and is_there(self._path):
+        if dim is None and fingerprint is None and there:
             self._read_only = read_only_part(self._path)
         else:
             check_place(self._path)
-            if not is_there(self._path):
+            if not there:
                 create(self._path, *check_new(self.uri, dim, fingerprint))
         read_only = self._read_only is not None
         self._reader = SQLiteConnection(self._path, patience, log_limit, read_only=read_only)

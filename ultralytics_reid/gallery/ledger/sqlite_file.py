@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ...errors import GalleryError, GalleryUnavailable
+from ...errors import GalleryError, GalleryReplaced, GalleryUnavailable
 
 # Of a file, in `PRAGMA user_version`; the first one had none.
 FORMAT = 2
@@ -204,6 +204,7 @@ class SQLiteConnection:
         self._connection: sqlite3.Connection | None = None
         self._finished = False
         self._file: tuple[int, int] | None = None
+        self._log_file: tuple[int, int] | None = None
 
     @contextmanager
     def using(self) -> Iterator[sqlite3.Connection]:
@@ -214,6 +215,7 @@ class SQLiteConnection:
             self._check_file()
             if self._frozen is not None and self._frozen != self._state():
                 self.close()
+            self._check_log()
             self._connection = self._connection or self._open()
             yield self._connection
 
@@ -288,6 +290,7 @@ class SQLiteConnection:
             connection.close()
             raise
         self.opened += 1
+        self._log_file = _identity(self._log)
         return connection
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
@@ -316,7 +319,13 @@ class SQLiteConnection:
             raise GalleryUnavailable(f"the gallery {self._path} can't be reached: {error.strerror}") from error
         self._file = self._file or (status.st_dev, status.st_ino)
         if self._file != (status.st_dev, status.st_ino):
-            raise GalleryUnavailable(f"the gallery {self._path} was replaced by another file; open it again")
+            raise GalleryReplaced(f"the gallery {self._path} was replaced by another file; open it again")
+
+    def _check_log(self) -> None:
+        """Refuse to go on with a log that was deleted: what is written there would be lost, or ruin the file."""
+        if self._connection is not None and self._log_file not in (None, _identity(self._log)):
+            self.close()
+            raise GalleryReplaced(f"the log {self._log.name} of the gallery {self._path} was deleted; open it again")
 
     def _bound_log(self) -> None:
         if not self._too_long() or (self.empty_log(min(_CHECKPOINT_SECONDS, self._patience)) and not self._too_long()):
@@ -328,6 +337,15 @@ class SQLiteConnection:
 
     def _too_long(self) -> bool:
         return self.log_bytes() > self._log_limit
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has a name; None if none has."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from ...tuning import MIN_CLEAN_CROPS
 from .messages import (
     Answer,
     EvidenceUpdate,
+    Forget,
+    Forgotten,
     Merge,
     Message,
     Observation,
@@ -26,9 +29,13 @@ from .messages import (
     Query,
     Reject,
     Split,
+    refusal,
+    without_odd_crop,
 )
 from .worker import Channel, GalleryWorker
 
+# The host's logger, by its name.
+_LOGGER = logging.getLogger("ultralytics")
 # Seconds between two reports of the visible boxes.
 _REPORT_INTERVAL = 1.0
 # Seconds that a tracklet is visible before it is queried; the second as long as similarity tells no identities apart.
@@ -75,6 +82,7 @@ class GalleryCamera:
         self._merged: set[int] = set()
         self._renamed: set[int] = set()
         self._waiting: dict[int, Decision] = {}
+        self._warned: set[str] = set()
         self._last_report = -np.inf
         self._visible: frozenset[int] = frozenset()
         self._metric_version = 0
@@ -85,6 +93,9 @@ class GalleryCamera:
         """One line for the user on how many individuals the gallery knew; each counts once, under its last id."""
         individuals = self._queried - self._renamed - self._merged
         known = sum(not link.new for identity, link in self.links.items() if identity in individuals)
+        failed = self.worker.failed
+        if failed is not None:
+            return f"{self.channel.camera}: what was seen last is not in the gallery: {failed}"
         return f"{self.channel.camera}: {known} of {len(individuals)} individuals were known to the gallery"
 
     def receive(self, decisions: Sequence[Decision], when: When) -> None:
@@ -101,6 +112,8 @@ class GalleryCamera:
             reply = self.channel.replies.popleft()
             if isinstance(reply, Outage):
                 self._events.emit(GalleryAway(reply.why, *when) if reply.why else GalleryBack(reply.lost, *when))
+            elif isinstance(reply, Forget):
+                self._forget(reply.identities)
             else:
                 self._apply(reply, decisions, when)
 
@@ -116,7 +129,7 @@ class GalleryCamera:
         visible = frozenset(d.identity for d in settled)
         if now >= self._last_report + _REPORT_INTERVAL or not visible <= self._visible:
             self._last_report = now
-            self._send(Observations(now, tuple(observe(d) for d in settled)))
+            self._send(Observations(now, self._storable(observe(d) for d in settled)))
         self._visible = visible
         self._query_new(settled, now)
         self._query_again(settled, now)
@@ -134,7 +147,30 @@ class GalleryCamera:
         self.worker.close_channel(self.channel)
 
     def _send(self, message: Message) -> None:
+        if isinstance(message, Query | PrototypeUpdate) and (why := refusal(message)):
+            self._warn(why)
+            return
         self.worker.send(self.channel, message)
+
+    def _storable(self, boxes: Iterable[Observation]) -> tuple[Observation, ...]:
+        """Leave out what the gallery would refuse."""
+        storable = []
+        for box in boxes:
+            if why := refusal(box):
+                self._warn(why)
+                continue
+            kept, odd = without_odd_crop(box)
+            if odd:
+                self._warn(odd)
+            storable.append(kept)
+        return tuple(storable)
+
+    def _warn(self, why: str) -> None:
+        """Say once a run and reason what is left out."""
+        reason = why.partition(", got")[0]
+        if reason not in self._warned:
+            _LOGGER.warning(f"camera {self.channel.camera!r}: some of what it sees is not stored in the gallery: {why}")
+        self._warned.add(reason)
 
     def _query_new(self, settled: Sequence[Decision], now: float) -> None:
         """Query identities that weren't yet, once they were visible long enough or are gone."""
@@ -205,6 +241,15 @@ class GalleryCamera:
             new=answer.new,
         )
         self._events.emit(link)
+
+    def _forget(self, identities: frozenset[int]) -> None:
+        self._recognizer.forget(identities)
+        self._new -= identities
+        self._queried -= identities
+        for identity in identities:
+            self.links.pop(identity, None)
+            self._waiting.pop(identity, None)
+        self._send(Forgotten(identities))
 
     def _send_prototype(self, decision: Decision, vector: Floats, weight: int) -> None:
         tracklet = decision.tracklet

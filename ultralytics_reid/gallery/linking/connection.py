@@ -109,8 +109,8 @@ class Connection:
 
     def settle(self) -> None:
         """Wait until all that was sent is written, ten seconds at most; warn if it isn't."""
-        if self.worker is not None and not self.worker.settle(_END):
-            _warn()
+        if self.worker is not None and not (self.worker.settle(_END) and self.worker.failed is None):
+            _warn(self.worker)
 
 
 def _send_rest(send: Callable[[], None], connection: Connection) -> None:  # noqa: ARG001
@@ -126,9 +126,10 @@ def _end_process(worker: weakref.ref[GalleryWorker], endings: list[_Ending]) -> 
 
 
 def _close(worker: GalleryWorker) -> None:
-    if not worker.close() and worker.failed is None:
-        _warn()
+    if not worker.close() or (worker.opened and worker.failed is not None):
+        _warn(worker)
 
 
-def _warn() -> None:
-    LOGGER.warning("the gallery did not take everything in time: the last sightings are missing in it")
+def _warn(worker: GalleryWorker) -> None:
+    why = "the gallery did not take everything in time" if worker.failed is None else str(worker.failed)
+    LOGGER.warning(f"{why}: the last sightings are missing in it")

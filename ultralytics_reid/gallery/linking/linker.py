@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
+from collections import deque
 from collections.abc import Iterable
 
 from ..._typing import Bools
 from ...appearance.evidence import LearnedStatistics
+from ...errors import GalleryError
+from ..ledger.checks import MAX_RESERVED
 from ..recipe import RECIPE
-from ..records import ENROLLED, Filter, Visit
-from ..retention import MERGED, age_of, merged_of, prune
+from ..records import ENROLLED, FIRST_LOCAL_ID, Filter, Visit, checked_records, checked_visits
+from ..retention import DELETED, MERGED, age_of, deleted_by, merged_of, prune
 from ..scorer import Scorer
 from ..store import Store
+from ..times import RELEASED
 from .candidates import (
     GalleryCandidates,
     appearance_scores,
@@ -35,7 +40,13 @@ _SHORTLIST = 256
 # Identities below which they are counted in every round, not from time to time.
 _COUNT_ALWAYS = 1000
 # Seconds between two readings of other processes' evidence and merges, two counts, and two deletions of old sightings.
+# Seconds that a deletion may take from its announcement on.
+_DELETION = 5.0
 _REREAD, _RECOUNT, _PRUNE = 30.0, 30.0, 3600.0
+# Visits of which it is remembered that they were written, to count those that a changed file has lost.
+_REMEMBERED = 10_000
+
+_LOGGER = logging.getLogger("ultralytics")
 
 
 class Linker:
@@ -62,6 +73,10 @@ class Linker:
         self._answers: list[tuple[CameraSession, Answer]] = []
         self._merged: list[tuple[int, int]] = []
         self._merge_keys: frozenset[str] | None = None
+        self._deleted: list[frozenset[int]] = []
+        self._deleted_keys: frozenset[str] | None = None
+        self._written: deque[int] = deque(maxlen=_REMEMBERED)
+        self._highest = self._lost = 0
         if settings.recipe and store.blob(RECIPE) is None:
             store.put_blob(RECIPE, json.dumps(dict(settings.recipe)).encode())
 
@@ -81,14 +96,39 @@ class Linker:
 
     def reserve(self, count: int) -> int:
         """Reserve consecutive ids in the gallery; returns the first."""
-        return self._store.reserve(count)
+        first = self._store.reserve(count)
+        self._highest = max(self._highest, first + count - 1)
+        return first
 
     def pop_lost(self) -> int:
         """Return the number of visits dropped since the last call."""
-        lost = sum(session.lost for session in self.sessions)
+        lost = self._lost + sum(session.lost for session in self.sessions)
+        self._lost = 0
         for session in self.sessions:
             session.lost = 0
         return lost
+
+    def take_over(self, before: Linker) -> None:
+        """Go on with the cameras of a linker whose gallery's file was exchanged, or lost what was written last.
+
+        What it wrote and isn't in this gallery is lost, but for visits that are going on. No id that it gave is given
+        to another identity.
+        """
+        self.sessions, self._answers = before.sessions, before._answers
+        self._common_origin, self._highest = before._common_origin, before._highest
+        there = {v.id for v in self._store.visits(Filter(visits=frozenset(before._written)), details=False)}
+        going_on = {v.id: v for session in self.sessions for v in session.visits}
+        self._lost = before._lost + len(set(before._written) - there - set(going_on))
+        self._written.extend(there)
+        for visit in going_on.values():
+            visit.dirty, visit.stored = True, visit.id in there
+        for session in self.sessions:
+            session.reserved_ids.clear()
+        for _ in range(FIRST_LOCAL_ID // MAX_RESERVED):
+            missing = self._highest - self._store.reserve(1)
+            if missing <= 0:
+                break
+            self._store.reserve(min(missing, MAX_RESERVED))
 
     def open_session(self, camera: str, start: float | None, previous: CameraSession | None = None) -> CameraSession:
         """Begin a camera's run.
@@ -112,7 +152,7 @@ class Linker:
         faster than they were made, and past visits must not lie in the future of those to come.
         """
         if self._common_origin is None or all(s.start_known or s.ended for s in self.sessions):
-            now = time.time()
+            now = max(time.time(), RELEASED)
             later = self._store.visits(Filter(since=now), details=False)
             pending = (v for session in self.sessions for v in session.visits)
             self._common_origin = max([now, *(v.last + 1 for v in later), *(v.last + 1 for v in pending)])
@@ -132,7 +172,7 @@ class Linker:
         for session in self.sessions:
             if session.missing_ids:
                 count = session.missing_ids
-                first = self._store.reserve(count)
+                first = self.reserve(count)
                 session.reserved_ids.extend(range(first, first + count))
         self.maintain(now)
         self._write()
@@ -148,15 +188,35 @@ class Linker:
 
     def maintain(self, now: float) -> None:
         """Exchange evidence, look for merges by hand, and delete what is too old; at `now`, see `work`."""
+        if now >= self._next_reread or any(s.evidence is not None or s.writable for s in self.sessions):
+            self._find_deleted(now)
         published = self._evidence.publish(self.sessions)
         if published or now >= self._next_reread:
             self._evidence.reread()
             self._find_merges()
             self._next_reread = now + _REREAD
         if now >= self._next_prune:
-            if self._settings.keep_days:
+            if self._settings.keep_days and time.time() >= RELEASED:
                 prune(self._store, self._settings.keep_days, time.time())
             self._next_prune = now + _PRUNE
+
+    def _find_deleted(self, now: float) -> None:
+        """Find identities that were deleted since this process began, and drop what is left to be written of them."""
+        keys = frozenset(self._store.blobs(DELETED))
+        new = frozenset() if self._deleted_keys is None else keys - self._deleted_keys
+        for key in sorted(new, key=age_of):
+            if identities := deleted_by(self._store, key):
+                self._deleted.append(identities)
+                self._evidence.forget()  # the deletion that is under way deletes it from the gallery too
+                self._next_reread = now + _DELETION
+                for session in self.sessions:
+                    session.forget(identities)
+        self._deleted_keys = keys
+
+    def pop_deleted(self) -> list[frozenset[int]]:
+        """Return the identities that were deleted from the gallery since the last call, for the cameras to forget."""
+        deleted, self._deleted = self._deleted, []
+        return deleted
 
     def _find_merges(self) -> None:
         """Find identities that were merged by hand since this process began."""
@@ -187,13 +247,29 @@ class Linker:
         """Write all visits with news whose identity is decided."""
         for session in self.sessions:
             self._correct(session)
-        visits = [v for session in self.sessions for v in session.writable]
+        visits = [v for session in self.sessions for v in self._storable(session)]
         if visits:
             self._store.upsert(pending_sightings(visits, self._store.dim), [v.to_visit() for v in visits])
             for visit in visits:
+                if not visit.stored:
+                    self._written.append(visit.id)
                 visit.mark_written()
         for session in self.sessions:
             session.drop_written()
+
+    def _storable(self, session: CameraSession) -> list[OpenVisit]:
+        """Visits to write; one that no gallery would take is dropped, so that it doesn't keep the others from it."""
+        storable = []
+        for visit in session.writable:
+            try:
+                checked_records(pending_sightings([visit], self._store.dim), self._store.dim)
+                checked_visits([visit.to_visit()])
+            except (GalleryError, ValueError, OverflowError) as error:
+                _LOGGER.warning(f"camera {session.camera!r}: a visit is not stored in the gallery: {error}")
+                session.drop(visit)
+            else:
+                storable.append(visit)
+        return storable
 
     def _correct(self, session: CameraSession) -> None:
         """Relabel what was written under an identity that turned out to be another."""

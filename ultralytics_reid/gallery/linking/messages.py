@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ..._typing import Floats
 from ...appearance.evidence import LearnedStatistics
+
+# Classes that a gallery can store: SQL's integers.
+_MAX_CLASS = 2**63 - 1
+# Channels of an image that JPEG can hold, once OpenCV has dropped the fourth.
+_JPEG_CHANNELS = (1, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -144,11 +149,22 @@ class EvidenceUpdate:
 
 
 @dataclass(frozen=True)
+class Forgotten:
+    """The camera has forgotten identities that were deleted from the gallery.
+
+    Attributes:
+        identities: Their ids.
+    """
+
+    identities: frozenset[int]
+
+
+@dataclass(frozen=True)
 class Close:
     """A camera's run is over; the last message of a channel."""
 
 
-SessionMessage = Query | PrototypeUpdate | Observations | Merge | Split | Reject | EvidenceUpdate | Close
+SessionMessage = Query | PrototypeUpdate | Observations | Merge | Split | Reject | EvidenceUpdate | Forgotten | Close
 Message = Open | SessionMessage
 
 
@@ -192,7 +208,18 @@ class Outage:
     lost: int = 0
 
 
-Reply = Answer | Outage
+@dataclass(frozen=True)
+class Forget:
+    """Identities were deleted from the gallery: nothing of them may be written from memory.
+
+    Attributes:
+        identities: Their ids.
+    """
+
+    identities: frozenset[int]
+
+
+Reply = Answer | Outage | Forget
 
 
 @dataclass(frozen=True)
@@ -212,3 +239,24 @@ class Settings:
     keep_days: float
     family: str
     recipe: Mapping[str, str] = field(default_factory=dict)
+
+
+def refusal(message: Query | PrototypeUpdate | Observation) -> str:
+    """Return why a gallery can't store a message; empty if it can. The crop of an observation is another matter."""
+    if not -_MAX_CLASS <= message.cls <= _MAX_CLASS:
+        return f"a class must be within 64 bits, got {message.cls!r}"
+    if isinstance(message, Observation):
+        finite = np.isfinite([*message.box, message.confidence])
+        return "" if finite.all() else f"a box and its confidence must be finite, got {message.box!r}"
+    embedding = np.asarray(message.embedding, np.float32)
+    usable = np.isfinite(embedding).all() and embedding.any()
+    return "" if usable else "an embedding must be finite and not zero"
+
+
+def without_odd_crop(observation: Observation) -> tuple[Observation, str]:
+    """Return an observation that can be stored, and why its crop can't be; empty if it can."""
+    crop = observation.crop
+    if crop is None or (crop.ndim == 3 and crop.shape[2] in _JPEG_CHANNELS and crop.dtype == np.uint8):  # noqa: PLR2004
+        return observation, ""
+    odd = f"a crop must be of 8 bits and 1, 3 or 4 channels, got {crop.dtype} of the shape {crop.shape}"
+    return replace(observation, crop=None), odd

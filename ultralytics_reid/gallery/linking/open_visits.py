@@ -124,7 +124,10 @@ def as_jpeg(crop: npt.NDArray[np.uint8]) -> bytes:
 
     if not crop.size:
         return b""
-    done, data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    try:
+        done, data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    except cv2.error:  # not an image that JPEG can hold
+        return b""
     return bytes(data) if done else b""
 
 

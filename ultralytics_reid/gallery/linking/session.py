@@ -7,7 +7,18 @@ from collections.abc import Iterable
 
 from ...appearance.evidence import LearnedStatistics
 from ..records import FIRST_LOCAL_ID, Visit
-from .messages import Close, EvidenceUpdate, Merge, Observations, PrototypeUpdate, Query, Reject, SessionMessage, Split
+from .messages import (
+    Close,
+    EvidenceUpdate,
+    Forgotten,
+    Merge,
+    Observations,
+    PrototypeUpdate,
+    Query,
+    Reject,
+    SessionMessage,
+    Split,
+)
 from .open_visits import MAX_GAP, OpenVisit
 
 # Closed visits that wait for a gallery that is away; beyond that the oldest are dropped, and counted.
@@ -53,9 +64,12 @@ class CameraSession:
         self._decided: set[int] = set()
         self._new: set[int] = set()
         self._local: set[int] = set()
+        self._forgetting: set[int] = set()
 
     def receive(self, message: SessionMessage) -> None:
         """Take in a message of the camera."""
+        if self._forgetting and self._is_of_the_deleted(message):
+            return
         match message:
             case Query():
                 self._add_query(message)
@@ -70,6 +84,8 @@ class CameraSession:
                 self.reject(message.identity)
             case Split():
                 self._split(message)
+            case Forgotten():
+                self._forgetting -= message.identities
             case EvidenceUpdate():
                 self.evidence = message.evidence
             case Close():
@@ -138,6 +154,27 @@ class CameraSession:
             if known is not None and visit.identity == known and visit.camera_identity == identity:
                 self._reassign(visit, identity, 1.0)
         self._accept_as_new(identity)
+
+    def forget(self, identities: frozenset[int]) -> None:
+        """Drop what isn't written of identities that were deleted, until the camera has forgotten them too."""
+        self.evidence = None
+        self.queries = [q for q in self.queries if self.resolve(q.identity) not in identities]
+        self._closed = [v for v in self._closed if v.identity not in identities]
+        self._open = {i: v for i, v in self._open.items() if i not in identities}
+        if not self.ended:
+            self._forgetting |= identities
+
+    def _is_of_the_deleted(self, message: SessionMessage) -> bool:
+        """Whether a message was sent before the camera forgot what it tells of."""
+        if isinstance(message, Query | PrototypeUpdate):
+            return self.resolve(message.identity) in self._forgetting
+        return isinstance(message, EvidenceUpdate)
+
+    def drop(self, visit: OpenVisit) -> None:
+        """Give up a visit that the gallery refuses."""
+        self._closed = [v for v in self._closed if v is not visit]
+        self._open = {i: v for i, v in self._open.items() if v is not visit}
+        self.lost += 1
 
     def drop_written(self) -> None:
         """Forget the closed visits that are written."""

@@ -79,6 +79,11 @@ class SharedEvidence:
         self._keys = keys
         self._fit()
 
+    def forget(self) -> None:
+        """Forget all of it; what the gallery still has is read by the next `reread`."""
+        self._evidence, self._keys = {}, frozenset()
+        self._fit()
+
     def _load(self, key: str) -> None:
         try:
             if data := self._store.blob(key):

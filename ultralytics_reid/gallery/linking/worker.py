@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import threading
@@ -14,14 +15,15 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from ...appearance.evidence import LearnedStatistics
-from ...errors import GalleryError, GalleryUnavailable
+from ...errors import GalleryError, GalleryReplaced, GalleryUnavailable
 from ..records import FIRST_LOCAL_ID, LAST_ID
 from ..store import Store
 from .linker import Linker
-from .messages import Answer, Close, Message, Open, Outage, Reply, Settings
+from .messages import Answer, Close, Forget, Message, Open, Outage, Reply, Settings
 from .session import CameraSession
 from .topology import Topology
 
+_LOGGER = logging.getLogger("ultralytics")
 # Seconds between two passes while nothing is sent, and between two tries to reach a gallery that is away.
 _TICK = 0.2
 _FIRST_RETRY, _LAST_RETRY = 0.5, 15.0
@@ -151,6 +153,7 @@ class GalleryWorker:
         self._announcing = threading.Lock()  # every open channel hears of each outage exactly once
         self._gallery_ids: deque[int] = deque()
         self._linker: Linker | None = None
+        self._replaced: Linker | None = None
         self._pause, self._retry = 0.0, _FIRST_RETRY
         self._thread: threading.Thread | None = None
 
@@ -287,10 +290,16 @@ class GalleryWorker:
         """Deal with all that was received; what is left undone when the gallery is away is done by the next pass."""
         try:
             has_queries = self._work()
+        except GalleryReplaced as error:
+            self._lose(error)
+            self._let_go()
         except GalleryUnavailable as error:
             self._lose(error)
         except GalleryError as error:
-            self._fail(error)
+            if self._replaced is None:
+                self._fail(error)
+            else:
+                self._lose(error)  # what lies there now isn't the gallery; it may be put back
         else:
             self._pause = 0.0 if has_queries else _TICK
             if not has_queries:
@@ -305,6 +314,9 @@ class GalleryWorker:
             self._gallery_ids.extend(range(first, first + _ID_BLOCK))
         for session, answer in linker.work(time.monotonic()):
             self._reply(session, answer)
+        for identities in linker.pop_deleted():
+            for channel in self._channels:
+                channel.replies.append(Forget(identities))
         self._drop_finished(linker)
         if not linker.has_queries:
             self._announce_return(linker)
@@ -315,9 +327,19 @@ class GalleryWorker:
     def _open(self) -> Linker:
         self._store = self._store or self._connect()
         linker = Linker(self._store, self._topology, self._settings)
+        if self._replaced is not None:
+            linker.take_over(self._replaced)
         linker.maintain(time.monotonic())
-        self._linker = linker
+        self._linker, self._replaced = linker, None
         return linker
+
+    def _let_go(self) -> None:
+        """Close a gallery whose file was exchanged; the next pass opens what is there now, and takes ids from there."""
+        self._replaced, self._linker = self._linker or self._replaced, None
+        self._gallery_ids.clear()
+        if self._store is not None:
+            self._store.close()
+        self._store, self._pause = None, _FIRST_RETRY
 
     def _deliver(self, linker: Linker) -> None:
         """Hand messages to their cameras' sessions, in order; each is held until that succeeded."""
@@ -344,9 +366,10 @@ class GalleryWorker:
                 linker.sessions.remove(channel.session)
                 self._channels.remove(channel)
 
-    def _lose(self, error: GalleryUnavailable) -> None:
+    def _lose(self, error: GalleryError) -> None:
         """The gallery is away: announce it once, and try again ever more seldom."""
         if not self.away:
+            _LOGGER.warning(f"{error}; tracking goes on, and what is seen is kept for later")
             self._announce(Outage(str(error)))
         self._release_impatient()
         if self._linker is None:
@@ -364,6 +387,8 @@ class GalleryWorker:
 
     def _announce_return(self, linker: Linker) -> None:
         lost = linker.pop_lost()
+        if lost:
+            _LOGGER.warning(f"the gallery has lost {lost} visits")
         if self.away or lost:
             self._announce(Outage(lost=lost))
         self._retry = _FIRST_RETRY
@@ -371,6 +396,8 @@ class GalleryWorker:
     def _fail(self, error: GalleryError) -> None:
         """The gallery can't be used, and waiting won't help."""
         self.failed = error
+        if self.opened:
+            _LOGGER.warning(f"{error}; tracking goes on, and nothing more is stored in the gallery")
         self._announce(Outage(str(error)))
 
     def _announce(self, outage: Outage) -> None:
