@@ -15,8 +15,10 @@ import numpy.typing as npt
 from ultralytics.trackers.bot_sort import BOTSORT
 from ultralytics.trackers.utils import matching
 from ultralytics.trackers.utils.stracks import parse_bboxes
+from ultralytics.utils import LOGGER
 
-from .._typing import Bools, Floats
+from .._typing import Bools, Floats, Ints
+from ..appearance.embedding import as_features
 from ..association.fusion import ambiguous_pairs, fuse_appearance
 from ..config import Config
 from ..embedders import AUTO, Embedder, family_of
@@ -30,7 +32,7 @@ from .blas import single_threaded_blas
 from .camera_link import CameraLink
 from .clock import DEFAULT_FPS, Clock
 from .crop_selection import CropSelector
-from .frame import Batch, Frame, make_frame
+from .frame import MAX_CLASS, MAX_PIXELS, Batch, Frame, make_frame, sound_detections
 from .frame_embeddings import EmbeddingSource, FrameEmbeddings
 from .results import BoxIdentity
 from .track import ReIDTrack
@@ -79,6 +81,7 @@ class ReIDBOTSORT(BOTSORT):
         self.batch: Batch | None = None
         self._frame: Frame | None = None
         self._embeddings = FrameEmbeddings()
+        self._warned_unsound = False
         self.camera = CameraLink(self.config, self.events)
         if isinstance(self.config.fps, float | int):
             self.fps = float(self.config.fps)
@@ -86,11 +89,12 @@ class ReIDBOTSORT(BOTSORT):
 
     # --- One frame: the host calls these hooks in this order ---
 
-    def update(self, results: Any, img: Any = None, feats: Any = None, **kwargs: Any) -> npt.NDArray[np.float32]:
+    def update(self, results: Any, img: Any = None, feats: Any = None, **kwargs: Any) -> npt.NDArray[np.float32]:  # noqa: ARG002
         """Track one frame.
 
         Args:
-            results: The host's `Boxes` or `OBB` on the CPU as NumPy, `N` of them.
+            results: The host's `Boxes` or `OBB` on the CPU as NumPy, `N` of them. Those with a box, score or class that
+                is not finite or absurdly large are left out, with one warning.
             img: The frame, `(H, W, 3)` uint8 BGR; None without one.
             feats: `(N, D)` embeddings, one row a detection, any real dtype and norm; None to take the YAML's `model`.
             **kwargs: What other trackers of the host take; ignored.
@@ -103,6 +107,29 @@ class ReIDBOTSORT(BOTSORT):
                 none that an encoder takes, or the embedder isn't the one whose embeddings are remembered.
             ConfigError: If the YAML's `model` can't be loaded; that happens when it is first needed.
         """
+        sound = sound_detections(results)
+        if not sound.all():
+            return self._update_sound(np.flatnonzero(sound), results, img, feats)
+        return self._update(results, img, feats)
+
+    def _update_sound(self, sound: Ints, results: Any, img: Any, feats: Any) -> npt.NDArray[np.float32]:
+        """Track those detections of a frame that can be tracked; see `sound_detections`."""
+        if not self._warned_unsound:
+            self._warned_unsound = True
+            LOGGER.warning(
+                f"reid_botsort leaves out {len(results) - len(sound)} of {len(results)} detections: box and score must "
+                f"be finite, edges within {MAX_PIXELS:g} pixels, classes within {MAX_CLASS}; this is said once"
+            )
+        if feats is not None:
+            feats = as_features(feats, len(results))[sound]
+        if self.batch is not None:
+            self.batch.keep(sound)
+        rows = self._update(results[sound], img, feats)
+        if len(rows):
+            rows[:, -1] = sound[rows[:, -1].astype(int)]
+        return rows
+
+    def _update(self, results: Any, img: Any, feats: Any) -> npt.NDArray[np.float32]:
         with single_threaded_blas():
             self.clock.tick()
             batch, bank = self.batch or Batch(), self.recognizer.bank
@@ -118,7 +145,7 @@ class ReIDBOTSORT(BOTSORT):
             self._frame = frame
             self._embeddings = self.embeddings.of(frame, feats, bank, batch.features_by)
             self.crop_selector.note(self._embeddings.embedded, self._embeddings.embedded)
-            rows = np.asarray(super().update(results, img, feats=self._embeddings.rows, **kwargs))
+            rows = np.asarray(super().update(results, img, feats=self._embeddings.rows))
             self._frame, self._embeddings = None, FrameEmbeddings()
         batch.shown.append(self.identities())
         return rows
