@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 _KEPT = 10_000
 
@@ -122,12 +123,15 @@ Event = Revival | RevivalReverted | Linked | GalleryAway | GalleryBack
 
 
 class Events:
-    """The last events of one tracker, and listeners to the next."""
+    """The last events of one tracker, and listeners to the next. A copy has the events and no listeners."""
 
     def __init__(self) -> None:
         self._kept: deque[Event] = deque(maxlen=_KEPT)
         self._listeners: list[Callable[[Event], object]] = []
         self._failed: list[Callable[[Event], object]] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_listeners": [], "_failed": []}
 
     def __iter__(self) -> Iterator[Event]:
         return iter(tuple(self._kept))

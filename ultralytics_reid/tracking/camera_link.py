@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class CameraLink:
     """
 
     def __init__(self, config: Config, events: Events) -> None:
-        self.connection = Connection(config, family_of(config.model)) if config.gallery else None
+        self.connection = _connection(config)
         self.camera_id = (config.cameras or (_SOME_CAMERA,))[0]
         self.starts_at = config.starts
         self.recipe = {"model": config.model, "weights": config.weights}
@@ -45,6 +46,19 @@ class CameraLink:
         self._events = events
         self._gallery: GalleryCamera | None = None
         self._channel: Channel | None = None
+        self._copied = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy is another run of the same camera, with a connection and a thread of its own from its next frame on."""
+        channel = self._channel if self._gallery is None else self._gallery.channel
+        session = None if channel is None else channel.session
+        starts_at = self.starts_at if session is None else session.origin
+        gone = dict.fromkeys(("connection", "_gallery", "_channel"))
+        return vars(self) | gone | {"starts_at": starts_at, "_copied": self._copied or channel is not None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.connection = _connection(self._config)
 
     @property
     def links(self) -> Mapping[int, Linked]:
@@ -70,7 +84,7 @@ class CameraLink:
             self.close(decisions, when)
         if self._gallery is None:
             channel = worker.open_channel(self.camera_id, self.starts_at, self._channel)
-            since = -np.inf if self._channel is None else when[1]
+            since = when[1] if self._copied or self._channel is not None else -np.inf
             self._gallery = GalleryCamera(worker, channel, recognizer, self._events, since)
         if self._config.gallery_wait:
             worker.settle(self._config.gallery_wait, until_back=False)
@@ -117,4 +131,8 @@ class CameraLink:
 
     def forget(self) -> None:
         """Begin another run with the next frame, which has nothing to do with the last one."""
-        self._channel = None
+        self._channel, self._copied = None, False
+
+
+def _connection(config: Config) -> Connection | None:
+    return Connection(config, family_of(config.model)) if config.gallery else None

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from ultralytics.trackers.bot_sort import BOTSORT
 from ultralytics.trackers.utils import matching
+from ultralytics.trackers.utils.gmc import GMC
+from ultralytics.trackers.utils.reid import build_encoder
 from ultralytics.trackers.utils.stracks import parse_bboxes
 from ultralytics.utils import LOGGER
 
@@ -86,6 +88,21 @@ class ReIDBOTSORT(BOTSORT):
         if isinstance(self.config.fps, float | int):
             self.fps = float(self.config.fps)
         self._forget()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy, by `copy.deepcopy` or `pickle`, has: all but the gallery's thread, listeners and loaded models.
+
+        It goes on where this tracker is, by itself. With a gallery it connects when it next tracks a frame; the config's
+        embedder is loaded when it is next needed. OpenCV's detectors (`gmc_method: orb | sift`) start anew.
+        """
+        gone: dict[str, Any] = {"batch": None, "encoder": None, "_frame": None, "_embeddings": FrameEmbeddings()}
+        return vars(self) | gone | ({"gmc": None} if self.gmc.method in ("orb", "sift") else {})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.encoder = build_encoder(self.args.with_reid, AUTO, None)
+        if self.gmc is None:
+            self.gmc = GMC(method=self.args.gmc_method)
 
     # --- One frame: the host calls these hooks in this order ---
 
