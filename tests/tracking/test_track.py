@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import time
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from ultralytics.utils import LOGGER
 import ultralytics_reid
 from benchmarks.harness.data.sequences import load_sequence
 from ultralytics_reid import ReIDBOTSORT, ReIDError, identities, revivals, tracker_yaml
-from ultralytics_reid.evaluation.frames import Frame
+from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import returns
 
 YAML_NAME = "reid_botsort.yaml"
@@ -50,6 +51,14 @@ def easy_yaml(tmp_path):
     text = text.replace("fuse_score: True", "fuse_score: False")
     (tmp_path / "easy.yaml").write_text(text.replace("min_crop_height: 24.0", "min_crop_height: 0.0"))
     return tmp_path / "easy.yaml"
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Warnings of the host's logger."""
+    lines = []
+    monkeypatch.setattr(LOGGER, "warning", lambda text, *_, **__: lines.append(text))
+    return lines
 
 
 def track(model, source, **more):
@@ -147,10 +156,45 @@ class TestSources:
         assert len(identities(out[-1])) == len(out[-1].boxes)
         assert set(ids(out)[-1]) & set(ids(out)[2])
 
-    def test_a_loop_that_does_not_persist_starts_anew(self, model, frames):
-        for frame in frames[:3]:
+    def test_a_loop_that_does_not_persist_starts_anew_and_says_so_once(self, model, frames, told):
+        for frame in frames[:4]:
             model.track(frame, tracker=YAML_NAME, imgsz=320, verbose=False)
         assert tracker_of(model).frame_id == 1
+        assert len([t for t in told if "persist=True" in t]) == 1
+
+    def test_a_loop_of_frames_runs_by_the_clock_and_names_the_key_once(self, model, frames, told):
+        start = time.monotonic()
+        for frame in frames[:4]:
+            model.track(frame, persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)
+            time.sleep(0.3)
+        assert 0.9 < tracker_of(model).clock.now < time.monotonic() - start
+        assert tracker_of(model).fps < 1 / 0.3
+        assert len([t for t in told if "'fps'" in t and "clock.at(seconds)" in t]) == 1
+        assert not [t for t in told if "persist=True" in t]
+
+    def test_a_loop_of_frames_may_say_when_they_were_taken(self, model, frames):
+        for n, frame in enumerate(frames[:4]):
+            if n:
+                tracker_of(model).clock.at(1000 + 2 * n)
+            model.track(frame, persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)
+        assert 4 < tracker_of(model).clock.now < 4.1
+
+    def test_a_loop_of_known_rate_says_nothing(self, model, frames, tmp_path, told):
+        (tmp_path / "mine.yaml").write_text(tracker_yaml().read_text().replace("fps: auto", "fps: 20"))
+        for frame in frames[:3]:
+            model.track(frame, persist=True, tracker=tmp_path / "mine.yaml", imgsz=320, verbose=False)
+        assert tracker_of(model).clock.now == pytest.approx(3 / 20)
+        assert not told
+
+    @pytest.mark.parametrize(("camera", "times"), [("auto", 1), ("door", 0)])
+    def test_a_loop_without_a_camera_name_says_so_where_there_is_a_gallery(  # noqa: PLR0917
+        self, model, frames, tmp_path, told, camera, times
+    ):
+        text = tracker_yaml().read_text().replace('gallery: ""', f"gallery: {tmp_path / 'site.db'}")
+        (tmp_path / "mine.yaml").write_text(text.replace("camera_id: auto", f"camera_id: {camera}"))
+        for frame in frames[:3]:
+            model.track(frame, persist=True, tracker=tmp_path / "mine.yaml", imgsz=320, verbose=False)
+        assert len([t for t in told if "'camera_id'" in t]) == times
 
 
 @pytest.mark.parametrize("task", ["-seg", "-obb"])
@@ -289,7 +333,7 @@ def test_those_who_walk_out_of_pets_and_come_back_have_the_id_they_had(shared):
     picture, out = np.zeros((576, 768, 3), np.uint8), []
     for detections, feats in cached(shared("data/cache/pets09-s2l1.npz")):
         rows = tracker.update(detections, picture, feats=feats).reshape(-1, 8)
-        out.append(Frame(rows[:, 4].astype(np.int64), rows[:, :4]))
+        out.append(FrameBoxes(rows[:, 4].astype(np.int64), rows[:, :4]))
     found = returns(sequence, out)
     assert (found.total, found.recognized >= 6, found.false <= 1) == (9, True, True)
 
@@ -330,6 +374,35 @@ def test_a_container_that_does_not_know_its_rate_is_taken_for_30(fps):
 
     assert _plausible(fps) == 30
     assert _plausible(12.5) == 12.5
+
+
+def test_a_clock_measures_the_frame_rate_of_frames_whose_time_is_said_unless_it_is_set():
+    for fps, expected in ((None, 4), (25, 25)):
+        tracker = ReIDBOTSORT(our_args())
+        if fps:
+            tracker.fps = fps
+        for n in range(20):
+            tracker.clock.at(100 + n / 4)
+            tracker.clock.tick()
+        assert tracker.clock.now == pytest.approx(19 / 4)
+        assert tracker.fps == pytest.approx(expected)
+
+
+def test_a_time_of_another_clock_goes_on_one_frame_later():
+    clock = make_tracker(fps=10).clock
+    clock.follow()
+    clock.tick()
+    clock.tick()
+    clock.at(1.8e9)
+    clock.tick()
+    clock.at(1.8e9 + 1)
+    clock.tick()
+    assert clock.now == pytest.approx(1.2)
+
+
+def test_a_time_must_be_finite():
+    with pytest.raises(ValueError, match="finite, got nan"):
+        make_tracker().clock.at(float("nan"))
 
 
 def test_a_clock_never_runs_backwards():

@@ -31,6 +31,8 @@ def setup(predictor: Any) -> None:
     """
     if isinstance(getattr(predictor, "_hook", None), DetectorFeatures):
         del predictor._hook  # its taps are off, and a tracker that is set up anew may want none
+    if _is_loop(predictor):
+        _note_restart(predictor)
     first, embedder = predictor.trackers[0], predictor.trackers[0].embedder
     for tracker in predictor.trackers[1:]:
         tracker.embedder, tracker.camera.connection = embedder, first.camera.connection
@@ -42,11 +44,38 @@ def setup(predictor: Any) -> None:
         predictor.add_callback(_AFTER, after_update)
 
 
+def _is_loop(predictor: Any) -> bool:
+    """Whether the source is one image in memory: a frame of a loop of the user's."""
+    data = predictor.dataset
+    kind = getattr(data, "source_type", None)
+    return (
+        data.mode == "image" and data.bs == 1 and bool(getattr(kind, "from_img", False) or getattr(kind, "tensor", 0))
+    )
+
+
+def _note_restart(predictor: Any) -> None:
+    """Warn where a loop's trackers are made anew: the host keeps them only if it is told to persist."""
+    if getattr(predictor, "_reid_loops", False):
+        what = "each frame starts a new tracker with new ids, and no identity is recognized"
+        _warn_once(predictor, f"model.track() was called with one image after another without persist=True: {what}")
+    predictor._reid_loops = True
+
+
+def _warn_once(predictor: Any, text: str) -> None:
+    said: set[str] = vars(predictor).setdefault("_reid_said", set())
+    if text not in said:
+        said.add(text)
+        LOGGER.warning(text)
+
+
 def _prepare_gallery(predictor: Any) -> None:
     """Tell the trackers what cameras they have, and be told when the video is over."""
     given, streams = predictor.trackers[0].config.cameras, predictor.dataset.bs
     if given and predictor.dataset.mode == "stream" and len(given) < streams:
         raise ConfigError(f"'camera_id' must name all {streams} streams, or be auto, got {len(given)} names")
+    if not given and _is_loop(predictor):
+        what = "the gallery calls every loop of frames 'camera', as if all were one camera"
+        _warn_once(predictor, f"{what}; name them apart: set the key 'camera_id' in the tracker YAML of each")
     recipe = {"detector": str(predictor.args.model), "imgsz": str(predictor.args.imgsz)}
     for tracker in predictor.trackers:
         tracker.camera.recipe |= recipe
@@ -57,10 +86,10 @@ def _prepare_gallery(predictor: Any) -> None:
 def _name_cameras(predictor: Any) -> None:
     if predictor.trackers[0].camera.connection is None:
         return
-    live = time.time()
+    live, loop = time.time(), _is_loop(predictor)
     for tracker, name in zip(_fed(predictor), _camera_names(predictor), strict=False):
         tracker.camera.camera_id = name
-        if tracker.camera.starts_at is None and _is_live(predictor):
+        if tracker.camera.starts_at is None and (_is_live(predictor) or (loop and not tracker.fps_known)):
             tracker.camera.starts_at = live - tracker.clock.now
 
 
@@ -148,19 +177,30 @@ def _outlines(result: Any) -> list[Any] | None:
 def _tell_time(predictor: Any) -> None:
     data, stride = predictor.dataset, predictor.args.vid_stride
     for n, tracker in enumerate(_fed(predictor)):
-        if tracker.fps_known:
+        if tracker.fps_known or tracker.clock.told:
             continue
         if data.mode == "video":
             tracker.clock.fps = _plausible(data.fps) / stride
         elif data.mode == "stream":
             _tell_stream_time(tracker.clock, data, n, stride)
+        elif _is_loop(predictor):
+            _tell_loop_time(predictor, tracker)
+
+
+def _tell_loop_time(predictor: Any, tracker: Any) -> None:
+    """Loops run by the computer's clock, which is right for cameras; what is recorded is read at any pace."""
+    tracker.clock.follow()
+    if tracker.frame_id:
+        what = "frames given one by one have no time, so reid_botsort takes the computer's clock"
+        do = "set the key 'fps' in the tracker YAML, or call tracker.clock.at(seconds) before each frame"
+        _warn_once(predictor, f"{what}; for a recording {do}")
 
 
 def _tell_stream_time(clock: Any, data: Any, n: int, stride: int) -> None:
     """Live streams run by the wall clock; files among streams by their rate, or place where frames are skipped."""
     lengths = getattr(data, "frames", None)
     if lengths is None or lengths[n] == float("inf"):
-        clock.at(time.monotonic())
+        clock.follow()
     elif data.buffer:
         clock.fps = _plausible(data.fps[n]) / stride
     else:

@@ -49,7 +49,7 @@ class CameraLink:
         self._copied = False
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy is another run of the same camera, with a connection and a thread of its own from its next frame on."""
+        """A copy is another run of the same camera, connected by itself from its next frame on."""
         channel = self._channel if self._gallery is None else self._gallery.channel
         session = None if channel is None else channel.session
         starts_at = self.starts_at if session is None else session.origin

@@ -57,12 +57,11 @@ class ReIDBOTSORT(BOTSORT):
 
     Attributes:
         config: The validated keys.
-        clock: The time in the video, seconds.
+        clock: The time in the video, seconds; `clock.at(seconds)` before a frame says when it was taken.
         events: Revivals and what else happened; iterate over it, or `events.subscribe(function)`.
         embeddings: Where embeddings come from.
         crop_selector: Which detections are embedded.
         recognizer: Memory, and decisions on identities.
-        fps_known: Whether `fps` was set.
         batch: What the host's predictor knows of the frames to come; None where the tracker is driven directly.
         camera: The link to the gallery.
         attaches_identities: Marks trackers whose results `callbacks.after_update` completes.
@@ -79,7 +78,6 @@ class ReIDBOTSORT(BOTSORT):
         self.clock = Clock(DEFAULT_FPS)
         self.events = Events()
         self.embeddings = EmbeddingSource(self.config, args.track_low_thresh, getattr(args, "device", None))
-        self.fps_known = False
         self.batch: Batch | None = None
         self._frame: Frame | None = None
         self._embeddings = FrameEmbeddings()
@@ -92,16 +90,16 @@ class ReIDBOTSORT(BOTSORT):
     def __getstate__(self) -> dict[str, Any]:
         """What a copy, by `copy.deepcopy` or `pickle`, has: all but the gallery's thread, listeners and loaded models.
 
-        It goes on where this tracker is, by itself. With a gallery it connects when it next tracks a frame; the config's
-        embedder is loaded when it is next needed. OpenCV's detectors (`gmc_method: orb | sift`) start anew.
+        It goes on where this tracker is, by itself. With a gallery it connects when it next tracks a frame; it loads
+        the config's embedder when it needs it. OpenCV's detectors (`gmc_method: orb | sift`) start anew.
         """
         gone: dict[str, Any] = {"batch": None, "encoder": None, "_frame": None, "_embeddings": FrameEmbeddings()}
         return vars(self) | gone | ({"gmc": None} if self.gmc.method in ("orb", "sift") else {})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        self.__dict__.update(state)
         self.encoder = build_encoder(self.args.with_reid, AUTO, None)
-        if self.gmc is None:
+        if state["gmc"] is None:
             self.gmc = GMC(method=self.args.gmc_method)
 
     # --- One frame: the host calls these hooks in this order ---
@@ -318,7 +316,12 @@ class ReIDBOTSORT(BOTSORT):
     def fps(self, value: float) -> None:
         if not value > 0:
             raise ValueError(f"fps must be above 0, got {value!r}")
-        self.clock.fps, self.fps_known = float(value), True
+        self.clock.fps, self.clock.fixed = float(value), True
+
+    @property
+    def fps_known(self) -> bool:
+        """Whether the frame rate was set, by the key `fps` or as `tracker.fps`."""
+        return self.clock.fixed
 
     @property
     def embedder(self) -> Embedder | None:
