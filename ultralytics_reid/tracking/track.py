@@ -75,6 +75,14 @@ class ReIDTrack(BOTrack):
         tracklet.embedding, tracklet.clean = self.embedding, self.clean
         return self.decision
 
+    def rescale(self, x: float, y: float) -> None:
+        """Go on in an image that is `x` times as wide and `y` times as high."""
+        factors = np.array([x, y] * 4)  # of the Kalman state: center, size, and the velocities of both
+        np.multiply(self.mean, factors, out=self.mean)
+        np.multiply(self.covariance, np.outer(factors, factors), out=self.covariance)
+        if self.decision is not None:
+            self.decision.rescale(x, y)
+
     def update_features(self, feat: Floats) -> None:
         """See the host's: a crop of this track."""
         if self._lean:

@@ -79,6 +79,8 @@ class ReIDBOTSORT(BOTSORT):
         self.events = Events()
         self.embeddings = EmbeddingSource(self.config, args.track_low_thresh, getattr(args, "device", None))
         self.batch: Batch | None = None
+        self._shape: tuple[int, int] | None = None
+        self._ended: list[ReIDTrack] = []
         self._frame: Frame | None = None
         self._embeddings = FrameEmbeddings()
         self._warned_unsound = False
@@ -158,12 +160,41 @@ class ReIDBOTSORT(BOTSORT):
                 min_conf=self.args.track_high_thresh,
             )
             self._frame = frame
+            self._follow_shape(frame.shape)
+            if self.config.remembers and self.clock.stood_still(self.args.track_buffer):
+                self._end_tracks()
             self._embeddings = self.embeddings.of(frame, feats, bank, batch.features_by)
             self.crop_selector.note(self._embeddings.embedded, self._embeddings.embedded)
             rows = np.asarray(super().update(results, img, feats=self._embeddings.rows))
             self._frame, self._embeddings = None, FrameEmbeddings()
         batch.shown.append(self.identities())
         return rows
+
+    def _follow_shape(self, shape: tuple[int, int] | None) -> None:
+        """Scale what is remembered in pixels where the image's size changes, as after a camera's reconnect."""
+        before, self._shape = self._shape, shape or self._shape
+        if shape is None or before in (None, shape) or not all((*before, *shape)):
+            return
+        x, y = shape[1] / before[1], shape[0] / before[0]
+        for track in {id(t): t for t in (*self.tracked_stracks, *self.lost_stracks)}.values():
+            track.rescale(x, y)
+        self.recognizer.bank.rescale(x, y)
+        self.gmc.reset_params()
+
+    def _end_tracks(self) -> None:
+        """End all tracks after a stand-still: memory decides who is who, not the place in the image."""
+        self._ended = [*self.tracked_stracks, *self.lost_stracks]
+        for track in self._ended:
+            track.mark_removed()
+        self.tracked_stracks.clear()
+        self.lost_stracks.clear()
+        self.gmc.reset_params()
+
+    def _remove_stale_lost(self, removed: list[ReIDTrack]) -> None:
+        """Host hook: tracks that end in this frame, those of a stand-still before it too."""
+        removed += self._ended
+        self._ended = []
+        super()._remove_stale_lost(removed)
 
     def _input_for(self, img: Any, feats: Any, mask: Bools) -> Floats | None:  # noqa: ARG002
         """Host hook: the embeddings of those detections that are made tracks of next; never the image."""
@@ -338,6 +369,7 @@ class ReIDBOTSORT(BOTSORT):
             return
         super().reset()
         self.clock.restart()
+        self._shape, self._ended = None, []
         self.events.clear()
         self._forget()
 
