@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .gallery.gallery import Gallery
     from .gallery.records import Filter
     from .registration import register, tracker_yaml
-    from .tracking.results import identities, links, revivals
+    from .tracking.results import embeddings, identities, links, revivals
     from .tracking.tracker import ReIDBOTSORT
 
 __version__ = "0.1.0"
@@ -46,6 +46,7 @@ __all__ = [
     "ReIDError",
     "Revival",
     "RevivalReverted",
+    "embeddings",
     "identities",
     "links",
     "register",
@@ -73,6 +74,7 @@ _HOMES = {
     "ReIDError": "errors",
     "Revival": "events",
     "RevivalReverted": "events",
+    "embeddings": "tracking.results",
     "identities": "tracking.results",
     "links": "tracking.results",
     "register": "registration",

@@ -15,9 +15,10 @@ from ultralytics.utils import LOGGER
 
 import ultralytics_reid
 from benchmarks.harness.data.sequences import load_sequence
-from ultralytics_reid import ReIDBOTSORT, ReIDError, identities, revivals, tracker_yaml
+from ultralytics_reid import ReIDBOTSORT, ReIDError, embeddings, identities, revivals, tracker_yaml
 from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import returns
+from ultralytics_reid.tracking.results import Shown
 
 YAML_NAME = "reid_botsort.yaml"
 
@@ -312,11 +313,32 @@ class TestResults:
     def test_a_box_that_waits_alone_is_hidden(self, model, frames, monkeypatch):
         model.track(frames[0], persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)
         monkeypatch.setattr(
-            ReIDBOTSORT, "update", lambda self, *_, **__: self.batch.shown.append({}) or np.zeros((0, 8))
+            ReIDBOTSORT, "update", lambda self, *_, **__: self.batch.shown.append(Shown({})) or np.zeros((0, 8))
         )
         monkeypatch.setattr(ReIDBOTSORT, "hides", True)
         result = model.track(frames[1], persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)[0]
         assert len(result.boxes) == 0
+
+    def test_each_box_has_the_embedding_of_its_track(self, model, frames):
+        for frame in frames[:8]:
+            result = model.track(frame, persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)[0]
+        found, tracks = embeddings(result), {t.track_id: t for t in tracker_of(model).tracked_stracks}
+        assert len(found) == len(result.boxes) > 2
+        for identity, embedding in zip(result.boxes.id.int().tolist(), found, strict=True):
+            assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-5)
+            assert embedding == pytest.approx(tracks[identity].smooth_feat)
+        with pytest.raises(ReIDError, match="no embeddings"):
+            embeddings(result.cpu())
+
+    def test_identities_survive_a_reset_of_the_models_callbacks(self, model, frames):
+        heard = []
+        for n, frame in enumerate(frames[:6]):
+            if n == 3:
+                model.reset_callbacks()
+                model.add_callback("on_predict_postprocess_end", lambda p: heard.append(len(p.results)))
+            result = model.track(frame, persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)[0]
+            assert len(identities(result)) == len(result.boxes)
+        assert heard == [1, 1, 1]
 
     def test_a_copy_does_not_pretend_to_know(self, model, frames):
         result = model.track(frames[0], tracker=YAML_NAME, imgsz=320, verbose=False)[0]

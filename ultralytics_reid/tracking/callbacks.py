@@ -16,7 +16,7 @@ from ..embedders.detector import DetectorFeatures
 from ..errors import ConfigError
 from .clock import DEFAULT_FPS
 from .frame import Batch
-from .results import BoxIdentity, attach
+from .results import Shown, attach
 from .stream_names import camera_names
 
 _AFTER, _END = "on_predict_postprocess_end", "on_predict_end"
@@ -40,8 +40,15 @@ def setup(predictor: Any) -> None:
         _prepare_gallery(predictor)
     if first.config.with_reid and first.config.model == AUTO:
         _tap_detector(predictor)
+    _add_callbacks(predictor)
+
+
+def _add_callbacks(predictor: Any) -> None:
+    """Be called after each batch, and after a video; before each batch anew, for `model.reset_callbacks()`."""
     if after_update not in predictor.callbacks[_AFTER]:
         predictor.add_callback(_AFTER, after_update)
+    if predictor.trackers[0].camera.connection is not None and after_video not in predictor.callbacks[_END]:
+        predictor.add_callback(_END, after_video)
 
 
 def _is_loop(predictor: Any) -> bool:
@@ -79,8 +86,6 @@ def _prepare_gallery(predictor: Any) -> None:
     recipe = {"detector": str(predictor.args.model), "imgsz": str(predictor.args.imgsz)}
     for tracker in predictor.trackers:
         tracker.camera.recipe |= recipe
-    if after_video not in predictor.callbacks[_END]:
-        predictor.add_callback(_END, after_video)
 
 
 def _name_cameras(predictor: Any) -> None:
@@ -150,6 +155,7 @@ def before_update(predictor: Any) -> None:
     Args:
         predictor: The host's predictor, with the batch's `results`.
     """
+    _add_callbacks(predictor)
     taps, features_by = getattr(predictor, "_hook", None), ""
     if isinstance(taps, DetectorFeatures):
         boxes = [np.asarray(_boxes(r).xyxy.cpu().numpy(), np.float32) for r in predictor.results]
@@ -244,11 +250,11 @@ def after_update(predictor: Any) -> None:
     if predictor.args.mode != "track" or not trackers or not getattr(trackers[0], "attaches_identities", False):
         return
     stream = predictor.dataset.mode == "stream"
-    shown: list[dict[int, BoxIdentity]] = []
+    shown: list[Shown] = []
     for tracker in _fed(predictor):
         shown += tracker.batch.shown if tracker.batch is not None else []
     for n, known in enumerate(shown):
-        if not known and trackers[n if stream else 0].hides:
+        if not known.identities and trackers[n if stream else 0].hides:
             predictor.results[n] = predictor.results[n][:0]  # the host leaves them in, without ids
         attach(predictor.results[n], known)
     for tracker in trackers:

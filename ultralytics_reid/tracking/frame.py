@@ -12,7 +12,7 @@ from .._typing import Bools, Floats, Ints
 from ..appearance.crop_quality import clean_crops
 from ..config import Config
 from ..embedders import Regions
-from .results import BoxIdentity
+from .results import Shown
 
 # Pixels from an image's corner, and number of a class, beyond which a detection is none: nothing after it overflows.
 MAX_PIXELS, MAX_CLASS = 1e7, 2**31 - 1
@@ -74,13 +74,13 @@ class Batch:
         features_by: Fingerprint of what gives their embeddings; empty where it isn't known.
         masks: Outlines of each frame's detections, or None; empty where they aren't asked for.
         goes_on: Whether the host's reset before a frame is of an image in the same folder, which goes on.
-        shown: Identities by id, one entry for each frame tracked so far.
+        shown: Identities and embeddings, one entry for each frame tracked so far.
     """
 
     features_by: str = ""
     masks: Sequence[Sequence[Floats] | None] = ()
     goes_on: bool = False
-    shown: list[dict[int, BoxIdentity]] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
 
     @property
     def outlines(self) -> Sequence[Floats] | None:

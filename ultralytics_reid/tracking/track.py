@@ -7,6 +7,7 @@ import numpy.typing as npt
 from ultralytics.trackers.bot_sort import BOTrack
 
 from .._typing import Floats
+from ..appearance.embedding import unit
 from ..appearance.tracklet import Tracklet
 from ..association.last_seen import LastSeen
 from ..revival.decision import Decision
@@ -48,6 +49,18 @@ class ReIDTrack(BOTrack):
     def appearance(self) -> Floats | None:
         """`(D,)` running mean of its clean crops; None before it is confirmed: a single crop is often a poor one."""
         return self.tracklet.appearance if self.tracklet is not None and self.is_activated else None
+
+    @property
+    def smooth_feat(self) -> Floats | None:
+        """`(D,)` unit embedding of its clean crops, as the host's: a running mean; None before the first crop."""
+        tracklet = self.tracklet
+        if not self._lean or tracklet is None or tracklet.appearance is None:
+            return self._smooth
+        return unit(tracklet.appearance)
+
+    @smooth_feat.setter
+    def smooth_feat(self, value: Floats | None) -> None:
+        self._smooth = value
 
     @property
     def embedding(self) -> Floats | None:

@@ -36,7 +36,7 @@ from .clock import DEFAULT_FPS, Clock
 from .crop_selection import CropSelector
 from .frame import MAX_CLASS, MAX_PIXELS, Batch, Frame, make_frame, sound_detections
 from .frame_embeddings import EmbeddingSource, FrameEmbeddings
-from .results import BoxIdentity
+from .results import BoxIdentity, Shown
 from .track import ReIDTrack
 
 
@@ -167,7 +167,7 @@ class ReIDBOTSORT(BOTSORT):
             self.crop_selector.note(self._embeddings.embedded, self._embeddings.embedded)
             rows = np.asarray(super().update(results, img, feats=self._embeddings.rows))
             self._frame, self._embeddings = None, FrameEmbeddings()
-        batch.shown.append(self.identities())
+        batch.shown.append(Shown(self.identities(), self._shown_embeddings()))
         return rows
 
     def _follow_shape(self, shape: tuple[int, int] | None) -> None:
@@ -309,6 +309,11 @@ class ReIDBOTSORT(BOTSORT):
         """Return the identities of the last frame's boxes, by id."""
         shown = [t for t in self.tracked_stracks if t.is_activated and t.track_id > 0]
         return {t.track_id: self._identity(t) for t in shown}
+
+    def _shown_embeddings(self) -> dict[int, Floats]:
+        shown = [t for t in self.tracked_stracks if t.is_activated and t.track_id > 0]
+        found = {t.track_id: t.smooth_feat if t.appearance is None else t.appearance for t in shown}
+        return {identity: raw for identity, raw in found.items() if raw is not None}
 
     def _identity(self, track: ReIDTrack) -> BoxIdentity:
         decision = track.decision
