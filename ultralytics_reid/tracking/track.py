@@ -122,5 +122,10 @@ class ReIDTrack(BOTrack):
         if self.tracklet is not None:
             self.tracklet.drop_crops()
 
+    def drop_evidence(self) -> None:
+        """Let go of embeddings and decision; number and place stay."""
+        self._matched = self._smooth = self.decision = None
+        vars(self)["curr_feat"] = None  # which the host takes for an array from its first crop on
+
     def _match(self, detection: ReIDTrack) -> None:
         self._matched, self.clean = detection, detection.clean

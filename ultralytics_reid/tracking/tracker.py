@@ -37,6 +37,7 @@ from .crop_selection import CropSelector
 from .frame import MAX_CLASS, MAX_PIXELS, Batch, Frame, make_frame, sound_detections
 from .frame_embeddings import EmbeddingSource, FrameEmbeddings
 from .results import BoxIdentity, Shown
+from .retired_ids import RetiredIds
 from .track import ReIDTrack
 
 
@@ -64,6 +65,8 @@ class ReIDBOTSORT(BOTSORT):
         recognizer: Memory, and decisions on identities.
         batch: What the host's predictor knows of the frames to come; None where the tracker is driven directly.
         camera: The link to the gallery.
+        removed_stracks_frame: Tracks whose ids never come back, as memory has forgotten them; the host's solutions drop
+            what they keep of these.
         attaches_identities: Marks trackers whose results `callbacks.after_update` completes.
     """
 
@@ -79,6 +82,7 @@ class ReIDBOTSORT(BOTSORT):
         self.events = Events()
         self.embeddings = EmbeddingSource(self.config, args.track_low_thresh, getattr(args, "device", None))
         self.batch: Batch | None = None
+        self.removed_stracks_frame: list[ReIDTrack] = []
         self._shape: tuple[int, int] | None = None
         self._ended: list[ReIDTrack] = []
         self._frame: Frame | None = None
@@ -167,8 +171,17 @@ class ReIDBOTSORT(BOTSORT):
             self.crop_selector.note(self._embeddings.embedded, self._embeddings.embedded)
             rows = np.asarray(super().update(results, img, feats=self._embeddings.rows))
             self._frame, self._embeddings = None, FrameEmbeddings()
+            self._retire()
         batch.shown.append(Shown(self.identities(), self._shown_embeddings()))
         return rows
+
+    def _retire(self) -> None:
+        """Tell as removed, in `removed_stracks_frame`, only tracks whose ids never come back."""
+        if self.config.remembers:
+            for track in self.removed_stracks_frame:
+                self._retired.hold(track)
+            tracks = (*self.tracked_stracks, *self.lost_stracks)
+            self.removed_stracks_frame = self._retired.release(self.clock.now, self.recognizer.bank, tracks)
 
     def _follow_shape(self, shape: tuple[int, int] | None) -> None:
         """Scale what is remembered in pixels where the image's size changes, as after a camera's reconnect."""
@@ -292,6 +305,7 @@ class ReIDBOTSORT(BOTSORT):
         if not waits or now - decision.tracklet.born >= self._hold:
             self.recognizer.show_id(decision)
         if track.track_id != decision.identity:
+            self._retired.hold(track)
             track.track_id = decision.identity
             # The host drops tracks that share an id with a lost or removed one: the old ones are gone for good.
             for pool in (self.lost_stracks, self.removed_stracks):
@@ -383,6 +397,7 @@ class ReIDBOTSORT(BOTSORT):
         self.finish()
         self.camera.forget()
         self._identity_ids = IdPool(self._next_id, self.config.max_identities)
+        self._retired = RetiredIds()
         self.embeddings.dim = None
         self.recognizer = Recognizer(self.config, self._identity_ids, self.events)
         self.recognizer.assume(family_of(self.config.model))
