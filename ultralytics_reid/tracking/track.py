@@ -125,7 +125,7 @@ class ReIDTrack(BOTrack):
     def drop_evidence(self) -> None:
         """Let go of embeddings and decision; number and place stay."""
         self._matched = self._smooth = self.decision = None
-        vars(self)["curr_feat"] = None  # which the host takes for an array from its first crop on
+        self.__dict__["curr_feat"] = None  # which the host takes for an array from its first crop on
 
     def _match(self, detection: ReIDTrack) -> None:
         self._matched, self.clean = detection, detection.clean
