@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .gallery.views import Individual, Match
     from .registration import register, tracker_yaml
     from .tracking.ending import finish
-    from .tracking.results import BoxIdentity, identities, links, revivals
+    from .tracking.results import BoxIdentity, embeddings, identities, links, revivals
     from .tracking.tracker import ReIDBOTSORT
 
 __version__ = "0.1.0"
@@ -54,6 +54,7 @@ __all__ = [
     "Revival",
     "RevivalReverted",
     "Visit",
+    "embeddings",
     "finish",
     "identities",
     "links",
@@ -88,6 +89,7 @@ _HOMES = {
     "RevivalReverted": "events",
     "finish": "tracking.ending",
     "Visit": "gallery.records",
+    "embeddings": "tracking.results",
     "identities": "tracking.results",
     "links": "tracking.results",
     "register": "registration",

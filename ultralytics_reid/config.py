@@ -212,7 +212,7 @@ class Config:
 
     fps: float | str = _key(
         *(_SOURCE, "auto", Rule((str, float), 0.01, 1000, ("auto",))),
-        "0.01-1000 frames/s; auto = from the video, a clock for live streams, 30 for images",
+        "0.01-1000 frames/s; auto = from the video, the clock for live streams and loops of frames, 30 for folders",
     )
     folder_is_video: bool = _switch(
         _SOURCE, True, "Images of one folder are frames of one video; False = a reset at every image, as the host does"

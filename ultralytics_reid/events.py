@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 _KEPT = 10_000
+
+# The host's logger, by its name: events are of use without the host too.
+_LOGGER = logging.getLogger("ultralytics")
 
 
 @dataclass(frozen=True)
@@ -118,11 +123,15 @@ Event = Revival | RevivalReverted | Linked | GalleryAway | GalleryBack
 
 
 class Events:
-    """The last events of one tracker, and listeners to the next."""
+    """The last events of one tracker, and listeners to the next. A copy has the events and no listeners."""
 
     def __init__(self) -> None:
         self._kept: deque[Event] = deque(maxlen=_KEPT)
         self._listeners: list[Callable[[Event], object]] = []
+        self._failed: list[Callable[[Event], object]] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_listeners": [], "_failed": []}
 
     def __iter__(self) -> Iterator[Event]:
         return iter(tuple(self._kept))
@@ -133,6 +142,9 @@ class Events:
     def subscribe(self, listener: Callable[[Event], object]) -> Callable[[], None]:
         """Call `listener` with every event from now on, in the thread that tracks.
 
+        A listener that raises costs neither the frame nor the other listeners their event: its first error is logged,
+        and it is called again with the next event.
+
         Returns:
             A function that ends the subscription.
         """
@@ -140,14 +152,24 @@ class Events:
         return lambda: self._unsubscribe(listener)
 
     def _unsubscribe(self, listener: Callable[[Event], object]) -> None:
-        if listener in self._listeners:
-            self._listeners.remove(listener)
+        for listeners in (self._listeners, self._failed):
+            if listener in listeners:
+                listeners.remove(listener)
 
     def emit(self, event: Event) -> None:
         """Keep an event and tell the listeners."""
         self._kept.append(event)
         for listener in tuple(self._listeners):
-            listener(event)
+            try:
+                listener(event)
+            except Exception:  # noqa: BLE001 - a listener is the user's code and may raise anything
+                self._log_once(listener, event)
+
+    def _log_once(self, listener: Callable[[Event], object], event: Event) -> None:
+        if listener not in self._failed:
+            self._failed.append(listener)
+            what = f"{listener!r}, which listens to a tracker's events, failed on {event!r}; tracking goes on"
+            _LOGGER.warning(f"{what}, and later errors of it are not logged", exc_info=True)
 
     def clear(self) -> None:
         """Forget past events; listeners stay."""

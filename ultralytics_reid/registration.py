@@ -28,7 +28,10 @@ _SHIPPED = ("reid_botsort.yaml", "reid_gallery.yaml")
 _CHANGED = ("TRACKER_MAP", "check_yaml")
 _NEEDED_METHODS = {
     "botsort": ("init_track", "get_dists", "reset"),
-    "bytetrack": ("update", "_first_association", "_init_new_tracks", "_input_for", "_format_output", "reset_id"),
+    "bytetrack": (
+        *("update", "_first_association", "_init_new_tracks", "_remove_stale_lost", "_input_for", "_format_output"),
+        "reset_id",
+    ),
     "tracktrack": ("setup_predictor", "compute_frame_extras"),
 }
 

@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import time
 
 import cv2
 import numpy as np
@@ -14,9 +15,10 @@ from ultralytics.utils import LOGGER
 
 import ultralytics_reid
 from benchmarks.harness.data.sequences import load_sequence
-from ultralytics_reid import ReIDBOTSORT, ReIDError, identities, revivals, tracker_yaml
+from ultralytics_reid import ReIDBOTSORT, ReIDError, embeddings, identities, revivals, tracker_yaml
 from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import returns
+from ultralytics_reid.tracking.results import Shown
 
 YAML_NAME = "reid_botsort.yaml"
 
@@ -50,6 +52,14 @@ def easy_yaml(tmp_path):
     text = text.replace("fuse_score: True", "fuse_score: False")
     (tmp_path / "easy.yaml").write_text(text.replace("min_crop_height: 24.0", "min_crop_height: 0.0"))
     return tmp_path / "easy.yaml"
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Warnings of the host's logger."""
+    lines = []
+    monkeypatch.setattr(LOGGER, "warning", lambda text, *_, **__: lines.append(text))
+    return lines
 
 
 def track(model, source, **more):
@@ -162,10 +172,45 @@ class TestSources:
         assert len(identities(out[-1])) == len(out[-1].boxes)
         assert set(ids(out)[-1]) & set(ids(out)[2])
 
-    def test_a_loop_that_does_not_persist_starts_anew(self, model, frames):
-        for frame in frames[:3]:
+    def test_a_loop_that_does_not_persist_starts_anew_and_says_so_once(self, model, frames, told):
+        for frame in frames[:4]:
             model.track(frame, tracker=YAML_NAME, imgsz=320, verbose=False)
         assert tracker_of(model).frame_id == 1
+        assert len([t for t in told if "persist=True" in t]) == 1
+
+    def test_a_loop_of_frames_runs_by_the_clock_and_names_the_key_once(self, model, frames, told):
+        start = time.monotonic()
+        for frame in frames[:4]:
+            model.track(frame, persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)
+            time.sleep(0.3)
+        assert 0.9 < tracker_of(model).clock.now < time.monotonic() - start
+        assert tracker_of(model).fps < 1 / 0.3
+        assert len([t for t in told if "'fps'" in t and "clock.at(seconds)" in t]) == 1
+        assert not [t for t in told if "persist=True" in t]
+
+    def test_a_loop_of_frames_may_say_when_they_were_taken(self, model, frames):
+        for n, frame in enumerate(frames[:4]):
+            if n:
+                tracker_of(model).clock.at(1000 + 2 * n)
+            model.track(frame, persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)
+        assert 4 < tracker_of(model).clock.now < 4.1
+
+    def test_a_loop_of_known_rate_says_nothing(self, model, frames, tmp_path, told):
+        (tmp_path / "mine.yaml").write_text(tracker_yaml().read_text().replace("fps: auto", "fps: 20"))
+        for frame in frames[:3]:
+            model.track(frame, persist=True, tracker=tmp_path / "mine.yaml", imgsz=320, verbose=False)
+        assert tracker_of(model).clock.now == pytest.approx(3 / 20)
+        assert not told
+
+    @pytest.mark.parametrize(("camera", "times"), [("auto", 1), ("door", 0)])
+    def test_a_loop_without_a_camera_name_says_so_where_there_is_a_gallery(  # noqa: PLR0917
+        self, model, frames, tmp_path, told, camera, times
+    ):
+        text = tracker_yaml().read_text().replace('gallery: ""', f"gallery: {tmp_path / 'site.db'}")
+        (tmp_path / "mine.yaml").write_text(text.replace("camera_id: auto", f"camera_id: {camera}"))
+        for frame in frames[:3]:
+            model.track(frame, persist=True, tracker=tmp_path / "mine.yaml", imgsz=320, verbose=False)
+        assert len([t for t in told if "'camera_id'" in t]) == times
 
 
 @pytest.mark.parametrize("task", ["-seg", "-obb"])
@@ -283,11 +328,32 @@ class TestResults:
     def test_a_box_that_waits_alone_is_hidden(self, model, frames, monkeypatch):
         model.track(frames[0], persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)
         monkeypatch.setattr(
-            ReIDBOTSORT, "update", lambda self, *_, **__: self.batch.shown.append({}) or np.zeros((0, 8))
+            ReIDBOTSORT, "update", lambda self, *_, **__: self.batch.shown.append(Shown({})) or np.zeros((0, 8))
         )
         monkeypatch.setattr(ReIDBOTSORT, "hides", True)
         result = model.track(frames[1], persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)[0]
         assert len(result.boxes) == 0
+
+    def test_each_box_has_the_embedding_of_its_track(self, model, frames):
+        for frame in frames[:8]:
+            result = model.track(frame, persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)[0]
+        found, tracks = embeddings(result), {t.track_id: t for t in tracker_of(model).tracked_stracks}
+        assert len(found) == len(result.boxes) > 2
+        for identity, embedding in zip(result.boxes.id.int().tolist(), found, strict=True):
+            assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-5)
+            assert embedding == pytest.approx(tracks[identity].smooth_feat)
+        with pytest.raises(ReIDError, match="no embeddings"):
+            embeddings(result.cpu())
+
+    def test_identities_survive_a_reset_of_the_models_callbacks(self, model, frames):
+        heard = []
+        for n, frame in enumerate(frames[:6]):
+            if n == 3:
+                model.reset_callbacks()
+                model.add_callback("on_predict_postprocess_end", lambda p: heard.append(len(p.results)))
+            result = model.track(frame, persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)[0]
+            assert len(identities(result)) == len(result.boxes)
+        assert heard == [1, 1, 1]
 
     def test_a_copy_does_not_pretend_to_know(self, model, frames):
         result = model.track(frames[0], tracker=YAML_NAME, imgsz=320, verbose=False)[0]
@@ -345,6 +411,35 @@ def test_a_container_that_does_not_know_its_rate_is_taken_for_30(fps):
 
     assert _plausible(fps) == 30
     assert _plausible(12.5) == 12.5
+
+
+def test_a_clock_measures_the_frame_rate_of_frames_whose_time_is_said_unless_it_is_set():
+    for fps, expected in ((None, 4), (25, 25)):
+        tracker = ReIDBOTSORT(our_args())
+        if fps:
+            tracker.fps = fps
+        for n in range(20):
+            tracker.clock.at(100 + n / 4)
+            tracker.clock.tick()
+        assert tracker.clock.now == pytest.approx(19 / 4)
+        assert tracker.fps == pytest.approx(expected)
+
+
+def test_a_time_of_another_clock_goes_on_one_frame_later():
+    clock = make_tracker(fps=10).clock
+    clock.follow()
+    clock.tick()
+    clock.tick()
+    clock.at(1.8e9)
+    clock.tick()
+    clock.at(1.8e9 + 1)
+    clock.tick()
+    assert clock.now == pytest.approx(1.2)
+
+
+def test_a_time_must_be_finite():
+    with pytest.raises(ValueError, match="finite, got nan"):
+        make_tracker().clock.at(float("nan"))
 
 
 def test_a_clock_never_runs_backwards():

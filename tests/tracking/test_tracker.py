@@ -389,6 +389,16 @@ class TestStock:
         assert all(isinstance(t, BOTrack) for t in tracker.tracked_stracks)
 
 
+@pytest.mark.parametrize("keys", [{}, {"fuse_appearance": False}, {"memory_seconds": 0.0}])
+def test_tracks_show_their_embedding_as_the_hosts_do(keys):
+    tracker = make_tracker(**keys)
+    scene = Scene(crowd(), 30)
+    run(tracker, scene)
+    for track in tracker.tracked_stracks:
+        assert np.linalg.norm(track.smooth_feat) == pytest.approx(1, abs=1e-5)
+        assert track.smooth_feat @ track.curr_feat > 0.5
+
+
 def test_removed_tracks_keep_no_crops():
     tracker = make_tracker(track_buffer=3)
     run(tracker, Scene([Person([(0, 30)], (200, 200)), *crowd(length=60)], 60))

@@ -58,6 +58,11 @@ class Tracklet:
         if len(self.classes) > 1:
             self.last = replace(last, cls=self.cls)
 
+    def rescale(self, x: float, y: float) -> None:
+        """Go on in an image that is `x` times as wide and `y` times as high."""
+        self.last = self.last.scaled(x, y)
+        self.origin = None if self.origin is None else self.origin.scaled(x, y)
+
     @property
     def cls(self) -> int:
         """The most frequent class."""

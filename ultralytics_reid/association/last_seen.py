@@ -46,6 +46,16 @@ class LastSeen:
     position_std: float
     height: float
 
+    def scaled(self, x: float, y: float) -> LastSeen:
+        """The same in an image that is `x` times as wide and `y` times as high."""
+        return unpack(scaled(np.array([pack(self)]), x, y)[0])
+
+
+def scaled(rows: Doubles, x: float, y: float) -> Doubles:
+    """`(N, 8)` numbers of sightings, in an image that is `x` times as wide and `y` times as high."""
+    # time, class, center, velocity, standard deviation of the center, height; see `SIGHTING`
+    return np.asarray(rows * np.array([1, 1, x, y, x, y, max(x, y), y]))
+
 
 def sightings(seen: Iterable[LastSeen]) -> Sightings:
     """Rows of `SIGHTING`, `(N,)`."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._typing import ImageArray, as_pixels
 from ..errors import GalleryError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 # Pixels of an image, looked at before it is decoded: a file of some bytes can claim and unpack to gigabytes.
 MAX_PIXELS = 2**26
@@ -20,19 +23,27 @@ _DIMS, _CHANNELS = 3, 3
 _WEBP_HEAD = 30
 
 
-def as_image(image: str | Path | ImageArray) -> ImageArray:
-    """Read an image file, or check an image array.
+def as_image(image: str | Path | ImageArray | Image) -> ImageArray:
+    """Read an image file, or check an image array or take one of Pillow's.
+
+    Args:
+        image: A path, `(H, W, 3)` uint8 BGR, or a `PIL.Image.Image` of any mode.
 
     Returns:
         `(H, W, 3)` uint8 BGR.
 
     Raises:
-        GalleryError: If the file is missing, too large or no image, or the array isn't `(H, W, 3)` uint8.
+        GalleryError: If the file is missing, too large or no image, or the array isn't `(H, W, 3)` uint8,
+            or it is something else.
     """
     if isinstance(image, str | Path):
         if not Path(image).is_file():
             raise GalleryError(f"there is no file {image}")
         return _read(Path(image))
+    if not isinstance(image, np.ndarray) and hasattr(image, "convert"):  # Pillow's, which isn't imported for it
+        image = np.ascontiguousarray(np.asarray(image.convert("RGB"), np.uint8)[..., ::-1])
+    if not isinstance(image, np.ndarray):
+        raise GalleryError(f"images must be paths, arrays or Pillow's, got {type(image).__name__}")
     if image.ndim != _DIMS or image.shape[2] != _CHANNELS or image.dtype != np.uint8 or not image.size:
         raise GalleryError(f"images must be (H, W, 3) uint8 BGR, got {image.shape} {image.dtype}")
     return image

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .._typing import Bools, Doubles, Floats, Ints
 from ..appearance.metric import Metric
-from ..association.last_seen import NUMBERS, LastSeen, Sightings, as_numbers, as_sightings, pack, unpack
+from ..association.last_seen import NUMBERS, LastSeen, Sightings, as_numbers, as_sightings, pack, scaled, unpack
 from ..errors import EmbeddingError
 from .prototypes import Prototypes, grown
 
@@ -179,6 +179,10 @@ class MemoryBank:
         slots = np.flatnonzero(held)
         absence, crops = now - self._last[slots, 0], self._looks.crops[slots]
         return self._drop(slots[_least_useful(self._ids[slots], absence, crops, count)])
+
+    def rescale(self, x: float, y: float) -> None:
+        """Go on in an image that is `x` times as wide and `y` times as high."""
+        self._last[: self._used] = scaled(self._last[: self._used], x, y)
 
     def embedded_by(self, fingerprint: str) -> None:
         """Say which embedder the vectors are of; empty where it isn't known.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from ..appearance.tracklet import Tracklet
@@ -130,6 +130,12 @@ class Decision:
         self.revival, self.contradicted = None, True
         self._reset_counts()
         self.tracklet.restart(since)
+
+    def rescale(self, x: float, y: float) -> None:
+        """Go on in an image that is `x` times as wide and `y` times as high."""
+        self.tracklet.rescale(x, y)
+        if self.probation is not None:
+            self.probation = replace(self.probation, before=self.probation.before.scaled(x, y))
 
     def _reset_counts(self) -> None:
         self.contradictions, self.streak, self.best_match = 0, 0, None

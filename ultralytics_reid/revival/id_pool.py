@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 
 
 class IdPool:
@@ -19,7 +18,7 @@ class IdPool:
         self._limit = limit
         self._given = 0
         self._returned: list[int] = []
-        self._pending = count(-1, -1)
+        self._pending = 0
 
     @property
     def closed(self) -> bool:
@@ -28,7 +27,8 @@ class IdPool:
 
     def pending(self) -> int:
         """Return a negative stand-in, never the same twice."""
-        return next(self._pending)
+        self._pending -= 1
+        return self._pending
 
     def new(self) -> int | None:
         """Return an unused id; None if a closed set has no more."""

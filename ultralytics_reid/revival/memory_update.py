@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,10 @@ class MemoryUpdater:
         if self.earlier is None or not len(self.earlier):
             return means
         return np.concatenate([self.earlier, means]) if len(means) else self.earlier
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has no listener: it would tell the gallery the same once more."""
+        return vars(self) | {"listener": None}
 
     def update(self, decision: Decision, now: float) -> None:
         """Average a settled tracklet's mature crops into a prototype; on probation it is held back."""

@@ -17,7 +17,7 @@ from ..errors import ConfigError
 from .clock import DEFAULT_FPS
 from .closing_line import RunTally
 from .frame import Batch
-from .results import BoxIdentity, attach
+from .results import Shown, attach
 from .stream_names import camera_names
 
 _AFTER, _END = "on_predict_postprocess_end", "on_predict_end"
@@ -33,6 +33,8 @@ def setup(predictor: Any) -> None:
     """
     if isinstance(getattr(predictor, "_hook", None), DetectorFeatures):
         del predictor._hook  # its taps are off, and a tracker that is set up anew may want none
+    if _is_loop(predictor):
+        _note_restart(predictor)
     first, embedder = predictor.trackers[0], predictor.trackers[0].embedder
     for tracker in predictor.trackers[1:]:
         tracker.embedder, tracker.camera.connection = embedder, first.camera.connection
@@ -40,6 +42,11 @@ def setup(predictor: Any) -> None:
         _prepare_gallery(predictor)
     if first.config.with_reid and first.config.model == AUTO:
         _tap_detector(predictor)
+    _add_callbacks(predictor)
+
+
+def _add_callbacks(predictor: Any) -> None:
+    """Be called after each batch, and after a video; before each batch anew, for `model.reset_callbacks()`."""
     if after_update not in predictor.callbacks[_AFTER]:
         predictor.add_callback(_AFTER, after_update)
     if after_video not in predictor.callbacks[_END]:
@@ -49,6 +56,30 @@ def setup(predictor: Any) -> None:
         tracker.events.subscribe(tally.note)
 
 
+def _is_loop(predictor: Any) -> bool:
+    """Whether the source is one image in memory: a frame of a loop of the user's."""
+    data = predictor.dataset
+    kind = getattr(data, "source_type", None)
+    return (
+        data.mode == "image" and data.bs == 1 and bool(getattr(kind, "from_img", False) or getattr(kind, "tensor", 0))
+    )
+
+
+def _note_restart(predictor: Any) -> None:
+    """Warn where a loop's trackers are made anew: the host keeps them only if it is told to persist."""
+    if getattr(predictor, "_reid_loops", False):
+        what = "each frame starts a new tracker with new ids, and no identity is recognized"
+        _warn_once(predictor, f"model.track() was called with one image after another without persist=True: {what}")
+    predictor._reid_loops = True
+
+
+def _warn_once(predictor: Any, text: str) -> None:
+    said: set[str] = vars(predictor).setdefault("_reid_said", set())
+    if text not in said:
+        said.add(text)
+        LOGGER.warning(text)
+
+
 def _prepare_gallery(predictor: Any) -> None:
     """Tell the trackers what cameras they have."""
     given = predictor.trackers[0].config.cameras
@@ -56,6 +87,9 @@ def _prepare_gallery(predictor: Any) -> None:
     if given and len(given) != streams:
         one = "one camera, as the source is one" if streams == 1 else f"all {streams} streams"
         raise ConfigError(f"'camera_id' must name {one}, or be auto, got {len(given)} names")
+    if not given and _is_loop(predictor):
+        what = "the gallery calls every loop of frames 'camera', as if all were one camera"
+        _warn_once(predictor, f"{what}; name them apart: set the key 'camera_id' in the tracker YAML of each")
     recipe = {"detector": str(predictor.args.model), "imgsz": str(predictor.args.imgsz)}
     for tracker in predictor.trackers:
         tracker.camera.recipe |= recipe
@@ -64,10 +98,10 @@ def _prepare_gallery(predictor: Any) -> None:
 def _name_cameras(predictor: Any) -> None:
     if predictor.trackers[0].camera.connection is None:
         return
-    live = time.time()
+    live, loop = time.time(), _is_loop(predictor)
     for tracker, name in zip(_fed(predictor), _camera_names(predictor), strict=False):
         tracker.camera.camera_id = name
-        if tracker.camera.starts_at is None and _is_live(predictor):
+        if tracker.camera.starts_at is None and (_is_live(predictor) or (loop and not tracker.fps_known)):
             tracker.camera.follow(live, tracker.clock.now)
 
 
@@ -138,6 +172,7 @@ def before_update(predictor: Any) -> None:
     Args:
         predictor: The host's predictor, with the batch's `results`.
     """
+    _add_callbacks(predictor)
     taps, features_by = getattr(predictor, "_hook", None), ""
     if isinstance(taps, DetectorFeatures):
         boxes = [np.asarray(_boxes(r).xyxy.cpu().numpy(), np.float32) for r in predictor.results]
@@ -167,7 +202,7 @@ def _outlines(result: Any) -> list[Any] | None:
 def _tell_time(predictor: Any) -> None:
     data, stride = predictor.dataset, predictor.args.vid_stride
     for n, tracker in enumerate(_fed(predictor)):
-        if tracker.fps_known:
+        if tracker.fps_known or tracker.clock.told:
             continue
         if data.mode == "video":
             tracker.clock.fps = _plausible(data.fps) / stride
@@ -175,6 +210,17 @@ def _tell_time(predictor: Any) -> None:
             _tell_stream_time(tracker.clock, data, n, stride)
             if _is_endless(data, n):
                 tracker.camera.follow(time.time(), tracker.clock.upcoming)
+        elif _is_loop(predictor):
+            _tell_loop_time(predictor, tracker)
+
+
+def _tell_loop_time(predictor: Any, tracker: Any) -> None:
+    """Loops run by the computer's clock, which is right for cameras; what is recorded is read at any pace."""
+    tracker.clock.follow()
+    if tracker.frame_id:
+        what = "frames given one by one have no time, so reid_botsort takes the computer's clock"
+        do = "set the key 'fps' in the tracker YAML, or call tracker.clock.at(seconds) before each frame"
+        _warn_once(predictor, f"{what}; for a recording {do}")
 
 
 def _is_endless(data: Any, n: int) -> bool:
@@ -185,7 +231,7 @@ def _is_endless(data: Any, n: int) -> bool:
 def _tell_stream_time(clock: Any, data: Any, n: int, stride: int) -> None:
     """Live streams run by the wall clock; files among streams by their rate, or place where frames are skipped."""
     if _is_endless(data, n):
-        clock.at(time.monotonic())
+        clock.follow()
     elif data.buffer:
         clock.fps = _plausible(data.fps[n]) / stride
     else:
@@ -229,13 +275,13 @@ def after_update(predictor: Any) -> None:
     if predictor.args.mode != "track" or not trackers or not getattr(trackers[0], "attaches_identities", False):
         return
     stream = predictor.dataset.mode == "stream"
-    shown: list[dict[int, BoxIdentity]] = []
+    shown: list[Shown] = []
     for tracker, tally in zip(_fed(predictor), predictor._reid_tallies, strict=False):
         shown += tracker.batch.shown if tracker.batch is not None else []
         for known in tracker.batch.shown if tracker.batch is not None else []:
             tally.shown(known.values())
     for n, known in enumerate(shown):
-        if not known and trackers[n if stream else 0].hides:
+        if not known.identities and trackers[n if stream else 0].hides:
             predictor.results[n] = predictor.results[n][:0]  # the host leaves them in, without ids
         attach(predictor.results[n], known)
     for tracker in trackers:

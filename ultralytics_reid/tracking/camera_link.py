@@ -46,7 +46,7 @@ class CameraLink:
     """
 
     def __init__(self, config: Config, events: Events) -> None:
-        self.connection = Connection(config, family_of(config.model)) if config.gallery else None
+        self.connection = _connection(config)
         self.camera_id = (config.cameras or (_SOME_CAMERA,))[0]
         self.starts_at = config.starts
         self.recipe = {"model": config.model, "weights": config.weights}
@@ -56,6 +56,21 @@ class CameraLink:
         self._channel: Channel | None = None
         self._endings: list[Callable[[], object]] = []
         self._warned = False
+        self._copied = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy is another run of the same camera, connected by itself from its next frame on."""
+        channel = self._channel if self._gallery is None else self._gallery.channel
+        session = None if channel is None else channel.session
+        starts_at = self.starts_at if session is None else session.origin
+        gone = dict.fromkeys(("connection", "_gallery", "_channel"))
+        return (
+            vars(self) | gone | {"_endings": [], "starts_at": starts_at, "_copied": self._copied or channel is not None}
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.connection = _connection(self._config)
 
     @property
     def links(self) -> Mapping[int, Linked]:
@@ -83,7 +98,7 @@ class CameraLink:
         if self._gallery is None:
             self.connection.check_camera(self.camera_id)
             channel = worker.open_channel(self.camera_id, self.starts_at, self._channel)
-            since = -np.inf if self._channel is None else when[1]
+            since = when[1] if self._copied or self._channel is not None else -np.inf
             self._gallery = gallery = GalleryCamera(worker, channel, recognizer, self._events, since)
             ending = self.connection.at_end(self, gallery.close)
             self._endings = [self._events.subscribe(gallery.correct), ending.detach]
@@ -163,4 +178,8 @@ class CameraLink:
 
     def forget(self) -> None:
         """Begin another run with the next frame, which has nothing to do with the last one."""
-        self._channel = None
+        self._channel, self._copied = None, False
+
+
+def _connection(config: Config) -> Connection | None:
+    return Connection(config, family_of(config.model)) if config.gallery else None

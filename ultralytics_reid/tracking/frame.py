@@ -8,11 +8,31 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import Bools, Floats
+from .._typing import Bools, Floats, Ints
 from ..appearance.crop_quality import clean_crops
 from ..config import Config
 from ..embedders import Regions
-from .results import BoxIdentity
+from .results import Shown
+
+# Pixels from an image's corner, and number of a class, beyond which a detection is none: nothing after it overflows.
+MAX_PIXELS, MAX_CLASS = 1e7, 2**31 - 1
+
+
+def sound_detections(results: Any) -> Bools:
+    """Which detections can be tracked: box, score and class are finite and in range.
+
+    Args:
+        results: The host's `Boxes` or `OBB` as NumPy, `N` of them.
+
+    Returns:
+        `(N,)`.
+    """
+    turned = getattr(results, "xywhr", None)
+    boxes = np.asarray(results.xyxy if turned is None else turned, np.float64)
+    conf, cls = np.asarray(results.conf, np.float64), np.asarray(results.cls, np.float64)
+    # Comparisons with NaN are False.
+    sound = (np.abs(boxes) <= MAX_PIXELS).all(axis=1) & (np.abs(cls) <= MAX_CLASS) & np.isfinite(conf)
+    return np.asarray(sound)
 
 
 @dataclass(frozen=True)
@@ -54,18 +74,26 @@ class Batch:
         features_by: Fingerprint of what gives their embeddings; empty where it isn't known.
         masks: Outlines of each frame's detections, or None; empty where they aren't asked for.
         goes_on: Whether the host's reset before a frame is of an image in the same folder, which goes on.
-        shown: Identities by id, one entry for each frame tracked so far.
+        shown: Identities and embeddings, one entry for each frame tracked so far.
     """
 
     features_by: str = ""
     masks: Sequence[Sequence[Floats] | None] = ()
     goes_on: bool = False
-    shown: list[dict[int, BoxIdentity]] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
 
     @property
     def outlines(self) -> Sequence[Floats] | None:
         """Outlines of the next frame's detections."""
         return self.masks[len(self.shown)] if self.masks else None
+
+    def keep(self, rows: Ints) -> None:
+        """Keep the outlines of some of the next frame's detections only."""
+        outlines = self.outlines
+        if outlines is not None:
+            masks = list(self.masks)
+            masks[len(self.shown)] = [outlines[n] for n in rows]
+            self.masks = masks
 
 
 def make_frame(

@@ -51,9 +51,14 @@ class EmbeddingSource:
         self._low_thresh = low_thresh
         self._device = device
         self._embedder: Embedder | None = None
+        self._was_set = False
         self._warned = False
         self.dim: int | None = None
         self.features_by = ""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy loads the config's embedder when it first needs it; one that was set is copied as it can be."""
+        return vars(self) | ({} if self._was_set else {"_embedder": None})
 
     @property
     def embedder(self) -> Embedder | None:
@@ -66,7 +71,7 @@ class EmbeddingSource:
 
     @embedder.setter
     def embedder(self, value: Embedder | None) -> None:
-        self._embedder = value
+        self._embedder, self._was_set = value, value is not None
 
     def of(self, frame: Frame, feats: Any, bank: MemoryBank, features_by: str) -> FrameEmbeddings:
         """Get a frame's embeddings.

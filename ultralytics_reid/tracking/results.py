@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
+from .._typing import Floats
+from ..appearance.embedding import unit
 from ..errors import ReIDError
 from ..events import Linked, Revival
 
-_ATTRIBUTE = "reid"
+_ATTRIBUTE, _EMBEDDINGS = "reid", "reid_embeddings"
+_Known = TypeVar("_Known")
+_NONE_THERE = "pass one as model.track() gave it, tracked by reid_botsort"
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,23 @@ class BoxIdentity:
     linked_now: bool = False
 
 
-def attach(result: Any, identities: dict[int, BoxIdentity]) -> None:
-    """Leave identities on a host result, by id."""
-    setattr(result, _ATTRIBUTE, identities)
+@dataclass
+class Shown:
+    """What one frame showed.
+
+    Attributes:
+        identities: Identities by id.
+        embeddings: `(D,)` raw running means of tracks' clean crops by id, of those that have one.
+    """
+
+    identities: dict[int, BoxIdentity]
+    embeddings: dict[int, Floats] = field(default_factory=dict)
+
+
+def attach(result: Any, shown: Shown) -> None:
+    """Leave identities and embeddings on a host result, by id."""
+    setattr(result, _ATTRIBUTE, shown.identities)
+    setattr(result, _EMBEDDINGS, shown.embeddings)
 
 
 def identities(result: Any) -> list[BoxIdentity | None]:
@@ -52,7 +70,31 @@ def identities(result: Any) -> list[BoxIdentity | None]:
     """
     known: dict[int, BoxIdentity] | None = getattr(result, _ATTRIBUTE, None)
     if known is None:
-        raise ReIDError("this result has no identities: pass one as model.track() gave it, tracked by reid_botsort")
+        raise ReIDError(f"this result has no identities: {_NONE_THERE}")
+    return _by_box(result, known)
+
+
+def embeddings(result: Any) -> list[Floats | None]:
+    """Return the embedding of each box's track in a tracking result.
+
+    Args:
+        result: As for `identities`.
+
+    Returns:
+        One entry a box, in the order of `result.boxes` (or `result.obb`): `(D,)` float32 of norm 1, the running mean of
+        the track's clean crops up to this frame; None for a box without an id, or whose track has none yet. `D` is the
+        embedder's.
+
+    Raises:
+        ReIDError: If the result doesn't come from a `reid_botsort` tracker, or is a copy.
+    """
+    known: dict[int, Floats] | None = getattr(result, _EMBEDDINGS, None)
+    if known is None:
+        raise ReIDError(f"this result has no embeddings: {_NONE_THERE}")
+    return [None if raw is None else unit(raw) for raw in _by_box(result, known)]
+
+
+def _by_box(result: Any, known: dict[int, _Known]) -> list[_Known | None]:
     boxes = result.obb if result.obb is not None else result.boxes
     if boxes is None or boxes.id is None:
         return [None] * (0 if boxes is None else len(boxes))

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from ultralytics.trackers.bot_sort import BOTrack
 
 from .._typing import Floats
+from ..appearance.embedding import unit
 from ..appearance.tracklet import Tracklet
 from ..association.last_seen import LastSeen
 from ..revival.decision import Decision
@@ -50,6 +51,18 @@ class ReIDTrack(BOTrack):
         return self.tracklet.appearance if self.tracklet is not None and self.is_activated else None
 
     @property
+    def smooth_feat(self) -> Floats | None:
+        """`(D,)` unit embedding of its clean crops, as the host's: a running mean; None before the first crop."""
+        tracklet = self.tracklet
+        if not self._lean or tracklet is None or tracklet.appearance is None:
+            return self._smooth
+        return unit(tracklet.appearance)
+
+    @smooth_feat.setter
+    def smooth_feat(self, value: Floats | None) -> None:
+        self._smooth = value
+
+    @property
     def embedding(self) -> Floats | None:
         """`(D,)` unit embedding of its last detection; None without one."""
         feat: Floats | None = (self._matched or self).curr_feat
@@ -74,6 +87,14 @@ class ReIDTrack(BOTrack):
         tracklet.see(last, votes=class_votes)
         tracklet.embedding, tracklet.clean = self.embedding, self.clean
         return self.decision
+
+    def rescale(self, x: float, y: float) -> None:
+        """Go on in an image that is `x` times as wide and `y` times as high."""
+        factors = np.array([x, y] * 4)  # of the Kalman state: center, size, and the velocities of both
+        np.multiply(self.mean, factors, out=self.mean)
+        np.multiply(self.covariance, np.outer(factors, factors), out=self.covariance)
+        if self.decision is not None:
+            self.decision.rescale(x, y)
 
     def update_features(self, feat: Floats) -> None:
         """See the host's: a crop of this track."""
@@ -100,6 +121,11 @@ class ReIDTrack(BOTrack):
         self._matched = None
         if self.tracklet is not None:
             self.tracklet.drop_crops()
+
+    def drop_evidence(self) -> None:
+        """Let go of embeddings and decision; number and place stay."""
+        self._matched = self._smooth = self.decision = None
+        self.__dict__["curr_feat"] = None  # which the host takes for an array from its first crop on
 
     def _match(self, detection: ReIDTrack) -> None:
         self._matched, self.clean = detection, detection.clean

@@ -20,10 +20,13 @@ import yaml
 from ultralytics.trackers import track as host
 from ultralytics.trackers.bot_sort import BOTSORT
 from ultralytics.trackers.utils import matching as host_matching
+from ultralytics.trackers.utils.gmc import GMC
+from ultralytics.trackers.utils.reid import build_encoder
 from ultralytics.trackers.utils.stracks import parse_bboxes
-from ultralytics.utils import YAML
+from ultralytics.utils import LOGGER, YAML
 
-from .._typing import Bools, Floats
+from .._typing import Bools, Floats, Ints
+from ..appearance.embedding import as_features
 from ..association.fusion import ambiguous_pairs, fuse_appearance
 from ..config import Config, keys
 from ..embedders import AUTO, Embedder, family_of
@@ -38,9 +41,10 @@ from .blas import single_threaded_blas
 from .camera_link import CameraLink
 from .clock import DEFAULT_FPS, Clock
 from .crop_selection import CropSelector
-from .frame import Batch, Frame, make_frame
+from .frame import MAX_CLASS, MAX_PIXELS, Batch, Frame, make_frame, sound_detections
 from .frame_embeddings import EmbeddingSource, FrameEmbeddings
-from .results import BoxIdentity
+from .results import BoxIdentity, Shown
+from .retired_ids import RetiredIds
 from .track import ReIDTrack
 
 _TYPE = "reid_botsort"
@@ -63,14 +67,15 @@ class ReIDBOTSORT(BOTSORT):
 
     Attributes:
         config: The validated keys.
-        clock: The time in the video, seconds.
+        clock: The time in the video, seconds; `clock.at(seconds)` before a frame says when it was taken.
         events: Revivals and what else happened; iterate over it, or `events.subscribe(function)`.
         embeddings: Where embeddings come from.
         crop_selector: Which detections are embedded.
         recognizer: Memory, and decisions on identities.
-        fps_known: Whether `fps` was set.
         batch: What the host's predictor knows of the frames to come; None where the tracker is driven directly.
         camera: The link to the gallery.
+        removed_stracks_frame: Tracks whose ids never come back, as memory has forgotten them; the host's solutions drop
+            what they keep of these.
         attaches_identities: Marks trackers whose results `callbacks.after_update` completes.
     """
 
@@ -85,10 +90,13 @@ class ReIDBOTSORT(BOTSORT):
         self.clock = Clock(DEFAULT_FPS)
         self.events = Events()
         self.embeddings = EmbeddingSource(self.config, args.track_low_thresh, getattr(args, "device", None))
-        self.fps_known = False
         self.batch: Batch | None = None
+        self.removed_stracks_frame: list[ReIDTrack] = []
+        self._shape: tuple[int, int] | None = None
+        self._ended: list[ReIDTrack] = []
         self._frame: Frame | None = None
         self._frame_embeddings = FrameEmbeddings()
+        self._warned_unsound = False
         self.camera = CameraLink(self.config, self.events)
         if isinstance(self.config.fps, float | int):
             self.fps = float(self.config.fps)
@@ -115,13 +123,29 @@ class ReIDBOTSORT(BOTSORT):
         content = {key.name: key.default for key in keys()} if path is None else _yaml_content(path)
         return cls(SimpleNamespace(**content | changes))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy, by `copy.deepcopy` or `pickle`, has: all but the gallery's thread, listeners and loaded models.
+
+        It goes on where this tracker is, by itself. With a gallery it connects when it next tracks a frame; it loads
+        the config's embedder when it needs it. OpenCV's detectors (`gmc_method: orb | sift`) start anew.
+        """
+        gone: dict[str, Any] = {"batch": None, "encoder": None, "_frame": None, "_frame_embeddings": FrameEmbeddings()}
+        return vars(self) | gone | ({"gmc": None} if self.gmc.method in ("orb", "sift") else {})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.encoder = build_encoder(self.args.with_reid, AUTO, None)
+        if state["gmc"] is None:
+            self.gmc = GMC(method=self.args.gmc_method)
+
     # --- One frame: the host calls these hooks in this order ---
 
-    def update(self, results: Any, img: Any = None, feats: Any = None, **kwargs: Any) -> npt.NDArray[np.float32]:
+    def update(self, results: Any, img: Any = None, feats: Any = None, **kwargs: Any) -> npt.NDArray[np.float32]:  # noqa: ARG002
         """Track one frame.
 
         Args:
-            results: The host's `Boxes` or `OBB` on the CPU as NumPy, `N` of them.
+            results: The host's `Boxes` or `OBB` on the CPU as NumPy, `N` of them. Those with a box, score or class that
+                is not finite or absurdly large are left out, with one warning.
             img: The frame, `(H, W, 3)` uint8 BGR; None without one.
             feats: `(N, D)` embeddings, one row a detection, any real dtype and norm; None to take the YAML's `model`.
             **kwargs: What other trackers of the host take; ignored.
@@ -134,6 +158,29 @@ class ReIDBOTSORT(BOTSORT):
                 none that an encoder takes, or the embedder isn't the one whose embeddings are remembered.
             ConfigError: If the YAML's `model` can't be loaded; that happens when it is first needed.
         """
+        sound = sound_detections(results)
+        if not sound.all():
+            return self._update_sound(np.flatnonzero(sound), results, img, feats)
+        return self._update(results, img, feats)
+
+    def _update_sound(self, sound: Ints, results: Any, img: Any, feats: Any) -> npt.NDArray[np.float32]:
+        """Track those detections of a frame that can be tracked; see `sound_detections`."""
+        if not self._warned_unsound:
+            self._warned_unsound = True
+            LOGGER.warning(
+                f"reid_botsort leaves out {len(results) - len(sound)} of {len(results)} detections: box and score must "
+                f"be finite, edges within {MAX_PIXELS:g} pixels, classes within {MAX_CLASS}; this is said once"
+            )
+        if feats is not None:
+            feats = as_features(feats, len(results))[sound]
+        if self.batch is not None:
+            self.batch.keep(sound)
+        rows = self._update(results[sound], img, feats)
+        if len(rows):
+            rows[:, -1] = sound[rows[:, -1].astype(int)]
+        return rows
+
+    def _update(self, results: Any, img: Any, feats: Any) -> npt.NDArray[np.float32]:
         with single_threaded_blas():
             self.clock.tick()
             batch, bank = self.batch or Batch(), self.recognizer.bank
@@ -147,12 +194,50 @@ class ReIDBOTSORT(BOTSORT):
                 min_conf=self.args.track_high_thresh,
             )
             self._frame = frame
+            self._follow_shape(frame.shape)
+            if self.config.remembers and self.clock.stood_still(self.args.track_buffer):
+                self._end_tracks()
             self._frame_embeddings = self.embeddings.of(frame, feats, bank, batch.features_by)
             self.crop_selector.note(self._frame_embeddings.embedded, self._frame_embeddings.embedded)
-            rows = np.asarray(super().update(results, img, feats=self._frame_embeddings.rows, **kwargs))
+            rows = np.asarray(super().update(results, img, feats=self._frame_embeddings.rows))
             self._frame, self._frame_embeddings = None, FrameEmbeddings()
-        batch.shown.append(self.identities())
+            self._retire()
+        batch.shown.append(Shown(self.identities(), self._shown_embeddings()))
         return rows
+
+    def _retire(self) -> None:
+        """Tell as removed, in `removed_stracks_frame`, only tracks whose ids never come back."""
+        if self.config.remembers:
+            for track in self.removed_stracks_frame:
+                self._retired.hold(track)
+            tracks = (*self.tracked_stracks, *self.lost_stracks)
+            self.removed_stracks_frame = self._retired.release(self.clock.now, self.recognizer.bank, tracks)
+
+    def _follow_shape(self, shape: tuple[int, int] | None) -> None:
+        """Scale what is remembered in pixels where the image's size changes, as after a camera's reconnect."""
+        before, self._shape = self._shape, shape or self._shape
+        if shape is None or before in (None, shape) or not all((*before, *shape)):
+            return
+        x, y = shape[1] / before[1], shape[0] / before[0]
+        for track in {id(t): t for t in (*self.tracked_stracks, *self.lost_stracks)}.values():
+            track.rescale(x, y)
+        self.recognizer.bank.rescale(x, y)
+        self.gmc.reset_params()
+
+    def _end_tracks(self) -> None:
+        """End all tracks after a stand-still: memory decides who is who, not the place in the image."""
+        self._ended = [*self.tracked_stracks, *self.lost_stracks]
+        for track in self._ended:
+            track.mark_removed()
+        self.tracked_stracks.clear()
+        self.lost_stracks.clear()
+        self.gmc.reset_params()
+
+    def _remove_stale_lost(self, removed: list[ReIDTrack]) -> None:
+        """Host hook: tracks that end in this frame, those of a stand-still before it too."""
+        removed += self._ended
+        self._ended = []
+        super()._remove_stale_lost(removed)
 
     def _input_for(self, img: Any, feats: Any, mask: Bools) -> Floats | None:  # noqa: ARG002
         """Host hook: the embeddings of those detections that are made tracks of next; never the image."""
@@ -250,6 +335,7 @@ class ReIDBOTSORT(BOTSORT):
         if not waits or now - decision.tracklet.born >= self._hold:
             self.recognizer.show_id(decision)
         if track.track_id != decision.identity:
+            self._retired.hold(track)
             track.track_id = decision.identity
             # The host drops tracks that share an id with a lost or removed one: the old ones are gone for good.
             for pool in (self.lost_stracks, self.removed_stracks):
@@ -267,6 +353,11 @@ class ReIDBOTSORT(BOTSORT):
         """Return the identities of the last frame's boxes, by id."""
         shown = [t for t in self.tracked_stracks if t.is_activated and t.track_id > 0]
         return {t.track_id: self._identity(t) for t in shown}
+
+    def _shown_embeddings(self) -> dict[int, Floats]:
+        shown = [t for t in self.tracked_stracks if t.is_activated and t.track_id > 0]
+        found = {t.track_id: t.smooth_feat if t.appearance is None else t.appearance for t in shown}
+        return {identity: raw for identity, raw in found.items() if raw is not None}
 
     def _identity(self, track: ReIDTrack) -> BoxIdentity:
         decision = track.decision
@@ -305,7 +396,12 @@ class ReIDBOTSORT(BOTSORT):
     def fps(self, value: float) -> None:
         if not value > 0:
             raise ValueError(f"fps must be above 0, got {value!r}")
-        self.clock.fps, self.fps_known = float(value), True
+        self.clock.fps, self.clock.fixed = float(value), True
+
+    @property
+    def fps_known(self) -> bool:
+        """Whether the frame rate was set, by the key `fps` or as `tracker.fps`."""
+        return self.clock.fixed
 
     @property
     def embedder(self) -> Embedder | None:
@@ -322,6 +418,7 @@ class ReIDBOTSORT(BOTSORT):
             return
         super().reset()
         self.clock.restart()
+        self._shape, self._ended = None, []
         self.events.clear()
         self._forget()
 
@@ -330,6 +427,7 @@ class ReIDBOTSORT(BOTSORT):
         self.finish()
         self.camera.forget()
         self._identity_ids = IdPool(self._next_id, self.config.max_identities)
+        self._retired = RetiredIds()
         self.embeddings.dim = None
         self.recognizer = Recognizer(self.config, self._identity_ids, self.events)
         self.recognizer.assume(family_of(self.config.model))

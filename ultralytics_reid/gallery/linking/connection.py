@@ -52,6 +52,7 @@ class Connection:
         self.worker: GalleryWorker | None = None
         self._process = 0
         self._endings: list[_Ending] = []
+        self._dim, self._fingerprint = 0, ""
 
     def connect(self, dim: int, fingerprint: str, recipe: Mapping[str, str]) -> GalleryWorker:
         """Start the gallery's thread, or return the one there is; a process' first call waits two seconds at most.
@@ -64,6 +65,7 @@ class Connection:
         Raises:
             GalleryError: If the gallery can't be used: it is another embedder's, or no gallery.
         """
+        self._check_embedder(dim, fingerprint)
         if self.worker is None:
             config = self._config
             uri, index = config.gallery, config.gallery_index
@@ -102,6 +104,15 @@ class Connection:
             ConfigError: If it hasn't.
         """
         self._topology.check(name)
+
+    def _check_embedder(self, dim: int, fingerprint: str) -> None:
+        """Refuse vectors of another embedder than the gallery was opened for; trackers may change theirs by a reset."""
+        if self._dim not in (0, dim):
+            raise GalleryError(f"the gallery was opened for embeddings of dimension {self._dim}, got {dim}")
+        if fingerprint and self._fingerprint not in ("", fingerprint):
+            opened = f"the gallery was opened for embeddings by {self._fingerprint}"
+            raise GalleryError(f"{opened}, and these are by {fingerprint}; they need a gallery of their own")
+        self._dim, self._fingerprint = dim, fingerprint or self._fingerprint
 
     def next_id(self) -> int:
         """Take a new id; without a gallery one of those that no gallery gives."""
