@@ -14,7 +14,6 @@ from ..errors import GalleryError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
 # Pixels of an image, looked at before it is decoded: a file of some bytes can claim and unpack to gigabytes.
 MAX_PIXELS = 2**26
 MAX_FILE_BYTES = 2**28
@@ -33,8 +32,8 @@ def as_image(image: str | Path | ImageArray | Image) -> ImageArray:
         `(H, W, 3)` uint8 BGR.
 
     Raises:
-        GalleryError: If the file is missing, too large or no image, or the array isn't `(H, W, 3)` uint8,
-            or it is something else.
+        GalleryError: If the file is missing, too large or no image, the array isn't `(H, W, 3)` uint8, or it is
+            something else.
     """
     if isinstance(image, str | Path):
         if not Path(image).is_file():

@@ -43,6 +43,9 @@ def setup(predictor: Any) -> None:
     if first.config.with_reid and first.config.model == AUTO:
         _tap_detector(predictor)
     _add_callbacks(predictor)
+    predictor._reid_tallies = [RunTally() for _ in predictor.trackers]
+    for tracker, tally in zip(predictor.trackers, predictor._reid_tallies, strict=True):
+        tracker.events.subscribe(tally.note)
 
 
 def _add_callbacks(predictor: Any) -> None:
@@ -51,9 +54,6 @@ def _add_callbacks(predictor: Any) -> None:
         predictor.add_callback(_AFTER, after_update)
     if after_video not in predictor.callbacks[_END]:
         predictor.add_callback(_END, after_video)
-    predictor._reid_tallies = [RunTally() for _ in predictor.trackers]
-    for tracker, tally in zip(predictor.trackers, predictor._reid_tallies, strict=True):
-        tracker.events.subscribe(tally.note)
 
 
 def _is_loop(predictor: Any) -> bool:
@@ -101,7 +101,8 @@ def _name_cameras(predictor: Any) -> None:
     live, loop = time.time(), _is_loop(predictor)
     for tracker, name in zip(_fed(predictor), _camera_names(predictor), strict=False):
         tracker.camera.camera_id = name
-        if tracker.camera.starts_at is None and (_is_live(predictor) or (loop and not tracker.fps_known)):
+        loop_live = loop and not tracker.fps_known and not tracker.clock.given
+        if tracker.camera.starts_at is None and (_is_live(predictor) or loop_live):
             tracker.camera.follow(live, tracker.clock.now)
 
 
@@ -217,6 +218,7 @@ def _tell_time(predictor: Any) -> None:
 def _tell_loop_time(predictor: Any, tracker: Any) -> None:
     """Loops run by the computer's clock, which is right for cameras; what is recorded is read at any pace."""
     tracker.clock.follow()
+    tracker.camera.follow(time.time(), tracker.clock.upcoming)
     if tracker.frame_id:
         what = "frames given one by one have no time, so reid_botsort takes the computer's clock"
         do = "set the key 'fps' in the tracker YAML, or call tracker.clock.at(seconds) before each frame"
@@ -279,7 +281,7 @@ def after_update(predictor: Any) -> None:
     for tracker, tally in zip(_fed(predictor), predictor._reid_tallies, strict=False):
         shown += tracker.batch.shown if tracker.batch is not None else []
         for known in tracker.batch.shown if tracker.batch is not None else []:
-            tally.shown(known.values())
+            tally.shown(known.identities.values())
     for n, known in enumerate(shown):
         if not known.identities and trackers[n if stream else 0].hides:
             predictor.results[n] = predictor.results[n][:0]  # the host leaves them in, without ids

@@ -56,6 +56,11 @@ class Clock:
             self._tell(time.monotonic() if which is None else time.clock_gettime(which), _STEADY)
 
     @property
+    def given(self) -> bool:
+        """Whether the user says when frames were taken."""
+        return self._by == _GIVEN
+
+    @property
     def told(self) -> bool:
         """Whether the next frame's time is known."""
         return self._next is not None
