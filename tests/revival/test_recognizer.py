@@ -8,7 +8,7 @@ from synthetic import Person, Scene, boxes, crowd, ids_of, image, make_tracker, 
 from ultralytics.trackers.bot_sort import BOTSORT
 
 from ultralytics_reid import Revival, RevivalReverted, revivals
-from ultralytics_reid.tracking.results import attach
+from ultralytics_reid.tracking.results import Shown, attach
 
 LEFT, BACK = 60, 120
 NEAR, FAR = (60, 120), (400, 120)
@@ -134,7 +134,7 @@ class TestProbation:
         for detections, feats, _ in self.scene(240).frames():
             ids = tracker.update(detections, image(), feats=feats)[:, -4]
             result = SimpleNamespace(boxes=SimpleNamespace(id=ids), obb=None)
-            attach(result, tracker.identities())
+            attach(result, Shown(tracker.identities(), {}))
             frames.append(revivals(result))
         assert [type(e) for e in heard] == [Revival, RevivalReverted]
         assert [(n + 1, r) for n, found in enumerate(frames) for r in found] == [(heard[0].frame, heard[0])]

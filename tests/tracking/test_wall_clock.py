@@ -8,7 +8,8 @@ import pytest
 from synthetic import Person, Scene, image, make_tracker
 
 from ultralytics_reid import Gallery
-from ultralytics_reid.tracking import callbacks
+from ultralytics_reid.tracking import callbacks, clock
+from ultralytics_reid.tracking.closing_line import RunTally
 
 MANY, DAY = 4, 86_400.0
 
@@ -19,16 +20,20 @@ class Site:
     def __init__(self, path, monkeypatch):
         self.wall = self.steady = 0.0
         self._real = time.time(), time.monotonic()
-        monkeypatch.setattr(callbacks, "time", SimpleNamespace(time=self.now, monotonic=lambda: self.steady))
+        monkeypatch.setattr(callbacks, "time", SimpleNamespace(time=self.now))
+        monkeypatch.setattr(clock, "time", SimpleNamespace(monotonic=lambda: self.steady))
         self.tracker = make_tracker(gallery=str(path), camera_id="door", gallery_wait=10.0)
-        self.tracker.fps_known = False
+        self.tracker.clock.fixed = False
         data = SimpleNamespace(mode="stream", frames=[float("inf")], bs=1, buffer=False, fps=[25], sources=["rtsp://x"])
         self._host = SimpleNamespace(
             trackers=[self.tracker],
             dataset=data,
             args=SimpleNamespace(vid_stride=1),
-            results=[SimpleNamespace(path="x", masks=None, obb=None)],
+            results=[SimpleNamespace(path="x", masks=None, obb=None, boxes=[])],
             vid_path=[None],
+            _reid_tallies=[RunTally()],
+            callbacks={"on_predict_postprocess_end": [], "on_predict_end": []},
+            add_callback=lambda name, function: self._host.callbacks[name].append(function),
         )
 
     def now(self):

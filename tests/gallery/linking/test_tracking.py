@@ -699,7 +699,7 @@ class TestPredictor:
         shown = [[b.identity_id for b in identities(r) if b] for r in results]
         for front, yard in zip(shown[::2], shown[1::2], strict=True):
             assert not set(front) & set(yard)
-        with Gallery(path) as gallery:
+        with Gallery(path, detector=str(DETECTOR)) as gallery:
             stats = gallery.stats()
             assert set(stats.cameras) == {"front", "yard"}
             assert stats.fingerprint.startswith("detector:")
