@@ -202,7 +202,8 @@ class ReIDBOTSORT(BOTSORT):
             rows = np.asarray(super().update(results, img, feats=self._frame_embeddings.rows))
             self._frame, self._frame_embeddings = None, FrameEmbeddings()
             self._retire()
-        batch.shown.append(Shown(self.identities(), self._shown_embeddings()))
+        if self.batch is not None:  # only the host's callbacks collect it
+            self.batch.shown.append(Shown(self.identities(), self._shown_embeddings()))
         return rows
 
     def _retire(self) -> None:
@@ -320,7 +321,8 @@ class ReIDBOTSORT(BOTSORT):
             return
         for decision in decisions:
             decision.tracklet.take(now)
-        self.camera.receive(self.recognizer, self.embeddings.dim, self._decisions(), when)
+        if self.camera.connection is not None:
+            self.camera.receive(self.recognizer, self.embeddings.dim, self._decisions(), when)
         confirmed = [t for t in tracks if t.is_activated]
         self.recognizer.step([t.decision for t in confirmed], when, self._frame.area)
         for track in confirmed:
