@@ -66,6 +66,7 @@ class Key:
     ours: bool = True
 
 
+TRACKER_TYPE = "reid_botsort"
 _SHARE = Rule((float,), 0, 1)
 _A_DAY = 86_400.0
 _GMC = ("sparseOptFlow", "orb", "sift", "ecc", "none")
@@ -77,7 +78,7 @@ _GALLERY, _SOURCE = "Gallery: identities shared by cameras and runs", "Source"
 _HOST_KEYS = tuple(
     Key(name, default, rule, section, text, ours=False)
     for section, name, default, rule, text in (
-        (_BASE, "tracker_type", "reid_botsort", Rule((str,)), "Tracker backend: reid_botsort"),
+        (_BASE, "tracker_type", TRACKER_TYPE, Rule((str,)), f"Tracker backend: {TRACKER_TYPE}"),
         (_BASE, "track_high_thresh", 0.25, _SHARE, "First-stage match threshold"),
         (_BASE, "track_low_thresh", 0.1, _SHARE, "Second-stage threshold for low-score matches"),
         (_BASE, "new_track_thresh", 0.25, _SHARE, "Start a new track if no match ≥ this; higher reduces false tracks"),

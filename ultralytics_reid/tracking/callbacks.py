@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from ultralytics.utils import LOGGER
 
+from ..config import TRACKER_TYPE
 from ..embedders import AUTO
 from ..embedders.detector import DetectorFeatures
 from ..errors import ConfigError
@@ -22,7 +23,6 @@ from .stream_names import camera_names
 
 _AFTER, _END = "on_predict_postprocess_end", "on_predict_end"
 _MAX_FPS = 1000.0
-_TYPE = "reid_botsort"
 
 
 def setup(predictor: Any) -> None:
@@ -143,7 +143,7 @@ def _log_closing_lines(predictor: Any) -> None:
     lines = [tally.take_line() for tally in getattr(predictor, "_reid_tallies", [])]
     for n, line in enumerate(lines, 1):
         if line and predictor.args.verbose and predictor.args.mode == "track":
-            LOGGER.info(f"{_TYPE}{f', stream {n}' if len(lines) > 1 else ''}: {line}")
+            LOGGER.info(f"{TRACKER_TYPE}{f', stream {n}' if len(lines) > 1 else ''}: {line}")
 
 
 def _tap_detector(predictor: Any) -> None:

@@ -28,7 +28,7 @@ from ultralytics.utils import LOGGER, YAML
 from .._typing import Bools, Floats, Ints
 from ..appearance.embedding import as_features
 from ..association.fusion import ambiguous_pairs, fuse_appearance
-from ..config import Config, keys
+from ..config import TRACKER_TYPE, Config, keys
 from ..embedders import AUTO, Embedder, family_of
 from ..errors import ConfigError
 from ..events import Events
@@ -46,8 +46,6 @@ from .frame_embeddings import EmbeddingSource, FrameEmbeddings
 from .results import BoxIdentity, Shown
 from .retired_ids import RetiredIds
 from .track import ReIDTrack
-
-_TYPE = "reid_botsort"
 
 
 class ReIDBOTSORT(BOTSORT):
@@ -353,12 +351,14 @@ class ReIDBOTSORT(BOTSORT):
 
     def identities(self) -> dict[int, BoxIdentity]:
         """Return the identities of the last frame's boxes, by id."""
-        shown = [t for t in self.tracked_stracks if t.is_activated and t.track_id > 0]
-        return {t.track_id: self._identity(t) for t in shown}
+        return {t.track_id: self._identity(t) for t in self._shown_tracks()}
+
+    def _shown_tracks(self) -> list[ReIDTrack]:
+        return [t for t in self.tracked_stracks if t.is_activated and t.track_id > 0]
 
     def _shown_embeddings(self) -> dict[int, Floats]:
-        shown = [t for t in self.tracked_stracks if t.is_activated and t.track_id > 0]
-        found = {t.track_id: t.smooth_feat if t.appearance is None else t.appearance for t in shown}
+        tracks = self._shown_tracks()
+        found = {t.track_id: t.smooth_feat if t.appearance is None else t.appearance for t in tracks}
         return {identity: raw for identity, raw in found.items() if raw is not None}
 
     def _identity(self, track: ReIDTrack) -> BoxIdentity:
@@ -456,7 +456,7 @@ def _yaml_content(path: str | Path) -> dict[str, Any]:
     # The host asserts the suffix.
     except (OSError, AssertionError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"the tracker YAML {path} can't be read: {error}") from error
-    if not isinstance(content, dict) or content.get("tracker_type") != _TYPE:
+    if not isinstance(content, dict) or content.get("tracker_type") != TRACKER_TYPE:
         kind = content.get("tracker_type") if isinstance(content, dict) else None
-        raise ConfigError(f"the tracker YAML {path}: 'tracker_type' must be {_TYPE}, got {kind!r}")
+        raise ConfigError(f"the tracker YAML {path}: 'tracker_type' must be {TRACKER_TYPE}, got {kind!r}")
     return content

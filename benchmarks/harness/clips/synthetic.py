@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 
 from ultralytics_reid._typing import Doubles, Floats, Ints
+from ultralytics_reid.demo.ground_truth import GroundTruthView
 from ultralytics_reid.evaluation.frames import FrameBoxes
 
 from ..data.sequences import Detections
@@ -33,27 +33,8 @@ CAMERA = 0.03
 _KEPT = 4096
 
 
-class View(Protocol):
-    """A generated frame's ground truth; `ultralytics_reid.scenes.View` is one."""
-
-    @property
-    def ids(self) -> Ints:
-        """`(N,)` individuals."""
-        ...
-
-    @property
-    def xyxy(self) -> Floats:
-        """`(N, 4)` whole bodies, pixels; they may reach over the image's edge."""
-        ...
-
-    @property
-    def visible(self) -> Floats:
-        """`(N,)` share of each body that is inside the image and not covered, in [0, 1]."""
-        ...
-
-
 def stream(
-    views: Iterable[View],
+    views: Iterable[GroundTruthView],
     *,
     fps: float,
     size: tuple[int, int],
@@ -99,7 +80,7 @@ def identities(seed: int, group_of: Callable[[int], int]) -> Callable[[int], Dou
 
 
 def detect(
-    view: View, size: tuple[int, int], ghosts: float, rng: np.random.Generator
+    view: GroundTruthView, size: tuple[int, int], ghosts: float, rng: np.random.Generator
 ) -> tuple[Detections, Ints, Doubles]:
     """Simulate a detector on a frame.
 
@@ -140,7 +121,7 @@ def _inside(xyxy: Floats, size: tuple[int, int]) -> Floats:
     return np.asarray(np.clip(xyxy, 0, np.tile(size, 2)), np.float32)
 
 
-def _hidden(view: View, size: tuple[int, int]) -> Doubles:
+def _hidden(view: GroundTruthView, size: tuple[int, int]) -> Doubles:
     """`(N,)` share of the part inside the image that is covered by something other than people."""
     inside = _area(_inside(view.xyxy, size)) / np.maximum(_area(view.xyxy), 1e-9)
     shown = view.visible / np.maximum(inside, 1e-9)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import ultralytics_reid  # registers, where the package is only on the path
 from ultralytics_reid._typing import Doubles, ImageArray
-from ultralytics_reid.config import Config
+from ultralytics_reid.config import TRACKER_TYPE, Config
 from ultralytics_reid.errors import ConfigError
 from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.tuning import Tuning
@@ -32,7 +32,6 @@ THRESHOLD_KEYS = {"high": "track_high_thresh", "low": "track_low_thresh", "new":
 _EMBEDDER = ("model", "weights")
 # Without images neither can be known before the tracker has detected boxes of its own.
 _BY_BOXES = ("orb", "sift")
-_OUR_TYPE = "reid_botsort"
 _CONSTANTS = {field.name for field in fields(Tuning)}
 _NO_MODEL = {"model": AUTO, "weights": ""}
 
@@ -68,7 +67,7 @@ class HostContender(Contender):
     @property
     def ours(self) -> bool:
         """Whether it is this package's tracker."""
-        return bool(self.config["tracker_type"] == _OUR_TYPE)
+        return bool(self.config["tracker_type"] == TRACKER_TYPE)
 
     def facts(self) -> dict[str, Any]:
         package = Path(ultralytics_reid.__file__).parent

@@ -53,13 +53,6 @@ def engine(request, tmp_path):
     made.close()
 
 
-@pytest.fixture
-def store(engine):
-    opened = engine.open()
-    yield opened
-    opened.close()
-
-
 def everything(store, where=ANY):
     return Records.joined(list(store.scan(where)), store.dim)
 

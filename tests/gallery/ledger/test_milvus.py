@@ -55,13 +55,6 @@ def engine(request, tmp_path):
 
 
 @pytest.fixture
-def store(engine):
-    opened = engine.open()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def beside(tmp_path):
     """Opens a gallery in a file with an index at an address."""
     return lambda index: open_store(tmp_path / "beside.db", DIM, "test", index)
