@@ -151,7 +151,8 @@ def _along(camera: Camera, key: _Key) -> _Points:
     comes = uniform(*key, "comes") < 0.5  # noqa: PLR2004
     depth = np.where(comes[:, None], depth[:, ::-1], depth)
     sides = [np.sign(uniform(*key, f"side{n}") - 0.5) for n in range(2)]
-    middle = [camera.half_width(depth[:, n]) * _CENTER * between(-1, 1, *key, f"center{n}") for n in (1, 2)]
+    # The keys' spelling decides the numbers: with another, every scene is another than those of the published figures.
+    middle = [camera.half_width(depth[:, n]) * _CENTER * between(-1, 1, *key, f"centre{n}") for n in (1, 2)]
     edges = [s * (camera.half_width(depth[:, n]) + _OUTSIDE) for s, n in zip(sides, (0, 3), strict=True)]
     return np.stack([edges[0], *middle, edges[1]], axis=1), depth
 
