@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -119,7 +120,13 @@ def _demo(args: Namespace) -> None:
     from .demo.run import run_demo
 
     given = {name: value for name, value in vars(args).items() if name not in {"run", "interrupted", "classes"}}
-    print(run_demo(DemoOptions(classes=tuple(args.classes), **given)))
+    report = run_demo(DemoOptions(classes=tuple(args.classes), **given))
+    print(report)
+    for command in report.commands:
+        print(f"\n$ ultralytics-reid {shlex.join(command)}\n", flush=True)
+        parsed = build_parser().parse_args(command)
+        args.interrupted = parsed.interrupted
+        parsed.run(parsed)
 
 
 def _export(args: Namespace) -> None:

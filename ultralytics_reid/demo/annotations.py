@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 from .._typing import Floats, ImageArray
 from ..evaluation.frames import FrameBoxes
-from ..evaluation.returns import Returns
-from ..events import Revival
+from ..evaluation.returns import Returns, matches
+from ..events import Linked, Revival
 from ..tracking.results import identities
 from .drawing import BoxLabel, Timeline
 from .ground_truth import ReturnScorer, SceneGroundTruth
@@ -123,8 +124,80 @@ class EventAnnotator:
         return None
 
 
+class IdentityOwners:
+    """Whom each id was matched to so far, on any camera."""
+
+    def __init__(self) -> None:
+        self._votes: dict[int, Counter[int]] = {}
+
+    def add(self, identity: int, person: int) -> None:
+        """Count a matched box."""
+        self._votes.setdefault(identity, Counter())[person] += 1
+
+    def of(self, identity: int) -> int | None:
+        """The person on most of an id's boxes; None before the first."""
+        votes = self._votes.get(identity)
+        return votes.most_common(1)[0][0] if votes else None
+
+
+class LinkAnnotator:
+    """Annotates one of several cameras with one gallery: whom it knew from another camera, judged by ground truth.
+
+    Args:
+        camera: Name of the camera.
+        truth: Its ground truth.
+        people: Persons of all cameras, by row of the timeline.
+        owners: Shared by the cameras.
+        width: Width of the panel, pixels.
+    """
+
+    def __init__(
+        self, camera: str, truth: SceneGroundTruth, people: list[int], owners: IdentityOwners, width: int
+    ) -> None:
+        self._camera, self._truth, self._owners = camera, truth, owners
+        self._timeline = Timeline(width, people, len(truth.frames), round(_BRIDGED_SECONDS * truth.fps))
+        self._ids: set[int] = set()
+        self._links: dict[int, bool] = {}
+        self._frame = 0
+
+    def labels(self, result: Any, frames: list[FrameBoxes], seconds: float) -> list[BoxLabel]:
+        """See `Annotator`."""
+        self._frame = len(frames) - 1
+        self._ids.update(map(int, frames[-1].ids))
+        person = {i: self._truth.person_of(t) for t, i in matches(self._truth.frames[self._frame], frames[-1])}
+        states = {state.identity_id: state for state in identities(result) if state is not None}
+        for i, state in states.items():
+            if _is_link(state.link, self._camera) and state.linked_now and i in person:
+                self._links[i] = self._owners.of(i) == person[i]
+        for i, who in person.items():
+            self._owners.add(i, who)
+        self._timeline.add(self._frame, {who: i for i, who in person.items()})
+        return [self._label(states.get(i), i, box, seconds) for i, box in _rows(frames[-1])]
+
+    def _label(self, state: Any, identity: int, xyxy: Floats, seconds: float) -> BoxLabel:
+        link = None if state is None else state.link
+        if link is None or identity not in self._links or seconds - link.time > _NOTE_SECONDS:
+            return BoxLabel(identity, xyxy)
+        return BoxLabel(identity, xyxy, f"known from {link.camera_id}", good=self._links[identity])
+
+    def summary(self) -> str:
+        """See `Annotator`."""
+        right, wrong = sum(self._links.values()), len(self._links) - sum(self._links.values())
+        text = f"{_count(len(self._ids), 'id')}   ·   {right} known from the other camera"
+        return f"{text}, {wrong} taken for another" if wrong else text
+
+    def timeline(self) -> ImageArray | None:
+        """See `Annotator`."""
+        return self._timeline.render(self._frame, ())
+
+
 def _rows(frame: FrameBoxes) -> Iterator[tuple[int, Floats]]:
     return zip(map(int, frame.ids), frame.xyxy, strict=True)
+
+
+def _is_link(link: Linked | None, camera: str) -> bool:
+    """Whether the gallery knew an individual from another camera."""
+    return link is not None and not link.new and link.camera_id != camera
 
 
 def _is_return(revival: Revival | None) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..drawing.colors import FAINT, GOOD, INK, LINE, PAPER, color_of
+from ..drawing.colors import BAD, FAINT, GOOD, INK, LINE, PAPER, color_of
 from ..drawing.text import fit, font
 from ..evaluation.frames import FrameBoxes, iou
 from .ground_truth import MIN_ABSENCE_SECONDS
@@ -20,6 +20,7 @@ COLUMNS, ROWS = 7, 16
 # Maximum number of crops kept for an identity; minimum number of frames for a row.
 _MAX_CROPS, _MIN_FRAMES = 64, 10
 _CROP, _CELL, _SIDE, _MARGIN, _HEAD, _FOOT = (76, 140), (92, 192), 132, 28, 76, 24
+_KEY = "away: out of view, lost: in view, other: another person came back"
 # Lengths of absences that fit below a crop.
 _MAX_LENGTHS = 2
 _COLUMN = _SIDE + COLUMNS * _CELL[0]
@@ -49,12 +50,14 @@ class Absence:
         end: Its first box after.
         seconds: Length of the absence, as the report has it.
         is_return: Whether the person was away; False where ground truth knows that it was in view.
+        is_other: Whether ground truth knows that another person came back under the id.
     """
 
     start: float
     end: float
     seconds: float
     is_return: bool = True
+    is_other: bool = False
 
 
 @dataclass
@@ -91,19 +94,21 @@ class IdentityCrops:
         """Select the absences between two crops."""
         return [absence for absence in self.absences if a.seconds <= absence.start and absence.end <= b.seconds]
 
-    def agree_with(self, returns: Sequence[tuple[float, float]], *, complete: bool) -> None:
+    def agree_with(self, returns: Sequence[tuple[float, float | None]], *, complete: bool) -> None:
         """Take the lengths of absences from the report, in place of those without a box under this id.
 
         Args:
-            returns: When this identity returned, and after how many seconds.
+            returns: When this identity returned, and after how many seconds; None where another person came back.
             complete: Whether these are all returns, as with ground truth.
         """
         for n, absence in enumerate(self.absences):
             found = [seconds for time, seconds in returns if absence.start < time <= absence.end]
-            if found:
-                self.absences[n] = replace(absence, seconds=found[-1])
-            else:
+            if not found:
                 self.absences[n] = replace(absence, is_return=not complete)
+            elif found[-1] is None:
+                self.absences[n] = replace(absence, is_other=True)
+            else:
+                self.absences[n] = replace(absence, seconds=found[-1])
 
     def _thin(self) -> None:
         self.step *= 2
@@ -169,7 +174,7 @@ def save_contact_sheet(path: Path, trackers: dict[str, TrackerCrops]) -> None:
 def _draw_column(sheet: Image.Image, left: int, title: str, crops: TrackerCrops) -> None:
     pen, rows = ImageDraw.Draw(sheet), crops.most_frequent()
     pen.text((left, _MARGIN), title, fill=INK, font=font(24, bold=True))
-    text = f"{len(crops.identities)} ids, by first appearance"
+    text = f"{len(crops.identities)} ids, by first appearance; {_KEY}"
     pen.text((left, _MARGIN + 32), text, fill=FAINT, font=font(15))
     top = _MARGIN + _HEAD
     for n, (identity, identity_crops) in enumerate(sorted(rows, key=lambda item: item[1].first)):
@@ -203,15 +208,24 @@ def _draw_crop(
     sheet.paste(fit(Image.fromarray(crop.image[..., ::-1]), *_CROP), (left, top))
     pen.text((left, top + _CROP[1] + 3), f"{crop.seconds:.1f} s", fill=INK, font=font(13))
     if absences:
-        ink = GOOD if any(absence.is_return for absence in absences) else FAINT
+        text, ink = absence_text(absences)
         pen.line((left - 8, top, left - 8, top + _CROP[1] + 36), fill=ink, width=3)
-        pen.text((left, top + _CROP[1] + 20), absence_text(absences), fill=ink, font=font(13))
+        pen.text((left, top + _CROP[1] + 20), text, fill=ink, font=font(13))
 
 
-def absence_text(absences: Sequence[Absence]) -> str:
-    """Say how long an identity was away, each time, or, if it was in view meanwhile, how long its id was lost."""
-    away = [absence.seconds for absence in absences if absence.is_return]
-    lengths = away or [absence.seconds for absence in absences]
+def absence_text(absences: Sequence[Absence]) -> tuple[str, str]:
+    """Say what happened between two crops, and in which color.
+
+    Returns:
+        How long the person was away, each time; if another person came back under the id, how long that was unseen; if
+        the person was in view meanwhile, how long its id was lost.
+    """
+    kinds = [
+        ("other", BAD, [a.seconds for a in absences if a.is_other]),
+        ("away", GOOD, [a.seconds for a in absences if a.is_return and not a.is_other]),
+        ("lost", FAINT, [a.seconds for a in absences]),
+    ]
+    word, ink, lengths = next(kind for kind in kinds if kind[2])
     if len(lengths) > _MAX_LENGTHS:
-        return f"{len(lengths)} x {'away' if away else 'lost'}"
-    return f"{' + '.join(f'{seconds:.0f}' for seconds in lengths)} s {'away' if away else 'lost'}"
+        return f"{len(lengths)} x {word}", ink
+    return f"{' + '.join(f'{seconds:.0f}' for seconds in lengths)} s {word}", ink

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..evaluation.markdown import facts, table
 from ..evaluation.returns import Returns
 from ..events import Event, Revival, RevivalReverted
+from .camera_report import CameraReport
 from .drawing import person_name
 from .ground_truth import SceneGroundTruth
 
@@ -25,6 +26,7 @@ class Outcome:
         ids: Number of different ids.
         milliseconds: Median processing time of a frame, from video to ids.
         returns: Scores of the returns; None without ground truth.
+        idf1: IDF1 by person, in [0, 1]; None without ground truth.
     """
 
     label: str
@@ -32,6 +34,7 @@ class Outcome:
     ids: int
     milliseconds: float
     returns: Returns | None
+    idf1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Report:
         truth: Ground truth of a generated scene; None for other sources.
         files: Files written.
         stopped: Whether the run was interrupted.
+        cameras: Result of two cameras with one gallery; None where that part was skipped.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -51,6 +55,7 @@ class Report:
     truth: SceneGroundTruth | None
     files: tuple[Path, ...]
     stopped: bool
+    cameras: CameraReport | None = None
 
     def __str__(self) -> str:
         parts = ["Stopped; results so far:"] if self.stopped else []
@@ -62,7 +67,13 @@ class Report:
             )
         if len(self.outcomes) == 1:
             parts.append("Stock BoT-SORT was skipped: a camera or a stream can't be read twice.")
+        parts += [] if self.cameras is None else [str(self.cameras)]
         return "\n\n".join([*parts, "\n".join(f"wrote {path}" for path in self.files), facts()])
+
+    @property
+    def commands(self) -> list[list[str]]:
+        """Command lines that show what is in the gallery, without the program's name; see `CameraReport.commands`."""
+        return [] if self.cameras is None else self.cameras.commands(self.files[0].parent)
 
     def _trackers(self) -> str:
         head = ["tracker", "frames", "ids", "ms per frame"]
@@ -70,10 +81,9 @@ class Report:
         if self.truth is None:
             return table(head, rows)
         people = len({self.truth.person_of(int(t)) for frame in self.truth.frames for t in frame.ids})
-        found = [o.returns for o in self.outcomes if o.returns is not None]
-        cells = [[str(people), f"{r.recognized} of {r.total}", str(r.false)] for r in found]
-        rows = [[*row[:3], *more, row[3]] for row, more in zip(rows, cells, strict=True)]
-        return table([*head[:3], "people", "returns recognized", "false revivals", head[3]], rows)
+        rows = [[*row[:3], str(people), *_scores(o), row[3]] for row, o in zip(rows, self.outcomes, strict=True)]
+        scores = ["IDF1 by person", "returns recognized", "false revivals"]
+        return table([*head[:3], "people", *scores, head[3]], rows)
 
     def _returns(self) -> list[str]:
         """Table of the returns, with the id that each tracker assigned."""
@@ -90,7 +100,7 @@ class Report:
             ]
             for by in each
         ]
-        head = ["back at", "person", "after", *(o.label for o in self.outcomes)]
+        head = ["back at", "person", "out of view for", *(o.label for o in self.outcomes)]
         return ["Returns, and the id assigned by each tracker:\n\n" + table(head, rows)]
 
     def _revivals(self) -> str:
@@ -100,9 +110,16 @@ class Report:
             return f"{self.outcomes[-1].label} reports no revivals."
         rows = [_revival_row(e, self.events) for e in long]
         text = f"Revivals reported by {self.outcomes[-1].label}:\n\n"
-        text += table(["at", "id", "after", "similarity", "outcome"], rows)
+        text += table(["at", "id", "id unseen for", "similarity", "outcome"], rows)
         short = len(revivals) - len(long)
         return f"{text}\n\nand {short} after less than a second" if short else text
+
+
+def _scores(outcome: Outcome) -> list[str]:
+    if outcome.returns is None or outcome.idf1 is None:
+        return ["", "", ""]
+    found = outcome.returns
+    return [f"{100 * outcome.idf1:.1f}", f"{found.recognized} of {found.total}", str(found.false)]
 
 
 def _given(given: int | None, known: frozenset[int]) -> str:

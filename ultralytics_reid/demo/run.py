@@ -9,9 +9,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import ConfigError, ReIDError
+from ..evaluation.idf1 import by_person, idf1
 from ..evaluation.returns import returns
 from ..events import Event, Revival
 from .annotations import EventAnnotator, GroundTruthAnnotator
+from .camera_report import GALLERY, CameraReport
+from .cameras import track_cameras
 from .contact_sheet import TrackerCrops, save_contact_sheet
 from .ground_truth import SceneGroundTruth
 from .options import STOCK, DemoOptions
@@ -25,10 +28,11 @@ TITLES = {STOCK: "Ultralytics BoT-SORT"}
 
 
 def run_demo(options: DemoOptions) -> Report:
-    """Track a video with stock BoT-SORT and with this package's tracker.
+    """Track a video with stock BoT-SORT and with this package's tracker, and two generated cameras with one gallery.
 
-    It writes `tracked.mp4` and `identities.png`, and for a generated scene `scene.mp4`, into a folder, all at once when
-    they are complete. After an interrupt (Ctrl-C) it finishes with the frames so far.
+    It writes `tracked.mp4` and `identities.png`, and for a generated scene `scene.mp4` and what `track_cameras` writes,
+    into a folder, all at once when they are complete. After an interrupt (Ctrl-C) it finishes with the frames so far.
+    The second part is skipped where a source is given, or the first was interrupted.
 
     Args:
         options: Options of the run.
@@ -46,8 +50,9 @@ def run_demo(options: DemoOptions) -> Report:
         demo.run(folder / VIDEO)
         demo.agree_on_absences()
         save_contact_sheet(folder / SHEET, demo.crops)
+        cameras = track_cameras(options, demo.source, folder) if demo.source.truth and not demo.stopped else None
         names = sorted(path.name for path in folder.iterdir())
-    return demo.report(tuple(options.out / name for name in names))
+    return demo.report(tuple(options.out / name for name in names), cameras)
 
 
 def _check_tracker(tracker: str) -> None:
@@ -77,6 +82,9 @@ def _staged(out: Path) -> Iterator[Path]:
         raise ReIDError(f"--out {out}: can't be written to: {error.strerror}") from error
     try:
         yield folder
+        # What SQLite left beside an older gallery would be taken for changes of the new one.
+        for suffix in ("-wal", "-shm"):
+            (out / f"{GALLERY}{suffix}").unlink(missing_ok=True)
         for file in folder.iterdir():
             file.replace(out / file.name)
     finally:
@@ -89,13 +97,13 @@ class _Demo:
     """Trackers on a common source, with their drawings and events."""
 
     def __init__(self, options: DemoOptions, source: DemoSource) -> None:
-        self._options, self._source = options, source
+        self._options, self.source = options, source
         self._runners = [
             Runner(yaml, source.model, source.uri, tracker=yaml, **source.options)
             for yaml in ([STOCK] if source.is_repeatable else []) + [options.tracker]
         ]
         self._events: list[Event] = []
-        self._stopped = False
+        self.stopped = False
         self.crops = {_title(runner): TrackerCrops() for runner in self._runners}
 
     def run(self, path: Path) -> None:
@@ -107,15 +115,15 @@ class _Demo:
             try:
                 self._track(video)
             except KeyboardInterrupt:
-                self._stopped = True
+                self.stopped = True
                 if not self._runners[-1].frames:
                     raise
         if not self._runners[-1].frames:
-            raise ReIDError(f"--source {self._source.uri}: no frame could be read")
+            raise ReIDError(f"--source {self.source.uri}: no frame could be read")
 
     def _track(self, video: SideBySideVideo) -> None:
         panels: list[Panel] = []
-        for results in progress(in_step(self._runners), "tracking", self._source.frames):
+        for results in progress(in_step(self._runners), "tracking", self.source.frames):
             clock = self._runners[-1].tracker.clock
             if not panels:
                 panels = [self._panel(n, panel_width(results[0].orig_shape[1])) for n in range(len(results))]
@@ -125,24 +133,25 @@ class _Demo:
                 self.crops[_title(runner)].add(result, runner.keep(result), clock.now)
                 drawn.append(panel.draw(result, panel_width(result.orig_shape[1]), clock.now))
             video.add(drawn, clock.fps)
-            if self._source.truth is None and self._options.seconds and clock.now >= self._options.seconds:
+            if self.source.truth is None and self._options.seconds and clock.now >= self._options.seconds:
                 break
 
     def _panel(self, n: int, width: int) -> Panel:
         ours = n == len(self._runners) - 1
-        truth = self._source.truth
+        truth = self.source.truth
         annotator = GroundTruthAnnotator(truth, width) if truth else EventAnnotator(has_revivals=ours)
         return Panel(_title(self._runners[n]), annotator, self._runners[n].frames)
 
     def agree_on_absences(self) -> None:
         """Give the contact sheet the absences that the report has: of ground truth, else of our tracker's revivals."""
-        truth, count = self._source.truth, len(self._runners[-1].frames)
+        truth, count = self.source.truth, len(self._runners[-1].frames)
         for runner in self._runners:
-            found: dict[int, list[tuple[float, float]]] = {}
+            found: dict[int, list[tuple[float, float | None]]] = {}
             if truth is not None:
                 for r in returns(truth.until(count), runner.frames[:count]).each:
                     if r.given is not None:
-                        found.setdefault(r.given, []).append(((r.frame + 1) / truth.fps, truth.away[r.track]))
+                        seconds = truth.away[r.track] if r.recognized else None
+                        found.setdefault(r.given, []).append(((r.frame + 1) / truth.fps, seconds))
             elif runner is self._runners[-1]:
                 for event in self._events:
                     if isinstance(event, Revival) and not event.corrected:
@@ -150,12 +159,12 @@ class _Demo:
             for identity, crops in self.crops[_title(runner)].identities.items():
                 crops.agree_with(found.get(identity, []), complete=truth is not None)
 
-    def report(self, files: tuple[Path, ...]) -> Report:
+    def report(self, files: tuple[Path, ...], cameras: CameraReport | None) -> Report:
         """Summarize the run."""
         count = len(self._runners[-1].frames)
-        truth = self._source.truth.until(count) if self._source.truth else None
+        truth = self.source.truth.until(count) if self.source.truth else None
         outcomes = tuple(_outcome(runner, truth, count) for runner in self._runners)
-        return Report(outcomes, tuple(self._events), truth, files, self._stopped)
+        return Report(outcomes, tuple(self._events), truth, files, self.stopped, cameras)
 
 
 def _title(runner: Runner) -> str:
@@ -166,4 +175,5 @@ def _outcome(runner: Runner, truth: SceneGroundTruth | None, count: int) -> Outc
     # After an interrupt between two trackers, the first is a frame ahead.
     frames = runner.frames[:count]
     ids = {int(i) for frame in frames for i in frame.ids}
-    return Outcome(runner.label, count, len(ids), runner.milliseconds, returns(truth, frames) if truth else None)
+    found = (returns(truth, frames), idf1(by_person(truth), frames)) if truth else (None, None)
+    return Outcome(runner.label, count, len(ids), runner.milliseconds, *found)

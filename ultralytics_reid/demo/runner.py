@@ -13,6 +13,7 @@ import numpy as np
 from .. import register
 from ..errors import ReIDError
 from ..evaluation.frames import FrameBoxes
+from ..tracking.ending import finish
 
 # The host's exceptions for an unusable source or model.
 _HOST_ERRORS = (OSError, RuntimeError, ValueError, TypeError, SyntaxError, AssertionError, EOFError, UnpicklingError)
@@ -64,9 +65,14 @@ class Runner:
         """Close the source."""
         self._results.close()
 
+    def finish(self) -> None:
+        """Have everything written to the gallery, and close it; after the first result of this package's tracker."""
+        finish(self._model)
+        self.tracker.camera.connection.close()
+
     @property
     def tracker(self) -> Any:
-        """The host's tracker, available after the first result."""
+        """The host's tracker, of the first stream, available after the first result."""
         return self._model.predictor.trackers[0]
 
     @property

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ReIDError
 from .ground_truth import SceneGroundTruth
 from .options import DETECTOR, DETECTOR_OVERLAP, DETECTOR_SIZE, DemoOptions
+
+if TYPE_CHECKING:
+    from ..scenes import Scene
 
 SCENE_SECONDS, SCENE_FPS, SCENE_SIZE = 75.0, 10.0, (960, 540)
 SCENE = "scene.mp4"
@@ -55,7 +58,9 @@ def open_source(options: DemoOptions, folder: Path) -> DemoSource:
     if options.source is not None:
         frames, is_repeatable = _source_length(options.source, options.seconds)
         return DemoSource(options.source, model, arguments, None, frames, is_repeatable)
-    truth = _render(options, folder / SCENE)
+    from ..scenes import Scene
+
+    truth = render(Scene(scene_options(options)), folder / SCENE, "rendering a scene")
     return DemoSource(str(folder / SCENE), model, arguments, truth, len(truth.frames), is_repeatable=True)
 
 
@@ -120,23 +125,31 @@ def scene_options(options: DemoOptions) -> Any:
     return replace(scene, stops=0.8, pillars=1)
 
 
-def _render(options: DemoOptions, path: Path) -> SceneGroundTruth:
-    """Write the video of a generated scene, and return its ground truth."""
+def render(scene: Scene, path: Path, label: str, camera: int = 0) -> SceneGroundTruth:
+    """Write the video of a generated scene's camera, and return its ground truth.
+
+    Args:
+        scene: The scene.
+        path: The `.mp4` to write.
+        label: Of the progress bar.
+        camera: Index of the camera.
+
+    Raises:
+        ReIDError: If OpenCV can't write it.
+    """
     import cv2
 
-    from ..scenes import Scene
-
-    scene = Scene(scene_options(options))
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), SCENE_FPS, SCENE_SIZE)
+    fps = scene.options.fps
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, scene.options.size)
     if not video.isOpened():
         raise ReIDError(f"{path}: OpenCV can't write a video there")
 
     def views() -> Iterator[Any]:
-        for view in progress(scene.views(), "rendering a scene", len(scene)):
+        for view in progress(scene.views(camera), label, len(scene)):
             video.write(scene.render(view))
             yield view
 
     try:
-        return SceneGroundTruth.of(views(), SCENE_FPS)
+        return SceneGroundTruth.of(views(), fps)
     finally:
         video.release()

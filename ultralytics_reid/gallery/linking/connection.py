@@ -52,6 +52,7 @@ class Connection:
         self.worker: GalleryWorker | None = None
         self._process = 0
         self._endings: list[_Ending] = []
+        self._closing: _Ending | None = None
         self._dim, self._fingerprint = 0, ""
 
     def connect(self, dim: int, fingerprint: str, recipe: Mapping[str, str]) -> GalleryWorker:
@@ -73,7 +74,7 @@ class Connection:
             self.worker = GalleryWorker(
                 lambda: open_store(uri, dim, fingerprint, index), self._topology, settings, self._local
             )
-            weakref.finalize(self, _close, self.worker)
+            self._closing = weakref.finalize(self, _close, self.worker)
         if self._process != os.getpid():  # a forked process gets ids of its own, too, before it tracks
             self._process = os.getpid()
             if multiprocessing.parent_process() is not None:  # such a process ends without Python's own finalizers
@@ -96,6 +97,13 @@ class Connection:
         ending = weakref.finalize(owner, _send_rest, send, self)  # holds this, and so the thread, until it was sent
         self._endings[:] = [*(e for e in self._endings if e.alive), ending]
         return ending
+
+    def close(self) -> None:
+        """Write what cameras have left to send, and end the thread; nothing can be sent afterwards."""
+        for ending in tuple(self._endings):
+            ending()
+        if self._closing is not None:
+            self._closing()
 
     def check_camera(self, name: str) -> None:
         """Check that the topology, if there is one, has a camera that was named by its source.
