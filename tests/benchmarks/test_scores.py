@@ -6,12 +6,15 @@ import textwrap
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.harness.data.sequences import Detections, Sequence, load_sequence
 from benchmarks.harness.errors import DataError
 from benchmarks.harness.scoring.separability import Crop, Separability, both_ways, crops_of
 from benchmarks.harness.scoring.track_eval import track_eval
 from ultralytics_reid.evaluation.frames import FrameBoxes, iou
+from ultralytics_reid.evaluation.idf1 import by_person, idf1
 from ultralytics_reid.evaluation.returns import returns
 
 # Where each person stands: far apart, so that a box matches only its own.
@@ -210,3 +213,38 @@ class TestSeparability:
         seen = Detections(boxes, np.array([0.9, 0.9, 0.1], np.float32), np.zeros(3, np.float32), None)
         ground = Sequence("hand-made", 2.0, (truth, truth), {2: 7}, None)
         assert crops_of(ground, [seen, seen], (100, 300)) == [Crop(0, 0, 7, 2), Crop(1, 3, 7, 2)]
+
+
+# Ids by place, of some frames; `a` and `b` overlap where they are a little apart only.
+SHOWN = st.lists(st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(1, 4)), min_size=1, max_size=12)
+
+
+def distinct(frames):
+    """Frames in which no id is twice."""
+    return [frame(**{place: i for i, place in {i: place for place, i in boxes.items()}.items()}) for boxes in frames]
+
+
+@given(SHOWN, SHOWN, st.floats(0, 8))
+def test_idf1_is_trackevals(truth, output, off):
+    length = min(len(truth), len(output))
+    true, found = distinct(truth[:length]), distinct(output[:length])
+    found = [FrameBoxes(f.ids, f.xyxy + np.float32(off)) for f in found]
+    if any(len(f.ids) for f in true) and any(len(f.ids) for f in found):
+        assert 100 * idf1(true, found) == pytest.approx(track_eval(true, found)["IDF1"])
+
+
+def test_idf1_is_trackevals_on_real_boxes(shared):
+    truth = load_sequence(shared("data/pets09-s2l1"))
+    shown = [FrameBoxes(f.ids + 20 * (n % 90 > 50), f.xyxy + n % 3) for n, f in enumerate(truth.by_person())]
+    assert by_person(truth)[5].ids.tolist() == truth.by_person()[5].ids.tolist()
+    assert 100 * idf1(by_person(truth), shown) == pytest.approx(track_eval(truth.by_person(), shown)["IDF1"])
+
+
+def test_idf1_of_nothing_is_zero():
+    assert idf1([frame()], [frame()]) == idf1([frame(a=1)], [frame()]) == 0
+
+
+def test_idf1_of_a_person_with_two_ids_and_of_two_cameras():
+    truth = [frame(a=1)] * 10
+    assert idf1(truth, [frame(a=5)] * 6 + [frame(a=6)] * 4) == pytest.approx(0.6)
+    assert idf1(truth * 2, [frame(a=5)] * 10 + [frame(a=6)] * 10) == pytest.approx(0.5)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -13,22 +15,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ultralytics_reid import ConfigError, ReIDError, Revival, RevivalReverted
+from ultralytics_reid import BoxIdentity, ConfigError, Gallery, Linked, ReIDError, Revival, RevivalReverted
 from ultralytics_reid.cli import main
-from ultralytics_reid.demo import DETECTOR, DemoOptions, run, run_demo
+from ultralytics_reid.demo import DETECTOR, DemoOptions, annotations, run, run_demo
+from ultralytics_reid.demo.annotations import IdentityOwners, LinkAnnotator
+from ultralytics_reid.demo.camera_report import CameraReport
 from ultralytics_reid.demo.contact_sheet import IdentityCrops, TimedCrop, absence_text
 from ultralytics_reid.demo.drawing import BoxLabel, Timeline, draw_boxes
 from ultralytics_reid.demo.ground_truth import ReturnScorer, SceneGroundTruth
 from ultralytics_reid.demo.report import Outcome, Report
 from ultralytics_reid.demo.runner import Runner
-from ultralytics_reid.demo.video import open_video
-from ultralytics_reid.drawing.colors import COLORS, bgr, color_of
+from ultralytics_reid.demo.video import SideBySideVideo, open_video
+from ultralytics_reid.drawing.colors import BAD, COLORS, FAINT, GOOD, bgr, color_of
 from ultralytics_reid.drawing.text import paste, render_text
 from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import returns
 
 FRAMES, FPS = 20, 10
 SCENE_FILES = {"scene.mp4", "tracked.mp4", "identities.png"}
+CAMERA_FILES = {"west.mp4", "east.mp4", "cameras.mp4", "gallery.db", "query.png"}
+COMMAND_FILES = {"found.png", "heatmap.png"}
 
 
 def length_and_size(path):
@@ -78,9 +84,9 @@ class TestScene:
     def test_it_needs_no_network(self, shown):
         assert (shown.code, shown.asked) == (0, [])
 
-    def test_it_writes_the_scene_the_video_and_the_sheet_and_nothing_else(self, shown):
-        assert names(shown.out) == SCENE_FILES
-        assert {path.name for path in shown.report.files} == SCENE_FILES
+    def test_it_writes_what_it_says_and_nothing_else(self, shown):
+        assert names(shown.out) == SCENE_FILES | CAMERA_FILES | COMMAND_FILES
+        assert {path.name for path in shown.report.files} == SCENE_FILES | CAMERA_FILES
 
     def test_its_video_has_every_frame_with_both_panels(self, shown):
         scene, size = length_and_size(shown.out / "scene.mp4")
@@ -101,13 +107,92 @@ class TestScene:
             assert outcome.frames == FRAMES
             assert outcome.ids >= 1
             row = f"| {outcome.label} | {FRAMES} | {outcome.ids} | "
-            found = f" | {outcome.returns.recognized} of {outcome.returns.total} | {outcome.returns.false} | "
+            assert 0.3 < outcome.idf1 <= 1
+            found = f" | {100 * outcome.idf1:.1f} | {outcome.returns.recognized} of {outcome.returns.total} | "
+            found += f"{outcome.returns.false} | "
             assert any(line.startswith(row) and found in line for line in shown.text.splitlines())
 
-    def test_what_is_printed_is_the_report(self, shown):
-        assert shown.text == f"{shown.report}\n"
-        assert all(str(shown.out / name) in shown.text for name in SCENE_FILES)
-        assert "ultralytics" in shown.text.splitlines()[-1]
+    def test_what_is_printed_first_is_the_report(self, shown):
+        report = str(shown.report)
+        assert shown.text.startswith(f"{report}\n")
+        assert all(str(shown.out / name) in report for name in SCENE_FILES | CAMERA_FILES)
+        assert "ultralytics" in report.splitlines()[-1]
+
+
+class TestTwoCameras:
+    def test_both_videos_and_the_one_of_both_have_every_frame(self, shown):
+        (west, size), (east, _) = (length_and_size(shown.out / name) for name in ("west.mp4", "east.mp4"))
+        both, (width, _) = length_and_size(shown.out / "cameras.mp4")
+        assert west == east == both == FRAMES
+        assert width >= 2 * size[0]
+
+    def test_the_gallery_holds_what_the_video_shows(self, shown):
+        frames = shown.report.cameras.frames
+        with Gallery(shown.out / "gallery.db") as gallery:
+            held, cameras = gallery.individuals(), set(gallery.stats().cameras)
+        assert 1 <= len(held) <= shown.report.cameras.ids
+        assert {i.identity_id for i in held} <= {int(i) for part in frames for frame in part for i in frame.ids}
+        assert cameras <= {"west", "east"}
+        assert not list(shown.out.glob("gallery.db-*"))
+
+    def test_the_table_has_idf1_over_both_cameras(self, shown):
+        cameras = shown.report.cameras
+        assert f"| 2 x {FRAMES} | {cameras.ids} | 3 | {100 * cameras.idf1:.1f} |" in shown.text
+        assert 0.3 < cameras.idf1 <= 1
+
+    def test_the_printed_commands_ran_and_can_be_repeated_word_for_word(self, shown, capsys):
+        printed = [line[2:] for line in shown.text.splitlines() if line.startswith("$ ")]
+        assert [shlex.split(line)[:2] for line in printed] == [
+            ["ultralytics-reid", name] for name in ("list", "search", "heatmap")
+        ]
+        for line in printed:
+            assert main(shlex.split(line)[1:]) == 0
+            assert capsys.readouterr().out in shown.text
+        assert "| person |" in shown.text
+
+    def test_the_query_is_found_under_an_identity_of_the_gallery(self, shown):
+        with Image.open(shown.out / "found.png") as sheet, Image.open(shown.out / "heatmap.png") as heatmap:
+            assert min(*sheet.size, *heatmap.size) > 100
+        search = shown.text.split("$ ultralytics-reid search")[1].split("$ ")[0]
+        assert "| 1    |" in search
+
+    def test_people_on_both_cameras_with_one_id_are_counted(self):
+        truth = SceneGroundTruth.of(views(*[{1: 1, 2: 1, 3: 1}] * 4), 2.0)
+        west = (output((1, 5), (2, 6), (3, 7)),) * 4
+        east = (output((1, 5), (2, 8)),) * 3 + (output((1, 5), (2, 8), (3, 7)),)
+        told = str(CameraReport(("west", "east"), (truth, truth), (west, east), None))
+        # Of 24 true boxes and 21 found ones, 17 agree at best: 8 of id 5, 4 of id 6 or 8, and 5 of id 7.
+        assert f"| 2 x 4 | 4 | 3 | {100 * 2 * 17 / 45:.1f} | 1 of 2 |" in told
+
+    def test_where_nothing_is_detected_it_says_so_and_runs_no_commands(self):
+        truth = SceneGroundTruth.of(views({1: 1}, {1: 1}, {1: 1}), 2.0)
+        cameras = CameraReport(("west", "east"), (truth, truth), ((output(),) * 3,) * 2, None)
+        assert "No ids: nothing was detected" in str(cameras)
+        report = Report((Outcome("a.yaml", 3, 0, 1.0, None),), (), None, (Path("a"),), stopped=False, cameras=cameras)
+        assert report.commands == []
+
+    def test_a_demo_without_detections_says_so_and_ends_well(self, tmp_path, capsys):
+        asked = ["demo", "--seconds", "0.5", "--people", "1", "--classes", "5", "--out", str(tmp_path)]
+        assert main(asked) == 0
+        told = capsys.readouterr().out
+        assert told.count("No ids: nothing was detected") == 2
+        assert "$ " not in told
+        assert names(tmp_path) == SCENE_FILES | CAMERA_FILES - {"gallery.db", "query.png"}
+
+    def test_a_link_is_judged_by_whom_the_id_was_on_before(self, monkeypatch):
+        truth = SceneGroundTruth.of(views(*[{1: 1, 2: 1}] * 4), 2.0)
+        owners, linked = IdentityOwners(), {}
+        monkeypatch.setattr(annotations, "identities", lambda _: list(linked.values()))
+        east = LinkAnnotator("east", truth, [1, 2], owners, 640)
+        for identity, person in ((5, 1), (6, 1)):
+            owners.add(identity, person)
+            link = Linked(identity, 40, 1, 0.5, 3.0, "west", 0.8, 0.9)
+            linked[identity] = BoxIdentity(identity, False, None, False, link, True)
+        labels = east.labels(None, [output((1, 5), (2, 6))], 0.5)
+        assert [(label.note, label.good) for label in labels] == [("known from west", True), ("known from west", False)]
+        assert east.summary() == "2 ids   ·   1 known from the other camera, 1 taken for another"
+        labels = east.labels(None, [output((1, 5))] * 2, 9.0)
+        assert [label.note for label in labels] == [""]
 
 
 class TestOwnSource:
@@ -157,11 +242,26 @@ class TestInterrupted:
     def test_there_is_what_there_is_until_then(self, shown, interrupt, results, tmp_path, capsys):
         interrupt(results)
         assert main(["demo", "--seconds", "2", "--people", "2", "--out", str(tmp_path)]) == 0
-        assert names(tmp_path) == SCENE_FILES
+        assert names(tmp_path) == SCENE_FILES  # the second part is skipped
         assert length_and_size(tmp_path / "tracked.mp4")[0] == 4
         told = capsys.readouterr().out
         assert told.startswith("Stopped")
         assert "| botsort.yaml | 4 |" in told
+
+    def test_the_second_part_too_has_what_there_is_until_then(self, monkeypatch, tmp_path, capsys):
+        add, pictures = SideBySideVideo.add, []
+
+        def press(video, panels, fps):
+            pictures.append(add(video, panels, fps))
+            if len(pictures) == 20 + 15:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(SideBySideVideo, "add", press)
+        assert main(["demo", "--seconds", "2", "--people", "3", "--seed", "3", "--out", str(tmp_path)]) == 0
+        assert "| 2 x 15 | " in capsys.readouterr().out
+        assert length_and_size(tmp_path / "cameras.mp4")[0] == 15
+        with Gallery(tmp_path / "gallery.db") as gallery:
+            assert gallery.individuals()
 
     def test_before_anything_was_tracked_nothing_is_left(self, interrupt, tmp_path, capsys):
         interrupt(0)
@@ -419,10 +519,18 @@ class TestIdentityCrops:
         ]  # 2 s are none, as in the table
         crops.agree_with([(6.8, 4.9), (11.0, 2.6)], complete=True)
         assert [(a.seconds, a.is_return) for a in crops.absences] == [(4.9, True), (2.6, True), (3, False)]
-        assert absence_text(crops.absences) == "5 + 3 s away"
-        assert absence_text(crops.absences[2:]) == "3 s lost"
+        assert absence_text(crops.absences) == ("5 + 3 s away", GOOD)
+        assert absence_text(crops.absences[2:]) == ("3 s lost", FAINT)
         crops.agree_with([], complete=False)
-        assert absence_text(crops.absences) == "3 x away"
+        assert absence_text(crops.absences) == ("3 x away", GOOD)
+
+    def test_where_another_person_comes_back_under_an_id_the_sheet_says_so(self):
+        crops = IdentityCrops()
+        for t in (0.0, 1.0, 7.0, 8.0, 12.0):
+            crops.add(TimedCrop(t, 0.5, None))
+        crops.agree_with([(6.8, None), (11.0, 3.6)], complete=True)
+        assert absence_text(crops.absences[:1]) == ("6 s other", BAD)
+        assert absence_text(crops.absences[1:]) == ("4 s away", GOOD)
 
     def test_hours_are_kept_in_little_room(self):
         crops = IdentityCrops()

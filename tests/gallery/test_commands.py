@@ -33,6 +33,7 @@ from ultralytics_reid.gallery.commands.arguments import parse_time
 from ultralytics_reid.gallery.commands.parser import DETECTOR_VARIABLE, GALLERY_VARIABLE, MODEL_VARIABLE, bind_times
 from ultralytics_reid.gallery.commands.terminal import progress, uninterrupted
 from ultralytics_reid.gallery.image_embedder import ImageRegion, best_region, cut_out, image_embedder
+from ultralytics_reid.gallery.recipe import pack_class_names, recorded_recipe, unpack_class_names
 from ultralytics_reid.gallery.records import ENROLLED, Filter, Records, Visit, new_ids
 from ultralytics_reid.gallery.store import open_store
 from ultralytics_reid.gallery.times import moment
@@ -527,6 +528,42 @@ class TestIdentities:
         assert "to identity 4" in call("split", "3", found[1]["visit"])
         assert column(call("visits", "--identity", "4"), "visit") == ["5"]
         assert [v["name"] for v in json.loads(call("visits", "--json"))] == ["Ada", "Ada", "", "", ""]
+
+    def test_classes_have_names_where_the_gallery_knows_them(self, site, call, refused):
+        store = open_store(site)
+        recipe = {"model": MODEL, "class_names": json.dumps({0: "person", 2: "ca|r"})}
+        store.put_blob("recipe", json.dumps(recipe).encode())
+        for number, cls in ((8, 2), (9, 7)):
+            visit = Visit(number, number, "door", cls, MORNING + 9 * HOUR, MORNING + 9 * HOUR + 5)
+            store.upsert(sightings(visit, GREEN, [0.0]), [visit])
+        store.close()
+        assert column(call("list"), "class") == ["person", "person", "person", r"ca\|r", "7"]
+        assert column(call("visits", "--classes", "7,ca|r"), "class") == [r"ca\|r", "7"]
+        assert column(call("list", "--classes", "person"), "identity") == ["1", "2", "3"]
+        assert "or names; there are: person, ca|r" in refused("list", "--classes", "dog")
+        for asked in (["list"], ["visits"], ["search", "--identity", "1", "--min-probability", "0"]):
+            for row in json.loads(call(*asked, "--json")):
+                assert row["class_name"] == {0: "person", 2: "ca|r"}.get(row["cls"])
+        call("export-gallery", "visits.csv")
+        found = pl.read_csv("visits.csv")
+        assert found["class_name"].to_list() == [{0: "person", 2: "ca|r"}.get(c) for c in found["class"]]
+        call("export-gallery", "all.parquet", "--embeddings")
+        assert set(pl.read_parquet("all.parquet")["class_name"]) == {"person"}
+        assert "class_names" not in call("stats", "--json")
+
+    @pytest.mark.parametrize("names", ["[1]", "{", '{"a": "person"}', "1"])
+    def test_damaged_class_names_are_named(self, site, refused, names):
+        store = open_store(site)
+        store.put_blob("recipe", json.dumps({"model": MODEL, "class_names": names}).encode())
+        store.close()
+        assert "'class_names' in its file 'recipe' must be a JSON object" in refused("list")
+
+    def test_very_many_class_names_fit_a_recipe(self):
+        names = {n: f"thing {n}" for n in range(1000)}
+        recorded = recorded_recipe(json.dumps({"class_names": pack_class_names(names)}).encode())
+        kept = unpack_class_names(recorded)
+        assert 100 < len(kept) < 1000
+        assert kept == {n: names[n] for n in range(len(kept))}
 
     def test_times_in_utc_are_shown_and_read_as_such(self, site, call, monkeypatch):
         monkeypatch.setenv("TZ", "UTC")

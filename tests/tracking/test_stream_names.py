@@ -1,5 +1,6 @@
 """What cameras are called: by files, folders, URLs and lists of them, without secrets, and none as another."""
 
+import gc
 from datetime import datetime
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from ultralytics.utils import ops
 
 from ultralytics_reid import Config, ConfigError, tracker_yaml
 from ultralytics_reid.gallery.records import check_name
-from ultralytics_reid.tracking.stream_names import camera_names
+from ultralytics_reid.tracking.stream_names import LoopNames, camera_names
 
 
 class Predictor:
@@ -105,6 +106,29 @@ class TestLists:
         (name,) = Predictor("video", path=f"/x/{stem * times}.mp4").stream_inference(None)
         check_name("camera", name)
         assert 1 <= len(name) <= 160
+
+
+class Loop:
+    """Stands for the predictor of a loop of frames."""
+
+
+class TestLoops:
+    def test_each_has_a_name_of_its_own_in_a_gallery(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        names, loops = LoopNames(), [Loop() for _ in range(4)]
+        assert names.take(loops[0], "site.db") == "camera"
+        assert names.take(loops[1], str(tmp_path / "site.db")) == "camera #2"
+        assert names.take(loops[2], "other.db") == "camera"
+        assert [names.take(loop, "site.db") for loop in loops[:2]] == ["camera", "camera #2"]
+
+    def test_a_name_is_free_again_when_a_loop_is_over_or_gone(self):
+        names, loops = LoopNames(), [Loop() for _ in range(3)]
+        assert [names.take(loop, "postgresql://x") for loop in loops] == ["camera", "camera #2", "camera #3"]
+        names.release(loops[0])
+        assert names.take(Loop(), "postgresql://x") == "camera"
+        del loops[1]
+        gc.collect()
+        assert names.take(Loop(), "postgresql://x") == "camera"
 
 
 class TestConfig:

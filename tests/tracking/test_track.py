@@ -2,6 +2,10 @@
 
 import gc
 import itertools
+import pickle
+import subprocess
+import sys
+import textwrap
 import time
 
 import cv2
@@ -11,11 +15,12 @@ import torch
 from synthetic import make_tracker, our_args
 from test_tracker import cached
 from ultralytics import YOLO
+from ultralytics.engine.results import Results
 from ultralytics.utils import LOGGER
 
 import ultralytics_reid
 from benchmarks.harness.data.sequences import load_sequence
-from ultralytics_reid import ReIDBOTSORT, ReIDError, embeddings, identities, revivals, tracker_yaml
+from ultralytics_reid import ReIDBOTSORT, ReIDError, embeddings, finish, identities, revivals, tracker_yaml
 from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import returns
 from ultralytics_reid.tracking.results import Shown
@@ -62,6 +67,18 @@ def told(monkeypatch):
     return lines
 
 
+@pytest.fixture
+def said(monkeypatch):
+    """What the host's logger says."""
+    lines = []
+    monkeypatch.setattr(LOGGER, "info", lambda text="", *_, **__: lines.append(str(text)))
+    return lines
+
+
+def closing(lines):
+    return [line for line in lines if line.startswith("reid_botsort")]
+
+
 def track(model, source, **more):
     options = {"tracker": YAML_NAME, "imgsz": 320, "verbose": False, "stream": True} | more
     return list(model.track(source, **options))
@@ -105,6 +122,49 @@ class TestSources:
         told.clear()
         track(model, video, vid_stride=8)
         assert not [line for line in told if line.startswith("reid_botsort")]
+
+    def test_a_folder_ends_with_the_line_too(self, model, frames, tmp_path, said):
+        for n, frame in enumerate(frames[:3]):
+            cv2.imwrite(str(tmp_path / f"{n:06d}.png"), frame)
+        out = track(model, tmp_path, verbose=True)
+        count = len(set(itertools.chain(*ids(out))))
+        assert closing(said) == [f"reid_botsort: {count} ids, 0 returns recognized, 0 reverted"]
+        track(model, tmp_path, verbose=True, classes=[16])
+        assert "nothing was detected in 3 frames" in closing(said)[1]
+
+    def test_a_loop_has_its_line_when_it_is_finished_or_the_model_is_gone(self, shared, frames, said):
+        model = YOLO(shared("models/yolo11n.pt"))
+        for frame in frames[:4]:
+            model.track(frame, persist=True, tracker=YAML_NAME, imgsz=320)
+        assert closing(said) == []
+        finish(model)
+        finish(model)
+        assert len(closing(said)) == 1
+        model.track(frames[4], persist=True, tracker=YAML_NAME, imgsz=320)
+        del model
+        gc.collect()
+        assert len(closing(said)) == 2
+        assert all("ids, 0 returns recognized, 0 reverted" in line for line in closing(said))
+
+    def test_a_silent_loop_stays_silent(self, shared, frames, said):
+        model = YOLO(shared("models/yolo11n.pt"))
+        model.track(frames[0], persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)
+        finish(model)
+        del model
+        gc.collect()
+        assert closing(said) == []
+
+    def test_a_program_that_just_ends_has_the_line_of_its_loop(self):
+        code = """
+            import numpy as np
+            from ultralytics import YOLO
+            from ultralytics_reid.demo import DETECTOR
+            model = YOLO(DETECTOR)
+            for _ in range(3):
+                model.track(np.zeros((96, 96, 3), np.uint8), persist=True, tracker="reid_botsort.yaml", imgsz=96)
+        """
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+        assert done.stdout.count("reid_botsort: nothing was detected in 3 frames") == 1
 
     def test_a_stride_skips_frames_and_not_time(self, model, video):
         assert len(track(model, video, vid_stride=2)) == 20
@@ -354,6 +414,21 @@ class TestResults:
             result = model.track(frame, persist=True, tracker=YAML_NAME, imgsz=320, verbose=False)[0]
             assert len(identities(result)) == len(result.boxes)
         assert heard == [1, 1, 1]
+
+    def test_boxes_are_drawn_with_a_color_an_id(self, model, frames, tmp_path):
+        for frame in frames[:8]:
+            result = model.track(frame, persist=True, tracker=YAML_NAME, imgsz=320, verbose=False, classes=[0])[0]
+        by_id, by_class = result.plot(labels=False), result.plot(labels=False, color_mode="class")
+        assert (by_id == result.plot(labels=False, color_mode="instance")).all()
+        assert (by_id != by_class).any()
+        edges = {tuple(by_id[int(t), int(x + r) // 2].tolist()) for x, t, r, _ in result.boxes.xyxy.tolist()}
+        assert len(edges) > 2
+        options = {"tracker": YAML_NAME, "imgsz": 320, "verbose": False, "classes": [0], "show_labels": False}
+        saved = model.track(frames[8], persist=True, save=True, project=str(tmp_path), **options)[0]
+        assert (model.predictor.plotted_img == saved.plot(labels=False)).all()
+        assert (model.predictor.plotted_img != saved.plot(labels=False, color_mode="class")).any()
+        assert isinstance(saved, Results)
+        assert pickle.loads(pickle.dumps(saved)).boxes.id.tolist() == saved.boxes.id.tolist()
 
     def test_a_copy_does_not_pretend_to_know(self, model, frames):
         result = model.track(frames[0], tracker=YAML_NAME, imgsz=320, verbose=False)[0]

@@ -16,6 +16,21 @@ GALLERY, QUERY, FOUND, HEATMAP = "gallery.db", "query.png", "found.png", "heatma
 
 
 @dataclass(frozen=True)
+class Query:
+    """An individual of the gallery on the query image.
+
+    Attributes:
+        box: Where it is, xyxy in pixels.
+        detector: The YOLO model of the gallery's embeddings.
+        camera: A camera that saw it.
+    """
+
+    box: tuple[int, ...]
+    detector: str
+    camera: str
+
+
+@dataclass(frozen=True)
 class CameraReport:
     """Result of cameras that share a gallery.
 
@@ -23,15 +38,13 @@ class CameraReport:
         cameras: Names of the cameras.
         truth: Ground truth by camera.
         frames: Boxes and ids by camera and frame, as many frames as the ground truth has.
-        detector: The YOLO model.
-        query: Box of an individual in the query image, xyxy in pixels; empty where nothing was detected.
+        query: Whom to search for; None where the gallery is empty.
     """
 
     cameras: tuple[str, ...]
     truth: tuple[SceneGroundTruth, ...]
     frames: tuple[tuple[FrameBoxes, ...], ...]
-    detector: str
-    query: tuple[int, ...]
+    query: Query | None
 
     @property
     def ids(self) -> int:
@@ -62,11 +75,11 @@ class CameraReport:
         Args:
             folder: Folder with the files of `track_cameras`.
         """
-        if not self.query:
+        if self.query is None:
             return []
-        gallery, camera = ["--gallery", str(folder / GALLERY)], self.cameras[0]
-        image = ["--image", str(folder / QUERY), "--box", ",".join(map(str, self.query)), "--detector", self.detector]
-        background = ["--camera", camera, "--background", str(folder / f"{camera}.mp4")]
+        gallery, query = ["--gallery", str(folder / GALLERY)], self.query
+        image = ["--image", str(folder / QUERY), "--box", ",".join(map(str, query.box)), "--detector", query.detector]
+        background = ["--camera", query.camera, "--background", str(folder / f"{query.camera}.mp4")]
         return [
             ["list", *gallery],
             ["search", *gallery, *image, "--sheet", str(folder / FOUND), "--overwrite"],

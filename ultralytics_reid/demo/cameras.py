@@ -14,8 +14,10 @@ import numpy as np
 
 from .._typing import Floats, ImageArray
 from ..evaluation.frames import FrameBoxes, iou
+from ..gallery.gallery import Gallery
+from ..gallery.views import Individual
 from .annotations import IdentityOwners, LinkAnnotator
-from .camera_report import GALLERY, QUERY, CameraReport
+from .camera_report import GALLERY, QUERY, CameraReport, Query
 from .ground_truth import SceneGroundTruth
 from .options import DemoOptions
 from .runner import Runner, in_step, of_result
@@ -108,6 +110,7 @@ class _CameraRun:
         self, options: DemoOptions, source: DemoSource, work: Path, gallery: Path, truth: list[SceneGroundTruth]
     ) -> None:
         (work / "cameras.streams").write_text("\n".join(str(work / f"{camera}.mp4") for camera in CAMERAS))
+        self._gallery = gallery
         _write_yaml(work / "cameras.yaml", options.tracker, gallery)
         streams, yaml = str(work / "cameras.streams"), str(work / "cameras.yaml")
         self._runner = Runner(
@@ -158,15 +161,23 @@ class _CameraRun:
         count = len(self._frames[-1])
         truth = tuple(t.until(count) for t in self._truth)
         frames = tuple(tuple(f[:count]) for f in self._frames)
-        return CameraReport(CAMERAS, truth, frames, self._model, self._save_query(query))
+        return CameraReport(CAMERAS, truth, frames, self._save_query(query))
 
-    def _save_query(self, path: Path) -> tuple[int, ...]:
-        """Write the image, and return the box in it; empty where nothing was detected."""
-        seen = [{int(i) for frame in frames for i in frame.ids} for frames in self._frames]
-        on_both = set.intersection(*seen)
-        candidates = [self._portraits[i] for i in sorted(on_both or set.union(*seen))]
-        if not candidates:
-            return ()
-        best = max(candidates, key=lambda portrait: portrait.quality)
+    def _save_query(self, path: Path) -> Query | None:
+        """Write the image; None where the gallery has no identity that was shown."""
+        held = [one for one in _individuals(self._gallery) if one.identity_id in self._portraits]
+        on_both = [one for one in held if len(one.cameras) == len(CAMERAS)]
+        if not held:
+            return None
+        portraits = [(self._portraits[one.identity_id], one) for one in on_both or held]
+        best, one = max(portraits, key=lambda pair: pair[0].quality)
         cv2.imwrite(str(path), best.image)
-        return tuple(np.round(best.xyxy).astype(int).tolist())
+        return Query(tuple(np.round(best.xyxy).astype(int).tolist()), self._model, one.cameras[-1])
+
+
+def _individuals(gallery: Path) -> list[Individual]:
+    """Identities of a gallery; none where it was never made, as nothing was detected."""
+    if not gallery.exists():
+        return []
+    with Gallery(gallery) as opened:
+        return opened.individuals()

@@ -32,7 +32,7 @@ from .journeys import JOIN_SECONDS, Journey, journeys
 from .ledger.checks import check_same
 from .linking.open_visits import as_jpeg
 from .linking.shared_evidence import SharedEvidence
-from .recipe import RECIPE, recorded_recipe, trusted_recipe
+from .recipe import CLASS_NAMES, RECIPE, recorded_recipe, trusted_recipe, unpack_class_names
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids
 from .retention import forget_evidence, forget_names, merged_key, prune, purge, tell_deleted
 from .scorer import Scorer
@@ -441,13 +441,24 @@ class Gallery:
             How many rows.
         """
         if embeddings:
-            return save_sightings(path, self.store.scan(where), self.store.dim, self._names(), overwrite=overwrite)
-        return save_visits(path, self.store.visits(where), self._names(), overwrite=overwrite)
+            rows = self.store.scan(where)
+            return save_sightings(path, rows, self.store.dim, self._names(), self.class_names, overwrite=overwrite)
+        return save_visits(path, self.store.visits(where), self._names(), self.class_names, overwrite=overwrite)
 
     @property
     def recipe(self) -> dict[str, str]:
         """How its embeddings are made, as far as that is known."""
-        return self._recorded() | self._recipe
+        recorded = {key: value for key, value in self._recorded().items() if key != CLASS_NAMES}
+        return recorded | self._recipe
+
+    @property
+    def class_names(self) -> dict[int, str]:
+        """Names by class index, as its first camera's detector has them; empty if it isn't known.
+
+        Raises:
+            GalleryError: If what the gallery records of them is damaged.
+        """
+        return unpack_class_names(self._recorded())
 
     def _recorded(self) -> dict[str, str]:
         return {} if self._opened is None else recorded_recipe(self._opened.blob(RECIPE))

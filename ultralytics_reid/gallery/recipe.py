@@ -17,7 +17,9 @@ from .records import printable
 
 RECIPE = "recipe"
 
-_KEYS = ("model", "weights", "detector", "imgsz", "find")
+CLASS_NAMES = "class_names"
+
+_KEYS = ("model", "weights", "detector", "imgsz", "find", CLASS_NAMES)
 _MAX_LETTERS = 4096
 # Pixels: the range of input sizes that a gallery may ask of a detector.
 _MIN_SIDE, _MAX_SIDE = 32, 4096
@@ -39,6 +41,30 @@ def recorded_recipe(data: bytes | None) -> dict[str, str]:
     if not isinstance(found, dict) or not all(isinstance(v, str) and len(v) <= _MAX_LETTERS for v in found.values()):
         raise GalleryError(f"the gallery is damaged: its file {RECIPE!r} must hold texts by key")
     return {key: found[key] for key in _KEYS if key in found}
+
+
+def pack_class_names(names: Mapping[int, str]) -> str:
+    """Names of a detector's classes as a text of a recipe; of very many, those of the lowest indices that fit."""
+    kept = dict(sorted(names.items()))
+    while len(packed := json.dumps(kept)) > _MAX_LETTERS:
+        kept.popitem()
+    return packed
+
+
+def unpack_class_names(recorded: Mapping[str, str]) -> dict[int, str]:
+    """Names by class index, as a gallery records them; empty if it records none.
+
+    Raises:
+        GalleryError: If they are no JSON object of names by index.
+    """
+    if CLASS_NAMES not in recorded:
+        return {}
+    try:
+        return {int(index): str(name) for index, name in json.loads(recorded[CLASS_NAMES]).items()}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise GalleryError(
+            f"the gallery is damaged: {CLASS_NAMES!r} in its file {RECIPE!r} must be a JSON object"
+        ) from error
 
 
 def trusted_recipe(given: Mapping[str, str], recorded: Mapping[str, str]) -> dict[str, str]:

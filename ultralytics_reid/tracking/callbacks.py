@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 from ultralytics.utils import LOGGER
 
-from ..config import TRACKER_TYPE
 from ..embedders import AUTO
 from ..embedders.detector import DetectorFeatures
 from ..errors import ConfigError
+from ..gallery.recipe import CLASS_NAMES, pack_class_names
 from .clock import DEFAULT_FPS
-from .closing_line import RunTally
+from .closing_line import RunTally, log_closing_lines
 from .frame import Batch
+from .plotting import color_by_identity
 from .results import Shown, attach
-from .stream_names import camera_names
+from .stream_names import LOOPS, camera_names
 
 _AFTER, _END = "on_predict_postprocess_end", "on_predict_end"
 _MAX_FPS = 1000.0
@@ -43,17 +44,28 @@ def setup(predictor: Any) -> None:
     if first.config.with_reid and first.config.model == AUTO:
         _tap_detector(predictor)
     _add_callbacks(predictor)
-    predictor._reid_tallies = [RunTally() for _ in predictor.trackers]
+    _set_up_tallies(predictor)
     for tracker, tally in zip(predictor.trackers, predictor._reid_tallies, strict=True):
         tracker.events.subscribe(tally.note)
+
+
+def _set_up_tallies(predictor: Any) -> None:
+    """Count for the closing lines, which are logged at the latest when the predictor or the process ends."""
+    known: list[RunTally] = getattr(predictor, "_reid_tallies", [])
+    if _is_loop(predictor) and len(known) == len(predictor.trackers):
+        return  # a loop without `persist` goes on, with trackers made anew
+    if known:
+        predictor._reid_ending()
+    predictor._reid_tallies = [RunTally() for _ in predictor.trackers]
+    predictor._reid_ending = weakref.finalize(predictor, log_closing_lines, predictor._reid_tallies, predictor.args)
 
 
 def _add_callbacks(predictor: Any) -> None:
     """Be called after each batch, and after a video; before each batch anew, for `model.reset_callbacks()`."""
     if after_update not in predictor.callbacks[_AFTER]:
         predictor.add_callback(_AFTER, after_update)
-    if after_video not in predictor.callbacks[_END]:
-        predictor.add_callback(_END, after_video)
+    if after_source not in predictor.callbacks[_END]:
+        predictor.add_callback(_END, after_source)
 
 
 def _is_loop(predictor: Any) -> bool:
@@ -88,9 +100,11 @@ def _prepare_gallery(predictor: Any) -> None:
         one = "one camera, as the source is one" if streams == 1 else f"all {streams} streams"
         raise ConfigError(f"'camera_id' must name {one}, or be auto, got {len(given)} names")
     if not given and _is_loop(predictor):
-        what = "the gallery calls every loop of frames 'camera', as if all were one camera"
-        _warn_once(predictor, f"{what}; name them apart: set the key 'camera_id' in the tracker YAML of each")
+        name = LOOPS.take(predictor, predictor.trackers[0].config.gallery)
+        what = f"this loop of frames has no camera name: it is {name!r} in the gallery, and so may another program's be"
+        _warn_once(predictor, f"{what}; set the key 'camera_id' in the tracker YAML of each")
     recipe = {"detector": str(predictor.args.model), "imgsz": str(predictor.args.imgsz)}
+    recipe[CLASS_NAMES] = pack_class_names(predictor.model.names)
     for tracker in predictor.trackers:
         tracker.camera.recipe |= recipe
 
@@ -112,7 +126,10 @@ def _camera_names(predictor: Any) -> list[str]:
     if data.mode == "stream" and known is not None and known[0] is data:
         names: list[str] = known[1]
         return names
-    names = camera_names(predictor, predictor.trackers[0].config.cameras)
+    config = predictor.trackers[0].config
+    if not config.cameras and _is_loop(predictor):
+        return [LOOPS.take(predictor, config.gallery)]
+    names = camera_names(predictor, config.cameras)
     predictor._reid_cameras = data, names
     return names
 
@@ -122,28 +139,20 @@ def _is_live(predictor: Any) -> bool:
     return predictor.dataset.mode == "stream" and (lengths is None or float("inf") in lengths)
 
 
-def after_video(predictor: Any) -> None:
+def after_source(predictor: Any) -> None:
     """Have everything written to the gallery, and say what the run came to, after the host has read its source.
 
     Args:
         predictor: The host's predictor. Where images are given to it one by one, each is a source of its own, and
-            nothing is over yet.
+            nothing is over yet: see `finish`.
     """
-    if predictor.dataset.mode not in ("video", "stream"):
+    if predictor.dataset.mode == "image" and getattr(predictor.dataset, "nf", 1) == 1:
         return
-    _log_closing_lines(predictor)
+    log_closing_lines(getattr(predictor, "_reid_tallies", ()), predictor.args)
     for tracker in getattr(predictor, "trackers", []):
         link = getattr(tracker, "camera", None)
         if link is not None and link.connection is not None and (summary := tracker.finish(wait=True)):
             LOGGER.info(summary)
-
-
-def _log_closing_lines(predictor: Any) -> None:
-    """Log a line for each tracker, as the host logs its own figures: unless `verbose=False`."""
-    lines = [tally.take_line() for tally in getattr(predictor, "_reid_tallies", [])]
-    for n, line in enumerate(lines, 1):
-        if line and predictor.args.verbose and predictor.args.mode == "track":
-            LOGGER.info(f"{TRACKER_TYPE}{f', stream {n}' if len(lines) > 1 else ''}: {line}")
 
 
 def _tap_detector(predictor: Any) -> None:
@@ -286,5 +295,6 @@ def after_update(predictor: Any) -> None:
         if not known.identities and trackers[n if stream else 0].hides:
             predictor.results[n] = predictor.results[n][:0]  # the host leaves them in, without ids
         attach(predictor.results[n], known)
+        color_by_identity(predictor.results[n])
     for tracker in trackers:
         tracker.batch = None

@@ -13,7 +13,7 @@ from .._typing import ImageArray, as_pixels
 from ..config import Config
 from ..embedders import family_of
 from ..embedders.crops import as_bgr
-from ..errors import EmbeddingError
+from ..errors import ConfigError, EmbeddingError
 from ..events import Events, Linked
 from ..gallery.linking.client import GalleryCamera, shares
 from ..gallery.linking.connection import Connection
@@ -23,12 +23,11 @@ from ..gallery.times import RELEASED
 from ..revival.decision import Decision
 from ..revival.recognizer import Recognizer, When
 from .frame import Frame
+from .stream_names import SOME_CAMERA
 from .track import ReIDTrack
 
 # Seconds by which a live camera's clock may differ from the wall clock, which frames reach with delays.
 _MAX_DRIFT = 2.0
-# What a camera is called whose source has no name.
-_SOME_CAMERA = "camera"
 
 
 class CameraLink:
@@ -40,14 +39,14 @@ class CameraLink:
 
     Attributes:
         connection: The way to the gallery, which all cameras of a process share; None without a gallery.
-        camera_id: The camera's name in the gallery.
+        camera_id: The camera's name in the gallery; empty where the config names several, until it is said which.
         starts_at: When the tracker's clock was 0, seconds since 1970; None if unknown.
         recipe: How embeddings are made, for later searches of the gallery.
     """
 
     def __init__(self, config: Config, events: Events) -> None:
         self.connection = _connection(config)
-        self.camera_id = (config.cameras or (_SOME_CAMERA,))[0]
+        self.camera_id = "" if len(config.cameras) > 1 else (config.cameras or (SOME_CAMERA,))[0]
         self.starts_at = config.starts
         self.recipe = {"model": config.model, "weights": config.weights}
         self._config = config
@@ -88,9 +87,16 @@ class CameraLink:
 
         Raises:
             GalleryError: If the gallery is another embedder's, or no gallery.
-            ConfigError: If there is a topology that lacks this camera.
+            ConfigError: If there is a topology that lacks this camera, or several cameras are named and it isn't said
+                which one this is.
         """
-        if self.connection is None or dim is None:
+        if self.connection is None:
+            return
+        if not self.camera_id:
+            names = ", ".join(self._config.cameras)
+            one = "a tracker that is driven directly is one camera: name one, or set tracker.camera.camera_id"
+            raise ConfigError(f"'camera_id' names several cameras ({names}), and {one}")
+        if dim is None:
             return
         worker = self.connection.connect(dim, recognizer.bank.fingerprint, self.recipe)
         if self._gallery is not None and self._is_outdated(self._gallery.channel):

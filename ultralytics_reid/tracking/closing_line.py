@@ -1,9 +1,13 @@
-"""What a run came to, in the line that is logged when the host has read its source to the end."""
+"""What a run came to, in the line that is logged when its source, a loop of frames, or the process ends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from ultralytics.utils import LOGGER
+
+from ..config import TRACKER_TYPE
 from ..events import Event, Revival, RevivalReverted
 from .results import BoxIdentity
 
@@ -49,6 +53,19 @@ class RunTally:
         if not ids:
             return f"no ids: {_count(detections, 'detection')} in {_count(frames, 'frame')}, none for long enough"
         return f"{_count(ids, 'id')}, {_count(returns, 'return')} recognized, {reverted} reverted"
+
+
+def log_closing_lines(tallies: Sequence[RunTally], args: Any) -> None:
+    """Log a line for each tracker that had a frame, as the host logs its own figures: unless `verbose=False`.
+
+    Args:
+        tallies: One a tracker; they begin anew.
+        args: The host's arguments.
+    """
+    lines = [tally.take_line() for tally in tallies]
+    for n, line in enumerate(lines, 1):
+        if line and args.verbose and args.mode == "track":
+            LOGGER.info(f"{TRACKER_TYPE}{f', stream {n}' if len(lines) > 1 else ''}: {line}")
 
 
 def _count(number: int, one: str) -> str:

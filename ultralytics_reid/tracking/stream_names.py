@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import threading
+import weakref
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from urllib.parse import urlsplit
 
 # Shorter than what a gallery takes, as it keeps files by these names.
 _LONGEST = 160
+# What a camera is called whose source has no name.
+SOME_CAMERA = "camera"
 
 
 def camera_names(predictor: Any, given: tuple[str, ...]) -> list[str]:
@@ -30,6 +34,37 @@ def camera_names(predictor: Any, given: tuple[str, ...]) -> list[str]:
         return _told_apart(_streams(predictor))
     path = str(predictor.results[0].path) if predictor.results else ""
     return [_printable(Path(path).parent.name) if data.mode == "image" else _name(path)]
+
+
+class LoopNames:
+    """Names of the process' loops of frames that were given none: no two loops have one name in one gallery."""
+
+    def __init__(self) -> None:
+        self._taken: weakref.WeakKeyDictionary[Any, tuple[str, str]] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def take(self, predictor: Any, gallery: str) -> str:
+        """Name a loop: `camera`, or `camera #2` and so on while others have the lower numbers.
+
+        Args:
+            predictor: The loop's; the name is free again when it is deleted.
+            gallery: The gallery, as the tracker YAML has it.
+        """
+        gallery = gallery if _is_url(gallery) else str(Path(gallery).resolve())
+        with self._lock:
+            if self._taken.get(predictor, ("", ""))[0] != gallery:
+                taken = {name for place, name in self._taken.values() if place == gallery}
+                numbered = (_numbered(SOME_CAMERA, n) for n in range(1, len(taken) + 2))
+                self._taken[predictor] = gallery, next(name for name in numbered if name not in taken)
+            return self._taken[predictor][1]
+
+    def release(self, predictor: Any) -> None:
+        """Free a loop's name, as the loop is over."""
+        with self._lock:
+            self._taken.pop(predictor, None)
+
+
+LOOPS = LoopNames()
 
 
 def _streams(predictor: Any) -> list[str]:
@@ -89,4 +124,4 @@ def _place(url: str) -> str:
 
 
 def _printable(name: str) -> str:
-    return "".join(c for c in name if c.isprintable())[:_LONGEST] or "camera"
+    return "".join(c for c in name if c.isprintable())[:_LONGEST] or SOME_CAMERA

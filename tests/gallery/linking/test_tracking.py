@@ -28,10 +28,12 @@ from ultralytics_reid import (
     Linked,
     Revival,
     RevivalReverted,
+    finish,
     identities,
     links,
     tracker_yaml,
 )
+from ultralytics_reid.cli import main
 from ultralytics_reid.demo import DETECTOR, DETECTOR_SIZE
 from ultralytics_reid.gallery.linking import connection as connection_module
 from ultralytics_reid.gallery.linking import worker as worker_module
@@ -649,6 +651,17 @@ class TestStorage:
         assert len(whereabouts(path)["a"]) == MANY
 
 
+def test_a_tracker_driven_directly_is_one_camera_of_those_named(path):
+    tracker = make_tracker(gallery=str(path), camera_id="door, yard", gallery_wait=SLOW)
+    with pytest.raises(ConfigError, match=r"names several cameras \(door, yard\).*set tracker.camera.camera_id"):
+        stay(tracker)
+    tracker = make_tracker(gallery=str(path), camera_id="door, yard", gallery_wait=SLOW)
+    tracker.camera.camera_id = "yard"
+    stay(tracker)
+    tracker.finish(wait=True)
+    assert set(whereabouts(path)) == {"yard"}
+
+
 def rows():
     from ultralytics_reid.gallery.records import nothing
 
@@ -738,6 +751,29 @@ class TestPredictor:
         next(stream)
         assert [t.camera.camera_id for t in model.predictor.trackers] == ["shop", "hall"]
         stream.close()
+
+    def test_two_loops_of_frames_at_once_are_two_cameras(self, films, yaml, path):
+        models, videos = [YOLO(DETECTOR), YOLO(DETECTOR)], [films / "front.avi", films / "yard.avi"]
+        captures = [cv2.VideoCapture(str(video)) for video in videos]
+        for n in range(60):
+            for model, capture in zip(models, captures, strict=True):
+                image = capture.read()[1]
+                if n:
+                    model.predictor.trackers[0].clock.at(n / FPS)
+                model.track(image, persist=True, tracker=str(yaml), imgsz=DETECTOR_SIZE, verbose=False)
+        assert [m.predictor.trackers[0].camera.camera_id for m in models] == ["camera", "camera #2"]
+        for model in models:
+            finish(model)
+        assert set(Gallery(path).stats().cameras) == {"camera", "camera #2"}
+        image = np.zeros((*SIZE[::-1], 3), np.uint8)
+        models[1].track(image, persist=True, tracker=str(yaml), imgsz=DETECTOR_SIZE, verbose=False)
+        assert models[1].predictor.trackers[0].camera.camera_id == "camera"  # the others are over
+
+    def test_classes_have_the_names_of_the_detector(self, films, yaml, path, capsys):
+        self.track(films / "front.avi", yaml)
+        assert Gallery(path).class_names == {0: "person"}
+        assert main(["list", "--gallery", str(path)]) == 0
+        assert "| person |" in capsys.readouterr().out
 
     def test_gallery_of_another_model_stops_at_the_first_frame(self, films, yaml, path):
         open_store(path, 100, "another").close()

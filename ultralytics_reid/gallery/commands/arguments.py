@@ -105,7 +105,7 @@ def parse_filter(gallery: Gallery, args: Namespace) -> Filter:
     quality = args.min_quality
     if quality is not None and not 0 <= quality <= 1:
         raise GalleryError(f"--min-quality must be in [0, 1], got {quality!r}")
-    classes = None if args.classes is None else frozenset(_numbers(args.classes, "--classes", 0, _LAST_CLASS))
+    classes = None if args.classes is None else frozenset(_classes(gallery, args.classes))
     return Filter(
         identities=_identities(gallery, args.identity, args.name),
         cameras=None if args.cameras is None else frozenset(parse_cameras(gallery, args.cameras)),
@@ -134,6 +134,14 @@ def _identities(gallery: Gallery, numbers: list[str] | None, names: list[str] | 
     if names is not None:
         chosen.append(frozenset(identity_by_name(gallery, name) for name in names))
     return frozenset.intersection(*chosen) if chosen else None
+
+
+def _classes(gallery: Gallery, texts: Sequence[str]) -> list[int]:
+    """Parse class indices, or names as the gallery has them; each text holds one or several, separated by commas."""
+    index = {name: cls for cls, name in gallery.class_names.items()}
+    parts = [part.strip() for text in texts for part in text.split(",")]
+    hint = f" or names; {_listed(list(index))}" if index else ""
+    return [index[part] if part in index else parse_integer(part, "--classes", 0, _LAST_CLASS, hint) for part in parts]
 
 
 def _numbers(texts: Sequence[str], option: str, low: int, high: int, hint: str = "") -> list[int]:

@@ -118,7 +118,7 @@ def _add_visit_filter(command: ArgumentParser) -> None:
 
 
 def _add_times(command: ArgumentParser) -> None:
-    command.add_argument("--classes", action="append", metavar="N,…", help="only these class indices")
+    command.add_argument("--classes", action="append", metavar="C,…", help="only these classes, by index or name")
     command.add_argument("--from", dest="since", metavar="TIME", help=f"start: {_TIME}")
     command.add_argument(
         "--to", dest="until", metavar="TIME", help="end, in the same forms; a date alone: the end of that day"

@@ -78,7 +78,7 @@ def _search(args: Namespace) -> None:
             found = gallery.search(query, args.k, where, by=args.by, camera=seen_on, box=box)
         # NaN, where there are no probabilities, isn't below anything.
         matches = [m for m in found if not m.probability < args.min_probability]
-        _print_matches(matches, args)
+        _print_matches(matches, args, gallery.class_names)
         _note_hidden(len(found) - len(matches), args)
         if not found and isinstance(query, int) and (others := len(gallery.beside(query))):
             _print_note(f"excluded {_count(others, 'identity', 'identities')} visible at the same time as {query}")
@@ -116,9 +116,9 @@ def _query_identity(gallery: Gallery, args: Namespace) -> int:
     return existing_identity(gallery, number)
 
 
-def _print_matches(matches: Sequence[Match], args: Namespace) -> None:
+def _print_matches(matches: Sequence[Match], args: Namespace, class_names: Mapping[int, str]) -> None:
     if args.json:
-        print(as_json(match_rows(matches)))
+        print(as_json(match_rows(matches, class_names)))
         return
     print(match_table(matches, args.by) if matches else "nothing found")
     if any(np.isnan(m.probability) for m in matches):
@@ -178,10 +178,11 @@ def _with_embedder(args: Namespace) -> Gallery:
 def _list(args: Namespace) -> None:
     with Gallery(args.gallery, index=args.index) as gallery:
         found = [one for one in gallery.individuals(parse_filter(gallery, args)) if one.name or not args.named]
+        class_names = gallery.class_names
     if args.json:
-        print(as_json(individual_rows(found)))
+        print(as_json(individual_rows(found, class_names)))
     else:
-        print(individual_table(found) if found else "no identities")
+        print(individual_table(found, class_names) if found else "no identities")
 
 
 def _visits(args: Namespace) -> None:
@@ -189,11 +190,11 @@ def _visits(args: Namespace) -> None:
         found = sorted(
             gallery.visits(parse_filter(gallery, args), details=False), key=lambda v: (v.first, v.last, v.id)
         )
-        names = gallery.store.names()
+        names, class_names = gallery.store.names(), gallery.class_names
     if args.json:
-        print(as_json(visit_rows(found, names)))
+        print(as_json(visit_rows(found, names, class_names)))
     else:
-        print(visit_table(found, names) if found else "no visits")
+        print(visit_table(found, names, class_names) if found else "no visits")
 
 
 def _rename(args: Namespace) -> None:
@@ -304,13 +305,13 @@ def _backup(args: Namespace) -> None:
 
 def _export(args: Namespace) -> None:
     with Gallery(args.gallery, index=args.index) as gallery:
-        where, names = parse_filter(gallery, args), gallery.store.names()
+        where, names = parse_filter(gallery, args), (gallery.store.names(), gallery.class_names)
         if args.embeddings:
             batches = progress(gallery.store.scan(where, _BATCH), "writing", -(-gallery.store.count(where) // _BATCH))
-            rows = save_sightings(args.path, batches, gallery.store.dim, names, overwrite=args.overwrite)
+            rows = save_sightings(args.path, batches, gallery.store.dim, *names, overwrite=args.overwrite)
         else:
             visits = progress(gallery.visits(where), "writing", _total(gallery, where))
-            rows = save_visits(args.path, visits, names, overwrite=args.overwrite)
+            rows = save_visits(args.path, visits, *names, overwrite=args.overwrite)
     _print_written(args.path, f" with {_count(rows, 'row')}")
 
 

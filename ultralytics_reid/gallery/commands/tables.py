@@ -54,25 +54,25 @@ def match_table(matches: Iterable[Match], by: str) -> str:
     return aligned(table(head, rows))
 
 
-def individual_table(individuals: Iterable[Individual]) -> str:
-    """Table of identities, a line each."""
+def individual_table(individuals: Iterable[Individual], class_names: Mapping[int, str]) -> str:
+    """Table of identities, a line each; classes without a name are numbers."""
     head = ["identity", "name", "class", "visits", "seen", "cameras"]
     rows = []
     for i in individuals:
         cameras = [*map(_cell, i.cameras), *([ENROLLED_SHOWN] if i.enrolled else [])]
-        identity = [str(i.identity_id), _cell(i.name), str(i.cls), str(i.visits)]
+        identity = [str(i.identity_id), _cell(i.name), _class(i.cls, class_names), str(i.visits)]
         rows.append([*identity, period(i.first, i.last), ", ".join(cameras)])
     return aligned(table(head, rows))
 
 
-def visit_table(visits: Sequence[Visit], names: Mapping[int, str]) -> str:
-    """Table of visits, a line each."""
+def visit_table(visits: Sequence[Visit], names: Mapping[int, str], class_names: Mapping[int, str]) -> str:
+    """Table of visits, a line each; classes without a name are numbers."""
     head = ["visit", "identity", "name", "class", "camera", "seen", "stayed", "probability"]
     rows = []
     for v, number in zip(visits, short_visits([v.id for v in visits]), strict=True):
         times = [period(v.first, v.last), duration(v.last - v.first)]
         identity = [str(v.identity), _cell(names.get(v.identity, ""))]
-        rows.append([number, *identity, str(v.cls), _camera(v.camera), *times, percent(v.probability)])
+        rows.append([number, *identity, _class(v.cls, class_names), _camera(v.camera), *times, percent(v.probability)])
     return aligned(table(head, rows))
 
 
@@ -99,21 +99,28 @@ def _model_text(fingerprint: str, recipe: Mapping[str, str]) -> str:
     return f"by {model or 'an unknown model'} (fingerprint {printable(fingerprint) or 'none'})"
 
 
-def match_rows(matches: Iterable[Match]) -> list[dict[str, Any]]:
-    """Search results for JSON."""
-    return [{"rank": rank, **_json_row(asdict(m) | {"time": m.time.isoformat()})} for rank, m in enumerate(matches, 1)]
+def match_rows(matches: Iterable[Match], class_names: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Search results for JSON; `class_name` is None where it isn't known."""
+    rows = [asdict(m) | {"class_name": class_names.get(m.cls), "time": m.time.isoformat()} for m in matches]
+    return [{"rank": rank, **_json_row(row)} for rank, row in enumerate(rows, 1)]
 
 
-def individual_rows(individuals: Iterable[Individual]) -> list[dict[str, Any]]:
-    """Identities for JSON."""
-    return [_json_row(asdict(i), "first", "last") for i in individuals]
+def individual_rows(individuals: Iterable[Individual], class_names: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Identities for JSON; `class_name` is None where it isn't known."""
+    return [_json_row(asdict(i) | {"class_name": class_names.get(i.cls)}, "first", "last") for i in individuals]
 
 
-def visit_rows(visits: Iterable[Visit], names: Mapping[int, str]) -> list[dict[str, Any]]:
-    """Visits for JSON, without paths and crops."""
+def visit_rows(
+    visits: Iterable[Visit], names: Mapping[int, str], class_names: Mapping[int, str]
+) -> list[dict[str, Any]]:
+    """Visits for JSON, without paths and crops; `class_name` is None where it isn't known."""
     keys = ("id", "identity", "camera", "cls", "first", "last", "probability")
     return [
-        {**_json_row({key: getattr(v, key) for key in keys}, "first", "last"), "name": names.get(v.identity, "")}
+        {
+            **_json_row({key: getattr(v, key) for key in keys}, "first", "last"),
+            "class_name": class_names.get(v.cls),
+            "name": names.get(v.identity, ""),
+        }
         for v in visits
     ]
 
@@ -134,6 +141,10 @@ def _json_row(row: dict[str, Any], *times: str) -> dict[str, Any]:
         if row[key] is not None:
             row[key] = local_time(row[key]).isoformat()
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+
+
+def _class(cls: int, class_names: Mapping[int, str]) -> str:
+    return _cell(class_names.get(cls) or str(cls))
 
 
 def _camera(name: str) -> str:

@@ -40,18 +40,24 @@ _Row = TypeVar("_Row")
 
 
 def save_visits(
-    path: str | Path, visits: Iterable[Visit], names: Mapping[int, str] | None = None, *, overwrite: bool = False
+    path: str | Path,
+    visits: Iterable[Visit],
+    names: Mapping[int, str] | None = None,
+    class_names: Mapping[int, str] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> int:
     """Write visits, without their crops, as `.parquet` or `.csv`.
 
-    The columns are `id`, `identity`, `name`, `camera`, `class`, `first` and `last` (UTC, to the microsecond),
-    `seconds`, `probability`, and `path`: in Parquet a list of structs of `seconds` since `first`, `left`, `top`,
-    `right` and `bottom`, in CSV a JSON list of such lists, to six decimals.
+    The columns are `id`, `identity`, `name`, `camera`, `class` (index), `class_name`, `first` and `last` (UTC, to the
+    microsecond), `seconds`, `probability`, and `path`: in Parquet a list of structs of `seconds` since `first`, `left`,
+    `top`, `right` and `bottom`, in CSV a JSON list of such lists, to six decimals.
 
     Args:
         path: File to write, in an existing folder; written atomically.
         visits: The visits, which are streamed.
         names: Names by identity.
+        class_names: Names by class index.
         overwrite: Whether to replace an existing file.
 
     Returns:
@@ -61,9 +67,9 @@ def save_visits(
         GalleryError: If the suffix is not allowed, the file exists or can't be written, or a time isn't in the years
             1 to 9999.
     """
-    names, text = names or {}, _is_csv(path)
-    frames = (_visits(batch, names, text) for batch in _batches(visits))
-    return _save(path, frames, _visits((), names, text), (PARQUET, CSV), overwrite)
+    names, class_names, text = names or {}, class_names or {}, _is_csv(path)
+    frames = (_visits(batch, names, class_names, text) for batch in _batches(visits))
+    return _save(path, frames, _visits((), names, class_names, text), (PARQUET, CSV), overwrite)
 
 
 def save_journeys(path: str | Path, journeys: Iterable[Journey], *, overwrite: bool = False) -> int:
@@ -81,19 +87,21 @@ def save_sightings(
     batches: Iterable[Records],
     dim: int,
     names: Mapping[int, str] | None = None,
+    class_names: Mapping[int, str] | None = None,
     *,
     overwrite: bool = False,
 ) -> int:
     """Write sightings with their embeddings, as `.parquet`.
 
-    The columns are `id`, `identity`, `name`, `visit`, `camera`, `time` (UTC, to the microsecond), `class`, `quality`
-    and `embedding`, an array of float32.
+    The columns are `id`, `identity`, `name`, `visit`, `camera`, `time` (UTC, to the microsecond), `class` (index),
+    `class_name`, `quality` and `embedding`, an array of float32.
 
     Args:
         path: File to write, in an existing folder; written atomically.
         batches: Batches from `Store.scan`, which are streamed.
         dim: `D` of the embeddings.
         names: Names by identity.
+        class_names: Names by class index.
         overwrite: Whether to replace an existing file.
 
     Returns:
@@ -103,9 +111,9 @@ def save_sightings(
         GalleryError: If the suffix is not allowed, the file exists or can't be written, or a time isn't in the years
             1 to 9999.
     """
-    names = names or {}
-    frames = (_sightings(batch, names) for batch in _merge_batches(batches, dim))
-    return _save(path, frames, _sightings(nothing(dim), names), (PARQUET,), overwrite)
+    names, class_names = names or {}, class_names or {}
+    frames = (_sightings(batch, names, class_names) for batch in _merge_batches(batches, dim))
+    return _save(path, frames, _sightings(nothing(dim), names, class_names), (PARQUET,), overwrite)
 
 
 def _is_csv(path: str | Path) -> bool:
@@ -169,14 +177,16 @@ def _write_parquet(path: Path, frames: Iterable[pl.DataFrame], empty: pl.DataFra
     return rows
 
 
-def _visits(visits: Sequence[Visit], names: Mapping[int, str], text: bool) -> pl.DataFrame:
+def _visits(
+    visits: Sequence[Visit], names: Mapping[int, str], class_names: Mapping[int, str], text: bool
+) -> pl.DataFrame:
     import polars as pl
 
     return pl.DataFrame(
         [
             pl.Series("id", [v.id for v in visits], dtype=pl.Int64),
             *_identity_columns([v.identity for v in visits], [v.camera for v in visits], names),
-            pl.Series("class", [v.cls for v in visits], dtype=pl.Int64),
+            *_class_columns([v.cls for v in visits], class_names),
             *_interval_columns([v.first for v in visits], [v.last for v in visits]),
             pl.Series("probability", [v.probability for v in visits], dtype=pl.Float64),
             _path_column([v.path for v in visits], text),
@@ -198,7 +208,7 @@ def _stays(rows: Sequence[tuple[Journey, Stay]], text: bool) -> pl.DataFrame:
     )
 
 
-def _sightings(records: Records, names: Mapping[int, str]) -> pl.DataFrame:
+def _sightings(records: Records, names: Mapping[int, str], class_names: Mapping[int, str]) -> pl.DataFrame:
     import polars as pl
 
     embeddings = pl.Array(pl.Float32, records.embeddings.shape[1])
@@ -208,7 +218,7 @@ def _sightings(records: Records, names: Mapping[int, str]) -> pl.DataFrame:
             *_identity_columns(records.identities.tolist(), records.cameras, names),
             pl.Series("visit", records.visits, dtype=pl.Int64),
             _time_column("time", records.times),
-            pl.Series("class", records.classes, dtype=pl.Int64),
+            *_class_columns(records.classes.tolist(), class_names),
             pl.Series("quality", records.qualities, dtype=pl.Float32),
             pl.Series("embedding", records.embeddings, dtype=embeddings),
         ]
@@ -222,6 +232,15 @@ def _identity_columns(identities: Sequence[int], cameras: Sequence[str], names: 
         pl.Series("identity", identities, dtype=pl.Int64),
         pl.Series("name", [names.get(identity) or None for identity in identities], dtype=pl.String),
         pl.Series("camera", cameras, dtype=pl.String),
+    ]
+
+
+def _class_columns(classes: Sequence[int], class_names: Mapping[int, str]) -> list[pl.Series]:
+    import polars as pl
+
+    return [
+        pl.Series("class", classes, dtype=pl.Int64),
+        pl.Series("class_name", [class_names.get(c) for c in classes], dtype=pl.String),
     ]
 
 
