@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from ..errors import ConfigError, ReIDError
 from ..evaluation.idf1 import by_person, idf1
@@ -25,6 +26,8 @@ from .video import Panel, SideBySideVideo, panel_width
 
 VIDEO, SHEET = "tracked.mp4", "identities.png"
 TITLES = {STOCK: "Ultralytics BoT-SORT"}
+
+_Absences: TypeAlias = dict[int, list[tuple[float, float | None]]]
 
 
 def run_demo(options: DemoOptions) -> Report:
@@ -143,21 +146,34 @@ class _Demo:
         return Panel(_title(self._runners[n]), annotator, self._runners[n].frames)
 
     def agree_on_absences(self) -> None:
-        """Give the contact sheet the absences that the report has: of ground truth, else of our tracker's revivals."""
-        truth, count = self.source.truth, len(self._runners[-1].frames)
+        """Give the contact sheet the absences that the report has: of our tracker's revivals, then of ground truth."""
         for runner in self._runners:
-            found: dict[int, list[tuple[float, float | None]]] = {}
-            if truth is not None:
-                for r in returns(truth.until(count), runner.frames[:count]).each:
-                    if r.given is not None:
-                        seconds = truth.away[r.track] if r.recognized else None
-                        found.setdefault(r.given, []).append(((r.frame + 1) / truth.fps, seconds))
-            elif runner is self._runners[-1]:
-                for event in self._events:
-                    if isinstance(event, Revival) and not event.corrected:
-                        found.setdefault(event.identity_id, []).append((event.time, event.gap))
+            revivals = self._revivals() if runner is self._runners[-1] else {}
+            found = self._returns(runner)
             for identity, crops in self.crops[_title(runner)].identities.items():
-                crops.agree_with(found.get(identity, []), complete=truth is not None)
+                crops.agree_with(revivals.get(identity, []), complete=False)
+                if self.source.truth is not None:
+                    crops.agree_with(found.get(identity, []), complete=True)
+
+    def _revivals(self) -> _Absences:
+        """When each id was revived, and after how long."""
+        found: _Absences = {}
+        for event in self._events:
+            if isinstance(event, Revival) and not event.corrected:
+                found.setdefault(event.identity_id, []).append((event.time, event.gap))
+        return found
+
+    def _returns(self, runner: Runner) -> _Absences:
+        """When a person returned under each id, and after how long; None for another person."""
+        found: _Absences = {}
+        truth, count = self.source.truth, len(self._runners[-1].frames)
+        if truth is None:
+            return found
+        for r in returns(truth.until(count), runner.frames[:count]).each:
+            if r.given is not None:
+                seconds = truth.away[r.track] if r.recognized else None
+                found.setdefault(r.given, []).append(((r.frame + 1) / truth.fps, seconds))
+        return found
 
     def report(self, files: tuple[Path, ...], cameras: CameraReport | None) -> Report:
         """Summarize the run."""
