@@ -164,3 +164,19 @@ MERGES_AT_ONCE = 8
 # Cosine by which the older identity must be closer than any visible one, and bound of the impostor rate.
 MERGE_MARGIN = 0.1
 MAX_MERGE_RATE = 0.5
+
+# --- Probability that two visits in a gallery show the same individual ---
+# The optimum is flat: log loss of `python -m benchmarks reliability` hardly changes between half and twice a value.
+
+# Share of genuine pairs among those that are shown, before their similarity is known: one row in ten shows the query's
+# individual. It is the same for every row and gallery, so that a row's probability depends on nothing but the row.
+PRIOR_SAME = 0.1
+# Share of sightings that look unlike their individual's other visits (half hidden, turned away, two people in a box).
+# The fewer sightings a visit has, the likelier all of them are such.
+UNLIKE_SIGHTINGS = 0.3
+# Share of pairs whose similarity says nothing, whatever it is: look-alikes, swapped ids. It bounds how sure a row can be.
+OUTLIER_PAIRS = 0.05
+# Standard deviation of genuine similarities between visits, beyond that of crops seconds apart.
+VISIT_STD = 0.1
+# Probability below which two visits of one identity look unlike each other.
+ALIKE_PROBABILITY = 0.5

@@ -277,7 +277,7 @@ class TestSearch:
         told = capsys.readouterr()
         assert column(told.out, "identity") == ["1", "1"]
         assert told.err == (
-            "not shown: 3 visits of identities below a probability of 0.05; --min-probability 0 shows all\n"
+            "not shown: 3 visits below a probability of 0.05; --min-probability 0 shows all\n"
         )
         assert main(["search", "--identity", "2"]) == 0
         told = capsys.readouterr()
