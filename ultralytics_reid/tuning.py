@@ -174,7 +174,7 @@ PRIOR_SAME = 0.1
 # Share of sightings that look unlike their individual's other visits (half hidden, turned away, two people in a box).
 # The fewer sightings a visit has, the likelier all of them are such.
 UNLIKE_SIGHTINGS = 0.3
-# Share of pairs whose similarity says nothing, whatever it is: look-alikes, swapped ids. It bounds how sure a row can be.
+# Share of pairs whose similarity says nothing: look-alikes, swapped ids. It bounds how sure a row can be.
 OUTLIER_PAIRS = 0.05
 # Standard deviation of genuine similarities between visits, beyond that of crops seconds apart.
 VISIT_STD = 0.1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -120,9 +120,7 @@ def _rendered(args: Namespace) -> Iterator[list[str]]:
     outcomes = []
     for options in map(scene, range(args.seeds)):
         takes = [rendered(options, args.features, n) for n in range(options.cameras)]
-        films = [
-            CameraStream(f"camera {n}", options.fps, t.shape, 0.0, partial(iter, t)) for n, t in enumerate(takes)
-        ]
+        films = [CameraStream(f"camera {n}", options.fps, t.shape, 0.0, partial(iter, t)) for n, t in enumerate(takes)]
         outcomes.append(_outcome(films, together))
     yield _row(f"{args.seeds} rendered scenes, the demo detector's features", outcomes)
 
@@ -140,7 +138,7 @@ def _outcome(films: Sequence[CameraStream], track: Tracked) -> Outcome:
     return Outcome(judged, tuple(_marks(found.values(), owner)))
 
 
-def _marks(found: Sequence[Agreement], owner: dict[int, int]) -> Iterator[tuple[bool, bool]]:
+def _marks(found: Iterable[Agreement], owner: dict[int, int]) -> Iterator[tuple[bool, bool]]:
     for one in found:
         people = [owner[v] for v in one.probabilities if v in owner]
         if len(people) > 1:

@@ -335,7 +335,8 @@ class Gallery:
             identities: The identities; those without sightings are left out.
         """
         scorer, wanted = self.scorer(), sorted(set(identities))
-        return {i: agreement(i, held, scorer) for i in wanted if len(held := self._sightings(Filter(identities=frozenset({i}))))}
+        held = ((i, self._sightings(Filter(identities=frozenset({i})))) for i in wanted)
+        return {i: agreement(i, sightings, scorer) for i, sightings in held if len(sightings)}
 
     def _sightings(self, where: Filter) -> Records:
         return Records.joined(list(self.store.scan(where)), self.store.dim)

@@ -12,9 +12,6 @@ from ..tuning import ALIKE_PROBABILITY
 from .records import Records
 from .scorer import Scorer
 
-# Sightings of a query that are compared at a time.
-_BATCH = 1024
-
 
 @dataclass(frozen=True, eq=False)
 class Asked:
@@ -37,11 +34,11 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class ClosestPairs:
-    """The most similar pair of sightings of a query and of each visit, `V` of them, the most similar first.
+    """The most similar sighting of each visit, `V` of them, the most similar first.
 
     Attributes:
-        rows: `(V,)` places of the visits' sightings.
-        similarity: `(V,)` float32 cosines, in [-1, 1].
+        rows: `(V,)` places of these sightings.
+        similarity: `(V,)` float32, their highest cosine to a sighting of the query, in [-1, 1].
         probability: `(V,)` that the visit shows the query's individual, in [0, 1]; NaN if uncalibrated.
     """
 
@@ -51,42 +48,41 @@ class ClosestPairs:
 
 
 def closest_pairs(asked: Asked, held: Records, scorer: Scorer) -> ClosestPairs:
-    """Find the most similar pair of sightings of a query and of each visit.
+    """Compare a query with visits.
 
-    The probability is that of the two visits that hold the pair: neither other visits nor other identities count, and
-    a search in the other direction finds the same pair.
+    The probability is the highest of the visit with any visit of the query, each pair by its own most similar
+    sightings: other visits and other identities change nothing, and a search in the other direction gives the same.
 
     Args:
         asked: The query.
         held: All sightings of the visits, or those that a filter leaves; one or more.
         scorer: Compares them.
     """
-    similarity, partner = _most_similar(asked, held, scorer)
-    order = np.lexsort((held.ids, -similarity))
-    _, first = np.unique(held.visits[order], return_index=True)
-    rows = order[np.sort(first)]
-    mine = _sizes(asked.visits)[partner[rows]]
-    found = similarity[rows]
-    return ClosestPairs(rows, found, scorer.same_individual(found, mine, _sizes(held.visits)[rows]))
+    by_visit = np.argsort(held.visits, kind="stable")
+    similarity, between, sizes = _compare(asked, held.take(by_visit), scorer)
+    probability = scorer.same_individual(between, *sizes).max(axis=0)
+    place = np.unique(held.visits, return_inverse=True)[1].ravel()
+    score = np.empty(len(held), np.float32)
+    score[by_visit] = similarity
+    order = np.lexsort((held.ids, -score))
+    rows = order[np.sort(np.unique(held.visits[order], return_index=True)[1])]
+    return ClosestPairs(rows, score[rows], probability[place[rows]])
 
 
-def _most_similar(asked: Asked, held: Records, scorer: Scorer) -> tuple[Floats, Ints]:
-    """Of each held sighting, the highest cosine, and the place of the query's sighting that has it; both `(N,)`."""
+def _compare(asked: Asked, held: Records, scorer: Scorer) -> tuple[Floats, Floats, tuple[Ints, Ints]]:
+    """Compare visits; sightings of one stand together in `held`.
+
+    Returns:
+        Of each held sighting the highest cosine, `(N,)`; of each two visits the highest, `(A, V)`; and the visits'
+        numbers of sightings, `(A, 1)` and `(1, V)`.
+    """
     ours, theirs = scorer.project(asked.embeddings, asked.cameras), scorer.project(held.embeddings, held.cameras)
-    highest, partner = np.full(len(held), -1, np.float32), np.zeros(len(held), np.int64)
-    for start in range(0, len(ours), _BATCH):
-        cosine = np.clip(ours[start : start + _BATCH] @ theirs.T, -1, 1)
-        best = cosine.argmax(axis=0)
-        value = cosine[best, np.arange(len(held))]
-        better = value > highest
-        highest[better], partner[better] = value[better], best[better] + start
-    return highest, partner
-
-
-def _sizes(visits: Ints) -> Ints:
-    """Of each sighting, how many its visit has, `(N,)`."""
-    _, place, counts = np.unique(visits, return_inverse=True, return_counts=True)
-    return np.asarray(counts[place.ravel()])
+    visits, mine = np.unique(asked.visits, return_counts=True)
+    starts, sizes = np.unique(held.visits, return_index=True, return_counts=True)[1:]
+    highest = np.empty((len(visits), len(held)), np.float32)
+    for row, visit in zip(highest, visits, strict=True):
+        row[:] = np.clip(ours[asked.visits == visit] @ theirs.T, -1, 1).max(axis=0)
+    return highest.max(axis=0), np.maximum.reduceat(highest, starts, axis=1), (mine[:, None], sizes[None, :])
 
 
 @dataclass(frozen=True)
@@ -120,25 +116,14 @@ def agreement(identity: int, held: Records, scorer: Scorer) -> Agreement:
         scorer: Compares them.
     """
     held = held.take(np.lexsort((held.times, held.visits)))
-    visits, starts, counts = np.unique(held.visits, return_index=True, return_counts=True)
-    similarity = _between(held, starts, counts, scorer)
-    probability = scorer.same_individual(similarity, counts[:, None], counts[None, :])
-    best = similarity.argmax(axis=1)
-    others = np.isfinite(similarity[np.arange(len(visits)), best])
-    own = np.where(others, probability[np.arange(len(visits)), best], np.nan)
+    visits, starts = np.unique(held.visits, return_index=True)
+    _, similarity, sizes = _compare(Asked(held.embeddings, held.cameras, held.visits), held, scorer)
+    probability = scorer.same_individual(similarity, *sizes)
     groups = _groups(visits, held.times[starts], ~(probability < ALIKE_PROBABILITY))
+    np.fill_diagonal(probability, -np.inf)
+    best = probability.max(axis=1)
+    own = np.where(best < 0, np.nan, best)
     return Agreement(identity, dict(zip(visits.tolist(), own.tolist(), strict=True)), groups)
-
-
-def _between(held: Records, starts: Ints, counts: Ints, scorer: Scorer) -> Floats:
-    """`(V, V)` highest cosines of each two visits, whose sightings stand together; -inf on the diagonal."""
-    projected = scorer.project(held.embeddings, held.cameras)
-    found = np.empty((len(counts), len(counts)), np.float32)
-    for n, (start, count) in enumerate(zip(starts, counts, strict=True)):
-        highest = np.clip(projected[start : start + count] @ projected.T, -1, 1).max(axis=0)
-        found[n] = np.maximum.reduceat(highest, starts)
-    np.fill_diagonal(found, -np.inf)
-    return found
 
 
 def _groups(visits: Ints, began: Doubles, alike: Bools) -> tuple[tuple[int, ...], ...]:

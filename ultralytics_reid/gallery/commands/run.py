@@ -123,7 +123,9 @@ def _print_matches(matches: Sequence[Match], args: Namespace) -> None:
         return
     print(match_table(matches, args.by) if matches else "nothing found")
     for identity in sorted({m.identity_id for m in matches if m.mixed}):
-        _print_note(f"identity {identity}: its visits look unlike each other; `visits --identity {identity}` says which")
+        _print_note(
+            f"identity {identity}: its visits look unlike each other; `visits --identity {identity}` says which"
+        )
     if any(np.isnan(m.probability) for m in matches):
         plain = "plain vectors are not calibrated, the learned metric is (--by learned)"
         learned = "too few observations yet, or since a deletion, to calibrate similarity"

@@ -100,10 +100,9 @@ def _is_mixed(identity: int, agreements: Mapping[int, Agreement]) -> bool:
 
 def mixed_text(found: Agreement) -> str:
     """Say which visits of an identity look unlike each other, and what to do if it is several individuals."""
-    largest, *others = found.groups
     numbers = dict(zip(visits := [v for g in found.groups for v in g], short_visits(visits), strict=True))
     groups = " | ".join(" ".join(numbers[v] for v in group) for group in found.groups)
-    odd = " ".join(numbers[v] for v in others[0])
+    odd = " ".join(numbers[v] for v in found.groups[1])
     return (
         f"identity {found.identity_id}: its visits look unlike each other: {groups}; if they show several individuals: "
         f"split {found.identity_id} {odd}"
