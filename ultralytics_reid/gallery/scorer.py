@@ -147,7 +147,7 @@ class Scorer:
 
         It depends on nothing but these two visits, and is the same with `asked` and `held` exchanged. The prior is
         `PRIOR_SAME`. Genuine and impostor scores are Gaussians; a share of pairs says nothing (a uniform outlier
-        component), and a visit of few sightings may show nothing typical of its individual.
+        component), and the visit of fewer sightings may show nothing typical of its individual.
 
         Args:
             scores: `(N,)` cosines, each the highest of all pairs of sightings of the two visits.
@@ -159,7 +159,7 @@ class Scorer:
         """
         if not self.model.evidence_weight:
             return np.full(np.shape(scores), np.nan)
-        typical = (1 - UNLIKE_SIGHTINGS ** np.asarray(asked, float)) * (1 - UNLIKE_SIGHTINGS ** np.asarray(held, float))
+        typical = 1 - UNLIKE_SIGHTINGS ** np.minimum(asked, held).astype(np.float64)
         ratio = typical * self._density_ratio(scores) + 1 - typical
         nats = self.model.evidence_weight * np.log(ratio) + logit(PRIOR_SAME)
         return np.asarray(expit(nats), np.float64)
