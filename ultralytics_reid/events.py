@@ -71,7 +71,8 @@ class Linked:
         gap: Seconds since it was last seen anywhere.
         camera_id: Where that was; empty for an identity enrolled from images.
         similarity: Cosine under the metric of all cameras, in [-1, 1], to the closest of what is known of it.
-        probability: Of being that identity, in [0, 1].
+        probability: Does the individual look like that identity? In [0, 1], from their similarity and the number of
+            sightings alone, at a prior of 0.1; see `Match.probability`.
         late: Whether the gallery was away when it was asked, so that the link had to be made up for.
         new: Whether it was unknown: it came while the gallery couldn't give ids, and has one of its own from now
             on. Then `gap` is 0, and `camera_id` this camera.

@@ -164,3 +164,20 @@ MERGES_AT_ONCE = 8
 # Cosine by which the older identity must be closer than any visible one, and bound of the impostor rate.
 MERGE_MARGIN = 0.1
 MAX_MERGE_RATE = 0.5
+
+# --- Probability that two visits in a gallery show the same individual ---
+# Set on PETS09-S2L1 and EPFL campus4, see `python -m benchmarks reliability`. The optimum is flat: 0.2 to 0.35, 0.02 to
+# 0.1 and 0 to 0.2 for the three below the prior give nearly the same log loss.
+
+# Share of genuine pairs among those that are shown, before their similarity is known: one row in ten shows the query's
+# individual. It is the same for every row and gallery, so that a row's probability depends on nothing but the row.
+PRIOR_SAME = 0.1
+# Share of sightings that look unlike their individual's other visits (half hidden, turned away, two people in a box).
+# The fewer sightings a visit has, the likelier all of them are such.
+UNLIKE_SIGHTINGS = 0.3
+# Share of pairs whose similarity says nothing: look-alikes, swapped ids. It bounds how sure a row can be.
+OUTLIER_PAIRS = 0.05
+# Standard deviation of genuine similarities between visits, beyond that of crops seconds apart.
+VISIT_STD = 0.1
+# Probability below which two visits of one identity look unlike each other.
+ALIKE_PROBABILITY = 0.5

@@ -29,6 +29,7 @@ RUNS = {
     "pipeline": Entry("time and accuracy of whole pipelines, from the video to ids", "15 min"),
     "cost": Entry("time of update() beside stock BoT-SORT's, with 10,000 identities in memory", "6 min"),
     "calibration": Entry("observed against predicted log-likelihood ratios and false rates", "5 min"),
+    "reliability": Entry("probabilities that a gallery shows, against ground truth", "25 min, mostly rendering, once"),
     "ablation": Entry("accuracy with each part of the tracker switched off", "40 min"),
     "gallery": Entry("the gallery's engines, and the tracker with a large gallery", "8 min"),
     "timeline": Entry("the image of ids over time in the README", "3 min"),

@@ -267,6 +267,10 @@ class TestTimes:
         assert bind_times(["--from", "--json"]) == ["--from", "--json"]
 
 
+def percent(row):
+    return int(row["probability"].split()[0])
+
+
 # Improbable ones too.
 ALL = ("--min-probability", "0")
 
@@ -277,9 +281,7 @@ class TestSearch:
         assert main(["search", "--image", red]) == 0
         told = capsys.readouterr()
         assert column(told.out, "identity") == ["1", "1"]
-        assert told.err == (
-            "not shown: 3 visits of identities below a probability of 0.05; --min-probability 0 shows all\n"
-        )
+        assert told.err == ("not shown: 3 visits below a probability of 0.05; --min-probability 0 shows all\n")
         assert main(["search", "--identity", "2"]) == 0
         told = capsys.readouterr()
         assert told.out == "nothing found\n"
@@ -337,6 +339,27 @@ class TestSearch:
         assert (
             call("search", *ALL, "--image", red, "--from", "2026-11-26", "--min-quality", "0.95") == "nothing found\n"
         )
+
+    def test_rows_of_an_identity_that_look_unlike_each_other_are_marked(self, site, call, capsys):
+        fill("mixed.db", [*STAYS, (4, RED, "door", 200.0, 20.0), (4, GREEN, "yard", 300.0, 20.0)])
+        assert main(["search", "--gallery", "mixed.db", "--image", write_image("red.png", RED), *ALL]) == 0
+        told = capsys.readouterr()
+        assert {row["identity"] for row in rows(told.out) if row["note"] == "unlike"} == {"4"}
+        assert told.err == "identity 4: its visits look unlike each other; `visits --identity 4` says which\n"
+        red, green = (row for row in rows(told.out) if row["identity"] == "4")
+        assert percent(green) < percent(red) / 5
+        assert main(["visits", "--gallery", "mixed.db", "--cameras", "yard"]) == 0
+        told = capsys.readouterr()
+        shown = {row["identity"]: row for row in rows(told.out)}
+        assert [shown[identity]["note"] for identity in "134"] == ["", "", "unlike"]
+        assert percent(shown["4"]) < percent(shown["1"]) / 5
+        assert told.err == (
+            "identity 4: its visits look unlike each other: 6 | 7; if they show several individuals: split 4 7\n"
+        )
+        assert {v["identity"]: v["mixed"] for v in json.loads(call("visits", "--gallery", "mixed.db", "--json"))} == {
+            **dict.fromkeys((1, 2, 3), False),
+            4: True,
+        }
 
     def test_relative_times(self, site, call, monkeypatch):
         monkeypatch.setattr("time.time", lambda: MORNING + HOUR + 100)
@@ -527,7 +550,9 @@ class TestIdentities:
         ]
         assert "to identity 4" in call("split", "3", found[1]["visit"])
         assert column(call("visits", "--identity", "4"), "visit") == ["5"]
-        assert [v["name"] for v in json.loads(call("visits", "--json"))] == ["Ada", "Ada", "", "", ""]
+        told = json.loads(call("visits", "--json"))
+        assert [v["name"] for v in told] == ["Ada", "Ada", "", "", ""]
+        assert [v["probability"] is None for v in told] == [False, False, True, True, True]
 
     def test_classes_have_names_where_the_gallery_knows_them(self, site, call, refused):
         store = open_store(site)

@@ -255,8 +255,6 @@ class TestSearch:
         assert matches[0].identity_id == 1
         assert 0.5 < matches[0].probability <= 1
         assert matches[-1].probability < 0.1
-        probabilities = {m.identity_id: m.probability for m in matches}
-        assert sum(probabilities.values()) <= 1
         assert all(np.isnan(m.probability) for m in three.search(look(1), by="cosine"))
 
     @pytest.mark.parametrize("k", [0, -1, 1001])
@@ -286,6 +284,111 @@ def lessons(people=12, crops=20):
     genuine = np.stack([seen[:, ::2].reshape(-1, DIM), seen[:, 1::2].reshape(-1, DIM)], axis=1)
     impostor = np.stack([seen[:-1].reshape(-1, DIM), seen[1:].reshape(-1, DIM)], axis=1)
     return LearnedStatistics(residuals.T @ residuals, len(residuals), genuine[:128], impostor[:128], seen.mean(axis=1))
+
+
+class TestProbability:
+    """A row's probability answers: does this visit show the same individual as the query?"""
+
+    @pytest.fixture
+    def learned(self, gallery):
+        """A gallery whose cameras have learned; identities 1 and 9 look alike, and were never seen at once."""
+        gallery.store.put_blob(evidence_key("door", 1), lessons().dump())
+        seen(gallery, 1, "door", NOON)
+        seen(gallery, 1, "shop", NOON + 100, sightings=1)
+        seen(gallery, 9, "hall", NOON + 5000, looks_like=1, sightings=6)
+        return gallery
+
+    @staticmethod
+    def by_visit(matches):
+        return {m.visit: m.probability for m in matches}
+
+    def test_is_the_same_in_both_directions(self, learned):
+        learned.store.upsert(*_mixture(learned, 7, 1, 2))
+        for one, other in [(1, 9), (1, 7), (9, 7)]:
+            there = [m for m in learned.search(one) if m.identity_id == other]
+            back = [m for m in learned.search(other) if m.identity_id == one]
+            for figure in ("similarity", "probability"):
+                highest = max(getattr(m, figure) for m in there)
+                assert highest == pytest.approx(max(getattr(m, figure) for m in back), abs=1e-4)
+                assert 0.01 < highest <= 1
+
+    def test_of_a_long_visit_all_sightings_count_in_both_directions(self, learned):
+        seen(learned, 11, "hall", NOON + 9000, looks_like=1, sightings=600)
+        seen(learned, 12, "yard", NOON + 20_000, looks_like=1, sightings=1)
+        there = next(m for m in learned.search(12) if m.identity_id == 11)
+        back = next(m for m in learned.search(11) if m.identity_id == 12)
+        assert there.similarity == pytest.approx(back.similarity, abs=1e-5)
+        assert there.probability == pytest.approx(back.probability, abs=1e-5)
+
+    def test_does_not_depend_on_what_else_is_listed(self, learned):
+        alone = self.by_visit(learned.search(look(1), camera="door"))
+        for identity in range(20, 60):
+            seen(learned, identity, "hall", NOON + 10_000 + 100 * identity, looks_like=1 if identity % 2 else identity)
+        seen(learned, 1, "yard", NOON + 200)
+        crowded = self.by_visit(learned.search(look(1), k=100, camera="door"))
+        assert len(crowded) == 44
+        few = self.by_visit(learned.search(look(1), k=1000, camera="door", where=Filter(cameras=frozenset({"shop"}))))
+        assert {visit: crowded[visit] for visit in alone} == pytest.approx(alone, abs=1e-6)
+        assert few == pytest.approx({visit: alone[visit] for visit in few}, abs=1e-6)
+
+    def test_of_a_row_unlike_the_query_is_low_whatever_its_identitys_other_rows_are(self, learned):
+        wrong = seen(learned, 1, "yard", NOON + 300, looks_like=2)
+        rows = {m.visit: m for m in learned.search(look(1), camera="door")}
+        assert max(m.probability for m in rows.values() if m.identity_id == 1) > 0.7
+        assert rows[wrong].identity_id == 1
+        assert rows[wrong].probability < 0.1
+
+    def test_of_few_sightings_is_less_sure_either_way(self, learned):
+        like, unlike = np.float32([0.7]), np.float32([0.0])
+        one, many = np.array([1]), np.array([8])
+        scorer = learned.scorer()
+        assert scorer.same_individual(like, one, one) < scorer.same_individual(like, many, many) < 0.95
+        assert scorer.same_individual(unlike, one, one) > scorer.same_individual(unlike, many, many) > 0
+
+    def test_rises_with_similarity_and_is_never_certain(self, learned):
+        scores = np.linspace(-1, 1, 201, dtype=np.float32)
+        sizes = np.full(201, 50)
+        found = learned.scorer().same_individual(scores, sizes, sizes)
+        assert (np.diff(found) >= 0).all()
+        assert 0 < found[0] < 0.01
+        assert 0.7 < found[-1] < 0.99
+
+    def test_identities_whose_visits_look_unlike_each_other_are_marked(self, learned):
+        wrong = seen(learned, 9, "yard", NOON + 6000, looks_like=3)
+        matches = learned.search(look(1), camera="door")
+        assert {m.identity_id: m.mixed for m in matches} == {1: False, 9: True}
+        found = learned.agreements([1, 9, 77])
+        assert sorted(found) == [1, 9]
+        assert not found[1].mixed
+        assert found[9].groups[1:] == ((wrong,),)
+        assert found[9].probabilities[wrong] < 0.1
+        assert min(found[1].probabilities.values()) > 0.5
+
+    def test_visits_of_one_identity_are_compared_as_a_search_compares_them(self, learned):
+        hall = next(v.id for v in learned.visits() if v.identity == 9)
+        row = max((m for m in learned.search(1) if m.visit == hall), key=lambda m: m.similarity)
+        learned.merge(1, 9)
+        assert learned.agreements([1])[1].probabilities[hall] == pytest.approx(row.probability, abs=1e-6)
+
+    def test_the_only_visit_of_an_identity_has_none(self, learned):
+        found = learned.agreements([9])[9]
+        assert np.isnan(list(found.probabilities.values())).all()
+        assert not found.mixed
+
+    def test_without_calibration_nothing_is_marked(self, gallery):
+        seen(gallery, 1)
+        seen(gallery, 1, "yard", NOON + 300, looks_like=2)
+        assert not any(m.mixed for m in gallery.search(look(1)))
+        assert not gallery.agreements([1])[1].mixed
+
+
+def _mixture(gallery, identity, one, other):
+    """Sightings and the visit of an identity that looks half like one and half like another."""
+    visit = Visit(int(new_ids(1)[0]), identity, "hall", 0, NOON + 7000, NOON + 7020)
+    vectors = unit(np.array([look(one, 0.2, n) + look(other, 0.2, n) for n in range(3)], np.float32))
+    of = [np.full(3, value, np.int64) for value in (identity, visit.id, 0)]
+    times, qualities = np.linspace(visit.first, visit.last, 3), np.full(3, 0.9, np.float32)
+    return Records(new_ids(3), vectors, of[0], of[1], ("hall",) * 3, times, of[2], qualities), [visit]
 
 
 class TestWho:

@@ -35,6 +35,19 @@ class Prior:
     std: float
 
 
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one kind of pairs.
+
+    Attributes:
+        mean: Their mean.
+        std: Their standard deviation.
+    """
+
+    mean: float
+    std: float
+
+
 # By embedders' family. Classifiers and detectors have none: their plain cosines hardly tell individuals apart, and
 # those under the learned metric are alike for all embedders.
 PRIORS = {"reid": Prior(0.88, 0.65, 0.1)}
@@ -207,10 +220,18 @@ class ScoreModel:
         """
         if not self.evidence_weight:
             return np.full_like(rate, 2.0)
-        known = self.population_weight
-        mean = known * self._means()[1] + (1 - known) * LEARNED.impostor
-        variance = known * self._variances()[1] + (1 - known) * LEARNED.std**2
-        return np.asarray(mean - ndtri(rate) * max(np.sqrt(variance), MIN_SCORE_STD))
+        _, impostor = self.population()
+        return np.asarray(impostor.mean - ndtri(rate) * max(impostor.std, MIN_SCORE_STD))
+
+    def population(self) -> tuple[Scores, Scores]:
+        """Genuine and impostor scores of any individuals: those met, blended with those of other videos."""
+        known, learned = self.population_weight, (LEARNED.genuine, LEARNED.impostor)
+        moments = zip(self._means(), learned, self._variances(), strict=True)
+        genuine, impostor = (
+            Scores(known * mean + (1 - known) * usual, np.sqrt(known * variance + (1 - known) * LEARNED.std**2))
+            for mean, usual, variance in moments
+        )
+        return genuine, impostor
 
     def _assumed(self, pairs: _Pairs) -> int:
         """As many pairs of a kind the prior counts; the learned metric's those that evidence of impostors is short of.

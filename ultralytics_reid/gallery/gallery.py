@@ -33,12 +33,13 @@ from .ledger.checks import check_same
 from .linking.open_visits import as_jpeg
 from .linking.shared_evidence import SharedEvidence
 from .recipe import CLASS_NAMES, RECIPE, recorded_recipe, trusted_recipe, unpack_class_names
-from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids
+from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids, nothing
 from .retention import forget_evidence, forget_names, merged_key, prune, purge, tell_deleted
 from .scorer import Scorer
 from .store import Deleted, Store, open_store
 from .times import local_time
 from .views import Individual, Match, Stats
+from .visit_pairs import Agreement, Asked, agreement, closest_pairs
 
 # The host's logger, by its name.
 _LOGGER = logging.getLogger("ultralytics")
@@ -49,6 +50,8 @@ Likeness = Literal["learned", "cosine", "euclidean"]
 _CANDIDATES_PER_HIT = 16
 _MIN_CANDIDATES, _MAX_CANDIDATES = 256, 10_000
 _MAX_HITS = 1000
+# Sightings of an identity whose nearest neighbors are looked up; with the visits found, all of them are compared.
+_MAX_QUERIES = 64
 # Images in memory at a time while an identity is enrolled.
 _BATCH = 16
 # Seconds for which a deletion waits for programs that read.
@@ -290,7 +293,8 @@ class Gallery:
         if isinstance(query, int | np.integer):
             self._check_known(int(query))
             return self._search_identity(int(query), k, where, by)
-        return self._ranked(self._query(query, where, box)[None], k, where, by, (camera,))
+        vector = unit(self._query(query, where, box))[None]
+        return self._ranked(Asked(vector, (camera,), np.zeros(1, np.int64)), k, where, by)
 
     def locate(self, image: str | Path | ImageArray, where: Filter = ANY) -> ImageRegion:
         """Find what a search by an image would take as the query.
@@ -310,9 +314,9 @@ class Gallery:
         return cast(SceneEmbedder, embedder).locate(pixels, held if where.classes is None else held & where.classes)
 
     def _search_identity(self, identity: int, k: int, where: Filter, by: Likeness) -> list[Match]:
-        own = next(self.store.scan(Filter(identities=frozenset({identity})), batch=64))
+        own = self._sightings(Filter(identities=frozenset({identity})))
         others = replace(where, excluding=where.excluding | {identity} | self.beside(identity))
-        return self._ranked(own.embeddings, k, others, by, own.cameras)
+        return self._ranked(Asked(own.embeddings, own.cameras, own.visits), k, others, by)
 
     def beside(self, identity: int) -> frozenset[int]:
         """Identities that were on a camera at the same time as this one, and so are different."""
@@ -324,45 +328,59 @@ class Gallery:
                 found |= {v.identity for v in others if min(v.last, own.last) > max(v.first, own.first)}
         return frozenset(found - {identity})
 
-    def _ranked(self, queries: Floats, k: int, where: Filter, by: Likeness, cameras: tuple[str, ...]) -> list[Match]:
-        scorer = self.scorer() if by == "learned" else Scorer(self.store.dim, "", {})
-        asked = np.array([scorer.query(q, c) for q, c in zip(queries, cameras, strict=True)], np.float32)
-        wide = min(max(_MIN_CANDIDATES, _CANDIDATES_PER_HIT * k), _MAX_CANDIDATES)
-        parts = [hits.records for hits in self.store.search(asked, wide, where)]
-        found = Records.joined(parts, self.store.dim)
-        found = found.take(np.unique(found.ids, return_index=True)[1])
-        if not len(found):
-            return []
-        neutral = scorer.neutral(found.embeddings, found.cameras)
-        each = [scorer.compare(q, c, neutral) for q, c in zip(queries, cameras, strict=True)]
-        scores = np.max(each, axis=0)
-        return self._matches(found, scores, scorer, k, by)
+    def agreements(self, identities: Iterable[int]) -> dict[int, Agreement]:
+        """Compare the visits of each identity with each other, whatever a list shows of them.
 
-    def _matches(self, found: Records, scores: Floats, scorer: Scorer, k: int, by: Likeness) -> list[Match]:
-        order = np.lexsort((found.ids, -scores))
-        _, first = np.unique(found.visits[order], return_index=True)
-        best = order[np.sort(first)][:k]
-        identities, index = np.unique(found.identities, return_inverse=True)
-        highest = np.full(len(identities), -1, np.float32)
-        np.maximum.at(highest, index, scores)
-        odds = scorer.probabilities(highest, self.store.population())
-        names = self._names()
+        Args:
+            identities: The identities; those without sightings are left out.
+        """
+        scorer, wanted = self.scorer(), sorted(set(identities))
+        held = ((i, self._sightings(Filter(identities=frozenset({i})))) for i in wanted)
+        return {i: agreement(i, sightings, scorer) for i, sightings in held if len(sightings)}
+
+    def _sightings(self, where: Filter) -> Records:
+        return Records.joined(list(self.store.scan(where)), self.store.dim)
+
+    def _ranked(self, asked: Asked, k: int, where: Filter, by: Likeness) -> list[Match]:
+        scorer = self.scorer() if by == "learned" else Scorer(self.store.dim, "", {})
+        visits = self._shortlist(asked.take(_MAX_QUERIES), k, where, scorer)
+        held = self._sightings(replace(where, visits=visits)) if visits else nothing(self.store.dim)
+        if not len(held):
+            return []
+        pairs, names = closest_pairs(asked, held, scorer), self._names()
+        found = held.take(pairs.rows)
+        calibrated = bool(np.isfinite(pairs.probability).all())
+        mixed = {i for i, a in self.agreements(found.identities.tolist()).items() if a.mixed} if calibrated else set()
         return [
             Match(
-                int(found.identities[n]),
-                names.get(int(found.identities[n]), ""),
+                identity,
+                names.get(identity, ""),
                 found.cameras[n],
                 local_time(float(found.times[n])),
                 int(found.classes[n]),
                 float(found.qualities[n]),
-                float(scores[n]),
-                _distance(float(scores[n]), by),
-                float(odds[index[n]]),
+                float(pairs.similarity[n]),
+                _distance(float(pairs.similarity[n]), by),
+                float(pairs.probability[n]),
                 int(found.visits[n]),
                 int(found.ids[n]),
+                identity in mixed,
             )
-            for n in best
+            for n, identity in enumerate(found.identities.tolist())
         ]
+
+    def _shortlist(self, asked: Asked, k: int, where: Filter, scorer: Scorer) -> frozenset[int]:
+        """The `k` visits with the sightings most similar to the query's."""
+        vectors = np.array(
+            [scorer.query(q, c) for q, c in zip(asked.embeddings, asked.cameras, strict=True)], np.float32
+        )
+        wide = min(max(_MIN_CANDIDATES, _CANDIDATES_PER_HIT * k), _MAX_CANDIDATES)
+        found = Records.joined([hits.records for hits in self.store.search(vectors, wide, where)], self.store.dim)
+        if not len(found):
+            return frozenset()
+        found = found.take(np.unique(found.ids, return_index=True)[1])
+        nearest = closest_pairs(asked, found, scorer).rows[:k]
+        return frozenset(found.visits[nearest].tolist())
 
     def scorer(self) -> Scorer:
         """Scores under the metric and calibration that all cameras have learned so far."""

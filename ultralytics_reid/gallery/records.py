@@ -127,7 +127,7 @@ class Visit:
         last: The same; no less than `first`.
         path: `(P, 5)` float32: seconds since `first`, and the box's left, top, right and bottom as shares of the
             image's width and height.
-        probability: That it is this identity, in [0, 1], when it was linked; 1 for a new identity.
+        probability: That it is this identity, in [0, 1], when the gallery linked it; 1 where it did not.
         crop: A JPEG of the best crop; empty unless crops are stored.
     """
 

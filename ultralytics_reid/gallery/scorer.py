@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.special import expit, logit
 
-from .._typing import Bools, Doubles, Floats
+from .._typing import Bools, Doubles, Floats, Ints
 from ..appearance.calibration import PRIORS, ScoreModel
 from ..appearance.embedding import unit
 from ..appearance.evidence import LearnedStatistics
 from ..appearance.metric import Metric
+from ..tuning import MIN_SCORE_STD, OUTLIER_PAIRS, PRIOR_SAME, UNLIKE_SIGHTINGS, VISIT_STD
 
 # Identities of a camera below which its shift can't be estimated.
 _MIN_IDENTITIES = 2
@@ -19,6 +21,8 @@ _EPS = 1e-12
 _MAX_PAIRS = 256
 _MIN_RATE, _MAX_RATE = 1e-12, 0.2
 _MAX_NATS = 30.0
+# Cosines lie in [-1, 1].
+_SCORE_RANGE = 2.0
 
 
 class Scorer:
@@ -79,6 +83,10 @@ class Scorer:
         neutral = self.neutral(unit(embedding)[None], (camera,))
         return np.asarray(self.metric.against_raw(neutral)[0], np.float32)
 
+    def project(self, embeddings: Floats, cameras: tuple[str, ...]) -> Floats:
+        """Map embeddings, `(N, D)`, of some cameras to where cosine means identity: `(N, d)` float32 unit vectors."""
+        return self.metric.project(self.neutral(embeddings, cameras))
+
     def compare(self, embedding: Floats, camera: str, others: Floats) -> Floats:
         """Compute cosines under the common metric.
 
@@ -134,22 +142,46 @@ class Scorer:
         """
         return float(-np.log(rate) * (1 - self.model.population_weight))
 
-    def probabilities(self, scores: Floats, population: int) -> Doubles:
-        """Compute the posterior of each identity; they and "a new one" add up to 1.
+    def same_individual(self, scores: Floats, asked: Ints, held: Ints) -> Doubles:
+        """Compute the probability that two visits show the same individual, by their most similar pair of sightings.
 
-        A known and a new identity are equally likely a priori, and so are all known ones.
+        It depends on nothing but these two visits, and is the same with `asked` and `held` exchanged. The prior is
+        `PRIOR_SAME`. Genuine and impostor scores are Gaussians; a share of pairs says nothing (a uniform outlier
+        component), and the visit of fewer sightings may show nothing typical of its individual.
 
         Args:
-            scores: `(N,)` cosines, one an identity.
-            population: Number of identities searched, `N` or more.
+            scores: `(N,)` cosines, each the highest of all pairs of sightings of the two visits.
+            asked: `(N,)` number of sightings of one visit, 1 or more; an image counts as one.
+            held: `(N,)` number of sightings of the other.
 
         Returns:
-            `(N,)` in [0, 1]; NaN as long as similarity doesn't tell identities apart.
+            `(N,)` in [0, 1], rising with the score; NaN as long as similarity doesn't tell identities apart.
         """
         if not self.model.evidence_weight:
-            return np.full(len(scores), np.nan)
-        odds = np.exp(np.clip(self.model.cautious_llr(scores).astype(np.float64), -_MAX_NATS, _MAX_NATS))
-        return np.asarray(odds / (odds.sum() + max(population, len(scores), 1)))
+            return np.full(np.shape(scores), np.nan)
+        typical = 1 - UNLIKE_SIGHTINGS ** np.minimum(asked, held).astype(np.float64)
+        ratio = typical * self._density_ratio(scores) + 1 - typical
+        nats = self.model.evidence_weight * np.log(ratio) + logit(PRIOR_SAME)
+        return np.asarray(expit(nats), np.float64)
+
+    def _density_ratio(self, scores: Floats) -> Doubles:
+        """Density of scores of typical genuine pairs over that of impostor pairs."""
+        genuine, impostor = self.model.population()
+        # Beyond the means, the tails of two Gaussians of different widths would make the ratio fall again.
+        within = np.clip(np.asarray(scores, np.float64), impostor.mean, max(impostor.mean, genuine.mean))
+        outlier = OUTLIER_PAIRS / _SCORE_RANGE
+        same, other = (
+            (1 - OUTLIER_PAIRS) * _gaussian(within, mean, std) + outlier
+            for mean, std in (
+                (genuine.mean, float(np.hypot(genuine.std, VISIT_STD))),
+                (impostor.mean, max(impostor.std, MIN_SCORE_STD)),
+            )
+        )
+        return np.asarray(same / other)
+
+
+def _gaussian(values: Doubles, mean: float, std: float) -> Doubles:
+    return np.asarray(np.exp(-0.5 * ((values - mean) / std) ** 2) / (std * np.sqrt(2 * np.pi)))
 
 
 def _shifts(means: Mapping[str, Floats]) -> dict[str, Floats]:

@@ -12,7 +12,7 @@ from .records import ENROLLED, Visit
 
 @dataclass(frozen=True)
 class Match:
-    """A sighting that a search found.
+    """A visit that a search found, by its sighting most similar to the query.
 
     Attributes:
         identity_id: Its identity.
@@ -23,9 +23,13 @@ class Match:
         quality: How much the crops can be trusted, in [0, 1].
         similarity: Cosine, in [-1, 1]: under the metric learned from the cameras, or a plain one if so asked.
         distance: 1 - `similarity`; for Euclidean searches the distance of unit vectors, in [0, 2].
-        probability: That this identity is the query's, in [0, 1]; NaN as long as there is too little evidence.
+        probability: Does this visit show the same individual as the query? In [0, 1], from the similarity of this row
+            and the number of sightings behind it alone; other rows, of its identity too, change nothing. A search in
+            the other direction gives the same. The prior is 0.1: of ten such rows, one shows the query's individual.
+            NaN as long as there is too little evidence.
         visit: Id of the visit that the sighting belongs to.
         sighting: Id of the sighting.
+        mixed: Whether visits of this identity look unlike each other, so that it may be several individuals.
     """
 
     identity_id: int
@@ -39,6 +43,7 @@ class Match:
     probability: float
     visit: int
     sighting: int
+    mixed: bool = False
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ class TestQuery:
         (answer,) = answers(other, b)
         assert (answer.identity, answer.known, answer.camera) == (second, first, "a")
         assert answer.gap == pytest.approx(95, abs=1)
-        assert 0.5 < answer.probability <= 1
+        assert 0.3 < answer.probability < 1  # the embedder's prior is all that is known yet
         assert answer.similarity == pytest.approx(1, abs=0.01)
         assert whereabouts(store) == {"a": [first], "b": [first]}
         assert consistent(store)

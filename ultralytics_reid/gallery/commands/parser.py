@@ -164,7 +164,7 @@ def _add_search(commands: Any) -> None:
     )
     text = "where the query image shows the individual, pixels (default: it is detected)"
     command.add_argument("--box", metavar="X1,Y1,X2,Y2", help=text)
-    text = f"hide visits of identities below this probability, 0 to 1 (default: {MIN_PROBABILITY:g}; 0 shows all)"
+    text = f"hide visits below this probability, 0 to 1 (default: {MIN_PROBABILITY:g}; 0 shows all)"
     command.add_argument("--min-probability", type=float, default=MIN_PROBABILITY, metavar="P", help=text)
     text = "similarity: the metric learned by the cameras, or that of the plain vectors (default: learned)"
     command.add_argument("--by", choices=("learned", "cosine", "euclidean"), default="learned", help=text)

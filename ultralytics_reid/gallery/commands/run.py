@@ -43,6 +43,7 @@ from .tables import (
     individual_table,
     match_rows,
     match_table,
+    mixed_text,
     stats_row,
     stats_text,
     visit_rows,
@@ -99,7 +100,7 @@ def _located(gallery: Gallery, image: ImageArray, where: Filter) -> list[float]:
 
 def _note_hidden(hidden: int, args: Namespace) -> None:
     if hidden:
-        below = f"{_count(hidden, 'visit')} of identities below a probability of {args.min_probability:g}"
+        below = f"{_count(hidden, 'visit')} below a probability of {args.min_probability:g}"
         _print_note(f"not shown: {below}; --min-probability 0 shows all")
 
 
@@ -121,6 +122,10 @@ def _print_matches(matches: Sequence[Match], args: Namespace, class_names: Mappi
         print(as_json(match_rows(matches, class_names)))
         return
     print(match_table(matches, args.by) if matches else "nothing found")
+    for identity in sorted({m.identity_id for m in matches if m.mixed}):
+        _print_note(
+            f"identity {identity}: its visits look unlike each other; `visits --identity {identity}` says which"
+        )
     if any(np.isnan(m.probability) for m in matches):
         plain = "plain vectors are not calibrated, the learned metric is (--by learned)"
         learned = "too few observations yet, or since a deletion, to calibrate similarity"
@@ -191,10 +196,15 @@ def _visits(args: Namespace) -> None:
             gallery.visits(parse_filter(gallery, args), details=False), key=lambda v: (v.first, v.last, v.id)
         )
         names, class_names = gallery.store.names(), gallery.class_names
+        identities = sorted({v.identity for v in found})
+        agreements = gallery.agreements(progress(identities, "comparing", len(identities)))
     if args.json:
-        print(as_json(visit_rows(found, names, class_names)))
+        print(as_json(visit_rows(found, names, class_names, agreements)))
     else:
-        print(visit_table(found, names, class_names) if found else "no visits")
+        print(visit_table(found, names, class_names, agreements) if found else "no visits")
+    for one in agreements.values():
+        if one.mixed:
+            _print_note(mixed_text(one))
 
 
 def _rename(args: Namespace) -> None:

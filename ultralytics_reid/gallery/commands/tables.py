@@ -15,9 +15,12 @@ from ..export.contact_sheet import percent
 from ..records import Visit, printable
 from ..times import duration, local_time, moment, period
 from ..views import Individual, Match, Stats
+from ..visit_pairs import Agreement
 from .arguments import ENROLLED_SHOWN, short_visits
 
 _MIB = 2**20
+# What marks a row of an identity that may be several individuals.
+MIXED = "unlike"
 
 
 def aligned(markdown: str) -> str:
@@ -42,7 +45,7 @@ def _width(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
 
-def match_table(matches: Iterable[Match], by: str) -> str:
+def match_table(matches: Sequence[Match], by: str) -> str:
     """Table of search results, a line each."""
     by_distance = by == "euclidean"
     head = ["rank", "identity", "name", "time", "camera", "probability", "distance" if by_distance else "similarity"]
@@ -51,6 +54,14 @@ def match_table(matches: Iterable[Match], by: str) -> str:
         identity, sighting = [str(m.identity_id), _cell(m.name)], [moment(m.time.timestamp()), _camera(m.camera_id)]
         score = f"{m.distance if by_distance else m.similarity:.3f}"
         rows.append([str(rank), *identity, *sighting, percent(m.probability), score])
+    return _with_notes(head, rows, [m.mixed for m in matches])
+
+
+def _with_notes(head: list[str], rows: list[list[str]], mixed: Sequence[bool]) -> str:
+    """Table with a column that marks rows of identities that may be several individuals, if there are any."""
+    if any(mixed):
+        head = [*head, "note"]
+        rows = [[*row, MIXED if marked else ""] for row, marked in zip(rows, mixed, strict=True)]
     return aligned(table(head, rows))
 
 
@@ -65,15 +76,42 @@ def individual_table(individuals: Iterable[Individual], class_names: Mapping[int
     return aligned(table(head, rows))
 
 
-def visit_table(visits: Sequence[Visit], names: Mapping[int, str], class_names: Mapping[int, str]) -> str:
-    """Table of visits, a line each; classes without a name are numbers."""
+def visit_table(
+    visits: Sequence[Visit],
+    names: Mapping[int, str],
+    class_names: Mapping[int, str],
+    agreements: Mapping[int, Agreement],
+) -> str:
+    """Table of visits, a line each; classes without a name are numbers; `agreements` by identity."""
     head = ["visit", "identity", "name", "class", "camera", "seen", "stayed", "probability"]
     rows = []
     for v, number in zip(visits, short_visits([v.id for v in visits]), strict=True):
         times = [period(v.first, v.last), duration(v.last - v.first)]
         identity = [str(v.identity), _cell(names.get(v.identity, ""))]
-        rows.append([number, *identity, _class(v.cls, class_names), _camera(v.camera), *times, percent(v.probability)])
-    return aligned(table(head, rows))
+        probability = percent(_probability(v, agreements))
+        rows.append([number, *identity, _class(v.cls, class_names), _camera(v.camera), *times, probability])
+    return _with_notes(head, rows, [_is_mixed(v.identity, agreements) for v in visits])
+
+
+def _probability(visit: Visit, agreements: Mapping[int, Agreement]) -> float:
+    """Probability that the identity's most similar other visit shows the same individual; NaN without one."""
+    found = agreements.get(visit.identity)
+    return math.nan if found is None else found.probabilities.get(visit.id, math.nan)
+
+
+def _is_mixed(identity: int, agreements: Mapping[int, Agreement]) -> bool:
+    return identity in agreements and agreements[identity].mixed
+
+
+def mixed_text(found: Agreement) -> str:
+    """Say which visits of an identity look unlike each other, and what to do if it is several individuals."""
+    numbers = dict(zip(visits := [v for g in found.groups for v in g], short_visits(visits), strict=True))
+    groups = " | ".join(" ".join(numbers[v] for v in group) for group in found.groups)
+    odd = " ".join(numbers[v] for v in found.groups[1])
+    return (
+        f"identity {found.identity_id}: its visits look unlike each other: {groups}; if they show several individuals: "
+        f"split {found.identity_id} {odd}"
+    )
 
 
 def stats_text(stats: Stats, recipe: Mapping[str, str]) -> str:
@@ -111,15 +149,20 @@ def individual_rows(individuals: Iterable[Individual], class_names: Mapping[int,
 
 
 def visit_rows(
-    visits: Iterable[Visit], names: Mapping[int, str], class_names: Mapping[int, str]
+    visits: Iterable[Visit],
+    names: Mapping[int, str],
+    class_names: Mapping[int, str],
+    agreements: Mapping[int, Agreement],
 ) -> list[dict[str, Any]]:
-    """Visits for JSON, without paths and crops; `class_name` is None where it isn't known."""
-    keys = ("id", "identity", "camera", "cls", "first", "last", "probability")
+    """Visits for JSON, without paths and crops; `class_name` is None where it isn't known; `agreements` by identity."""
+    keys = ("id", "identity", "camera", "cls", "first", "last")
     return [
         {
             **_json_row({key: getattr(v, key) for key in keys}, "first", "last"),
+            **_json_row({"probability": _probability(v, agreements)}),
             "class_name": class_names.get(v.cls),
             "name": names.get(v.identity, ""),
+            "mixed": _is_mixed(v.identity, agreements),
         }
         for v in visits
     ]

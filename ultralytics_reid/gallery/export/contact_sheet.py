@@ -40,7 +40,7 @@ class Hit:
         name: Its name; empty if it has none.
         camera: Name of the camera; `ENROLLED` for an enrolled image.
         time: Time of the sighting, seconds since 1970 (UTC).
-        probability: Probability that the query shows this identity, in [0, 1]; NaN if uncalibrated.
+        probability: Probability that this visit shows the query's individual, in [0, 1]; NaN if uncalibrated.
         similarity: Cosine similarity, in [-1, 1].
         crop: JPEG bytes; empty where crops aren't stored.
     """

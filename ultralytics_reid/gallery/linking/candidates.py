@@ -40,10 +40,11 @@ class GalleryCandidates:
         """Return an identity's sightings."""
         return self.sightings.take(np.flatnonzero(self.sightings.identities == identity))
 
-    def probability(self, identity: int, scorer: Scorer, population: int) -> float:
-        """Return the posterior of an identity that the gate allows, in [0, 1], among all that it allows."""
-        allowed = [i for i, possible in zip(self.identities, self.gate, strict=True) if possible]
-        return float(scorer.probabilities(self.cosine[self.gate], population)[allowed.index(identity)])
+    def probability(self, identity: int, scorer: Scorer) -> float:
+        """Return the probability, in [0, 1], that the query shows this identity, by their similarity alone."""
+        held = len(self.sightings_of(identity))
+        cosine = np.array([self.cosine_of(identity)], np.float32)
+        return float(scorer.same_individual(cosine, np.array([1]), np.array([held]))[0])
 
 
 def presence_gate(

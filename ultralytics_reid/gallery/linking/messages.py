@@ -176,7 +176,7 @@ class Answer:
         identity: The id that the query was about.
         known: Its identity in the gallery; None for one that is new there and keeps its id.
         similarity: Cosine under the common metric to the closest sighting of it, in [-1, 1].
-        probability: That it is this identity, in [0, 1].
+        probability: That it is this identity, in [0, 1], by similarity alone; see `Scorer.same_individual`.
         gap: Seconds since it was last seen on any camera; 0 if that was later, or it was enrolled from an image.
         camera: The camera of that.
         late: Whether the gallery was away at the time of the query.
