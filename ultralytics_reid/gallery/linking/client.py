@@ -17,6 +17,7 @@ from ...revival.recognizer import Recognizer, When
 from ...tuning import MIN_CLEAN_CROPS
 from .messages import (
     Answer,
+    ClockCorrection,
     EvidenceUpdate,
     Forget,
     Forgotten,
@@ -136,6 +137,15 @@ class GalleryCamera:
         if self._metric.version != self._metric_version:
             self._metric_version = self._metric.version
             self._send_evidence()
+
+    def correct_clock(self, origin: float) -> None:
+        """Say that the wall clock was wrong since the run began: what was seen moves in time, stored visits too.
+
+        Args:
+            origin: When the tracker's clock was 0, seconds since 1970 (UTC).
+        """
+        self.channel.start = origin
+        self._send(ClockCorrection(origin))
 
     def close(self) -> None:
         """End the run: query every identity that wasn't yet, and hand on what was learned."""
