@@ -236,6 +236,8 @@ class GalleryWorker:
         """
         if self._thread is None:
             return True  # forked, and nothing was sent since
+        if self._ended.done() and self.failed is None:
+            return self._inbox.empty()  # closed before
         inside = threading.current_thread() is self._thread
         written = inside or self.settle(seconds)
         self._put(_Signal.STOP)
