@@ -83,7 +83,7 @@ class Passersby:
 
     def _spoil(self, rows: Floats, feats: Floats) -> tuple[Floats, Floats]:
         for n in np.flatnonzero(self._rng.random(len(rows)) < self._odd):
-            if self._rng.random() < 0.5:  # noqa: PLR2004
+            if self._rng.random() < 0.5:
                 rows[n, self._rng.integers(6)] = self._rng.choice(ODD)
             else:
                 feats[n] = self._rng.choice(ODD)

@@ -74,7 +74,9 @@ def run(args: Namespace) -> None:
         parts = list(progress(measure(tracker, people, args.frames), "quarters", unit="part"))
         closing = tracker.finish(wait=True)
     head = ["frames", "new people", "new ids", "ms a frame", "MB", "objects"]
-    rows = [[str(v) for v in (p.frames, p.people, p.ids, f"{p.ms:.2f}", f"{p.megabytes:.0f}", p.objects)] for p in parts]
+    rows = [
+        [str(v) for v in (p.frames, p.people, p.ids, f"{p.ms:.2f}", f"{p.megabytes:.0f}", p.objects)] for p in parts
+    ]
     people_line = f"{people.people} people, {people.returns} returns, seed {args.seed}, odd {args.odd:g}. {closing}"
     present("soak", [table(head, rows), f"{people_line.strip()} {NOTE}"], write=args.write)
     check_growth(parts, args.max_growth)
@@ -156,6 +158,6 @@ def _boxes(rows: Any) -> Any:
 
 
 def _megabytes() -> float:
-    import psutil  # the host needs it too
+    import psutil  # type: ignore[import-untyped]  # the host needs it too
 
     return float(psutil.Process().memory_info().rss) / 2**20

@@ -1,8 +1,8 @@
 """Ultralytics' solutions on a generated scene whose people leave and come back, with stock BoT-SORT and this tracker.
 
-The demo's detector and each tracker run once; all solutions are given what they returned, but for `TrackZone`, which hides
-a part of the image, and `ObjectCropper`, which does not track. There is no pose or segmentation model: keypoints and masks
-are made from the boxes.
+The demo's detector and each tracker run once; all solutions are given what they returned, but for `TrackZone`, which
+hides a part of the image, and `ObjectCropper`, which does not track. There is no pose or segmentation model: keypoints
+and masks are made from the boxes.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import json
 import logging
 import tempfile
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ def run(args: Namespace) -> None:
     frames = [scene.render(view) for view in views]
     rows = list(_rows(args.only, frames, options.fps))
     head = ["solution", "figure", "ids: botsort", "ids: reid_botsort", "botsort", "**reid_botsort**"]
-    text = f"{options.people} people, {_visits(views)} visits, {options.seconds:.0f} s. {__doc__.partition('.')[0]}."
+    text = f"{options.people} people, {_visits(views)} visits, {options.seconds:.0f} s; ids shown for a second or more."
     present("solutions", [table(head, rows), text], write=args.write)
 
 
@@ -175,7 +176,7 @@ def measure(names: Iterable[str], tracker: str, frames: list[Any], fps: float) -
         fps: Frames a second.
 
     Returns:
-        By name, the figure of the case, and all ids that were shown.
+        By name, the figure of the case, and the ids that were shown for a second or more.
     """
     LOGGER.setLevel(logging.ERROR)  # each solution says all its settings, and each frame without a track
     with tempfile.TemporaryDirectory() as made:
@@ -187,14 +188,14 @@ def measure(names: Iterable[str], tracker: str, frames: list[Any], fps: float) -
             tracked.step(frame)
             for each in running.values():
                 each.step(frame, n)
-        return {name: (each.case.read(each.solution, each.results), each.ids) for name, each in running.items()}
+        return {name: (each.case.read(each.solution, each.results), each.ids(fps)) for name, each in running.items()}
 
 
 class _Running:
     """A solution at work, with what it returned and showed so far."""
 
     def __init__(self, name: str, keys: dict[str, Any], folder: Path, tracked: Tracked) -> None:
-        self.case, self.results, self.ids = CASES[name], list[Any](), set[int]()
+        self.case, self.results, self._shown = CASES[name], list[Any](), Counter[int]()
         self.solution = self.case.make(getattr(solutions, name), keys, folder)
         self._numbered = name == "Analytics"
         if not self.case.alone:
@@ -204,7 +205,11 @@ class _Running:
         result = self.solution(frame.copy(), *([number] if self._numbered else []))
         result.plot_im = None
         self.results.append(result)
-        self.ids |= set(self.solution.track_ids)
+        self._shown.update(self.solution.track_ids)
+
+    def ids(self, frames: float) -> set[int]:
+        """Return the ids that were shown in so many frames."""
+        return {identity for identity, shown in self._shown.items() if shown >= frames}
 
 
 def _yaml(name: str, fps: float, folder: Path) -> Path:
@@ -248,7 +253,7 @@ def _selecting(kind: Any, keys: dict[str, Any], folder: Path) -> Any:  # noqa: A
 
     def extract_and_select(image: Any) -> None:
         extract(image)
-        if len(made.track_ids) >= 2 and not done:  # noqa: PLR2004
+        if len(made.track_ids) >= 2 and not done:
             done.append(True)
             made.selected_boxes = dict(zip(made.track_ids[:2], made.boxes[:2], strict=True))
 
@@ -305,11 +310,11 @@ def _repetitions(solution: Any, results: list[Any]) -> float:  # noqa: ARG001
 def _distances(solution: Any, results: list[Any]) -> float:  # noqa: ARG001
     """Frames with a distance that is measured between boxes there are."""
     values = [result.pixels_distance for result in results]
-    return float(sum(a != b for a, b in zip(values, values[1:], strict=False)))
+    return float(sum(a != b for a, b in pairwise(values)))
 
 
 def _mailed(solution: Any, results: list[Any]) -> float:  # noqa: ARG001
-    return float(sum(b.email_sent and not a.email_sent for a, b in zip(results, results[1:], strict=False)))
+    return float(sum(b.email_sent and not a.email_sent for a, b in pairwise(results)))
 
 
 _BOXES = "boxes, all frames"

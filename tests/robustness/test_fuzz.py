@@ -44,7 +44,9 @@ def test_a_wild_configuration_is_refused_by_name_or_tracks(changes, seed):
         assert any(name in str(error) for name in changes)  # noqa: PT017
         return
     tracker.fps = 10
-    image = np.random.default_rng(seed).integers(0, 255, (*STREET, 3), np.uint8) if tracker.gmc.method else black(STREET)
+    image = (
+        np.random.default_rng(seed).integers(0, 255, (*STREET, 3), np.uint8) if tracker.gmc.method else black(STREET)
+    )
     for n, (rows, feats) in enumerate(Passersby(seed).frames(25)):
         check_rows(tracker.update(Boxes(rows, STREET), image, feats=feats), len(rows), n)
 

@@ -40,7 +40,9 @@ class Site:
         return self._real[0] + self.wall
 
     def watch(self, first, length=150):
-        people = [Person([(0, length)], (80 + 150 * n, 100 + 10 * first), look=first + n, height=80) for n in range(MANY)]
+        people = [
+            Person([(0, length)], (80 + 150 * n, 100 + 10 * first), look=first + n, height=80) for n in range(MANY)
+        ]
         for boxes, feats, _ in Scene(people, length, seed=first).frames():
             self.wall, self.steady = self.wall + 0.1, self.steady + 0.1
             callbacks.before_update(self._host)

@@ -15,7 +15,18 @@ from ..errors import ReIDError
 from ..evaluation.frames import FrameBoxes
 
 # The host's exceptions for an unusable source or model.
-_HOST_ERRORS = (OSError, RuntimeError, ValueError, TypeError, SyntaxError, AssertionError, EOFError, UnpicklingError, AttributeError, KeyError)
+_HOST_ERRORS = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    AssertionError,
+    EOFError,
+    UnpicklingError,
+    AttributeError,
+    KeyError,
+)
 
 
 class Runner:

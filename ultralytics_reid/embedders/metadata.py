@@ -41,10 +41,11 @@ def stored_recipe(model: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
         raise _odd(model, f"'{METADATA}' must be JSON", text) from error
     if not isinstance(stored, dict):
         raise _odd(model, f"'{METADATA}' must be a JSON object", text)
-    stored = {"precision": FULL_PRECISION, "dim": None} | stored
+    stored = {"precision": FULL_PRECISION, "dim": None, **stored}
     for key in ("name", "precision"):
-        if not (isinstance(stored.get(key), str) and 0 < len(stored[key]) <= _MAX_TEXT):
-            raise _odd(model, f"'{key}' must be a text", stored.get(key))
+        value = stored.get(key)
+        if not (isinstance(value, str) and 0 < len(value) <= _MAX_TEXT):
+            raise _odd(model, f"'{key}' must be a text", value)
     if stored["dim"] is not None:
         _check_whole(model, "dim", stored["dim"], _MAX_DIM)
     for key in ("height", "width"):

@@ -184,7 +184,9 @@ class Ledger:
             for visit in ids:
                 first = float(firsts[visit])
                 session.execute(_RETIME_SIGHTINGS, (first, visit))
-                session.execute("UPDATE visits SET ended = ended - began + ?, began = ? WHERE id = ?", (first, first, visit))
+                session.execute(
+                    "UPDATE visits SET ended = ended - began + ?, began = ? WHERE id = ?", (first, first, visit)
+                )
 
     def delete(self, where: Filter) -> Deleted:
         """Delete sightings that match, and visits that match and lie wholly between `since` and `until`.

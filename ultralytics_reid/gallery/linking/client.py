@@ -79,6 +79,7 @@ class GalleryCamera:
         self._since = since
         self._queried: set[int] = set()
         self._new: set[int] = set()
+        self._first_seen_here: set[int] = set()
         self._requeried: set[int] = set()
         self._merged: set[int] = set()
         self._renamed: set[int] = set()
@@ -91,9 +92,13 @@ class GalleryCamera:
 
     @property
     def summary(self) -> str:
-        """One line for the user on how many individuals the gallery knew; each counts once, under its last id."""
+        """One line for the user on how many individuals the gallery knew before this run.
+
+        Each counts once, under its last id; one that the run itself brought to the gallery wasn't known.
+        """
         individuals = self._queried - self._renamed - self._merged
-        known = sum(not link.new for identity, link in self.links.items() if identity in individuals)
+        before = individuals - self._first_seen_here
+        known = sum(not link.new for identity, link in self.links.items() if identity in before)
         failed = self.worker.failed
         if failed is not None:
             return f"{self.channel.camera}: what was seen last is not in the gallery: {failed}"
@@ -218,6 +223,7 @@ class GalleryCamera:
     def _apply(self, answer: Answer, decisions: Sequence[Decision], when: When) -> None:
         """Rename an identity to the gallery's, unless the camera found out otherwise meanwhile."""
         if answer.known is None:
+            self._first_seen_here.add(answer.identity)
             if answer.identity not in self._requeried:
                 self._new.add(answer.identity)
             return

@@ -99,7 +99,7 @@ class OpenVisit:
         self.first, self.last = self.first + seconds, self.last + seconds
         self._last_kept += seconds
         self._points = [(time + seconds, *box) for time, *box in self._points]
-        self.pending = [(id, vector, time + seconds, *rest) for id, vector, time, *rest in self.pending]
+        self.pending = [(row[0], row[1], row[2] + seconds, row[3], row[4]) for row in self.pending]
 
     def mark_written(self) -> None:
         """Note that all of it is in the gallery."""
