@@ -15,6 +15,8 @@ from benchmarks.runs.soak import check_rows
 from ultralytics_reid import ConfigError, ReIDBOTSORT, ReIDError
 from ultralytics_reid.config import keys
 
+pytestmark = pytest.mark.slow
+
 # These name files, models and databases.
 _NAMES = {"tracker_type", "model", "weights", "gallery", "gallery_index", "topology"}
 _WRONG = (None, float("nan"), float("inf"), -1, 10**12, "x", "", [1], {}, True, 0, 1.5, "auto")
