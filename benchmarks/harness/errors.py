@@ -17,3 +17,7 @@ class ChoiceError(BenchmarkError, ValueError):
 
 class UnavailableError(BenchmarkError):
     """An embedder's package or weights are missing."""
+
+
+class SoakError(BenchmarkError):
+    """A long run showed something that must not be."""

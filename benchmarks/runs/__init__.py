@@ -33,5 +33,9 @@ RUNS = {
     "ablation": Entry("accuracy with each part of the tracker switched off", "40 min"),
     "gallery": Entry("the gallery's engines, and the tracker with a large gallery", "8 min"),
     "timeline": Entry("the image of ids over time in the README", "3 min"),
+    "soak": Entry("a long run: ids stay unique, memory and time a frame level", "5 min"),
+    "solutions": Entry(
+        "Ultralytics' solutions with people who come back, with stock BoT-SORT and this tracker", "5 min"
+    ),
     "train_detector": Entry("the demo's detector, trained from scratch on generated scenes", "15 min"),
 }

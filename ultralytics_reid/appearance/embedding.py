@@ -9,12 +9,14 @@ from .._typing import Floats
 from ..errors import EmbeddingError
 
 _TINY = 1e-12
+# Magnitude from which on the square of a vector's norm may be beyond float32.
+_HUGE = 1e15
 
 
 def as_features(vectors: npt.ArrayLike, rows: int) -> Floats:
     """Check a batch of vectors, one a detection.
 
-    A row that isn't finite comes back as zeros, which means that the detection goes on without appearance.
+    A row that isn't finite, or beyond 1e15, comes back as zeros: the detection goes on without appearance.
 
     Args:
         vectors: `(N, D)`, any real dtype, any norm; a torch tensor may be on any device.
@@ -29,8 +31,8 @@ def as_features(vectors: npt.ArrayLike, rows: int) -> Floats:
     batch = np.asarray(vectors.detach().float().cpu() if hasattr(vectors, "detach") else vectors, dtype=np.float32)
     if batch.shape[:-1] != (rows,) or (rows and not batch.size):
         raise EmbeddingError(f"embeddings must have the shape ({rows}, D), one row a detection, got {batch.shape}")
-    finite = np.isfinite(batch).all(axis=1, keepdims=True)
-    return np.asarray(np.where(finite, batch, 0), dtype=np.float32)
+    usable = (np.abs(batch) < _HUGE).all(axis=1, keepdims=True)  # False for NaN
+    return np.asarray(np.where(usable, batch, 0), dtype=np.float32)
 
 
 def unit(vectors: Floats) -> Floats:

@@ -16,7 +16,18 @@ from ..evaluation.frames import FrameBoxes
 from ..tracking.ending import finish
 
 # The host's exceptions for an unusable source or model.
-_HOST_ERRORS = (OSError, RuntimeError, ValueError, TypeError, SyntaxError, AssertionError, EOFError, UnpicklingError)
+_HOST_ERRORS = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    AssertionError,
+    EOFError,
+    UnpicklingError,
+    AttributeError,
+    KeyError,
+)
 
 
 class Runner:

@@ -24,7 +24,8 @@ from .._typing import Floats, ImageArray, as_floats
 from ..appearance.embedding import unit
 from ..errors import ConfigError, EmbeddingError
 from .crops import NOTHING_ELSE, Preprocessing, Regions, crop
-from .exported import FULL_PRECISION, METADATA, exported
+from .exported import exported
+from .metadata import FULL_PRECISION, METADATA
 from .torchreid import TorchReID
 
 FORMATS = ("onnx", "openvino")

@@ -7,7 +7,6 @@ torch's. So the two runtimes that matter on a CPU are used directly.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from glob import escape
@@ -20,11 +19,9 @@ from .._typing import Floats, ImageArray
 from ..errors import ConfigError, EmbeddingError
 from .crops import NORMALIZATIONS, CropOptions, Preprocessing
 from .encoder import CropEmbedder, digest, need
+from .metadata import FULL_PRECISION, METADATA, image_size, preprocessing_of, stored_recipe
 
 _Crops = TypeVar("_Crops", Floats, ImageArray)
-
-METADATA = "ultralytics_reid"
-FULL_PRECISION = "fp32"
 
 # Metadata keys of Ultralytics' exports, whose networks take values in [0, 1].
 _ULTRALYTICS_KEYS = frozenset({"stride", "names", "task"})
@@ -76,8 +73,7 @@ def exported(model: str, device: Any, options: CropOptions) -> CropEmbedder:
         loaded = _openvino(found)
     else:
         loaded = _autobackend(path, device)
-    stored = loaded.metadata.get(METADATA)
-    ours: dict[str, Any] = json.loads(stored) if stored else {}
+    ours = stored_recipe(model, loaded.metadata)
     preprocessing = options.over(_preprocessing(model, loaded, ours, options))
     _check_size(model, loaded, preprocessing)
     return CropEmbedder(
@@ -103,17 +99,15 @@ def _name(ours: dict[str, Any], path: Path) -> str:
         beside = f"{escape(path.stem)}.*" if path.suffix == ".xml" else f"{escape(path.name)}*"
         files = path.rglob("*") if path.is_dir() else path.parent.glob(beside)
         return f"exported:{digest(*sorted(f for f in files if f.is_file()))}"
-    precision = ours.get("precision", FULL_PRECISION)
-    return str(ours["name"]) if precision == FULL_PRECISION else f"{ours['name']}:{precision}"
+    return str(ours["name"]) if ours["precision"] == FULL_PRECISION else f"{ours['name']}:{ours['precision']}"
 
 
 def _preprocessing(model: str, loaded: _Model, ours: dict[str, Any], options: CropOptions) -> Preprocessing:
     """Preprocessing from a model's metadata; ConfigError where neither it nor the options define one."""
     if ours:
-        sides = {k: ours[k] for k in ("height", "width")}
-        return Preprocessing(**sides, mean=tuple(ours["mean"]), std=tuple(ours["std"]))
+        return preprocessing_of(ours)
     is_ultralytics = bool(_ULTRALYTICS_KEYS & loaded.metadata.keys())
-    height, width = _imgsz(loaded.metadata) if is_ultralytics else (0, 0)
+    height, width = image_size(model, loaded.metadata) if is_ultralytics else (0, 0)
     height, width = loaded.height or height, loaded.width or width
     if not ((height or options.height) and (width or options.width)):
         raise ConfigError(f"model: {model} doesn't record its crop size; set crop_height and crop_width")
@@ -122,13 +116,6 @@ def _preprocessing(model: str, loaded: _Model, ours: dict[str, Any], options: Cr
         raise ConfigError(f"model: {model} doesn't record its normalization; set normalize to {choices}")
     mean, std = NORMALIZATIONS["unit"]
     return Preprocessing(height=height, width=width, mean=mean, std=std)
-
-
-def _imgsz(metadata: dict[str, Any]) -> tuple[int, int]:
-    imgsz = metadata.get("imgsz", 0)
-    sides = json.loads(imgsz) if isinstance(imgsz, str) else imgsz
-    height, width = sides if isinstance(sides, list | tuple) else (sides, sides)
-    return int(height), int(width)
 
 
 def _check_size(model: str, loaded: _Model, preprocessing: Preprocessing) -> None:
@@ -177,7 +164,6 @@ def _providers(onnxruntime: Any, device: Any) -> list[Any]:
 def _openvino(path: Path) -> _Model:
     need("openvino", "openvino", path)
     import openvino
-    from ultralytics.utils import YAML
 
     core = openvino.Core()
     try:
@@ -187,10 +173,10 @@ def _openvino(path: Path) -> _Model:
     shape = [d.get_length() if d.is_static else 0 for d in model.input(0).partial_shape]
     batch, height, width = _input_shape(path, shape, len(model.outputs))
     beside = path.parent / "metadata.yaml"
-    metadata = YAML.load(beside) if beside.exists() else {}
+    metadata = _yaml_metadata(beside) if beside.exists() else {}
     if model.has_rt_info(METADATA):
         metadata[METADATA] = model.get_rt_info(METADATA).astype(str)
-    settings = _openvino_settings(openvino, metadata)
+    settings = _openvino_settings(openvino, stored_recipe(str(path), metadata))
 
     def network(preprocessing: Preprocessing) -> Callable[[ImageArray], Floats]:
         whole = _normalizing(model, preprocessing)
@@ -223,10 +209,24 @@ def _normalizing(model: Any, preprocessing: Preprocessing) -> Any:
     return whole.build()
 
 
-def _openvino_settings(openvino: Any, metadata: dict[str, Any]) -> dict[str, Any]:
+def _yaml_metadata(path: Path) -> dict[str, Any]:
+    """Read the metadata beside an OpenVINO model of Ultralytics'."""
+    import yaml
+    from ultralytics.utils import YAML
+
+    try:
+        content = YAML.load(path)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"model: the metadata {path} can't be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"model: the metadata {path} must be keys with values, got {content!r:.100}")
+    return content
+
+
+def _openvino_settings(openvino: Any, ours: dict[str, Any]) -> dict[str, Any]:
     """Latency mode on as many threads as torch; 16-bit computation only for models exported with 16 bits."""
-    stored = json.loads(metadata.get(METADATA, "{}"))
-    exact = {"INFERENCE_PRECISION_HINT": openvino.Type.f32} if stored.get("precision") in (None, FULL_PRECISION) else {}
+    full = ours.get("precision", FULL_PRECISION) == FULL_PRECISION
+    exact = {"INFERENCE_PRECISION_HINT": openvino.Type.f32} if full else {}
     return {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": _threads(), **exact}
 
 
@@ -237,8 +237,9 @@ def _autobackend(path: Path, device: Any) -> _Model:
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     try:
         backend = AutoBackend(str(path), device=where, verbose=False)
-    except (TypeError, ImportError, RuntimeError, OSError) as error:
-        raise ConfigError(f"model: {path} can't be loaded by Ultralytics: {error}") from error
+    # The last four are of odd metadata, which the host converts without a check.
+    except (TypeError, ImportError, RuntimeError, OSError, KeyError, ValueError, AttributeError, SyntaxError) as error:
+        raise ConfigError(f"model: {path} can't be loaded by Ultralytics: {error!r}") from error
 
     def run(crops: Floats) -> Any:
         try:

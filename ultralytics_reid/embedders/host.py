@@ -41,7 +41,8 @@ class HostReID:
             need("onnxruntime", "onnx", model)
         try:
             self._encode = ReID(model, device=device)
-        except (OSError, RuntimeError, TypeError, ImportError) as error:
+        # The last three are of odd content, as names, stride or task that are none.
+        except (OSError, RuntimeError, TypeError, ImportError, AttributeError, KeyError, ValueError) as error:
             raise ConfigError(f"model: {model} can't be loaded by Ultralytics' ReID loader: {error}") from error
         self._model = model
         probe = self(np.zeros((_PROBE, _PROBE, 3), np.uint8), np.array([[0, 0, _PROBE, _PROBE]], np.float32))

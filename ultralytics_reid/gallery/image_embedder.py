@@ -117,7 +117,7 @@ def _detector(recipe: Mapping[str, str]) -> Any:
     try:
         return YOLO(name)
     # The host raises these for files that are missing, damaged, or of another kind.
-    except (OSError, TypeError, RuntimeError, ValueError) as error:
+    except (OSError, TypeError, RuntimeError, ValueError, AttributeError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise GalleryError(f"the detector {name} is not a YOLO model that can be loaded: {reason}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ from .track import ReIDTrack
 
 # Seconds by which a live camera's clock may differ from the wall clock, which frames reach with delays.
 _MAX_DRIFT = 2.0
+# Seconds by which stored times must be off to be corrected, and corrections that can be undone.
+_MIN_CORRECTION, _UNDONE = 60.0, 16
 
 
 class CameraLink:
@@ -56,6 +59,7 @@ class CameraLink:
         self._endings: list[Callable[[], object]] = []
         self._warned = False
         self._copied = False
+        self._left: deque[float] = deque(maxlen=_UNDONE)
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy is another run of the same camera, connected by itself from its next frame on."""
@@ -119,8 +123,9 @@ class CameraLink:
     def follow(self, wall: float, now: float) -> None:
         """Follow the wall clock of a live stream: where it jumps, by a correction or after sleep, the origin moves.
 
-        Visits end there, and others begin at the right time. A clock before the release's year isn't set yet; until it
-        is, the gallery chooses times.
+        After a jump forward visits end, and others begin at the right time. A clock that is set back was wrong: what
+        was seen since the run began moves with it, stored visits too. A clock before the release's year isn't set yet;
+        until it is, the gallery chooses times, and corrects them then.
 
         Args:
             wall: Seconds since 1970 (UTC), as the system says.
@@ -128,8 +133,26 @@ class CameraLink:
         """
         if self._config.starts is not None or wall < RELEASED:
             return
-        if self.starts_at is None or abs(wall - now - self.starts_at) > _MAX_DRIFT:
-            self.starts_at = wall - now
+        starts_at = wall - now
+        if self.starts_at is not None and abs(starts_at - self.starts_at) <= _MAX_DRIFT:
+            return
+        if self._gallery is not None and self._was_wrong(starts_at):
+            self._gallery.correct_clock(starts_at)
+        self.starts_at = starts_at
+
+    def _was_wrong(self, starts_at: float) -> bool:
+        """Whether the clock was wrong until now, in place of the machine asleep or paused, which jumps forward too.
+
+        A clock is set back because it was ahead; and a jump forward to where it was before undoes that.
+        """
+        if self.starts_at is None:
+            return True
+        if any(abs(starts_at - earlier) < _MIN_CORRECTION for earlier in self._left):
+            return True
+        if starts_at > self.starts_at - _MIN_CORRECTION:
+            return False
+        self._left.append(self.starts_at)
+        return True
 
     def report(self, tracks: Sequence[ReIDTrack], frame: Frame) -> None:
         """Report the confirmed tracks that have a box in this frame, after its decisions."""
@@ -185,6 +208,7 @@ class CameraLink:
     def forget(self) -> None:
         """Begin another run with the next frame, which has nothing to do with the last one."""
         self._channel, self._copied = None, False
+        self._left.clear()
 
 
 def _connection(config: Config) -> Connection | None:

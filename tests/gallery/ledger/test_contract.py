@@ -421,6 +421,19 @@ def test_large_paths_and_crops_come_back_also_after_relabeling(store):
 # Changing.
 
 
+def test_visits_move_in_time_with_their_sightings(store):
+    visits = [a_visit(n, first=100.0 * n, last=100.0 * n + 9) for n in (1, 2, 3)]
+    records = rows(6, visits=[1, 1, 2, 2, 3, 77], times=[100, 105, 200, 205, 300, 700])
+    store.upsert(records, visits)
+    for _ in range(2):  # repeated, as after an outage
+        store.retime({1: 5100.0, 2: 50.0, 77: 1.0, 88: 1.0})
+        assert [(v.first, v.last) for v in store.visits()] == [(5100, 5109), (50, 59), (300, 309)]
+        assert sorted(everything(store).times.tolist()) == [50, 55, 300, 700, 5100, 5105]
+    assert [v.path.tolist() for v in store.visits()] == [v.path.tolist() for v in visits]
+    found = store.search(np.ones((1, DIM), np.float32), 9, Filter(since=5000))[0].records
+    assert sorted(found.times.tolist()) == [5100, 5105]
+
+
 @few
 @given(seed=some, where=filters)
 def test_relabeling_changes_the_identity_of_what_matches(store, seed, where):

@@ -794,6 +794,13 @@ class TestEnd:
         show(worker, channel, worker.next_id(), 1)
         assert not worker.close(0.2)
 
+    def test_closing_again_says_the_same(self, connect):
+        """The finalizer of a connection closes what its user has closed."""
+        worker, _ = connect()
+        channel = worker.open_channel("a", START)
+        show(worker, channel, worker.next_id(), 1)
+        assert [worker.close(), worker.close()] == [True, True]
+
 
 class TestEvidence:
     @pytest.mark.parametrize("camera", ["a", "10.0.0.1:554/live/one", "门口" * 80, "x" * 160])

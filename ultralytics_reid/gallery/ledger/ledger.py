@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,11 @@ WITH RECURSIVE found (identity) AS (
     UNION ALL
     SELECT (SELECT min(identity) FROM sightings WHERE identity > found.identity) FROM found WHERE identity IS NOT NULL
 ) SELECT count(identity) FROM found
+"""
+# Of one visit; nothing happens where there is none.
+_RETIME_SIGHTINGS = """
+UPDATE sightings SET time = sightings.time + ? - (SELECT began FROM visits WHERE visits.id = sightings.visit)
+WHERE visit = ? AND EXISTS (SELECT 1 FROM visits WHERE visits.id = sightings.visit)
 """
 # An index that is so far behind is given up when another one comes; it is rebuilt if it ever comes back.
 _MAX_PENDING = 1_000_000
@@ -165,6 +170,23 @@ class Ledger:
             count = session.execute(text, (identity, *sightings.values)).rowcount
             session.execute(f"UPDATE visits SET identity = ? WHERE {visits.text}", (identity, *visits.values))
         return count
+
+    def retime(self, firsts: Mapping[int, float]) -> None:
+        """Move visits in time, with their sightings; repeating it is harmless.
+
+        Args:
+            firsts: When each visit began, seconds since 1970 (UTC), by its id; those that aren't there are left out.
+        """
+        ids = list(firsts)
+        with self.database.writing() as session:
+            for page in pages(ids):
+                self.database.note_changes(session, of_sightings(Filter(visits=frozenset(page)), self.database.among))
+            for visit in ids:
+                first = float(firsts[visit])
+                session.execute(_RETIME_SIGHTINGS, (first, visit))
+                session.execute(
+                    "UPDATE visits SET ended = ended - began + ?, began = ? WHERE id = ?", (first, first, visit)
+                )
 
     def delete(self, where: Filter) -> Deleted:
         """Delete sightings that match, and visits that match and lie wholly between `since` and `until`.

@@ -17,6 +17,7 @@ from ...revival.recognizer import Recognizer, When
 from ...tuning import MIN_CLEAN_CROPS
 from .messages import (
     Answer,
+    ClockCorrection,
     EvidenceUpdate,
     Forget,
     Forgotten,
@@ -78,6 +79,7 @@ class GalleryCamera:
         self._since = since
         self._queried: set[int] = set()
         self._new: set[int] = set()
+        self._first_seen_here: set[int] = set()
         self._requeried: set[int] = set()
         self._merged: set[int] = set()
         self._renamed: set[int] = set()
@@ -90,9 +92,13 @@ class GalleryCamera:
 
     @property
     def summary(self) -> str:
-        """One line for the user on how many individuals the gallery knew; each counts once, under its last id."""
+        """One line for the user on how many individuals the gallery knew before this run.
+
+        Each counts once, under its last id; one that the run itself brought to the gallery wasn't known.
+        """
         individuals = self._queried - self._renamed - self._merged
-        known = sum(not link.new for identity, link in self.links.items() if identity in individuals)
+        before = individuals - self._first_seen_here
+        known = sum(not link.new for identity, link in self.links.items() if identity in before)
         failed = self.worker.failed
         if failed is not None:
             return f"{self.channel.camera}: what was seen last is not in the gallery: {failed}"
@@ -136,6 +142,15 @@ class GalleryCamera:
         if self._metric.version != self._metric_version:
             self._metric_version = self._metric.version
             self._send_evidence()
+
+    def correct_clock(self, origin: float) -> None:
+        """Say that the wall clock was wrong since the run began: what was seen moves in time, stored visits too.
+
+        Args:
+            origin: When the tracker's clock was 0, seconds since 1970 (UTC).
+        """
+        self.channel.start = origin
+        self._send(ClockCorrection(origin))
 
     def close(self) -> None:
         """End the run: query every identity that wasn't yet, and hand on what was learned."""
@@ -208,6 +223,7 @@ class GalleryCamera:
     def _apply(self, answer: Answer, decisions: Sequence[Decision], when: When) -> None:
         """Rename an identity to the gallery's, unless the camera found out otherwise meanwhile."""
         if answer.known is None:
+            self._first_seen_here.add(answer.identity)
             if answer.identity not in self._requeried:
                 self._new.add(answer.identity)
             return

@@ -43,6 +43,8 @@ _COUNT_ALWAYS = 1000
 # Seconds that a deletion may take from its announcement on.
 _DELETION = 5.0
 _REREAD, _RECOUNT, _PRUNE = 30.0, 30.0, 3600.0
+# Seconds by which the wall clock may move against the steady one, and for which nothing is deleted by age when it has.
+_MAX_DRIFT, _CLOCK_SETTLES = 60.0, 60.0
 # Visits of which it is remembered that they were written, to count those that a changed file has lost.
 _REMEMBERED = 10_000
 
@@ -68,6 +70,7 @@ class Linker:
         self.sessions: list[CameraSession] = []
         self._evidence = SharedEvidence(store, settings.family)
         self._next_reread = self._next_count = self._next_prune = 0.0
+        self._wall_offset = time.time() - time.monotonic()
         self._population = 0
         self._common_origin: float | None = None
         self._answers: list[tuple[CameraSession, Answer]] = []
@@ -195,6 +198,9 @@ class Linker:
             self._evidence.reread()
             self._find_merges()
             self._next_reread = now + _REREAD
+        if abs(time.time() - now - self._wall_offset) > _MAX_DRIFT:
+            # The wall clock was set: first, cameras correct what they have written by the wrong one.
+            self._wall_offset, self._next_prune = time.time() - now, max(self._next_prune, now + _CLOCK_SETTLES)
         if now >= self._next_prune:
             if self._settings.keep_days and time.time() >= RELEASED:
                 prune(self._store, self._settings.keep_days, time.time())
@@ -247,13 +253,14 @@ class Linker:
         """Write all visits with news whose identity is decided."""
         for session in self.sessions:
             self._correct(session)
-        visits = [v for session in self.sessions for v in self._storable(session)]
-        if visits:
+        storable = [(session, visit) for session in self.sessions for visit in self._storable(session)]
+        if storable:
+            visits = [visit for _, visit in storable]
             self._store.upsert(pending_sightings(visits, self._store.dim), [v.to_visit() for v in visits])
-            for visit in visits:
+            for session, visit in storable:
                 if not visit.stored:
                     self._written.append(visit.id)
-                visit.mark_written()
+                session.mark_written(visit)
         for session in self.sessions:
             session.drop_written()
 
@@ -272,7 +279,10 @@ class Linker:
         return storable
 
     def _correct(self, session: CameraSession) -> None:
-        """Relabel what was written under an identity that turned out to be another."""
+        """Correct what was written under an identity that turned out to be another, or by a wrong clock."""
+        if session.clock_corrections:
+            self._store.retime(session.clock_corrections)
+            session.clock_corrections.clear()
         while session.identity_corrections:
             gone, kept = session.identity_corrections[0]
             self._store.relabel(Filter(identities=frozenset({gone})), kept)

@@ -160,11 +160,33 @@ class Forgotten:
 
 
 @dataclass(frozen=True)
+class ClockCorrection:
+    """The wall clock by which the camera's times are told was wrong since its run began, and is right now.
+
+    Attributes:
+        origin: When the tracker's clock was 0, seconds since 1970 (UTC).
+    """
+
+    origin: float
+
+
+@dataclass(frozen=True)
 class Close:
     """A camera's run is over; the last message of a channel."""
 
 
-SessionMessage = Query | PrototypeUpdate | Observations | Merge | Split | Reject | EvidenceUpdate | Forgotten | Close
+SessionMessage = (
+    Query
+    | PrototypeUpdate
+    | Observations
+    | Merge
+    | Split
+    | Reject
+    | EvidenceUpdate
+    | Forgotten
+    | ClockCorrection
+    | Close
+)
 Message = Open | SessionMessage
 
 

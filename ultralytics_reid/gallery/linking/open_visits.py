@@ -94,6 +94,13 @@ class OpenVisit:
         self._last_kept, self.dirty = time, True
         self.pending.append((int(new_ids(1)[0]), unit(update.embedding), time, update.cls, self._confidence))
 
+    def shift(self, seconds: float) -> None:
+        """Move it in time; what of it is stored stays as it is."""
+        self.first, self.last = self.first + seconds, self.last + seconds
+        self._last_kept += seconds
+        self._points = [(time + seconds, *box) for time, *box in self._points]
+        self.pending = [(row[0], row[1], row[2] + seconds, row[3], row[4]) for row in self.pending]
+
     def mark_written(self) -> None:
         """Note that all of it is in the gallery."""
         self.pending.clear()

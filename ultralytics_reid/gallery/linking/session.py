@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ...appearance.evidence import LearnedStatistics
 from ..records import FIRST_LOCAL_ID, Visit
 from .messages import (
+    ClockCorrection,
     Close,
     EvidenceUpdate,
     Forgotten,
@@ -23,6 +24,8 @@ from .open_visits import MAX_GAP, OpenVisit
 
 # Closed visits that wait for a gallery that is away; beyond that the oldest are dropped, and counted.
 MAX_WAITING = 5000
+# Written visits whose times can still be corrected; of a camera that has written more, the last ones.
+MAX_CORRECTABLE = 10_000
 # Seconds by which an observation may precede the tracklet that it belongs to.
 _MAX_LEAD = 1.0
 
@@ -40,6 +43,7 @@ class CameraSession:
         ended: Whether the camera's run is over.
         lost: Number of visits dropped since this was last reset.
         visit_corrections: Identity by visit id, for visits that are stored under another one.
+        clock_corrections: When visits began that are stored with the time of a wrong clock, by id.
         identity_corrections: Pairs `(gone, kept)`: new identities of this camera that turned out to be others.
         evidence: What the camera has learned and isn't written yet.
         reserved_ids: The gallery's ids for identities that have local ones; see `missing_ids`.
@@ -54,6 +58,7 @@ class CameraSession:
         self.ended = False
         self.lost = 0
         self.visit_corrections: dict[int, int] = {}
+        self.clock_corrections: dict[int, float] = {}
         self.identity_corrections: list[tuple[int, int]] = []
         self.evidence: LearnedStatistics | None = None
         self.reserved_ids: deque[int] = deque()
@@ -65,6 +70,7 @@ class CameraSession:
         self._new: set[int] = set()
         self._local: set[int] = set()
         self._forgetting: set[int] = set()
+        self._stored_firsts: dict[int, float] = {}
 
     def receive(self, message: SessionMessage) -> None:
         """Take in a message of the camera."""
@@ -88,6 +94,8 @@ class CameraSession:
                 self._forgetting -= message.identities
             case EvidenceUpdate():
                 self.evidence = message.evidence
+            case ClockCorrection():
+                self._correct_clock(message.origin)
             case Close():
                 self._end()
 
@@ -110,7 +118,7 @@ class CameraSession:
     @property
     def finished(self) -> bool:
         """Whether the run is over, and nothing is left to answer or to write."""
-        corrections = self.visit_corrections or self.identity_corrections
+        corrections = self.visit_corrections or self.identity_corrections or self.clock_corrections
         return self.ended and not (self.queries or self.visits or corrections or self.evidence)
 
     @property
@@ -176,6 +184,14 @@ class CameraSession:
         self._open = {i: v for i, v in self._open.items() if v is not visit}
         self.lost += 1
 
+    def mark_written(self, visit: OpenVisit) -> None:
+        """Note that all of a visit is in the gallery."""
+        visit.mark_written()
+        self._stored_firsts.pop(visit.id, None)
+        self._stored_firsts[visit.id] = visit.first
+        if len(self._stored_firsts) > MAX_CORRECTABLE:
+            del self._stored_firsts[next(iter(self._stored_firsts))]
+
     def drop_written(self) -> None:
         """Forget the closed visits that are written."""
         self._closed = [v for v in self._closed if v.dirty]
@@ -223,6 +239,17 @@ class CameraSession:
             dropped = self._closed.pop(0)
             self.queries = [q for q in self.queries if self.resolve(q.identity) != dropped.identity]
             self.lost += 1
+
+    def _correct_clock(self, origin: float) -> None:
+        """Move everything in time that was seen since the run began."""
+        shift = origin - self.origin
+        self.origin, self.start_known = origin, True
+        if not shift:
+            return
+        for visit in self.visits:
+            visit.shift(shift)
+        self._stored_firsts = {visit: first + shift for visit, first in self._stored_firsts.items()}
+        self.clock_corrections |= self._stored_firsts
 
     def _end(self) -> None:
         self.ended = True

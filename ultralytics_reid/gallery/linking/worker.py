@@ -155,6 +155,7 @@ class GalleryWorker:
         self._linker: Linker | None = None
         self._replaced: Linker | None = None
         self._pause, self._retry = 0.0, _FIRST_RETRY
+        self._closed: bool | None = None
         self._thread: threading.Thread | None = None
 
     def _start(self) -> None:
@@ -236,11 +237,14 @@ class GalleryWorker:
         """
         if self._thread is None:
             return True  # forked, and nothing was sent since
+        if self._closed is not None and self._inbox.empty():
+            return self._closed  # closed before, and nothing was sent since
         inside = threading.current_thread() is self._thread
         written = inside or self.settle(seconds)
         self._put(_Signal.STOP)
         if not inside:
             self._thread.join(max(0.1, seconds))
+            self._closed = written if self._ended.done() else None
         return written
 
     def _put(self, item: _Item) -> None:
