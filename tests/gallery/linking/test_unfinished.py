@@ -87,7 +87,7 @@ def child(path):
 
 def test_finish_of_a_model_stores_and_the_next_frame_goes_on(tmp_path):
     tracker = tracker_of(tmp_path / "site.db")
-    model = SimpleNamespace(predictor=SimpleNamespace(trackers=[tracker]))
+    model = SimpleNamespace(predictor=SimpleNamespace(trackers=[tracker], args=SimpleNamespace(verbose=False)))
     ids = seen_shortly(tracker)
     assert len(finish(model)) == 1
     assert stored(tmp_path / "site.db") == ids
