@@ -90,6 +90,7 @@ def test_usable_says_why_an_embedder_is_left_out(clip, capsys):
 
 
 @pytest.mark.extras
+@pytest.mark.slow
 def test_retail_0287_is_given_bgr_from_0_to_255(shared):
     openvino = pytest.importorskip("openvino")
     from benchmarks.harness.data.retail import Retail0287
