@@ -9,6 +9,9 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 PETS, TUD, MOT17 = "pets09-s2l1", "tud-stadtmitte", "mot17-val"
+CAMPUS = ("epfl-campus4-c0", "epfl-campus4-c1")
+# Folders below data/ of clips that lie elsewhere than their name says.
+_FOLDERS = {CAMPUS[0]: "epfl-campus4/campus4-c0", CAMPUS[1]: "epfl-campus4/campus4-c1"}
 CHECKOUT = Path(__file__).parents[2]
 ASSETS = CHECKOUT / "docs" / "assets"
 
@@ -21,8 +24,8 @@ def add_shared(parser: ArgumentParser) -> None:
 
 
 def add_features(parser: ArgumentParser) -> None:
-    """Add `--features`, the folder that keeps computed embeddings."""
-    text = f"folder that keeps computed embeddings (default: {default_cache()})"
+    """Add `--features`, the folder that keeps computed embeddings and camera motion."""
+    text = f"folder that keeps computed embeddings and camera motion (default: {default_cache()})"
     parser.add_argument("--features", type=Path, default=default_cache(), metavar="DIR", help=text)
 
 
@@ -85,7 +88,12 @@ def need(*paths: Path) -> None:
 
 def need_clips(shared: Path, clips: Collection[str]) -> None:
     """Leave with exit code 2 if a clip or its cached detections are missing."""
-    need(*(shared / "data" / clip for clip in clips), *(cached_path(shared, clip) for clip in clips))
+    need(*(clip_folder(shared, clip) for clip in clips), *(cached_path(shared, clip) for clip in clips))
+
+
+def clip_folder(shared: Path, clip: str) -> Path:
+    """Return the folder of a clip's ground truth."""
+    return shared / "data" / _FOLDERS.get(clip, clip)
 
 
 def cached_path(shared: Path, clip: str) -> Path:

@@ -17,10 +17,11 @@ from ..harness.contenders.host import OURS, HostContender
 from ..harness.data.cache import Cache
 from ..harness.data.layout import find_clips
 from ..harness.data.recipe import SIMULATED, Recipe
-from ..harness.data.sequences import load_cache, load_sequence
+from ..harness.data.sequences import load_cache, load_clip
 from ..harness.jobs import do_all
 from ..harness.mot17.jobs import Track
 from ..harness.options import (
+    CAMPUS,
     MOT17,
     PETS,
     TUD,
@@ -89,10 +90,13 @@ DATA = {
     "pets-perturbed": DataSet("PETS, perturbed", PETS, tuple(PERTURBATIONS)),
     "tud-perturbed": DataSet("TUD, perturbed", TUD, tuple(PERTURBATIONS)),
     "mot17": DataSet("MOT17 val, simulated", MOT17),
+    "campus0": DataSet("EPFL campus4, camera 0", CAMPUS[0]),
+    "campus1": DataSet("EPFL campus4, camera 1", CAMPUS[1]),
 }
+DEFAULT = ("pets", "tud", "pets-perturbed", "tud-perturbed", "mot17")
 NOTES = (
-    "PETS and TUD-Stadtmitte: cached detections (YOLO11n INT8) and embeddings (OSNet x0.25, MSMT17); camera motion off "
-    "(`gmc_method: none`), as that is slow, and perturbed copies have no video.",
+    "PETS, TUD-Stadtmitte and EPFL campus4: cached detections (YOLO11n INT8) and embeddings (OSNet x0.25, MSMT17); "
+    "camera motion off (`gmc_method: none`), as that is slow, and perturbed copies have no video.",
     f"Perturbed: {', '.join(PERTURBATIONS)}; returns recognized and false revivals are summed over these copies, "
     "other figures are means.",
     "MOT17: YOLOX-X detections, SIMULATED embeddings, camera motion given; all sequences together, by MOT17's own "
@@ -132,7 +136,7 @@ class Job:
 
     def _on_clip(self) -> dict[str, float]:
         source = DATA[self.data].source
-        pair = load_sequence(self.shared / "data" / source), load_cache(cached_path(self.shared, source))
+        pair = load_clip(self.shared, source), load_cache(cached_path(self.shared, source))
         sequence, cache = pair if self.copy == AS_IT_IS else PERTURBATIONS[self.copy](*pair)
         return figures(sequence, run_cached(self._contender(gmc_method="none"), sequence, cache, shape=sequence.shape))
 
@@ -145,7 +149,8 @@ class Job:
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_shared(parser)
-    parser.add_argument("--data", type=names_of(DATA), default=list(DATA), metavar="A,B", help="default: all")
+    text = f"default: {','.join(DEFAULT)}"
+    parser.add_argument("--data", type=names_of(DATA), default=list(DEFAULT), metavar="A,B", help=text)
     text = "rows by name or by the key that they switch off; default: all"
     parser.add_argument("--rows", type=_rows_of, default=list(SWITCHES), metavar="A,B", help=text)
     parser.add_argument("--jobs", type=whole, default=1, metavar="N", help="processes (default: 1)")
@@ -163,7 +168,7 @@ def _rows_of(text: str) -> list[str]:
 def run(args: Namespace) -> None:
     sources = {DATA[d].source for d in args.data}
     need_clips(args.shared, sorted(sources - {MOT17}))
-    need(*(args.shared / "data" / source for source in sorted(sources)))
+    need(*(args.shared / "data" / source for source in sources & {MOT17}))
     jobs = [Job(args.shared, d, copy, row) for row in args.rows for d in args.data for copy in DATA[d].copies]
     measured = dict(zip(jobs, do_all(jobs, args.jobs, "runs"), strict=True))
     if args.json:

@@ -9,12 +9,17 @@ from ultralytics_reid.evaluation.markdown import table
 
 from ..harness.contenders.stock import BOTSORT, BOTSORT_LONG, BOTSORT_REID, REID_BOTSORT
 from ..harness.data.features import EMBEDDERS, add_choice, embedded, usable
-from ..harness.data.sequences import Sequence, load_sequence
-from ..harness.options import PETS, TUD, add_features, add_shared, add_write, need_clips
+from ..harness.data.sequences import Sequence, load_clip
+from ..harness.options import CAMPUS, PETS, TUD, add_features, add_shared, add_write, need_clips
 from ..harness.report import cells, figures, present
 from ..harness.tracking import run_cached
 
-TITLES = {PETS: "PETS by person", TUD: "TUD-Stadtmitte, without returns"}
+TITLES = {
+    PETS: "PETS by person",
+    TUD: "TUD-Stadtmitte, without returns",
+    CAMPUS[0]: "EPFL campus4, camera 0, by person",
+    CAMPUS[1]: "EPFL campus4, camera 1, by person",
+}
 COLUMNS = ["IDF1", "MOTA", "returns recognized", "false revivals", "ids", "IDSW"]
 CONTENDERS = (BOTSORT_REID, BOTSORT_LONG, REID_BOTSORT)
 NOTE = (
@@ -33,12 +38,12 @@ def run(args: Namespace) -> None:
 def add_arguments(parser: ArgumentParser) -> None:
     add_shared(parser)
     add_features(parser)
-    add_choice(parser, TITLES)
+    add_choice(parser, TITLES, default=(PETS, TUD))
     add_write(parser)
 
 
 def _clip(args: Namespace, clip: str, embedders: list[str]) -> Iterator[str]:
-    sequence = load_sequence(args.shared / "data" / clip)
+    sequence = load_clip(args.shared, clip)
     yield f"**{TITLES[clip]}**"
     yield table(["embedder", "tracker", *COLUMNS], list(_rows(args, clip, sequence, embedders)))
 

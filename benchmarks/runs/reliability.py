@@ -21,8 +21,8 @@ from ..harness.cameras import CameraRun, CameraStream, one_by_one, together
 from ..harness.clips.rendered import rendered
 from ..harness.contenders.stock import REID_BOTSORT
 from ..harness.data.features import EMBEDDERS, add_choice, embedded, usable
-from ..harness.data.sequences import load_cache, load_sequence
-from ..harness.options import PETS, add_features, add_shared, add_write, cached_path, need
+from ..harness.data.sequences import load_cache, load_clip, load_sequence
+from ..harness.options import CAMPUS, PETS, add_features, add_shared, add_write, cached_path, need, need_clips
 from ..harness.report import present
 from ..harness.scoring.reliability import (
     Bin,
@@ -36,7 +36,6 @@ from ..harness.scoring.reliability import (
 )
 
 PARTS = ("halves", "campus", "rendered")
-CAMPUS = "epfl-campus4"
 # Where PETS is cut into two cameras, as shares of its length.
 CUTS = (1 / 3, 1 / 2, 2 / 3)
 # When the first camera starts, seconds since 1970: any time will do.
@@ -99,11 +98,10 @@ def _halves(args: Namespace) -> Iterator[list[str]]:
 
 
 def _campus(args: Namespace) -> Iterator[list[str]]:
-    folders = [args.shared / "data" / CAMPUS / f"campus4-c{n}" for n in range(2)]
-    need(*folders)
+    need_clips(args.shared, CAMPUS)
     films = []
-    for n, folder in enumerate(folders):
-        sequence, cache = load_sequence(folder), load_cache(cached_path(args.shared, f"{CAMPUS}-c{n}"))
+    for n, clip in enumerate(CAMPUS):
+        sequence, cache = load_clip(args.shared, clip), load_cache(cached_path(args.shared, clip))
         views = list(zip(sequence.by_person(), cache, strict=False))
         films.append(CameraStream(f"campus {n}", sequence.fps, sequence.shape, 0.0, partial(iter, views)))
     yield _row(f"EPFL campus4, two views at once, {EMBEDDERS['msmt17']}", [_outcome(films, together)])

@@ -19,8 +19,8 @@ from ..harness.contenders.stock import (
     REID_BOTSORT,
     STOCK_REID,
 )
-from ..harness.data.sequences import Sequence, load_cache, load_sequence
-from ..harness.options import PETS, TUD, add_json, add_shared, add_write, cached_path, need
+from ..harness.data.sequences import Sequence, load_cache, load_clip
+from ..harness.options import CAMPUS, PETS, TUD, add_json, add_shared, add_write, cached_path, need, need_clips
 from ..harness.packages import has
 from ..harness.report import cells, figures, present
 from ..harness.tracking import Run, run_cached, run_live
@@ -31,6 +31,8 @@ TITLES = {
     (PETS, "live"): "PETS by person: as a user runs it",
     (TUD, "cached"): "TUD-Stadtmitte, without returns: the same detections and embeddings for all",
     (TUD, "live"): "TUD-Stadtmitte: as a user runs it",
+    **{(clip, "cached"): f"{clip}, by person: the same detections and embeddings for all" for clip in CAMPUS},
+    **{(clip, "live"): f"{clip}, by person: as a user runs it" for clip in CAMPUS},
 }
 COLUMNS = {
     "cached": ["ids", "returns recognized", "false revivals", "IDF1", "HOTA", "AssA", "MOTA", "IDSW", "ms a frame"],
@@ -63,9 +65,9 @@ class Row:
 
 def run(args: Namespace) -> None:
     parts = [args.only] if args.only else ["cached", "live"]
-    need(*(args.shared / "data" / name for name in (PETS, TUD)))
+    need_clips(args.shared, args.clips)
     need(args.shared / "models" / "yolo11n.pt")
-    scores = [s for name in (PETS, TUD) for part in parts for s in _scores(args.shared, name, part)]
+    scores = [s for name in args.clips for part in parts for s in _scores(args.shared, name, part)]
     if args.json:
         args.json.write_text(json.dumps({"machine": facts(), "scores": [vars(s) for s in scores]}, indent=2) + "\n")
     present("returns", [*_tables(scores), *_notes(parts)], write=args.write)
@@ -73,24 +75,24 @@ def run(args: Namespace) -> None:
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_shared(parser)
+    clips, default = (PETS, TUD, *CAMPUS), (PETS, TUD)
+    parser.add_argument("--clips", nargs="+", choices=clips, default=default, help=f"default: {' '.join(default)}")
     parser.add_argument("--only", choices=("cached", "live"), help="one part instead of both")
     add_json(parser)
     add_write(parser)
 
 
 def _scores(shared: Path, name: str, part: str) -> Iterator[Row]:
-    sequence = load_sequence(shared / "data" / name)
+    sequence = load_clip(shared, name)
     runs = _cached_runs(shared, name, sequence) if part == "cached" else _live_runs(shared, sequence)
     for label, run in runs:
         yield Row(name, part, label, figures(sequence, run))
-        if part == "cached" and sequence.person and label in MOTCHALLENGE:
+        if part == "cached" and (name, "motchallenge") in TITLES and label in MOTCHALLENGE:
             yield Row(name, "motchallenge", label, figures(sequence, run, by_person=False))
 
 
 def _cached_runs(shared: Path, name: str, sequence: Sequence) -> Iterator[tuple[str, Run]]:
-    path = cached_path(shared, name)
-    need(path)
-    cache = load_cache(path)
+    cache = load_cache(cached_path(shared, name))
     for contender in CACHED:
         yield contender.label, run_cached(contender, sequence, cache)
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.harness.data.sequences import Detections, Sequence, load_sequence
+from benchmarks.harness.data.sequences import Detections, Sequence, load_clip, load_sequence, split_at_absences
 from benchmarks.harness.errors import DataError
+from benchmarks.harness.options import CAMPUS
 from benchmarks.harness.scoring.separability import Crop, Separability, both_ways, crops_of
 from benchmarks.harness.scoring.track_eval import track_eval
 from ultralytics_reid.evaluation.frames import FrameBoxes, iou
@@ -185,6 +186,32 @@ def test_reentry_joins_the_tracks_of_one_person(folder):
 
 def test_without_reentry_every_track_is_its_own_person(folder):
     assert [f.ids.tolist() for f in load_sequence(folder).by_person()] == [[4, 5], [9], []]
+
+
+def test_a_video_of_the_folders_name_beside_it_is_taken_if_there_is_none_inside(folder):
+    beside = folder.parent / f"{folder.name}.mp4"
+    beside.touch()
+    assert load_sequence(folder).video == beside
+    (folder / "clip.avi").touch()
+    assert load_sequence(folder).video == folder / "clip.avi"
+
+
+def test_an_absence_of_a_second_begins_a_new_track_of_the_same_person():
+    # At 2 frames a second: person 1 is away for half a second, then for a second and a half; 2 stays.
+    away, there = frame(b=2), frame(a=1, b=2)
+    split = split_at_absences(sequence((2, there), (1, away), (1, there), (2, away), (2, there), person={}))
+    tracks = [f.ids.tolist() for f in split.frames]
+    assert tracks == [[1, 2]] * 2 + [[2]] + [[1, 2]] + [[2]] * 2 + [[3, 2]] * 2
+    assert [f.ids.tolist() for f in split.by_person()][-1] == [1, 2]
+    output = clip((2, frame(a=7, b=8)), (1, away), (1, frame(a=7)), (2, frame()), (2, frame(a=7)))
+    assert [r.recognized for r in returns(split, output).each] == [True]
+
+
+def test_campus_has_the_returns_that_its_truth_shows(shared):
+    shared("data/epfl-campus4")
+    people = [load_clip(shared("."), clip) for clip in CAMPUS]
+    assert [len(set(s.person.values())) for s in people] == [5, 5]
+    assert all(len(s.person) > 5 and s.video is not None for s in people)
 
 
 def test_a_folder_without_seqinfo_is_named(tmp_path):

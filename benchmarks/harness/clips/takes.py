@@ -15,6 +15,7 @@ from ultralytics_reid.evaluation.returns import MATCH_IOU, matches
 
 from ..data.inputs import prepare
 from ..data.layout import Clip
+from ..data.motion import camera_motion
 from ..data.reading import CLASS, FLAG, frames_of
 from ..data.recipe import MOTION, Recipe
 from ..data.sequences import Detections, load_sequence, read_video
@@ -69,23 +70,6 @@ def filmed(folder: Path, cache: Rows[Detections], dark: Rows[tuple[int, int]] = 
 def _darkened(video: Iterator[ImageArray], dark: Rows[tuple[int, int]]) -> Iterator[ImageArray]:
     for n, image in enumerate(video):
         yield np.zeros_like(image) if any(first <= n < first + length for first, length in dark) else image
-
-
-def camera_motion(video: Iterator[ImageArray]) -> tuple[tuple[int, int], Doubles]:
-    """The images' height and width, and what the host's `MOTION` says of the camera, `(F, 2, 3)`."""
-    from ultralytics.trackers.utils.gmc import GMC
-    from ultralytics.utils import LOGGER
-
-    gmc, warps, shape = GMC(MOTION), [], (0, 0)
-    level = LOGGER.level
-    LOGGER.setLevel("ERROR")  # of black images it says that there is nothing to match, frame by frame
-    try:
-        for image in video:
-            warps.append(np.array(gmc.apply(image), np.float64))
-            shape = image.shape[:2]
-    finally:
-        LOGGER.setLevel(level)
-    return shape, np.array(warps).reshape(-1, 2, 3)
 
 
 def of_sequence(clip: Clip, recipe: Recipe, seed: int) -> Take:

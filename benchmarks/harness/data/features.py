@@ -24,12 +24,14 @@ from ..progress import progress
 from .backbone import Backbone
 from .cache import Cache, of_file
 from .imagenet import ImageNetClassifier
-from .sequences import Detections, load_cache, load_sequence, read_video, with_feats
+from .retail import Retail0287
+from .sequences import Detections, load_cache, load_clip, read_video, with_feats
 
 # What `embedded` takes, and what tables call it.
 EMBEDDERS = {
     "msmt17": "OSNet x0.25, MSMT17",
     "market1501": "OSNet x0.25, Market-1501",
+    "retail-0287": "person-reidentification-retail-0287, INT8",
     "detector": "YOLO11n's own backbone",
     "imagenet": "MobileNetV2, ImageNet classifier",
     "random": "random vectors",
@@ -46,10 +48,21 @@ class _Source:
     adapter: type
 
 
-def add_choice(parser: ArgumentParser, clips: Iterable[str], note: str = "") -> None:
-    """Add `--clips` and `--embedders`; `note` says more of the clips."""
+def add_choice(
+    parser: ArgumentParser, clips: Iterable[str], note: str = "", default: Sequence[str] | None = None
+) -> None:
+    """Add `--clips` and `--embedders`.
+
+    Args:
+        parser: The run's.
+        clips: Clips by name.
+        note: Says more of them.
+        default: Those that are taken by default, None for all.
+    """
     clips, names = list(clips), list(EMBEDDERS)
-    parser.add_argument("--clips", nargs="+", choices=clips, default=clips, help=f"default: all{note}")
+    default = clips if default is None else list(default)
+    text = "all" if default == clips else " ".join(default)
+    parser.add_argument("--clips", nargs="+", choices=clips, default=default, help=f"default: {text}{note}")
     parser.add_argument("--embedders", nargs="+", choices=names, default=names, help="default: all that can be had")
 
 
@@ -72,7 +85,7 @@ def embedded(clip: str, embedder: str, shared: Path, folder: Path) -> list[Detec
     """Load a clip's cached detections with the embeddings of an embedder.
 
     Args:
-        clip: The sequence's folder name.
+        clip: Its name, as `clip_folder` takes it.
         embedder: One of `EMBEDDERS`.
         shared: The folder of videos, cached detections and models.
         folder: Keeps what has been computed; made where it doesn't exist.
@@ -101,6 +114,9 @@ def _source(embedder: str, shared: Path) -> _Source:
     if embedder == "market1501":
         _require(has("torchreid"), "torchreid is not installed")
         source = _Source(models / "osnet_x0_25_market1501.pth", _osnet, TorchReID)
+    elif embedder == "retail-0287":
+        _require(has("openvino"), "openvino is not installed")
+        source = _Source(models / "person-reidentification-retail-0287" / "FP16-INT8", Retail0287, Retail0287)
     elif embedder == "detector":
         source = _Source(models / "yolo11n.pt", Backbone, DetectorFeatures)
     else:
@@ -129,7 +145,7 @@ def _code(adapter: type) -> list[Path]:
 
 def _embed(clip: str, cache: list[Detections], source: _Source, shared: Path) -> Floats:
     embedder = source.build(source.weights)
-    sequence = load_sequence(shared / "data" / clip)
+    sequence = load_clip(shared, clip)
     pairs = progress(zip(read_video(sequence), cache, strict=True), f"{clip}: {source.weights.stem}", len(cache))
     return np.concatenate([embedder(image, d.xyxy) for image, d in pairs if len(d.xyxy)])
 

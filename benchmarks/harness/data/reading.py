@@ -19,6 +19,7 @@ FLAG, CLASS = 6, 7
 SCORE = 6
 _TRUTH_COLUMNS = 9
 _MOT15_COLUMNS = 10
+_RESULT_COLUMNS = 6
 _CLASSES = range(1, 14)
 
 
@@ -118,12 +119,12 @@ class Truth:
     classes: bool
 
 
-def read_truth(path: Path, length: int) -> Truth:
+def read_truth(path: Path, length: int | None) -> Truth:
     """Read a `gt.txt`.
 
     Args:
         path: Of 8 or 9 columns as in MOT16 and later, or of 10 as in MOT15.
-        length: The sequence's frames.
+        length: The sequence's frames, None where it isn't known.
 
     Raises:
         DataError: If a line can't be read, or a frame, id, size or class can't be.
@@ -133,8 +134,7 @@ def read_truth(path: Path, length: int) -> Truth:
         raise DataError(f"{path} has no line: empty ground truth can't be scored")
     _need_boxes(rows, length)
     values, classes = rows.values, rows.values.shape[1] != _MOT15_COLUMNS
-    ids = values[:, ID]
-    rows.need((ids >= 0) & (ids == np.floor(ids)), lambda r: f"the id must be a whole number from 0, got {r[ID]:g}")
+    _need_ids(rows)
     if classes:
         known = np.isin(values[:, CLASS], list(_CLASSES))
         rows.need(known, lambda r: f"the class must be a whole number from 1 to 13, got {r[CLASS]:g}")
@@ -142,11 +142,30 @@ def read_truth(path: Path, length: int) -> Truth:
     return Truth(_nine(values, classes), classes)
 
 
-def frames_of(rows: Doubles, length: int) -> tuple[FrameBoxes, ...]:
-    """Convert rows of ground truth to boxes by frame.
+def read_result(path: Path) -> Doubles:
+    """Read a tracker's output in MOTChallenge's format: `frame, id, left, top, width, height, ...`.
 
     Args:
-        rows: `(N, 9)`, as `Truth` has them.
+        path: Of 6 to 10 columns, of which those after the height say nothing.
+
+    Returns:
+        `(N, 6)` float64: frame from 1, id, left, top, width, height (pixels).
+
+    Raises:
+        DataError: If a line can't be read, or a frame, id or size can't be.
+    """
+    rows = _read_rows(path, range(_RESULT_COLUMNS, _MOT15_COLUMNS + 1))
+    _need_boxes(rows, None)
+    _need_ids(rows)
+    _need_unique(rows)
+    return rows.values[:, :_RESULT_COLUMNS]
+
+
+def frames_of(rows: Doubles, length: int) -> tuple[FrameBoxes, ...]:
+    """Convert rows of ground truth or of a tracker's output to boxes by frame.
+
+    Args:
+        rows: `(N, 9)`, as `Truth` has them, or `(N, 6)`, as `read_result` gives them.
         length: How many frames.
     """
     return tuple(_as_frame(rows[rows[:, FRAME] == n]) for n in range(1, length + 1))
@@ -164,6 +183,11 @@ def _nine(values: Doubles, classes: bool) -> Doubles:
     kept = min(values.shape[1], _TRUTH_COLUMNS) if classes else CLASS
     rest[:, :kept] = values[:, :kept]
     return rest
+
+
+def _need_ids(rows: Rows) -> None:
+    ids = rows.values[:, ID]
+    rows.need((ids >= 0) & (ids == np.floor(ids)), lambda r: f"the id must be a whole number from 0, got {r[ID]:g}")
 
 
 def _need_unique(rows: Rows) -> None:
@@ -191,7 +215,7 @@ class Found:
     notes: tuple[str, ...]
 
 
-def read_detections(path: Path, length: int, shape: tuple[int, int]) -> Found:
+def read_detections(path: Path, length: int | None, shape: tuple[int, int] | None) -> Found:
     """Read detections in MOTChallenge's format: `frame, -1, left, top, width, height, score, ...`.
 
     Boxes may reach over the image's edge. Those wholly outside of it are dropped, and scores outside of [0, 1] are
@@ -199,8 +223,8 @@ def read_detections(path: Path, length: int, shape: tuple[int, int]) -> Found:
 
     Args:
         path: Of 7 to 10 columns, of which those after the score say nothing.
-        length: The sequence's frames.
-        shape: The images' height and width, pixels.
+        length: The sequence's frames, None where it isn't known.
+        shape: The images' height and width, pixels; None where it isn't known, and no box is dropped.
 
     Raises:
         DataError: If a line can't be read, or a frame or size can't be.
@@ -224,7 +248,9 @@ def read_detections(path: Path, length: int, shape: tuple[int, int]) -> Found:
     return Found(values[inside], notes)
 
 
-def _inside(rows: Rows, shape: tuple[int, int]) -> tuple[Bools, tuple[str, ...]]:
+def _inside(rows: Rows, shape: tuple[int, int] | None) -> tuple[Bools, tuple[str, ...]]:
+    if shape is None:
+        return np.ones(len(rows.values), bool), ()
     left, top = rows.values[:, LEFT], rows.values[:, TOP]
     right, bottom = left + rows.values[:, WIDTH], top + rows.values[:, HEIGHT]
     inside = (right > 0) & (bottom > 0) & (left < shape[1]) & (top < shape[0])
@@ -235,10 +261,11 @@ def _inside(rows: Rows, shape: tuple[int, int]) -> tuple[Bools, tuple[str, ...]]
     return inside, (f"{rows.path}:{first}: {gone}; this line is the first",)
 
 
-def _need_boxes(rows: Rows, length: int) -> None:
+def _need_boxes(rows: Rows, length: int | None) -> None:
     frame, size = rows.values[:, FRAME], rows.values[:, [WIDTH, HEIGHT]]
-    real = (frame >= 1) & (frame <= length) & (frame == np.floor(frame))
-    rows.need(real, lambda r: f"the frame must be a whole number from 1 to {length} (seqLength), got {r[FRAME]:g}")
+    last, told = (np.inf, "on") if length is None else (length, f"to {length} (seqLength)")
+    real = (frame >= 1) & (frame <= last) & (frame == np.floor(frame))
+    rows.need(real, lambda r: f"the frame must be a whole number from 1 {told}, got {r[FRAME]:g}")
     rows.need(
         np.asarray((size > 0).all(axis=1)),
         lambda r: f"width and height must be above 0, got {r[WIDTH]:g} x {r[HEIGHT]:g}",

@@ -12,7 +12,12 @@ import numpy as np
 from ultralytics_reid._typing import Bools, Floats, ImageArray
 from ultralytics_reid.evaluation.frames import FrameBoxes
 
+from ..options import CAMPUS, clip_folder
 from .reading import FLAG, frames_of, read_info, read_truth
+
+_VIDEOS = (".avi", ".mp4")
+# Seconds without a person after which a new track begins, where the ground truth keeps a person's id.
+_ABSENCE = 1.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,8 @@ class Detections:
 def load_sequence(folder: Path) -> Sequence:
     """Read a MOTChallenge-style folder: `seqinfo.ini`, `gt/gt.txt`, and `reentry.csv` and a video where present.
 
+    The video is the first in the folder, else one of the folder's name beside it.
+
     Args:
         folder: The sequence's folder.
 
@@ -82,9 +89,52 @@ def load_sequence(folder: Path) -> Sequence:
     info = read_info(folder)
     rows = read_truth(folder / "gt" / "gt.txt", info.length).rows
     frames = frames_of(rows[rows[:, FLAG] > 0], info.length)
-    video = next((p for p in sorted(folder.iterdir()) if p.suffix in {".avi", ".mp4"}), None)
     person, names = _persons(folder / "reentry.csv")
-    return Sequence(info.name, info.fps, frames, person, video, names, info.shape)
+    return Sequence(info.name, info.fps, frames, person, _video(folder), names, info.shape)
+
+
+def load_clip(shared: Path, clip: str) -> Sequence:
+    """Read a clip of the shared folder by name.
+
+    On EPFL campus4 a person keeps one id in the ground truth; there each return becomes a track of its own, as on PETS.
+
+    Args:
+        shared: The folder that holds data/.
+        clip: Its name, as `clip_folder` takes it.
+
+    Raises:
+        DataError: If a file is missing or wrong.
+    """
+    sequence = load_sequence(clip_folder(shared, clip))
+    return split_at_absences(sequence) if clip in CAMPUS else sequence
+
+
+def split_at_absences(sequence: Sequence) -> Sequence:
+    """Start a new track of the same person after each absence of a second or more.
+
+    Args:
+        sequence: Its tracks are people: `person` must be empty.
+    """
+    last: dict[int, tuple[int, int]] = {}
+    person: dict[int, int] = {}
+    free = 1 + max((int(f.ids.max()) for f in sequence.frames if len(f.ids)), default=0)
+    frames = []
+    for n, frame in enumerate(sequence.frames):
+        tracks = []
+        for who in map(int, frame.ids):
+            before, track = last.get(who, (n, who))
+            if n - before > _ABSENCE * sequence.fps:
+                track, free = free, free + 1
+            last[who], person[track] = (n, track), who
+            tracks.append(track)
+        frames.append(FrameBoxes(np.array(tracks, np.int64), frame.xyxy))
+    return replace(sequence, frames=tuple(frames), person=person)
+
+
+def _video(folder: Path) -> Path | None:
+    beside = (folder.parent / f"{folder.name}{suffix}" for suffix in _VIDEOS)
+    inside = sorted(p for p in folder.iterdir() if p.suffix in _VIDEOS)
+    return next((p for p in (*inside, *beside) if p.exists()), None)
 
 
 def read_video(sequence: Sequence) -> Iterator[ImageArray]:
