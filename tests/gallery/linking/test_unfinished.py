@@ -85,9 +85,17 @@ def child(path):
     seen_shortly(child.tracker)
 
 
+class Predictor:
+    """The host's, as far as `finish` asks for it."""
+
+    def __init__(self, tracker):
+        self.trackers = [tracker]
+        self.args = SimpleNamespace(verbose=False)
+
+
 def test_finish_of_a_model_stores_and_the_next_frame_goes_on(tmp_path):
     tracker = tracker_of(tmp_path / "site.db")
-    model = SimpleNamespace(predictor=SimpleNamespace(trackers=[tracker], args=SimpleNamespace(verbose=False)))
+    model = SimpleNamespace(predictor=Predictor(tracker))
     ids = seen_shortly(tracker)
     assert len(finish(model)) == 1
     assert stored(tmp_path / "site.db") == ids
