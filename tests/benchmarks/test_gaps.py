@@ -262,8 +262,8 @@ def test_one_id_for_all_recognizes_only_one_person_at_a_time(drawn):
     found = watch(*lives(drawn, lambda p, n, c: "a"))
     each = found.appearances()
     assert {a.verdict for a in each if not a.newcomer} <= {"right", "wrong"}
-    # Whoever comes in once the id has an owner is taken for them.
-    assert all(a.verdict == "wrong" for a in each if a.newcomer and a.owner is not None)
+    # Whoever comes in once somebody else owns the id is taken for them; too short before to be known, one may own it.
+    assert all(a.verdict == "wrong" for a in each if a.newcomer and a.owner not in (None, a.person))
 
 
 @settings(max_examples=25, deadline=None)
