@@ -28,6 +28,10 @@ class Tuning:
         probation_seconds: Seconds in which a revival can be reverted, and updates no memory; 0 makes it final.
         merge_seconds: Age in seconds up to which an identity may turn out to be an older one; 0 switches that off.
         reverify: Whether a settled track that no longer looks like its identity is matched again.
+        initiation_seconds: Seconds that a tracklet waits for its first id at most, while it may be a part of somebody,
+            a second box or nobody; 0 gives ids at once.
+        covisible_apart: Whether only boxes that are apart make two tracklets different individuals; False takes any two
+            boxes of one frame.
         motion_seconds: Seconds after which the Kalman state before a gap says nothing about a return.
         max_speed: Body heights a second that an identity can have moved at most; 0 is no limit.
         class_votes: Whether a track's class is its most frequent one; False takes the last.
@@ -44,6 +48,8 @@ class Tuning:
     probation_seconds: float = 8.0
     merge_seconds: float = 30.0
     reverify: bool = True
+    initiation_seconds: float = 1.4
+    covisible_apart: bool = True
     motion_seconds: float = 2.0
     max_speed: float = 10.0
     class_votes: bool = True
@@ -128,6 +134,15 @@ STRETCH_SECONDS = 1.0
 MANY_CROPS = 128
 # Clean crops that a prototype from another camera or an earlier run counts as.
 ELSEWHERE_CROPS = 5.0
+
+# --- Track initiation ---
+
+# Mean detection score from which on a newcomer is not in doubt, and below which it is wholly.
+SURE_SCORE, WEAK_SCORE = 0.65, 0.45
+# Share of the smaller box in that of a track with an id above which a newcomer may be a part of it.
+WHOLE_SHARE = 0.5
+# Share up to which two boxes certainly show two individuals: more may be a second box on one of them.
+APART_SHARE = 0.3
 
 # --- Matching returning tracklets to identities (log-likelihood ratios in nats) ---
 

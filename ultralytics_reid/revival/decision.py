@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from ..appearance.tracklet import Tracklet
 from ..association.last_seen import LastSeen
 from ..events import Revival
+from .birth import Birth
 
 
 class State(Enum):
@@ -62,6 +63,9 @@ class Decision:
         streak: Frames in a row with that match.
         contradictions: Checks in a row in which it didn't look like its own identity.
         contradicted: Whether appearance speaks against `reactivated_id`.
+        in_doubt: Whether it has no id yet and may be a part of somebody, a second box or nobody.
+        seen_apart: Identities that were certainly elsewhere while this tracklet was visible, and when last, seconds.
+        birth: Detection scores until it has an id.
         may_be_returning: Whether an absent identity is likely enough for the box to wait for its id.
     """
 
@@ -76,6 +80,9 @@ class Decision:
     contradictions: int = 0
     contradicted: bool = False
     may_be_returning: bool = False
+    in_doubt: bool = False
+    seen_apart: dict[int, float] = field(default_factory=dict)
+    birth: Birth = field(default_factory=Birth)
 
     @property
     def settled(self) -> bool:
@@ -129,6 +136,7 @@ class Decision:
         self.transition(State.REVERIFYING, self.identity, reactivated_id=self.identity)
         self.revival, self.contradicted = None, True
         self._reset_counts()
+        self.seen_apart = {i: t for i, t in self.seen_apart.items() if t >= since}
         self.tracklet.restart(since)
 
     def rescale(self, x: float, y: float) -> None:

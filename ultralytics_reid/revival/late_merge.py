@@ -34,6 +34,7 @@ class LateMerges:
         self._model = model
         self._streaks: dict[int, tuple[int, int]] = {}
         self._turn = 0
+        self._apart: dict[int, set[int]] = {}
 
     def find(self, visible: Sequence[Decision], now: float) -> list[tuple[Decision, int, float, float]]:
         """Find young identities that are older ones, in several checks in a row.
@@ -46,6 +47,7 @@ class LateMerges:
             For each: the decision, the older identity, their cosine, and the seconds that it was away.
         """
         young = [d for d in visible if self._is_young(d, now)] if self._model.evidence_weight else []
+        self._note_apart(young, now)
         turn = self._next(young)
         pairs = list(self._match(turn, {d.identity for d in visible})) if turn else []
         found = {d.identity: identity for d, identity, _, _ in pairs}
@@ -55,6 +57,32 @@ class LateMerges:
             streaks[identity] = older, streak + 1 if older == before else 1
         self._streaks = streaks
         return [p for p in pairs if streaks[p[0].identity][1] >= MERGE_STREAK]
+
+    def _note_apart(self, young: Sequence[Decision], now: float) -> None:
+        """Keep which identities young ones were seen apart from, also in tracklets that are over."""
+        self._apart = {i: a for i, a in self._apart.items() if i in self._bank and self._age(i, now) < self._limit}
+        for decision in young:
+            self._apart.setdefault(decision.identity, set()).update(decision.seen_apart)
+
+    def forget_apart(self, identity: int) -> None:
+        """Forget that identities were seen apart from one whose box showed somebody else."""
+        for others in self._apart.values():
+            others.discard(identity)
+
+    def rename_apart(self, old: int, new: int) -> None:
+        """Follow an identity that turned out to be another."""
+        self._apart.pop(old, None)
+        for others in self._apart.values():
+            if old in others:
+                others.remove(old)
+                others.add(new)
+
+    @property
+    def _limit(self) -> float:
+        return self._config.tuning.merge_seconds
+
+    def _age(self, identity: int, now: float) -> float:
+        return float(now - self._bank.first[self._bank.slot_of(identity)])
 
     def _next(self, young: Sequence[Decision]) -> list[Decision]:
         """Take turns: in a crowd of new identities not all are compared at once."""
@@ -66,7 +94,7 @@ class LateMerges:
         bank, identity = self._bank, decision.identity
         if decision.state is not State.SETTLED or not bank.knows(identity):
             return False
-        return bool(now - bank.first[bank.slot_of(identity)] < self._config.tuning.merge_seconds)
+        return self._age(identity, now) < self._limit
 
     def _match(self, young: Sequence[Decision], visible: set[int]) -> Iterator[tuple[Decision, int, float, float]]:
         """Assign young identities to older ones: Hungarian, maximum total log-odds, open set."""
@@ -80,13 +108,14 @@ class LateMerges:
         floor = np.maximum(self._impostor_bound(allowed), self._closest_visible(queries, mine, visible) + MERGE_MARGIN)
         accepted = (cosine >= floor[:, None]) & (cosine >= cosine.max(axis=1, keepdims=True, initial=-1))
         for row, column in hungarian(self._model.llr(cosine), accepted):
-            gap = float(first[row, 0] - bank.last["time"][slots[column]])
+            gap = max(0.0, float(first[row, 0] - bank.last["time"][slots[column]]))
             yield young[row], int(bank.ids_by_slot[slots[column]]), float(cosine[row, column]), gap
 
     def _gate(self, young: Sequence[Decision], first: Doubles, visible: set[int]) -> Bools:
-        """Gate `(Y, S)`: identities that were never visible together with the young one, of its class, in reach."""
+        """Gate `(Y, S)`: identities that were never seen apart from the young one, of its class, in reach."""
         last = self._bank.last
-        gate = self._bank.others(visible) & (last["time"] < first)
+        never_apart = np.array([self._bank.others(self._apart.get(d.identity, ())) for d in young], bool)
+        gate = self._bank.others(visible) & ((last["time"] < first) | never_apart)
         if self._config.match_class:
             gate &= class_gate(young, last)
         if max_speed := self._config.tuning.max_speed:

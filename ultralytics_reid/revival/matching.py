@@ -174,9 +174,14 @@ def last_before(decisions: Sequence[Decision], bank: MemoryBank) -> Sightings:
 
 
 def presence_gate(decisions: Sequence[Decision], bank: MemoryBank, last: Sightings, present: Present) -> Bools:
-    """Gate by presence, `(T, S)`: an identity is absent, and was last seen before the tracklet began."""
+    """Gate by presence, `(T, S)`: an identity is absent, and was never seen apart from the tracklet.
+
+    It may have been seen since the tracklet began, if only where the two boxes overlapped: one of them was a second
+    box on the same individual, or a track that was about to lose it.
+    """
     absent = bank.others(present.visible) & bank.others(present.reactivated)
-    return np.asarray(absent & (np.ascontiguousarray(last["time"]) < _born(decisions)))
+    never_apart = np.array([bank.others(d.seen_apart) for d in decisions], bool).reshape(len(decisions), bank.slots)
+    return np.asarray(absent & ((np.ascontiguousarray(last["time"]) < _born(decisions)) | never_apart))
 
 
 def class_gate(decisions: Sequence[Decision], last: Sightings) -> Bools:
@@ -259,7 +264,8 @@ def kalman_log_odds(
     gap = np.maximum(0, born - last["time"][columns])
     began, origin = origins(decisions)
     motion = motion_llr(last[columns], gap, origin["center"][:, None], image_area)
-    faded = linear_decay(gap, seconds) * began[:, None]
+    before = last["time"][columns] < born  # what was seen since may be anywhere by now
+    faded = linear_decay(gap, seconds) * began[:, None] * before
     llr[:, columns] = np.clip(motion, -MAX_MOTION, MAX_MOTION) * faded
     return llr
 
@@ -316,6 +322,29 @@ def closest_log_odds(decisions: Sequence[Decision], bank: MemoryBank, model: Sco
     queries = np.array([d.tracklet.mean for d in decisions], np.float32)
     everywhere = np.broadcast_to(bank.others(()), (len(decisions), bank.slots))
     return model.llr(bank.best(queries, everywhere, config.tuning.shortlist or bank.capacity))
+
+
+def blind_log_odds(
+    decisions: Sequence[Decision], gate: Bools, bank: MemoryBank, model: ScoreModel, config: Config
+) -> Floats:
+    """Log-likelihood ratio of the likeliest identity for tracklets without a clean crop, by their last crop.
+
+    Args:
+        decisions: `T` of them.
+        gate: `(T, S)` identities in question.
+        bank: The memory bank.
+        model: Turns cosines into log-likelihood ratios.
+        config: Has the length of the shortlist.
+
+    Returns:
+        `(T,)` nats; 0, which says nothing, without a crop, and -inf where the gate allows none.
+    """
+    log_odds = np.where(gate.any(axis=1), 0.0, -np.inf).astype(np.float32)
+    rows = [n for n, d in enumerate(decisions) if gate[n].any() and d.tracklet.embedding is not None]
+    if rows:
+        queries = np.array([decisions[n].tracklet.embedding for n in rows], np.float32)
+        log_odds[rows] = model.llr(bank.best(queries, gate[rows], config.tuning.shortlist or bank.capacity))
+    return log_odds
 
 
 def origins(decisions: Sequence[Decision]) -> tuple[Bools, Sightings]:

@@ -28,8 +28,17 @@ from ..tuning import (
 )
 from .decision import Decision, Probation, State
 from .id_pool import IdPool
+from .initiation import VisibleBoxes, forget_apart, initiate, note_apart, rename_apart
 from .late_merge import LateMerges
-from .matching import Assignment, Present, RevivalMatch, candidate_gate, closest_log_odds, match_returning
+from .matching import (
+    Assignment,
+    Present,
+    RevivalMatch,
+    blind_log_odds,
+    candidate_gate,
+    closest_log_odds,
+    match_returning,
+)
 from .memory_update import MemoryUpdater
 from .verification import Verifier
 
@@ -67,16 +76,24 @@ class Recognizer:
         self._events = events
         self._visible: Sequence[Decision] = ()
 
-    def step(self, visible: Sequence[Decision], when: When, image_area: float | None = None) -> None:
+    def step(
+        self,
+        visible: Sequence[Decision],
+        when: When,
+        image_area: float | None = None,
+        boxes: VisibleBoxes | None = None,
+    ) -> None:
         """Decide on one frame.
 
         Args:
-            visible: Decisions of the confirmed tracklets that have a box in this frame; changed in place.
+            visible: Decisions of the `N` confirmed tracklets that have a box in this frame; changed in place.
             when: The frame's number, and its time in seconds.
             image_area: Square pixels; None where it is unknown.
+            boxes: Their `N` boxes; None where they are unknown, and no tracklet is in doubt.
         """
         now, settled = when[1], [d for d in visible if d.settled]
         self._visible = visible
+        initiate(visible, boxes, now, self._config)
 
         self.updater.end_probations(settled, now)
         self.bank.see_all([d.identity for d in settled], sightings(d.tracklet.last for d in settled))
@@ -86,7 +103,9 @@ class Recognizer:
 
         check = self._verifier.due(now)
         if check:
-            self._verifier.check(settled, now)
+            for identity, since in self._verifier.check(settled, now):
+                self._forget_apart(identity, since)
+        note_apart(visible, boxes, now, self._config)
 
         open_ = [d for d in visible if not d.settled]
         tested = [d for d in visible if check and d.probation is not None and d.tracklet.count >= MIN_CLEAN_CROPS]
@@ -117,7 +136,8 @@ class Recognizer:
         self._release()
         self._mark_returning(open_, returning, present)
         for decision in open_:
-            if not decision.settled and decision.tracklet.seen_for(when[1]) >= self._patience:
+            over = decision.tracklet.seen_for(when[1]) >= self._patience
+            if over and not decision.settled and not decision.in_doubt:
                 self._settle_by_default(decision, when)
 
     def _accept_undisputed(self, decision: Decision, visible: frozenset[int]) -> bool:
@@ -136,7 +156,7 @@ class Recognizer:
                 self._recheck_probation(decision, match, when)
             elif match is None or match.identity not in contested:
                 decision.vote(None if match is None else match.identity)
-                if row in new:
+                if row in new and not decision.in_doubt:
                     self._settle_new(decision, when)
                 elif match is not None and decision.streak >= self._config.tuning.confirm_frames:
                     self._accept_match(decision, match, when)
@@ -164,6 +184,7 @@ class Recognizer:
         if decision.contradictions >= CONTRADICTIONS_TO_REVERT and decision.probation is not None:
             previous = decision.identity
             self.bank.see(previous, decision.probation.before)
+            self._forget_apart(previous, decision.probation.until - self._config.tuning.probation_seconds)
             decision.reopen(self._ids.provisional())
             shown = decision.identity if decision.identity > 0 else None
             self._events.emit(RevivalReverted(shown, previous, *when, decision.tracklet.born))
@@ -245,7 +266,8 @@ class Recognizer:
         blind = [d for d in open_ if id(d) not in possible]
         if blind and self.tracklet_scores.evidence_weight:
             gate = candidate_gate(blind, self.bank, self._config, present)
-            possible |= {id(d): bool(row.any()) for d, row in zip(blind, gate, strict=True)}
+            log_odds = blind_log_odds(blind, gate, self.bank, self.tracklet_scores, self._config)
+            possible |= {id(d): bool(odds > HARDLY_LOG_ODDS) for d, odds in zip(blind, log_odds, strict=True)}
         discriminative = self.tracklet_scores.is_discriminative
         for decision in open_:
             decision.may_be_returning = not decision.settled and discriminative and possible.get(id(decision), False)
@@ -259,11 +281,21 @@ class Recognizer:
     def _merge(self, when: When) -> None:
         """Merge young identities that turn out to be older ones."""
         for decision, identity, similarity, gap in self._late.find(self._visible, when[1]):
-            decision.revival = Revival(identity, decision.identity, *when, gap, similarity)
-            self.bank.merge(decision.identity, identity)
-            self._ids.give_back(decision.identity)
+            young = decision.identity
+            decision.revival = Revival(identity, young, *when, gap, similarity)
+            self.bank.merge(young, identity)
+            self._ids.give_back(young)
             decision.identity = identity
+            self._rename_apart(young, identity, self._visible)
             self._events.emit(decision.revival)
+
+    def _forget_apart(self, identity: int, since: float) -> None:
+        forget_apart(self._visible, identity, since)
+        self._late.forget_apart(identity)
+
+    def _rename_apart(self, old: int, new: int, decisions: Iterable[Decision]) -> None:
+        rename_apart(decisions, old, new)
+        self._late.rename_apart(old, new)
 
     def _refresh_metric(self) -> None:
         if not self.metric.due:
@@ -339,6 +371,8 @@ class Recognizer:
             self.bank.merge(old, new)
         elif old in self.bank:
             self.bank.rename(old, new)
+        decisions = list(decisions)
+        self._rename_apart(old, new, decisions)
         for decision in decisions:
             decision.identity = new if decision.identity == old else decision.identity
             decision.reactivated_id = new if decision.reactivated_id == old else decision.reactivated_id

@@ -44,17 +44,23 @@ class Verifier:
         self._checked = now
         return True
 
-    def check(self, settled: Sequence[Decision], now: float) -> None:
-        """Calibrate scores and reverify, on the decisions whose tracklets have a box in this frame."""
+    def check(self, settled: Sequence[Decision], now: float) -> list[tuple[int, float]]:
+        """Calibrate scores and reverify, on the decisions whose tracklets have a box in this frame.
+
+        Returns:
+            Identities that are matched again, and since when, in seconds, their boxes may have shown somebody else.
+        """
         sure = [d for d in settled if not d.unsure and self._bank.knows(d.identity)]
         crops = [(d, d.tracklet.recent(now - CHECK_SPAN, MIN_CLEAN_CROPS)) for d in sure]
         able = [(d, c) for d, c in crops if len(c) >= MIN_CLEAN_CROPS]
         if not able:
-            return
+            return []
         queries = np.array([np.mean([e for _, e in c], axis=0) for _, c in able], np.float32)
+        doubted = []
         if self._reverifies:
-            self._reverify([d for d, _ in able], queries, [c[0][0] for _, c in able])
+            doubted = self._reverify([d for d, _ in able], queries, [c[0][0] for _, c in able])
         self._calibrate([d for d, _ in able], queries)
+        return doubted
 
     def _calibrate(self, decisions: Sequence[Decision], queries: Floats) -> None:
         self._checks += 1
@@ -65,7 +71,10 @@ class Verifier:
         rows, columns = np.indices((count, count)).reshape(2, -1)
         self._model.observe(queries[rows], remembered[rows, columns], rows == columns)
 
-    def _reverify(self, decisions: Sequence[Decision], queries: Floats, since: Sequence[float]) -> None:
+    def _reverify(
+        self, decisions: Sequence[Decision], queries: Floats, since: Sequence[float]
+    ) -> list[tuple[int, float]]:
+        doubted = []
         own = np.diagonal(self._bank.compare(queries, self._bank.slots_of(d.identity for d in decisions)))
         strange = self._model.llr(own) < -REACTIVATION_LOG_ODDS
         for decision, contradicted, start in zip(decisions, strange, since, strict=True):
@@ -77,3 +86,5 @@ class Verifier:
                 # The identity was last seen before the contradicting crops, so that another tracklet may match it.
                 before = float(np.nextafter(decision.tracklet.born, -np.inf))
                 self._bank.see(decision.identity, replace(decision.tracklet.last, time=before))
+                doubted.append((decision.identity, start))
+        return doubted

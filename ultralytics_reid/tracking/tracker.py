@@ -34,6 +34,7 @@ from ..errors import ConfigError
 from ..events import Events
 from ..revival.decision import Decision
 from ..revival.id_pool import IdPool
+from ..revival.initiation import VisibleBoxes
 from ..revival.recognizer import Recognizer
 from ..tuning import Tuning
 from . import callbacks
@@ -322,7 +323,8 @@ class ReIDBOTSORT(BOTSORT):
         if self.camera.connection is not None:
             self.camera.receive(self.recognizer, self.embeddings.dim, self._decisions(), when)
         confirmed = [t for t in tracks if t.is_activated]
-        self.recognizer.step([t.decision for t in confirmed], when, self._frame.area)
+        boxes = VisibleBoxes(np.array([t.xyxy for t in confirmed]), np.array([t.score for t in confirmed]))
+        self.recognizer.step([t.decision for t in confirmed], when, self._frame.area, boxes)
         for track in confirmed:
             self._show(track, now)
         self.camera.report(confirmed, self._frame)
@@ -331,8 +333,8 @@ class ReIDBOTSORT(BOTSORT):
         """Give a track the id of its identity; an undecided one may wait for it."""
         decision = track.decision
         assert decision is not None
-        waits = self.config.provisional == "hide" and decision.may_be_returning
-        if not waits or now - decision.tracklet.born >= self._hold:
+        waits = decision.may_be_returning and now - decision.tracklet.born < self._hold
+        if self.config.provisional != "hide" or not (waits or decision.in_doubt):
             self.recognizer.show_id(decision)
         if track.track_id != decision.identity:
             self._retired.hold(track)

@@ -1,0 +1,28 @@
+"""Overlap of boxes by the smaller one: arrays in, arrays out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._typing import Floats
+
+
+def overlap_share(xyxy: Floats) -> Floats:
+    """Share of the smaller box of each pair that the other one covers.
+
+    Unlike IoU it is 1 for half a person in the box of the whole one.
+
+    Args:
+        xyxy: `(N, 4)` boxes, pixels.
+
+    Returns:
+        `(N, N)` float32 in [0, 1], symmetric; 0 on the diagonal.
+    """
+    low = np.maximum(xyxy[:, None, :2], xyxy[None, :, :2])
+    high = np.minimum(xyxy[:, None, 2:], xyxy[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    area = np.prod(np.clip(xyxy[:, 2:] - xyxy[:, :2], 0, None), axis=1)
+    smaller = np.maximum(np.minimum(area[:, None], area[None]), 1e-6)
+    share = np.asarray(np.clip(shared / smaller, 0, 1), np.float32)
+    np.fill_diagonal(share, 0)
+    return share
