@@ -186,7 +186,11 @@ class Config:
         "Undecided boxes: hide = wait hold_seconds for their id | show = a new id at once, which may change",
     )
     hold_seconds: float = _number(
-        _SHOWN, 0.2, 0, 60, "0-60 s that an undecided box waits at most; it waits only where a return is possible"
+        _SHOWN,
+        0.2,
+        0,
+        60,
+        "0-60 s that an undecided box waits where a return is possible; 1 s where it is likely; 0 = never",
     )
 
     gallery: str = _text(

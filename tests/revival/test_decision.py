@@ -1,5 +1,7 @@
 """Decision: which state may follow which, and what a transition keeps."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -16,9 +18,9 @@ def decision(state=State.UNDECIDED, identity=-1, **more):
 
 
 def test_settling_on_probation_ends_waiting_and_forgets_what_the_host_said():
-    made = decision(State.REACTIVATED, 4, reactivated_id=4, may_be_returning=True)
+    made = decision(State.REACTIVATED, 4, reactivated_id=4, returning_log_odds=1.0)
     made.transition(State.ON_PROBATION, 7, probation=PROBATION)
-    assert (made.identity, made.reactivated_id, made.may_be_returning) == (7, None, False)
+    assert (made.identity, made.reactivated_id, made.returning_log_odds) == (7, None, -math.inf)
     assert made.settled
     assert made.unsure
 

@@ -74,8 +74,9 @@ class TestGates:
         bank = bank_of((seen(5), axis(0)), (seen(5), axis(1)))
         assert self.gate(asking(axis(0)), bank, present=Present(frozenset({1}))) == [False, True]
 
-    def test_an_identity_seen_after_the_tracklet_began_is_no_candidate(self):
-        assert self.gate(asking(axis(0), born=10), bank_of((seen(9.9), axis(0)), (seen(10), axis(1)))) == [True, False]
+    def test_an_identity_seen_elsewhere_after_the_tracklet_began_is_no_candidate(self):
+        bank = bank_of((seen(9.9), axis(0)), (seen(10), axis(1)), (seen(10), axis(2)))
+        assert self.gate(asking(axis(0), born=10, seen_apart={2: 10.0}), bank) == [True, False, True]
 
     def test_another_class_is_no_candidate_unless_classes_do_not_matter(self):
         bank, query = bank_of((seen(5, cls=2), axis(0))), asking(axis(0), cls=0)

@@ -1,10 +1,10 @@
-"""Evidence on whether a new tracklet is one whole individual."""
+"""Evidence on whether a new tracklet is one whole individual whom no other box shows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..tuning import SURE_SCORE, WEAK_SCORE, WHOLE_SHARE
+from ..tuning import PART_DOUBT, PART_SCORE, SURE_SCORE, WEAK_SCORE, WHOLE_SHARE
 
 
 @dataclass
@@ -24,13 +24,13 @@ class Birth:
         self.frames += 1
         self.total += score
 
-    def doubt(self, inside: float) -> float:
-        """Doubt that this is one whole individual whom no other box shows, in [0, 1].
+    def doubt(self, share: float) -> float:
+        """Doubt in [0, 1]: the share of `Tuning.initiation_seconds` that the tracklet waits for its id.
 
         Args:
-            inside: Largest share of the box that is in the box of a track with an id, or has one in it.
+            share: Largest overlap, by the smaller box, with the box of a track that has an id, in [0, 1].
         """
-        if inside > WHOLE_SHARE:
-            return 1.0
         mean = self.total / self.frames
+        if share > WHOLE_SHARE:
+            return PART_DOUBT if mean >= PART_SCORE else 1.0
         return min(1.0, max(0.0, (SURE_SCORE - mean) / (SURE_SCORE - WEAK_SCORE)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -66,7 +67,8 @@ class Decision:
         in_doubt: Whether it has no id yet and may be a part of somebody, a second box or nobody.
         seen_apart: Identities that were certainly elsewhere while this tracklet was visible, and when last, seconds.
         birth: Detection scores until it has an id.
-        may_be_returning: Whether an absent identity is likely enough for the box to wait for its id.
+        returning_log_odds: Log-odds of the likeliest absent identity, nats; -inf where none is in question or scores
+            don't tell, and once it is decided.
     """
 
     tracklet: Tracklet
@@ -79,7 +81,7 @@ class Decision:
     streak: int = 0
     contradictions: int = 0
     contradicted: bool = False
-    may_be_returning: bool = False
+    returning_log_odds: float = -math.inf
     in_doubt: bool = False
     seen_apart: dict[int, float] = field(default_factory=dict)
     birth: Birth = field(default_factory=Birth)
@@ -123,7 +125,7 @@ class Decision:
         self.state, self.identity = state, identity
         self.reactivated_id, self.probation = reactivated_id, probation
         if state not in _OPEN:
-            self.may_be_returning = False
+            self.returning_log_odds = -math.inf
 
     def reopen(self, provisional_id: int) -> None:
         """Revert to UNDECIDED with all the evidence there is, under another id for the time being."""

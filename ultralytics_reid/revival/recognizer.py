@@ -21,7 +21,6 @@ from ..memory.bank import MemoryBank
 from ..tuning import (
     CONTRADICTIONS_TO_REVERT,
     ELSEWHERE_CROPS,
-    HARDLY_LOG_ODDS,
     MIN_CLEAN_CROPS,
     UNCALIBRATED_SECONDS,
     UNLIKE_LOG_ODDS,
@@ -262,15 +261,15 @@ class Recognizer:
 
     def _mark_returning(self, open_: Sequence[Decision], returning: dict[int, float], present: Present) -> None:
         """Mark tracklets that may show an absent identity: only there, if scores tell, is an id worth waiting for."""
-        possible = {key: log_odds > HARDLY_LOG_ODDS for key, log_odds in returning.items()}
-        blind = [d for d in open_ if id(d) not in possible]
+        blind = [d for d in open_ if id(d) not in returning]
         if blind and self.tracklet_scores.evidence_weight:
             gate = candidate_gate(blind, self.bank, self._config, present)
             log_odds = blind_log_odds(blind, gate, self.bank, self.tracklet_scores, self._config)
-            possible |= {id(d): bool(odds > HARDLY_LOG_ODDS) for d, odds in zip(blind, log_odds, strict=True)}
-        discriminative = self.tracklet_scores.is_discriminative
+            returning = returning | {id(d): float(odds) for d, odds in zip(blind, log_odds, strict=True)}
+        tells = self.tracklet_scores.is_discriminative
         for decision in open_:
-            decision.may_be_returning = not decision.settled and discriminative and possible.get(id(decision), False)
+            known = tells and not decision.settled
+            decision.returning_log_odds = returning.get(id(decision), -np.inf) if known else -np.inf
 
     @property
     def _patience(self) -> float:

@@ -36,7 +36,7 @@ from ..revival.decision import Decision
 from ..revival.id_pool import IdPool
 from ..revival.initiation import VisibleBoxes
 from ..revival.recognizer import Recognizer
-from ..tuning import Tuning
+from ..tuning import HARDLY_LOG_ODDS, LIKELY_HOLD_SECONDS, LIKELY_LOG_ODDS, Tuning
 from . import callbacks
 from .blas import single_threaded_blas
 from .camera_link import CameraLink
@@ -333,8 +333,8 @@ class ReIDBOTSORT(BOTSORT):
         """Give a track the id of its identity; an undecided one may wait for it."""
         decision = track.decision
         assert decision is not None
-        waits = decision.may_be_returning and now - decision.tracklet.born < self._hold
-        if self.config.provisional != "hide" or not (waits or decision.in_doubt):
+        waits = decision.in_doubt or now - decision.tracklet.born < self._hold(decision)
+        if self.config.provisional != "hide" or not waits:
             self.recognizer.show_id(decision)
         if track.track_id != decision.identity:
             self._retired.hold(track)
@@ -343,11 +343,16 @@ class ReIDBOTSORT(BOTSORT):
             for pool in (self.lost_stracks, self.removed_stracks):
                 pool[:] = [t for t in pool if t.track_id != track.track_id]
 
-    @property
-    def _hold(self) -> float:
-        """Seconds that an undecided box waits: as many as were asked for, but no fewer than a decision takes."""
+    def _hold(self, decision: Decision) -> float:
+        """Seconds that an undecided box waits for the id it may have: longer where a return is likely.
+
+        They are no fewer than a decision takes.
+        """
+        if not self.config.hold_seconds or decision.returning_log_odds <= HARDLY_LOG_ODDS:
+            return 0.0
+        likely = decision.returning_log_odds > LIKELY_LOG_ODDS and decision.reactivated_id is None
         least = (self.config.tuning.confirm_frames + 1) / self.fps
-        return max(self.config.hold_seconds, least) if self.config.hold_seconds else 0.0
+        return max(self.config.hold_seconds, least, LIKELY_HOLD_SECONDS if likely else 0.0)
 
     # --- What users and the host's predictor ask of a tracker ---
 
