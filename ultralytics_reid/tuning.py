@@ -64,6 +64,15 @@ ENOUGH_SEPARATION = 3.5
 CROP_SCORES_EVERY = 0.1
 CROP_SCORES_TRACKLETS = 8
 
+# --- Low frame rates: association without overlap ---
+
+# Frames a second below which overlap doesn't suffice to go on with a track.
+LOW_FPS = 6.0
+# Steps a second that the host's Kalman noise was set for.
+HOST_STEPS_PER_S = 30.0
+# Body heights a second that an individual is off its prediction at most.
+LOW_FPS_SPEED = 2.0
+
 # --- Which crops are embedded, and which are clean ---
 
 # IoU with its own track from which on a detection fits, and with any other up to which it is apart.

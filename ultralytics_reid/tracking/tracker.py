@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 from ultralytics.trackers import track as host
-from ultralytics.trackers.bot_sort import BOTSORT
 from ultralytics.trackers.utils import matching as host_matching
 from ultralytics.trackers.utils.gmc import GMC
 from ultralytics.trackers.utils.reid import build_encoder
@@ -26,6 +25,7 @@ from ultralytics.trackers.utils.stracks import parse_bboxes
 from ultralytics.utils import LOGGER, YAML
 
 from .._typing import Bools, Floats, Ints
+from ..appearance.crop_score import CropScoreModel
 from ..appearance.embedding import as_features
 from ..association.fusion import ambiguous_pairs, fuse_appearance
 from ..config import TRACKER_TYPE, Config, keys
@@ -43,12 +43,13 @@ from .clock import DEFAULT_FPS, Clock
 from .crop_selection import CropSelector
 from .frame import MAX_CLASS, MAX_PIXELS, Batch, Frame, make_frame, sound_detections
 from .frame_embeddings import EmbeddingSource, FrameEmbeddings
+from .low_frame_rate import LowFrameRateBOTSORT
 from .results import BoxIdentity, Shown
 from .retired_ids import RetiredIds
 from .track import ReIDTrack
 
 
-class ReIDBOTSORT(BOTSORT):
+class ReIDBOTSORT(LowFrameRateBOTSORT):
     """BoT-SORT whose identities outlive its tracks.
 
     Lost tracks are revived from a long-term appearance memory bank: embedding similarity and Kalman motion, fused and
@@ -291,6 +292,16 @@ class ReIDBOTSORT(BOTSORT):
             crops = np.array([detections[n].embedding for n in columns], np.float32)
             affinity[np.ix_(rows, columns)] = self.recognizer.crop_scores.appearance_affinity(appearances, crops)
         return affinity
+
+    @property
+    def crop_scores(self) -> CropScoreModel | None:
+        """What crops' similarities are worth; None where appearance isn't fused."""
+        return self.recognizer.crop_scores if self.config.fuses else None
+
+    @property
+    def image_area(self) -> float | None:
+        """Square pixels of the frame that is tracked; None where its shape is unknown."""
+        return None if self._frame is None else self._frame.area
 
     def _init_new_tracks(self, u_detection: Any, detections: Any, activated: Any, refind: Any = None) -> None:
         """Host hook: detections that no track claimed become tracks, without an id until one is needed."""
