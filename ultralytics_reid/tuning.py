@@ -64,13 +64,13 @@ ENOUGH_SEPARATION = 3.5
 CROP_SCORES_EVERY = 0.1
 CROP_SCORES_TRACKLETS = 8
 
-# --- Low frame rates: association without overlap ---
+# --- Low frame rates: association without overlap (`python -m benchmarks frame_rates`) ---
 
-# Frames a second below which overlap doesn't suffice to go on with a track.
+# Frames a second below which overlap isn't enough to go on with a track. PETS at 7: no gain.
 LOW_FPS = 6.0
-# Steps a second that the host's Kalman noise was set for.
-HOST_STEPS_PER_S = 30.0
-# Body heights a second that an individual is off its prediction at most.
+# Frames a second for which the host's Kalman noise, a constant a frame, was set.
+HOST_FPS = 30.0
+# Body heights a second that an individual is off its prediction at most, beyond `NEAR_HEIGHTS`; 1 and 2 give the same.
 LOW_FPS_SPEED = 2.0
 
 # --- Which crops are embedded, and which are clean ---

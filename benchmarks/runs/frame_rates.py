@@ -1,4 +1,4 @@
-"""Low frame rates: every so many-th frame of a clip, so that people move farther than their own box from one to the next.
+"""Low frame rates: every so many-th frame of a clip, so that people move farther than their own box between two.
 
 Each tracker is given every `stride`-th frame of the same detections and embeddings. Boxes with an id are counted among
 the people's boxes that the detector found with the score from which on the tracker should show them

@@ -97,9 +97,7 @@ class CropScoreModel:
         """
         return self._clearer(appearances, crops, ScoreModel.llr)
 
-    def _clearer(
-        self, appearances: Floats, crops: Floats, worth: Callable[[ScoreModel, Floats], Floats]
-    ) -> Floats:
+    def _clearer(self, appearances: Floats, crops: Floats, worth: Callable[[ScoreModel, Floats], Floats]) -> Floats:
         """What scores are worth under the learned metric or as they are, whichever says more."""
         plain = worth(self._plain, cosine(unit(appearances), unit(crops)))
         doubt = float(np.clip(ENOUGH_SEPARATION - self._plain.separation, 0, 1))

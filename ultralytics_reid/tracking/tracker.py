@@ -25,7 +25,6 @@ from ultralytics.trackers.utils.stracks import parse_bboxes
 from ultralytics.utils import LOGGER, YAML
 
 from .._typing import Bools, Floats, Ints
-from ..appearance.crop_score import CropScoreModel
 from ..appearance.embedding import as_features
 from ..association.fusion import ambiguous_pairs, fuse_appearance
 from ..config import TRACKER_TYPE, Config, keys
@@ -292,16 +291,6 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
             crops = np.array([detections[n].embedding for n in columns], np.float32)
             affinity[np.ix_(rows, columns)] = self.recognizer.crop_scores.appearance_affinity(appearances, crops)
         return affinity
-
-    @property
-    def crop_scores(self) -> CropScoreModel | None:
-        """What crops' similarities are worth; None where appearance isn't fused."""
-        return self.recognizer.crop_scores if self.config.fuses else None
-
-    @property
-    def image_area(self) -> float | None:
-        """Square pixels of the frame that is tracked; None where its shape is unknown."""
-        return None if self._frame is None else self._frame.area
 
     def _init_new_tracks(self, u_detection: Any, detections: Any, activated: Any, refind: Any = None) -> None:
         """Host hook: detections that no track claimed become tracks, without an id until one is needed."""
