@@ -1,8 +1,8 @@
 """BoT-SORT at low frame rates: appearance and motion join a detection to a track that it doesn't overlap.
 
 The host goes on with tracks, and confirms them, by overlap alone. Below `LOW_FPS` a walker may be past its own box by
-the next frame: no track would be confirmed, and memory is asked about confirmed tracks only. At `LOW_FPS` and above, all
-hooks here are the host's.
+the next frame: no track would be confirmed, and memory is asked about confirmed tracks only. At `LOW_FPS` and above,
+all hooks here are the host's.
 """
 
 from __future__ import annotations
