@@ -67,9 +67,9 @@ class TestWalkers:
 
     @pytest.mark.parametrize(("match_class", "ids"), [(True, 2), (False, 1)])
     def test_another_class_is_somebody_else_unless_classes_may_flip(self, match_class, ids):
-        flips = Person([(0, 8)], (60, 120), (STRIDE, 0), cls=lambda frame: int(frame >= 4))
+        flips = Person([(0, 8)], (60, 120), (STRIDE, 0), cls=lambda frame: int(frame > 0))
         out = run(make_tracker(fps=2, match_class=match_class), Scene([flips, *walkers().people[2:]], **FAR))
-        assert len(ids_of(out, 0)) == ids
+        assert len(ids_of(out, 0)) == ids  # of the step before the velocity is known; later, predictions overlap
 
 
 class TestWithoutEverything:
