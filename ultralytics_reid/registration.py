@@ -27,10 +27,10 @@ _SHIPPED = ("reid_botsort.yaml", "reid_gallery.yaml")
 # What is changed here, and what of the host's trackers our own overrides or calls, by type in the host's map.
 _CHANGED = ("TRACKER_MAP", "check_yaml")
 _NEEDED_METHODS = {
-    "botsort": ("init_track", "get_dists", "reset"),
+    "botsort": ("init_track", "get_dists", "reset", "get_kalmanfilter", "multi_predict"),
     "bytetrack": (
         *("update", "_first_association", "_init_new_tracks", "_remove_stale_lost", "_input_for", "_format_output"),
-        "reset_id",
+        *("_post_first_association", "_unconfirmed_association", "_apply_matches", "reset_id"),
     ),
     "tracktrack": ("setup_predictor", "compute_frame_extras"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -83,10 +83,26 @@ class CropScoreModel:
         Returns:
             `(T, N)` float32 in [-1, 1]: -1 speaks against a match, 1 for it, 0 says nothing.
         """
-        plain = self._plain.appearance_affinity(cosine(unit(appearances), unit(crops)))
+        return self._clearer(appearances, crops, ScoreModel.appearance_affinity)
+
+    def llr(self, appearances: Floats, crops: Floats) -> Floats:
+        """Log-likelihood ratio of appearance: the same individual over another.
+
+        Args:
+            appearances: `(T, D)` raw appearances of tracks.
+            crops: `(N, D)` raw embeddings of detections.
+
+        Returns:
+            `(T, N)` float32 nats; 0 says nothing.
+        """
+        return self._clearer(appearances, crops, ScoreModel.llr)
+
+    def _clearer(self, appearances: Floats, crops: Floats, worth: Callable[[ScoreModel, Floats], Floats]) -> Floats:
+        """What scores are worth under the learned metric or as they are, whichever says more."""
+        plain = worth(self._plain, cosine(unit(appearances), unit(crops)))
         doubt = float(np.clip(ENOUGH_SEPARATION - self._plain.separation, 0, 1))
         if not doubt:
             return plain
         project = self._metric.project
-        learned = doubt * self._learned.appearance_affinity(cosine(project(appearances), project(crops)))
+        learned = doubt * worth(self._learned, cosine(project(appearances), project(crops)))
         return np.where(np.abs(learned) > np.abs(plain), learned, plain)

@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 from ultralytics.trackers import track as host
-from ultralytics.trackers.bot_sort import BOTSORT
 from ultralytics.trackers.utils import matching as host_matching
 from ultralytics.trackers.utils.gmc import GMC
 from ultralytics.trackers.utils.reid import build_encoder
@@ -44,12 +43,13 @@ from .clock import DEFAULT_FPS, Clock
 from .crop_selection import CropSelector
 from .frame import MAX_CLASS, MAX_PIXELS, Batch, Frame, make_frame, sound_detections
 from .frame_embeddings import EmbeddingSource, FrameEmbeddings
+from .low_frame_rate import LowFrameRateBOTSORT
 from .results import BoxIdentity, Shown
 from .retired_ids import RetiredIds
 from .track import ReIDTrack
 
 
-class ReIDBOTSORT(BOTSORT):
+class ReIDBOTSORT(LowFrameRateBOTSORT):
     """BoT-SORT whose identities outlive its tracks.
 
     Lost tracks are revived from a long-term appearance memory bank: embedding similarity and Kalman motion, fused and
