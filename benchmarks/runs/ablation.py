@@ -55,6 +55,8 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "time to recognize": {"recognize_seconds": 0.0},
     "probation": {"probation_seconds": 0.0},
     "late merges": {"merge_seconds": 0.0},
+    "track initiation": {"initiation_seconds": 0.0},
+    "co-visible only where apart": {"covisible_apart": False},
     "re-verification": {"reverify": False},
     "motion in recognition": {"motion_seconds": 0.0},
     "the speed gate": {"max_speed": 0.0},
