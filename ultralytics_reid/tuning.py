@@ -213,8 +213,9 @@ class RefineTuning:
         cut_log_odds: Log-likelihood ratio below which a piece is cut where its looks change, where it met another.
         cut_anywhere_log_odds: The same where it met nobody.
         cut_crops: Clean crops on each side of a cut, at least.
-        short_seconds: Length up to which a piece that nothing is linked to is dropped, if its confidence is low.
-        short_confidence: Mean confidence below which that happens.
+        blip_seconds: Length up to which what nothing is linked to is dropped, seconds of boxes.
+        short_seconds: The same where its confidence is low, or it lies in another's box.
+        short_confidence: Mean confidence below which that is so.
     """
 
     gap_seconds: float = 1.0
@@ -235,8 +236,9 @@ class RefineTuning:
     max_speed: float = 4.0
     new_log_odds: float = 1.5
     same_id_log_odds: float = 2.0
-    cut_log_odds: float = -2.0
+    cut_log_odds: float = 0.0
     cut_anywhere_log_odds: float = -4.0
     cut_crops: int = 8
-    short_seconds: float = 0.3
-    short_confidence: float = 0.5
+    blip_seconds: float = 0.2
+    short_seconds: float = 1.0
+    short_confidence: float = 0.4

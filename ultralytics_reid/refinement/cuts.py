@@ -46,7 +46,7 @@ def _met(pieces: Pieces, pairs: Pairs) -> Bools:
 def _cuts(pieces: Pieces, rows: Ints, met: Bools, appearance: Appearance, tuning: RefineTuning) -> list[int]:
     """Positions in `rows` at which new pieces begin, ascending."""
     clean = np.flatnonzero(pieces.tracks.clean[rows])
-    crops = pieces.tracks.embeddings[rows[clean]]
+    crops = appearance.metric.linear(pieces.tracks.embeddings[rows[clean]])
     sums = np.concatenate([np.zeros((1, crops.shape[1])), np.cumsum(crops, axis=0, dtype=np.float64)])
     # Whether the individual met another between a clean crop and the one before it, or near it.
     near = np.convolve(met[rows], np.ones(2 * round(pieces.tracks.fps / 4) + 1), "same") > 0
@@ -74,8 +74,8 @@ def _best_cut(
     left, right = np.maximum(low, at - _WINDOW), np.minimum(high, at + _WINDOW)
     before = (sums[at] - sums[left]) / (at - left)[:, None]
     after = (sums[right] - sums[at]) / (right - at)[:, None]
-    a, b = (appearance.metric.project(x.astype(np.float32)) for x in (before, after))
-    scores = np.einsum("nd,nd->n", a, b).astype(np.float64)
+    norms = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+    scores = np.einsum("nd,nd->n", before, after) / np.maximum(norms, 1e-12)
     llr = appearance.llr(scores, np.minimum(at - left, right - at).astype(np.float64))
     excess = llr - np.where(met_at[at - 1], tuning.cut_log_odds, tuning.cut_anywhere_log_odds)
     best = int(excess.argmin())
