@@ -26,9 +26,10 @@ def second_boxes(pieces: Pieces, clusters: Ints) -> Bools:
 
 
 def short_clusters(pieces: Pieces, clusters: Ints, overlaps: Overlaps, tuning: RefineTuning) -> Bools:
-    """Which clusters are too short to be anybody, `(P,)` by cluster number.
+    """Which clusters are too short to be an individual's, `(P,)` by cluster number.
 
-    These are blips, short runs of low confidence, and short runs inside another's box.
+    These are blips, short runs of low confidence, and short runs inside another's box. What the video's beginning or
+    end cuts short is none of them.
 
     Args:
         pieces: Of the whole video.
@@ -40,7 +41,16 @@ def short_clusters(pieces: Pieces, clusters: Ints, overlaps: Overlaps, tuning: R
     rows = np.bincount(clusters[pieces.labels], minlength=count)
     confidence = np.bincount(clusters[pieces.labels], pieces.tracks.confidence, count) / np.maximum(rows, 1)
     hidden = np.bincount(clusters, overlaps.inside.max(axis=1, initial=0), count) / np.maximum(rows, 1)
-    seconds = rows / pieces.tracks.fps
+    seconds = np.where(_at_ends(pieces, clusters), np.inf, rows / pieces.tracks.fps)
     doubtful = (confidence < tuning.short_confidence) | (hidden >= tuning.twin_share)
     blip = seconds < tuning.blip_seconds
     return np.asarray((rows > 0) & (blip | (doubtful & (seconds < tuning.short_seconds))))
+
+
+def _at_ends(pieces: Pieces, clusters: Ints) -> Bools:
+    """Which clusters are visible in the first or the last frame, `(P,)` by cluster number."""
+    frame = pieces.tracks.frame
+    ends = (frame == frame[:1]) | (frame == frame[-1:])
+    found = np.zeros(len(pieces), bool)
+    found[clusters[pieces.labels[ends]]] = True
+    return found
