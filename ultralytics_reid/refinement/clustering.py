@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._typing import Bools, Doubles, Ints
+from .._typing import Bools, Doubles, Ints, as_bools
 from ..association.motion import linear_decay, motion_llr, reachable
 from ..tuning import RefineTuning
 from .overlaps import Overlaps
@@ -118,7 +118,7 @@ def _consecutive(pieces: Pieces) -> Bools:
     order = np.lexsort((pieces.first, pieces.ids))
     one_id = pieces.ids[order[:-1]] == pieces.ids[order[1:]]
     same[order[:-1][one_id], order[1:][one_id]] = True
-    return same | same.T
+    return as_bools(same | same.T)
 
 
 def _motion(pieces: Pieces, tuning: RefineTuning) -> tuple[Doubles, Doubles, Bools]:
@@ -129,10 +129,12 @@ def _motion(pieces: Pieces, tuning: RefineTuning) -> tuple[Doubles, Doubles, Boo
     area = float(pieces.tracks.shape[0] * pieces.tracks.shape[1])
     with np.errstate(over="ignore"):
         llr = motion_llr(ends, np.where(after, gap, 0), starts["center"][:, None], area)
-    llr = np.clip(llr, -tuning.max_motion, tuning.max_motion) * linear_decay(np.where(after, gap, 0), tuning.motion_seconds)
+    llr = np.clip(llr, -tuning.max_motion, tuning.max_motion) * linear_decay(
+        np.where(after, gap, 0), tuning.motion_seconds
+    )
     reach = reachable(ends, starts, starts["time"][:, None], tuning.max_speed) | ~after
     llr, gap = np.where(after, llr, 0), np.where(after, gap, np.inf)
-    return np.minimum(gap, gap.T), llr + llr.T, np.asarray(reach & reach.T)
+    return np.minimum(gap, gap.T), llr + llr.T, as_bools(reach & reach.T)
 
 
 def cluster(
@@ -167,12 +169,9 @@ def cluster(
         table[a] = table[:, a] = evidence.row(a, appearance, tuning)
 
 
-def _link(
-    evidence: Evidence, clusters: Ints, done: list[Link], pair: tuple[int, int], why: tuple[float, str]
-) -> None:
+def _link(evidence: Evidence, clusters: Ints, done: list[Link], pair: tuple[int, int], why: tuple[float, str]) -> None:
     a, b = min(pair), max(pair)
     if a != b:
         done.append(Link(a, b, *why))
         evidence.link(a, b)
         clusters[clusters == b] = a
-

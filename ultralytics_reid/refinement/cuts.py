@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from .._typing import Bools, Doubles, Ints
@@ -50,12 +52,12 @@ def _cuts(pieces: Pieces, rows: Ints, met: Bools, appearance: Appearance, tuning
     sums = np.concatenate([np.zeros((1, crops.shape[1])), np.cumsum(crops, axis=0, dtype=np.float64)])
     # Whether the individual met another between a clean crop and the one before it, or near it.
     near = np.convolve(met[rows], np.ones(2 * round(pieces.tracks.fps / 4) + 1), "same") > 0
-    met_at = np.array([near[a : b + 1].any() for a, b in zip(clean[:-1], clean[1:], strict=True)] or [False])
+    met_at = np.array([bool(near[a : b + 1].any()) for a, b in pairwise(clean.tolist())] or [False])
     found: list[int] = []
     spans = [(0, len(crops))]
     while spans:
-        low, high = spans.pop()
-        at = _best_cut(sums, low, high, met_at, appearance, tuning)
+        low, high = span = spans.pop()
+        at = _best_cut(sums, span, met_at, appearance, tuning)
         if at is None:
             continue
         spans += [(low, at), (at, high)]
@@ -64,10 +66,10 @@ def _cuts(pieces: Pieces, rows: Ints, met: Bools, appearance: Appearance, tuning
 
 
 def _best_cut(
-    sums: Doubles, low: int, high: int, met_at: Bools, appearance: Appearance, tuning: RefineTuning
+    sums: Doubles, span: tuple[int, int], met_at: Bools, appearance: Appearance, tuning: RefineTuning
 ) -> int | None:
     """The clean crop before which a span is best cut; None to leave it whole."""
-    least = tuning.cut_crops
+    (low, high), least = span, tuning.cut_crops
     at = np.arange(low + least, high - least + 1)
     if not len(at):
         return None
@@ -87,5 +89,3 @@ def _between(rows: Ints, clean: Ints, at: int, met: Bools) -> int:
     low, high = int(clean[at - 1]) + 1, int(clean[at])
     inside = np.flatnonzero(met[rows[low : high + 1]])
     return low + int(inside[len(inside) // 2]) if len(inside) else (low + high) // 2 if high > low else high
-
-

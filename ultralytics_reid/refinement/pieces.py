@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .._typing import Doubles, Floats, Ints
+from .._typing import Doubles, Floats, Ints, as_floats, as_ints
 from ..association.last_seen import SIGHTING, Sightings
 from ..tuning import RefineTuning
 from .tracks import Tracks
@@ -66,7 +66,7 @@ class Pieces:
     @cached_property
     def means(self) -> Floats:
         """`(P, D)` raw mean embedding of each; zeros without a clean crop."""
-        return self.sums / np.maximum(self.crops, 1)[:, None].astype(np.float32)
+        return as_floats(self.sums / np.maximum(self.crops, 1)[:, None])
 
     @cached_property
     def sums(self) -> Floats:
@@ -77,7 +77,9 @@ class Pieces:
     @cached_property
     def classes(self) -> Ints:
         """`(P,)` the most frequent class of each."""
-        return np.array([np.bincount(_from_0(self.tracks.cls[r])).argmax() + self.tracks.cls[r].min() for r in self.rows])
+        return np.array(
+            [np.bincount(_from_0(self.tracks.cls[r])).argmax() + self.tracks.cls[r].min() for r in self.rows]
+        )
 
     @cached_property
     def ends(self) -> Sightings:
@@ -138,4 +140,4 @@ def by_first_row(labels: Ints) -> Ints:
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
-    return rank[inverse.reshape(-1)]
+    return as_ints(rank[inverse.reshape(-1)])

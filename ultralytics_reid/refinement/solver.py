@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from .._typing import Doubles, Ints
+from .._typing import Bools, Doubles, Ints, as_bools
 from ..errors import TrackLogError
 from ..tuning import RefineTuning
 from .changes import Change, tell_changes
@@ -44,7 +45,7 @@ class Refinement:
     """
 
     rows: Doubles
-    interpolated: np.ndarray
+    interpolated: Bools
     mapping: dict[int, tuple[int, ...]]
     changes: list[Change]
     separation: float
@@ -52,7 +53,7 @@ class Refinement:
 
 
 def refine(
-    tracks: Tracks | TrackLog | str,
+    tracks: Tracks | TrackLog | str | Path,
     *,
     must_link: IdPairs = (),
     cannot_link: IdPairs = (),
@@ -83,7 +84,7 @@ def refine(
     return _solve(given, same, different, interpolate, tuning)
 
 
-def _tracks_of(tracks: Tracks | TrackLog | str) -> Tracks:
+def _tracks_of(tracks: Tracks | TrackLog | str | Path) -> Tracks:
     if isinstance(tracks, Tracks):
         return tracks
     return (tracks if isinstance(tracks, TrackLog) else TrackLog(tracks)).read()
@@ -111,7 +112,7 @@ def _solve(
         evidence.gated |= out | out.T
     clusters, links = cluster(evidence, appearance, tuning, _whole_ids(pieces, same))
     dropped = short_clusters(pieces, clusters, overlaps, tuning)
-    return _result(pieces, clusters, links, dropped, appearance, interpolate)
+    return _result(_Solution(pieces, clusters, links, dropped), appearance, interpolate)
 
 
 def _whole_ids(pieces: Pieces, same: set[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -120,26 +121,33 @@ def _whole_ids(pieces: Pieces, same: set[tuple[int, int]]) -> list[tuple[int, in
     return [(first[a], first[b]) for a, b in sorted(same)]
 
 
-def _result(
-    pieces: Pieces, clusters: Ints, links: list[Link], dropped: np.ndarray, appearance: Appearance, interpolate: bool
-) -> Refinement:
-    tracks = pieces.tracks
-    shown = np.zeros(len(pieces), bool)
-    shown[clusters[pieces.ids > 0]] = True
-    new_ids = _new_ids(pieces, clusters)
-    second = second_boxes(pieces, clusters)
-    owner = clusters[pieces.labels]
-    keep = shown[owner] & ~dropped[owner] & ~second
-    ids = np.where(keep, new_ids[owner], 0)
-    rows = np.column_stack([tracks.frame, ids, tracks.xyxy, tracks.confidence, tracks.cls]).astype(np.float64)[keep]
+@dataclass(frozen=True)
+class _Solution:
+    """What was decided of pieces: their clusters, what was linked, and which clusters are dropped."""
+
+    pieces: Pieces
+    clusters: Ints
+    links: list[Link]
+    dropped: Bools
+
+
+def _result(solution: _Solution, appearance: Appearance, interpolate: bool) -> Refinement:
+    pieces, clusters = solution.pieces, solution.clusters
+    tracks, owner = pieces.tracks, clusters[pieces.labels]
+    known = np.zeros(len(pieces), bool)
+    known[clusters[pieces.ids > 0]] = True  # what was held back, and belongs to no id, stays so
+    known &= ~solution.dropped
+    second = second_boxes(pieces, clusters) & known[owner]
+    ids = np.where(known[owner] & ~second, _new_ids(pieces, clusters)[owner], 0)
+    rows = np.column_stack([tracks.frame, ids, tracks.xyxy, tracks.confidence, tracks.cls]).astype(np.float64)[ids > 0]
     filled = interpolated(rows, tracks.fps) if interpolate else np.zeros((0, 8))
     both = np.concatenate([rows, filled])
     order = np.lexsort((both[:, 1], both[:, 0]))
     return Refinement(
         both[order],
-        (np.arange(len(both)) >= len(rows))[order],
+        as_bools((np.arange(len(both)) >= len(rows))[order]),
         _mapping(tracks, ids),
-        tell_changes(pieces, clusters, links, ids, second & shown[owner] & ~dropped[owner]),
+        tell_changes(pieces, clusters, solution.links, ids, second),
         appearance.separation,
         appearance.is_discriminative,
     )

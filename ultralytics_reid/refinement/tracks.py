@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,17 +41,16 @@ class Tracks:
     fps: float
     shape: tuple[int, int]
 
-    @classmethod
+    @staticmethod
     def from_arrays(
-        cls,
         frame: npt.ArrayLike,
         ids: npt.ArrayLike,
         xyxy: npt.ArrayLike,
         confidence: npt.ArrayLike,
-        classes: npt.ArrayLike,
+        cls: npt.ArrayLike,
+        *,
         embeddings: npt.ArrayLike,
         fps: float,
-        *,
         clean: npt.ArrayLike | None = None,
         time: npt.ArrayLike | None = None,
         shape: tuple[int, int] | None = None,
@@ -63,7 +62,7 @@ class Tracks:
             ids: `(R,)` whole numbers; those of boxes that were held back are 0 or below.
             xyxy: `(R, 4)` pixels.
             confidence: `(R,)` in [0, 1].
-            classes: `(R,)` whole numbers.
+            cls: `(R,)` whole numbers.
             embeddings: `(R, D)` of any norm; zeros, or what isn't finite, where there is none.
             fps: Frames a second.
             clean: `(R,)`, whether the crop shows one individual, whole; None for all that have an embedding.
@@ -82,12 +81,12 @@ class Tracks:
         if clean is not None:
             feats = feats * _real("clean", clean, (rows,)).astype(bool)[:, None]
         seconds = numbers / fps if time is None else _real("time", time, (rows,))
-        tracks = cls(
+        tracks = Tracks(
             numbers,
             _whole("ids", ids, rows),
             boxes,
             _real("confidence", confidence, (rows,)).astype(np.float32),
-            _whole("classes", classes, rows),
+            _whole("cls", cls, rows),
             feats.astype(np.float32),
             seconds,
             float(fps),
@@ -97,8 +96,16 @@ class Tracks:
 
     def select(self, rows: Ints | Bools) -> Tracks:
         """Return the tracks of some rows only, in the order given."""
-        arrays = (self.frame, self.ids, self.xyxy, self.confidence, self.cls, self.embeddings, self.time)
-        return Tracks(*(a[rows] for a in arrays), self.fps, self.shape)
+        return replace(
+            self,
+            frame=self.frame[rows],
+            ids=self.ids[rows],
+            xyxy=self.xyxy[rows],
+            confidence=self.confidence[rows],
+            cls=self.cls[rows],
+            embeddings=self.embeddings[rows],
+            time=self.time[rows],
+        )
 
     @property
     def clean(self) -> Bools:
