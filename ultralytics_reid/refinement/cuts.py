@@ -80,8 +80,9 @@ def _best_cut(
     scores = np.einsum("nd,nd->n", before, after) / np.maximum(norms, 1e-12)
     llr = appearance.llr(scores, np.minimum(at - left, right - at).astype(np.float64))
     excess = llr - np.where(met_at[at - 1], tuning.cut_log_odds, tuning.cut_anywhere_log_odds)
-    best = int(excess.argmin())
-    return int(at[best]) if excess[best] < 0 else None
+    sure = np.flatnonzero(excess < 0)
+    # Where looks differ most: ratios are bounded, and say no more than that it is sure.
+    return int(at[sure[scores[sure].argmin()]]) if len(sure) else None
 
 
 def _between(rows: Ints, clean: Ints, at: int, met: Bools) -> int:
