@@ -47,7 +47,7 @@ class Video:
 
 
 def id_at(result, frame, x):
-    """The refined id of the box whose left edge is at `x` in a frame; None where it is left out."""
-    rows = result.rows
+    """The refined id of the box, not of the crowd, whose left edge is at `x` in a frame; None where it is left out."""
+    rows = result.rows[result.rows[:, 3] < 600]
     found = rows[(rows[:, 0] == frame) & (np.abs(rows[:, 2] - x) < 1)]
     return int(found[0, 1]) if len(found) else None
