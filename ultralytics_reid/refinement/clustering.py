@@ -44,6 +44,7 @@ class Evidence:
         motion: Log-likelihood ratio of motion over the shortest gap, nats.
         gap: That gap, seconds; infinite where there is none.
         same_id: Whether both have a piece of one online id, one after the other.
+        common: Common frames.
         conflicts: Common frames, boxes not one in another.
         gated: Whether class or speed, or the user, forbids it.
     """
@@ -54,6 +55,7 @@ class Evidence:
     motion: Doubles
     gap: Doubles
     same_id: Bools
+    common: Ints
     conflicts: Ints
     gated: Bools
 
@@ -68,6 +70,8 @@ class Evidence:
         value = appearance.llr(mean, np.where(weight > 0, least, 0)) + self.motion[row]
         value += np.where(self.same_id[row], tuning.same_id_log_odds, -tuning.new_log_odds)
         out = self.gated[row] | (self.conflicts[row] > tuning.tolerated_frames)
+        # Two boxes on one individual, or one individual behind another: only looks can tell.
+        out |= (self.common[row] > tuning.tolerated_frames) & (weight == 0)
         return np.where(out, -np.inf, value)
 
     def row(self, n: int, appearance: Appearance, tuning: RefineTuning) -> Doubles:
@@ -76,7 +80,7 @@ class Evidence:
 
     def link(self, a: int, b: int) -> None:
         """Make `b` part of `a`, and gate it out."""
-        for table in (self.score, self.weight, self.conflicts):
+        for table in (self.score, self.weight, self.common, self.conflicts):
             table[a] += table[b]
             table[:, a] = table[a]
         nearer = self.gap[b] < self.gap[a]
@@ -107,6 +111,7 @@ def collect(pieces: Pieces, overlaps: Overlaps, appearance: Appearance, tuning: 
         motion,
         gap,
         _consecutive(pieces),
+        overlaps.common.copy(),
         overlaps.common - overlaps.inside,
         gated,
     )
