@@ -210,6 +210,8 @@ class RefineTuning:
         max_speed: Body heights a second that an individual moves at most.
         new_log_odds: Log-odds, before any evidence, that two pieces of different ids are different individuals.
         same_id_log_odds: Log-odds that two pieces of one id are one individual.
+        leave_log_odds: Log-odds above which pieces of one id that was absent in between stay one, where nothing better
+            is found for either.
         cut_log_odds: Log-likelihood ratio below which a piece is cut where its looks change, where it met another.
         cut_anywhere_log_odds: The same where it met nobody.
         cut_crops: Clean crops on each side of a cut, at least.
@@ -236,6 +238,7 @@ class RefineTuning:
     max_speed: float = 4.0
     new_log_odds: float = 1.5
     same_id_log_odds: float = 2.0
+    leave_log_odds: float = -0.5
     cut_log_odds: float = 0.0
     cut_anywhere_log_odds: float = -4.0
     cut_crops: int = 8

@@ -44,6 +44,7 @@ class Evidence:
         motion: Log-likelihood ratio of motion over the shortest gap, nats.
         gap: That gap, seconds; infinite where there is none.
         same_id: Whether both have a piece of one online id, one after the other.
+        resumed: The same, where it was absent in between: the tracker itself took it back.
         common: Common frames.
         conflicts: Common frames, boxes not one in another.
         gated: Whether class or speed, or the user, forbids it.
@@ -55,6 +56,7 @@ class Evidence:
     motion: Doubles
     gap: Doubles
     same_id: Bools
+    resumed: Bools
     common: Ints
     conflicts: Ints
     gated: Bools
@@ -87,7 +89,7 @@ class Evidence:
         for table in (self.motion, self.gap):
             table[a] = np.where(nearer, table[b], table[a])
             table[:, a] = table[a]
-        for mask in (self.same_id, self.gated):
+        for mask in (self.same_id, self.resumed, self.gated):
             mask[a] |= mask[b]
             mask[:, a] = mask[a]
         self.crops[a] += self.crops[b]
@@ -102,6 +104,7 @@ def collect(pieces: Pieces, overlaps: Overlaps, appearance: Appearance, tuning: 
     weights = np.minimum(crops, _MANY_CROPS) * (crops >= tuning.min_crops)
     weight = np.outer(weights, weights)
     gap, motion, reach = _motion(pieces, tuning)
+    same = _consecutive(pieces)
     gated = ~reach | (pieces.classes[:, None] != pieces.classes)
     np.fill_diagonal(gated, True)
     return Evidence(
@@ -110,7 +113,8 @@ def collect(pieces: Pieces, overlaps: Overlaps, appearance: Appearance, tuning: 
         crops,
         motion,
         gap,
-        _consecutive(pieces),
+        same,
+        same & (gap > tuning.gap_seconds),
         overlaps.common.copy(),
         overlaps.common - overlaps.inside,
         gated,
@@ -165,10 +169,15 @@ def cluster(
     table = evidence.log_odds(appearance, tuning)
     while True:
         a, b = divmod(int(table.argmax()), len(table))
-        if table[a, b] <= 0:
-            return clusters, done
-        a, b = min(a, b), max(a, b)
         reason = "same id" if evidence.same_id[a, b] else "motion" if evidence.weight[a, b] == 0 else "appearance"
+        if table[a, b] <= 0:
+            # Nothing better was found for these: unless they are strangers for certain, they stay as they were.
+            left = np.where(evidence.resumed, table, -np.inf)
+            a, b = divmod(int(left.argmax()), len(table))
+            reason = "same id"
+            if left[a, b] <= tuning.leave_log_odds:
+                return clusters, done
+        a, b = min(a, b), max(a, b)
         _link(evidence, clusters, done, (a, b), (float(table[a, b]), reason))
         table[b] = table[:, b] = -np.inf
         table[a] = table[:, a] = evidence.row(a, appearance, tuning)

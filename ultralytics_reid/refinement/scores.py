@@ -60,7 +60,10 @@ class Appearance:
 
 
 def learn_appearance(pieces: Pieces, strangers: Bools, tuning: RefineTuning) -> Appearance:
-    """Learn the metric within pieces, then calibrate it: halves of pieces against pieces visible together.
+    """Learn the metric within pieces, then calibrate it.
+
+    Genuine scores are those of halves of pieces, and of pieces that the tracker took for one individual across a gap;
+    impostor scores those of pieces visible together.
 
     Args:
         pieces: Of the whole video.
@@ -71,6 +74,7 @@ def learn_appearance(pieces: Pieces, strangers: Bools, tuning: RefineTuning) -> 
     enough = pieces.crops >= 2 * tuning.cut_crops
     genuine = _halves(pieces, np.flatnonzero(enough), metric)
     seen = metric.project(pieces.means)
+    genuine = np.concatenate([genuine, _resumed(pieces, seen, enough)])
     a, b = np.nonzero(np.triu(strangers & np.outer(enough, enough), 1))
     impostor = np.einsum("nd,nd->n", seen[a], seen[b]).astype(np.float64)
     return _calibrated(metric, genuine, impostor, tuning)
@@ -96,6 +100,14 @@ def _halves(pieces: Pieces, which: Ints, metric: Metric) -> Doubles:
         half = len(crops) // 2
         scores.append(float(similarity(crops[:half], crops[half:], metric)))
     return np.array(scores, np.float64)
+
+
+def _resumed(pieces: Pieces, seen: Floats, enough: Bools) -> Doubles:
+    """Scores of pieces that the tracker took for one individual across a gap, `(N,)`: how alike returns are."""
+    order = np.lexsort((pieces.first, pieces.ids))
+    a, b = order[:-1], order[1:]
+    used = (pieces.ids[a] == pieces.ids[b]) & (pieces.ids[a] > 0) & enough[a] & enough[b]
+    return np.einsum("nd,nd->n", seen[a[used]], seen[b[used]]).astype(np.float64)
 
 
 def similarity(a: Floats, b: Floats, metric: Metric) -> float:
