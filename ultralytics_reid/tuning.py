@@ -228,7 +228,7 @@ class RefineTuning:
     prior_genuine: float = 0.6
     apart_ios: float = 0.05
     apart_share: float = 0.8
-    same_ios: float = 0.5
+    same_ios: float = 0.7
     twin_share: float = 0.7
     tolerated_frames: int = 2
     min_separation: float = 1.5

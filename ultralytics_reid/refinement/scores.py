@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._typing import Bools, Doubles, Floats, Ints
+from .._typing import Bools, Doubles, Floats, Ints, as_doubles
 from ..appearance.embedding import cosine
 from ..appearance.metric import Metric
 from ..tuning import RefineTuning
@@ -107,7 +107,7 @@ def _resumed(pieces: Pieces, seen: Floats, enough: Bools) -> Doubles:
     order = np.lexsort((pieces.first, pieces.ids))
     a, b = order[:-1], order[1:]
     used = (pieces.ids[a] == pieces.ids[b]) & (pieces.ids[a] > 0) & enough[a] & enough[b]
-    return np.einsum("nd,nd->n", seen[a[used]], seen[b[used]]).astype(np.float64)
+    return as_doubles(np.einsum("nd,nd->n", seen[a[used]], seen[b[used]]))
 
 
 def similarity(a: Floats, b: Floats, metric: Metric) -> float:
