@@ -183,3 +183,12 @@ def test_reset_begins_the_next_log(tmp_path):
         run(tracker, Scene(crowd(length=20), 20))
         tracker.reset()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["tracks-2.reid", "tracks-3.reid", "tracks.reid"]
+
+
+def test_logs_of_further_streams_lie_beside_the_first(tmp_path):
+    first = log_of(tmp_path / "tracks.reid", 3)
+    second = first.numbered(2)
+    second.append(frame(1), HEADER)
+    assert second.path == tmp_path / "tracks-2.reid"
+    assert len(first.read()) == 6
+    assert len(second.read()) == 2
