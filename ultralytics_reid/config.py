@@ -193,6 +193,10 @@ class Config:
         "0-60 s that an undecided box waits where a return is possible; 1 s where it is likely; 0 = never",
     )
 
+    track_log: str = _text(
+        _SHOWN, "", "Path of a log of boxes, ids and embeddings for refine(), as tracks.reid; empty = none is kept"
+    )
+
     gallery: str = _text(
         *(_GALLERY, ""),
         "Shared identities: a file, as site.db | postgresql://...; empty = this camera and run only",
