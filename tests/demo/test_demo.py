@@ -429,7 +429,7 @@ class TestReport:
 
 class TestDrawing:
     def test_labels_of_neighbors_keep_apart(self, monkeypatch):
-        from ultralytics_reid.demo import drawing
+        from ultralytics_reid.drawing import boxes as drawing
 
         placed = []
         monkeypatch.setattr(drawing, "paste", lambda _, patch, x, y: placed.append((x, y, *patch.shape[1::-1])))

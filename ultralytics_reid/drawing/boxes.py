@@ -25,24 +25,32 @@ class BoxLabel:
         xyxy: `(4,)` float32, pixels of the panel's image.
         note: Text beside the id; may be empty.
         good: Whether the note reports a success (True) or an error (False); None for neither.
+        name: Text after the id; may be empty.
     """
 
     identity: int
     xyxy: Floats
     note: str = ""
     good: bool | None = None
+    name: str = ""
 
 
-def draw_boxes(image: ImageArray, labels: Sequence[BoxLabel]) -> None:
-    """Draw boxes, and labels that avoid each other, those with notes first."""
+def draw_boxes(image: ImageArray, labels: Sequence[BoxLabel], scale: float = 1.0) -> None:
+    """Draw boxes, and labels that avoid each other, those with notes first.
+
+    Args:
+        image: `(H, W, 3)` uint8 BGR, changed in place.
+        labels: What to draw.
+        scale: Size of letters and lines; 1 suits images of 720 lines and less.
+    """
     for label in labels:
         (left, top), (right, bottom) = label.xyxy[:2].astype(int).tolist(), label.xyxy[2:].astype(int).tolist()
-        cv2.rectangle(image, (left, top), (right, bottom), bgr(color_of(label.identity)), 2)
+        cv2.rectangle(image, (left, top), (right, bottom), bgr(color_of(label.identity)), round(2 * scale))
         if label.good is not None:
             _corners(image, (left, top, right, bottom), bgr(GOOD if label.good else BAD))
     taken: list[tuple[int, int, int, int]] = []
     for label in sorted(labels, key=lambda t: (t.good is None, t.identity)):
-        patch = _render_label(label)
+        patch = _render_label(label, round(_LABEL * scale))
         left, top = _least_overlapping(image, patch, label.xyxy, taken)
         taken.append((left, top, left + patch.shape[1], top + patch.shape[0]))
         paste(image, patch, left, top)
@@ -57,12 +65,14 @@ def _corners(image: ImageArray, box: tuple[int, int, int, int], color: tuple[int
             cv2.line(image, (x, y), (x, y + dy), color, 5)
 
 
-def _render_label(label: BoxLabel) -> ImageArray:
-    chip = render_text(str(label.identity), _LABEL, PAPER, color_of(label.identity), bold=True, pad=5)
+def _render_label(label: BoxLabel, size: int) -> ImageArray:
+    chip = render_text(
+        f"{label.identity} {label.name}".rstrip(), size, PAPER, color_of(label.identity), bold=True, pad=5
+    )
     if not label.note:
         return chip
     sign = "✓" if label.good else "✗"
-    news = render_text(f"{sign} {label.note}", _LABEL, GOOD if label.good else BAD, PAPER, bold=True, pad=5)
+    news = render_text(f"{sign} {label.note}", size, GOOD if label.good else BAD, PAPER, bold=True, pad=5)
     return np.concatenate([chip, news], axis=1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from .._typing import ImageArray
 from ..errors import ReIDError
@@ -25,6 +26,14 @@ class VideoSource:
     frames: int | None
     is_repeatable: bool
     stride: int = 1
+
+    @property
+    def name(self) -> str:
+        """File name, camera number, or URL without what may be a password, to show."""
+        if "://" not in self.uri:
+            return Path(self.uri).name or self.uri
+        parts = urlsplit(self.uri)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def images(self) -> Iterator[ImageArray]:
         """Read the images once more, `(H, W, 3)` uint8 BGR, those that were tracked.

@@ -1,0 +1,105 @@
+"""Track a source, settle who is who, and write what was asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+
+from .._typing import ImageArray
+from ..gallery.commands.terminal import progress
+from .corrections import corrected_rows
+from .crops import CropCollector
+from .exports import WRITERS
+from .host import check_model, check_tracker
+from .options import Outputs, TrackOptions
+from .report import write_report
+from .source import open_source
+from .spool import Spool
+from .summary import summary
+from .tracked import TrackedVideo
+from .tracking import track
+from .video import annotated_video
+
+INTERRUPTED = "interrupted: what was tracked until then was written"
+
+
+def run(options: TrackOptions) -> bool:
+    """Track a source, print a summary and write the files that were asked for, each complete or not at all.
+
+    After an interrupt (Ctrl-C) while tracking, it finishes with the frames so far.
+
+    Args:
+        options: Options of the run.
+
+    Returns:
+        Whether the source was tracked to its end; a stream, which has none, always is.
+
+    Raises:
+        ReIDError: If the source, the model, a class or the tracker's YAML is unusable, or a file can't be written.
+        KeyboardInterrupt: If it was interrupted before the first frame, or while files were written.
+    """
+    source = open_source(options.source, options.source, stride=options.stride)
+    options.outputs.check(options.source, overwrite=options.overwrite)
+    check_model(options.model)
+    check_tracker(options.tracker)
+    with ExitStack() as stack:
+        spool = None if source.is_repeatable else _spool(options.outputs, stack)
+        # Libraries print while they load models; stdout is for the result.
+        with redirect_stdout(sys.stderr):
+            shown, recording = track(source, options, spool)
+        tracked = _with_final_ids(shown)
+        print(summary(tracked, recording.elapsed), flush=True)
+        images = spool.images() if spool is not None else source.images()
+        write_all(options.outputs, tracked, images, f"{options.model}, {options.tracker}")
+    return not recording.interrupted or not source.is_repeatable
+
+
+def _spool(outputs: Outputs, stack: ExitStack) -> Spool | None:
+    path = outputs.video or outputs.report
+    return None if path is None else stack.enter_context(Spool(path.parent))
+
+
+def _with_final_ids(tracked: TrackedVideo) -> TrackedVideo:
+    """The one place where ids become final: all files and the summary show the rows that are made here."""
+    return replace(tracked, rows=corrected_rows(tracked.rows, tracked.times, tracked.events))
+
+
+def write_all(outputs: Outputs, tracked: TrackedVideo, images: Iterator[ImageArray], how: str) -> None:
+    """Write tables, then what takes the images once more; say which files were written.
+
+    Args:
+        outputs: The files.
+        tracked: The tracked video, with final ids.
+        images: The images that were tracked, read only where they are needed.
+        how: How it was made, for the report.
+
+    Raises:
+        ReIDError: If a file can't be written; those before it are.
+    """
+    for name, path in outputs:
+        if name in WRITERS:
+            WRITERS[name](path, tracked)
+            _print_written(path)
+    if not outputs.need_images:
+        return
+    crops = CropCollector(tracked) if outputs.report is not None else None
+    with annotated_video(outputs.video, tracked) as video:
+        frames = zip(images, tracked.by_frame(), strict=False)
+        label = "writing" if video is None else "drawing"
+        for frame, (image, rows) in enumerate(progress(frames, label, len(tracked.times)), 1):
+            if crops is not None:
+                crops.add(image, frame)
+            if video is not None:
+                video.add(image, rows, tracked.time_of(frame))
+    if outputs.video is not None:
+        _print_written(outputs.video)
+    if outputs.report is not None and crops is not None:
+        write_report(outputs.report, tracked, crops.crops, how)
+        _print_written(outputs.report)
+
+
+def _print_written(path: Path) -> None:
+    print(f"wrote {path}", flush=True)
