@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from .._typing import ImageArray
+from ..errors import ReIDError
 from ..gallery.commands.terminal import progress
 from .corrections import corrected_rows
 from .crops import CropCollector
@@ -21,7 +23,7 @@ from .spool import Spool
 from .summary import summary
 from .tracked import TrackedVideo
 from .tracking import track
-from .video import annotated_video
+from .video import AnnotatedVideo, annotated_video
 
 INTERRUPTED = "interrupted: what was tracked until then was written"
 
@@ -77,7 +79,7 @@ def write_all(outputs: Outputs, tracked: TrackedVideo, images: Iterator[ImageArr
         how: How it was made, for the report.
 
     Raises:
-        ReIDError: If a file can't be written; those before it are.
+        ReIDError: If a file can't be written, or there are fewer images than frames; the files before it are there.
     """
     for name, path in outputs:
         if name in WRITERS:
@@ -85,20 +87,30 @@ def write_all(outputs: Outputs, tracked: TrackedVideo, images: Iterator[ImageArr
             _print_written(path)
     if not outputs.need_images:
         return
-    crops = CropCollector(tracked) if outputs.report is not None else None
+    crops = None if outputs.report is None else CropCollector(tracked)
     with annotated_video(outputs.video, tracked) as video:
-        frames = zip(images, tracked.by_frame(), strict=False)
-        label = "writing" if video is None else "drawing"
-        for frame, (image, rows) in enumerate(progress(frames, label, len(tracked.times)), 1):
-            if crops is not None:
-                crops.add(image, frame)
-            if video is not None:
-                video.add(image, rows, tracked.time_of(frame))
+        _replay(tracked, images, video, crops)
     if outputs.video is not None:
         _print_written(outputs.video)
     if outputs.report is not None and crops is not None:
         write_report(outputs.report, tracked, crops.crops, how)
         _print_written(outputs.report)
+
+
+def _replay(
+    tracked: TrackedVideo, images: Iterator[ImageArray], video: AnnotatedVideo | None, crops: CropCollector | None
+) -> None:
+    """Take the images once more, with their final rows."""
+    by_frame, frame = tracked.by_frame(), 0
+    label = "cutting out" if video is None else "drawing"
+    for frame, image in enumerate(progress(islice(images, len(by_frame)), label, len(by_frame)), 1):
+        if crops is not None:
+            crops.add(image, frame)
+        if video is not None:
+            video.add(image, by_frame[frame - 1], tracked.time_of(frame))
+    if frame < len(by_frame):
+        what = f"of {len(by_frame)} frames only {frame} could be read once more"
+        raise ReIDError(f"{tracked.name}: {what}, to draw the ids")
 
 
 def _print_written(path: Path) -> None:

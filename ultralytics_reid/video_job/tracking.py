@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import Doubles, ImageArray
+from .._typing import Doubles
 from ..errors import ReIDError
 from ..events import Event
 from ..gallery.commands.terminal import progress
@@ -62,11 +62,11 @@ class Recording:
 
     def as_video(self, source: VideoSource, class_names: dict[int, str]) -> TrackedVideo:
         """All of it, with ids as they were shown."""
-        rows = np.concatenate([np.empty((0, COLUMNS)), *self.rows])
-        events = tuple(self.events)
-        return TrackedVideo(
-            source.name, rows, np.array(self.times), self.fps, self.size, class_names, events, source.stride
-        )
+        # Ctrl-C may have come between the rows and the time of a frame.
+        rows, times = np.concatenate([np.empty((0, COLUMNS)), *self.rows[: len(self.times)]]), np.array(self.times)
+        lasted = float(times[-1] - times[0])
+        fps = self.fps if source.is_repeatable or not lasted else (len(times) - 1) / lasted
+        return TrackedVideo(source.name, rows, times, fps, self.size, class_names, tuple(self.events), source.stride)
 
 
 def _rows_of(result: Any, frame: int) -> Doubles:
@@ -102,8 +102,9 @@ def track(source: VideoSource, options: TrackOptions, spool: Spool | None) -> tu
         for result in progress(_results(model, source, options, classes), "tracking", source.frames):
             if not recording.times:
                 begin = time.perf_counter()
+            if spool is not None:
+                spool.add(result.orig_img)
             recording.add(result, model.predictor.trackers[0])
-            _keep(spool, result.orig_img)
     except KeyboardInterrupt:
         if not recording.times:
             raise
@@ -113,11 +114,6 @@ def track(source: VideoSource, options: TrackOptions, spool: Spool | None) -> tu
     if not recording.times:
         raise ReIDError(f"{source.name}: no frame could be read")
     return recording.as_video(source, names), recording
-
-
-def _keep(spool: Spool | None, image: ImageArray) -> None:
-    if spool is not None:
-        spool.add(image)
 
 
 def _results(model: Any, source: VideoSource, options: TrackOptions, classes: list[int] | None) -> Iterator[Any]:
