@@ -48,6 +48,7 @@ def done(clip, detector, tmp_path_factory):
     return SimpleNamespace(out=out, code=code, text=printed.getvalue())
 
 
+@pytest.mark.slow
 class TestOutputs:
     def test_it_writes_what_was_asked_for_and_nothing_else(self, done):
         assert done.code == 0
@@ -100,13 +101,14 @@ class TestOutputs:
         assert f"\n{ids} ids ({ids} person) in " in done.text
 
 
+@pytest.mark.slow
 class TestSources:
     def test_a_folder_of_images_gives_the_ids_of_the_video(self, clip, detector, tmp_path):
         (tmp_path / "images").mkdir()
         for n, image in enumerate(images(clip / "street.mp4")[0][:8]):
             cv2.imwrite(str(tmp_path / "images" / f"{n}.png"), image)
         for source in (tmp_path / "images", clip / "street.mp4"):
-            command = ["track", str(source), "--model", detector, "--imgsz", "384", "--overwrite"]
+            command = ["track", str(source), "--model", detector, "--imgsz", "192", "--overwrite"]
             assert main([*command, *asked(tmp_path, "mot", "video")]) == 0
             rows = np.loadtxt(tmp_path / "t.txt", delimiter=",")
             if source.is_dir():
@@ -115,7 +117,7 @@ class TestSources:
         np.testing.assert_array_equal(folder_rows[:, 1], rows[rows[:, 0] <= 8, 1])
 
     def test_a_stride_counts_frames_of_the_source_and_keeps_time(self, clip, detector, tmp_path):
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "384", "--vid-stride", "3"]
+        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192", "--vid-stride", "3"]
         assert main([*command, *asked(tmp_path, "csv", "video")]) == 0
         with (tmp_path / "t.csv").open(newline="") as file:
             last = list(csv.DictReader(file))[-1]
@@ -129,7 +131,7 @@ class TestSources:
             return VideoSource(uri, None, is_repeatable=False, stride=stride)
 
         monkeypatch.setattr(job, "open_source", once)
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "384"]
+        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
         assert main([*command, *asked(tmp_path, "video", "report")]) == 0
         assert names(tmp_path) == {"t.mp4", "t.html"}
         assert len(images(tmp_path / "t.mp4")[0]) == FRAMES
@@ -142,20 +144,21 @@ class TestSources:
     def test_a_video_cut_short_meanwhile_leaves_no_video(self, clip, detector, tmp_path, monkeypatch, capsys):
         read = VideoSource.images
         monkeypatch.setattr(VideoSource, "images", lambda source: list(read(source))[:7])
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "384"]
+        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
         assert main([*command, *asked(tmp_path, "mot", "video")]) == 1
         assert "street.mp4: of 30 frames only 7 could be read once more" in capsys.readouterr().err
         assert names(tmp_path) == {"t.txt"}
 
 
+@pytest.mark.slow
 class TestClasses:
     def test_a_class_may_be_named(self, clip, detector, tmp_path):
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "384", "--classes", "person"]
+        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192", "--classes", "person"]
         assert main([*command, *asked(tmp_path, "mot")]) == 0
         assert (tmp_path / "t.txt").read_text()
 
     def test_where_nothing_is_detected_it_says_so_and_files_are_empty(self, clip, detector, tmp_path, capsys):
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "384", "--conf", "1"]
+        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192", "--conf", "1"]
         assert main([*command, *asked(tmp_path, *OUTPUTS)]) == 0
         assert "no ids: nothing was detected for long enough" in capsys.readouterr().out
         assert (tmp_path / "t.txt").read_text() == ""
@@ -164,6 +167,7 @@ class TestClasses:
         assert len(images(tmp_path / "t.mp4")[0]) == FRAMES
 
 
+@pytest.mark.slow
 class TestInterrupted:
     @pytest.fixture
     def interrupt(self, monkeypatch):
@@ -183,7 +187,7 @@ class TestInterrupted:
 
     def test_what_was_tracked_until_then_is_written(self, clip, detector, interrupt, tmp_path, capsys):
         interrupt(9)
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "384"]
+        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
         assert main([*command, *asked(tmp_path, *OUTPUTS)]) == 130
         assert names(tmp_path) == set(OUTPUTS.values())
         assert len(images(tmp_path / "t.mp4")[0]) == 9
@@ -194,7 +198,7 @@ class TestInterrupted:
 
     def test_before_the_first_frame_nothing_is_written(self, clip, detector, interrupt, tmp_path, capsys):
         interrupt(0)
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "384"]
+        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
         assert main([*command, *asked(tmp_path, *OUTPUTS)]) == 130
         assert not names(tmp_path)
         assert "no file is half written" in capsys.readouterr().err
@@ -204,7 +208,7 @@ class TestInterrupted:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(job.AnnotatedVideo, "add", press)
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "384"]
+        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
         assert main([*command, *asked(tmp_path, "csv", "video")]) == 130
         assert names(tmp_path) == {"t.csv"}
 
