@@ -48,6 +48,16 @@ def done(clip, detector, tmp_path_factory):
     return SimpleNamespace(out=out, code=code, text=printed.getvalue())
 
 
+@pytest.fixture
+def stream(monkeypatch):
+    """Takes a source for one that can't be read twice."""
+
+    def once(uri, label, *, stride):
+        return VideoSource(uri, None, is_repeatable=False, stride=stride)
+
+    monkeypatch.setattr(job, "open_source", once)
+
+
 @pytest.mark.slow
 class TestOutputs:
     def test_it_writes_what_was_asked_for_and_nothing_else(self, done):
@@ -126,11 +136,7 @@ class TestSources:
         assert len(drawn) == 10
         assert fps == pytest.approx(10 / 3, abs=0.01)
 
-    def test_a_stream_is_kept_until_its_ids_are_final(self, clip, detector, tmp_path, monkeypatch):
-        def once(uri, label, *, stride):
-            return VideoSource(uri, None, is_repeatable=False, stride=stride)
-
-        monkeypatch.setattr(job, "open_source", once)
+    def test_a_stream_is_kept_until_its_ids_are_final(self, clip, detector, stream, tmp_path):
         command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
         assert main([*command, *asked(tmp_path, "video", "report")]) == 0
         assert names(tmp_path) == {"t.mp4", "t.html"}
@@ -196,12 +202,27 @@ class TestInterrupted:
         assert told.out.startswith("street.mp4: 9 frames")
         assert "interrupted: what was tracked until then was written" in told.err
 
+    def test_a_stream_ends_so_and_that_is_no_error(self, clip, detector, interrupt, stream, tmp_path, capsys):
+        interrupt(9)
+        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
+        assert main([*command, *asked(tmp_path, "mot", "video")]) == 0
+        assert names(tmp_path) == {"t.txt", "t.mp4"}
+        assert len(images(tmp_path / "t.mp4")[0]) == 9
+        assert "interrupted" not in capsys.readouterr().err
+
     def test_before_the_first_frame_nothing_is_written(self, clip, detector, interrupt, tmp_path, capsys):
         interrupt(0)
         command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
         assert main([*command, *asked(tmp_path, *OUTPUTS)]) == 130
         assert not names(tmp_path)
         assert "no file is half written" in capsys.readouterr().err
+
+    def test_a_video_that_is_incomplete_on_a_full_disk_is_given_up(self, clip, detector, tmp_path, monkeypatch, capsys):
+        monkeypatch.setattr(job.AnnotatedVideo, "is_complete", lambda _: False)
+        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
+        assert main([*command, *asked(tmp_path, "csv", "video")]) == 1
+        assert names(tmp_path) == {"t.csv"}
+        assert "t.mp4 can't be written: the video is incomplete" in capsys.readouterr().err
 
     def test_while_a_video_is_drawn_it_is_given_up(self, clip, detector, tmp_path, monkeypatch):
         def press(*_):

@@ -13,6 +13,7 @@ import numpy as np
 from .._typing import Doubles, ImageArray, as_floats, as_pixels
 from ..drawing.boxes import BoxLabel, draw_boxes
 from ..drawing.video import open_video
+from ..errors import ReIDError
 from ..gallery.export.atomic_file import atomic_write
 from .options import SUFFIXES
 from .tracked import CLASS, ID, X1, Y2, TrackedVideo
@@ -38,6 +39,7 @@ class AnnotatedVideo:
         self._tracked = tracked
         self._names = len({track.cls for track in tracked.identities}) > 1
         self._returns = {track.identity: track.absences for track in tracked.identities if track.absences}
+        self._path, self._written = path, 0
         self._video: Any = open_video(path, tracked.fps, self._size)
 
     def add(self, image: ImageArray, rows: Doubles, seconds: float) -> None:
@@ -54,6 +56,7 @@ class AnnotatedVideo:
             # Images of a folder may have different sizes, a video has one.
             drawn = as_pixels(cv2.resize(drawn, self._size))
         self._video.write(drawn)
+        self._written += 1
 
     def _label(self, row: Doubles, seconds: float) -> BoxLabel:
         identity = int(row[ID])
@@ -65,6 +68,14 @@ class AnnotatedVideo:
     def close(self) -> None:
         """Finish the file."""
         self._video.release()
+
+    def is_complete(self) -> bool:
+        """Whether the finished file has all images: OpenCV doesn't say where the disk is full."""
+        video = cv2.VideoCapture(str(self._path))
+        try:
+            return int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == self._written
+        finally:
+            video.release()
 
 
 @contextmanager
@@ -87,3 +98,5 @@ def annotated_video(path: Path | None, tracked: TrackedVideo) -> Iterator[Annota
             yield video
         finally:
             video.close()
+        if not video.is_complete():
+            raise ReIDError(f"{path} can't be written: the video is incomplete; is the disk full?")
