@@ -15,6 +15,7 @@ from ultralytics_reid.video_job.report import event_text, report_html
 from ultralytics_reid.video_job.timeline import timeline_svg
 from ultralytics_reid.video_job.tracked import TrackedVideo
 
+VOID = {"meta", "br", "img", "line", "rect"}
 NASTY = '<script>alert("x")</script>&\'"'
 
 
@@ -28,18 +29,16 @@ def video(ids, frames=40, name="a.mp4", class_names=None, events=()):
 class Balanced(HTMLParser):
     """Fails where a tag is closed that isn't open."""
 
-    void = {"meta", "br", "img", "line", "rect"}
-
     def __init__(self):
         super().__init__()
         self.open, self.texts = [], []
 
     def handle_starttag(self, tag, attrs):
-        if tag not in self.void:
+        if tag not in VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
-        if tag not in self.void:
+        if tag not in VOID:
             assert self.open.pop() == tag
 
     def handle_data(self, data):

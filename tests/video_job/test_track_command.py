@@ -49,6 +49,12 @@ def done(clip, detector, tmp_path_factory):
 
 
 @pytest.fixture
+def street(clip, detector):
+    """The command on the short video, with a small input size, where ids don't matter."""
+    return ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
+
+
+@pytest.fixture
 def stream(monkeypatch):
     """Takes a source for one that can't be read twice."""
 
@@ -126,8 +132,8 @@ class TestSources:
         assert len(drawn) == 8
         np.testing.assert_array_equal(folder_rows[:, 1], rows[rows[:, 0] <= 8, 1])
 
-    def test_a_stride_counts_frames_of_the_source_and_keeps_time(self, clip, detector, tmp_path):
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192", "--vid-stride", "3"]
+    def test_a_stride_counts_frames_of_the_source_and_keeps_time(self, street, tmp_path):
+        command = [*street, "--vid-stride", "3"]
         assert main([*command, *asked(tmp_path, "csv", "video")]) == 0
         with (tmp_path / "t.csv").open(newline="") as file:
             last = list(csv.DictReader(file))[-1]
@@ -136,9 +142,9 @@ class TestSources:
         assert len(drawn) == 10
         assert fps == pytest.approx(10 / 3, abs=0.01)
 
-    def test_a_stream_is_kept_until_its_ids_are_final(self, clip, detector, stream, tmp_path):
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
-        assert main([*command, *asked(tmp_path, "video", "report")]) == 0
+    @pytest.mark.usefixtures("stream")
+    def test_a_stream_is_kept_until_its_ids_are_final(self, street, tmp_path):
+        assert main([*street, *asked(tmp_path, "video", "report")]) == 0
         assert names(tmp_path) == {"t.mp4", "t.html"}
         assert len(images(tmp_path / "t.mp4")[0]) == FRAMES
         assert "data:image/jpeg" in (tmp_path / "t.html").read_text()
@@ -147,24 +153,23 @@ class TestSources:
         source = open_source("rtsp://ada:secret@10.0.0.7:554/door?token=x", "")
         assert (source.name, source.is_repeatable) == ("rtsp://10.0.0.7:554/door", False)
 
-    def test_a_video_cut_short_meanwhile_leaves_no_video(self, clip, detector, tmp_path, monkeypatch, capsys):
+    def test_a_video_cut_short_meanwhile_leaves_no_video(self, street, tmp_path, monkeypatch, capsys):
         read = VideoSource.images
         monkeypatch.setattr(VideoSource, "images", lambda source: list(read(source))[:7])
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
-        assert main([*command, *asked(tmp_path, "mot", "video")]) == 1
+        assert main([*street, *asked(tmp_path, "mot", "video")]) == 1
         assert "street.mp4: of 30 frames only 7 could be read once more" in capsys.readouterr().err
         assert names(tmp_path) == {"t.txt"}
 
 
 @pytest.mark.slow
 class TestClasses:
-    def test_a_class_may_be_named(self, clip, detector, tmp_path):
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192", "--classes", "person"]
+    def test_a_class_may_be_named(self, street, tmp_path):
+        command = [*street, "--classes", "person"]
         assert main([*command, *asked(tmp_path, "mot")]) == 0
         assert (tmp_path / "t.txt").read_text()
 
-    def test_where_nothing_is_detected_it_says_so_and_files_are_empty(self, clip, detector, tmp_path, capsys):
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192", "--conf", "1"]
+    def test_where_nothing_is_detected_it_says_so_and_files_are_empty(self, street, tmp_path, capsys):
+        command = [*street, "--conf", "1"]
         assert main([*command, *asked(tmp_path, *OUTPUTS)]) == 0
         assert "no ids: nothing was detected for long enough" in capsys.readouterr().out
         assert (tmp_path / "t.txt").read_text() == ""
@@ -191,10 +196,9 @@ class TestInterrupted:
 
         return after
 
-    def test_what_was_tracked_until_then_is_written(self, clip, detector, interrupt, tmp_path, capsys):
+    def test_what_was_tracked_until_then_is_written(self, street, interrupt, tmp_path, capsys):
         interrupt(9)
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
-        assert main([*command, *asked(tmp_path, *OUTPUTS)]) == 130
+        assert main([*street, *asked(tmp_path, *OUTPUTS)]) == 130
         assert names(tmp_path) == set(OUTPUTS.values())
         assert len(images(tmp_path / "t.mp4")[0]) == 9
         assert len(json.loads((tmp_path / "t.json").read_text())["frames"]) == 9
@@ -202,41 +206,39 @@ class TestInterrupted:
         assert told.out.startswith("street.mp4: 9 frames")
         assert "interrupted: what was tracked until then was written" in told.err
 
-    def test_a_stream_ends_so_and_that_is_no_error(self, clip, detector, interrupt, stream, tmp_path, capsys):
+    @pytest.mark.usefixtures("stream")
+    def test_a_stream_ends_so_and_that_is_no_error(self, street, interrupt, tmp_path, capsys):
         interrupt(9)
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
-        assert main([*command, *asked(tmp_path, "mot", "video")]) == 0
+        assert main([*street, *asked(tmp_path, "mot", "video")]) == 0
         assert names(tmp_path) == {"t.txt", "t.mp4"}
         assert len(images(tmp_path / "t.mp4")[0]) == 9
         assert "interrupted" not in capsys.readouterr().err
 
-    def test_before_the_first_frame_nothing_is_written(self, clip, detector, interrupt, tmp_path, capsys):
+    def test_before_the_first_frame_nothing_is_written(self, street, interrupt, tmp_path, capsys):
         interrupt(0)
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
-        assert main([*command, *asked(tmp_path, *OUTPUTS)]) == 130
+        assert main([*street, *asked(tmp_path, *OUTPUTS)]) == 130
         assert not names(tmp_path)
         assert "no file is half written" in capsys.readouterr().err
 
-    def test_a_video_that_is_incomplete_on_a_full_disk_is_given_up(self, clip, detector, tmp_path, monkeypatch, capsys):
+    def test_a_video_that_is_incomplete_on_a_full_disk_is_given_up(self, street, tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(job.AnnotatedVideo, "is_complete", lambda _: False)
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
-        assert main([*command, *asked(tmp_path, "csv", "video")]) == 1
+        assert main([*street, *asked(tmp_path, "csv", "video")]) == 1
         assert names(tmp_path) == {"t.csv"}
         assert "t.mp4 can't be written: the video is incomplete" in capsys.readouterr().err
 
-    def test_while_a_video_is_drawn_it_is_given_up(self, clip, detector, tmp_path, monkeypatch):
+    def test_while_a_video_is_drawn_it_is_given_up(self, clip, street, tmp_path, monkeypatch):
         def press(*_):
             raise KeyboardInterrupt
 
         monkeypatch.setattr(job.AnnotatedVideo, "add", press)
-        command = ["track", str(clip / "street.mp4"), "--model", detector, "--imgsz", "192"]
-        assert main([*command, *asked(tmp_path, "csv", "video")]) == 130
+        assert main([*street, *asked(tmp_path, "csv", "video")]) == 130
         assert names(tmp_path) == {"t.csv"}
 
 
 @pytest.fixture
-def files(tmp_path, clip):
+def files(tmp_path, clip, detector):
     shutil.copy(clip / "street.mp4", tmp_path)
+    shutil.copy(detector, tmp_path / "people.pt")
     (tmp_path / "words.mp4").write_text("no video")
     (tmp_path / "words.pt").write_text("no model")
     (tmp_path / "words.txt").write_text("neither")
@@ -269,12 +271,10 @@ def files(tmp_path, clip):
         ("street.mp4 --video street.mp4 --overwrite", "--video street.mp4: is the source, and would replace it"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(
-    arguments, message, files, detector, monkeypatch, capsys
-):
+def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(arguments, message, files, monkeypatch, capsys):
     monkeypatch.chdir(files)
     before = names(files)
-    model = [] if "--model" in arguments else ["--model", detector]
+    model = [] if "--model" in arguments else ["--model", "people.pt"]
     assert main(["track", *arguments.split(), *model, *asked(files, "json")]) == 1
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ultralytics-reid: ")]
     assert len(told) == 1
@@ -282,11 +282,12 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(
     assert names(files) == before
 
 
-def test_a_folder_that_cant_be_written_to_is_said_before_anything_is_tracked(files, detector, monkeypatch, capsys):
+def test_a_folder_that_cant_be_written_to_is_said_before_anything_is_tracked(files, monkeypatch, capsys):
     def fail(*_, **__):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("ultralytics_reid.gallery.export.atomic_file.tempfile.TemporaryFile", fail)
     monkeypatch.setattr(job, "track", None)
-    assert main(["track", str(files / "street.mp4"), "--model", detector, *asked(files, "csv")]) == 1
+    command = ["track", str(files / "street.mp4"), "--model", str(files / "people.pt")]
+    assert main([*command, *asked(files, "csv")]) == 1
     assert "t.csv can't be written: Permission denied" in capsys.readouterr().err
