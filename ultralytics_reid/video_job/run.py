@@ -20,7 +20,7 @@ from .options import Outputs, TrackOptions
 from .report import write_report
 from .source import open_source
 from .spool import Spool
-from .summary import summary
+from .summary import speed, summary
 from .tracked import TrackedVideo
 from .tracking import track
 from .video import AnnotatedVideo, annotated_video
@@ -53,7 +53,8 @@ def run(options: TrackOptions) -> bool:
         with redirect_stdout(sys.stderr):
             shown, recording = track(source, options, spool)
         tracked = _with_final_ids(shown)
-        print(summary(tracked, recording.elapsed), flush=True)
+        took = speed(len(tracked.times), recording.elapsed)
+        print(summary(tracked, f"tracked in {took}"), flush=True)
         images = spool.images() if spool is not None else source.images()
         write_all(options.outputs, tracked, images, f"{options.model}, {options.tracker}")
     return not recording.interrupted or not source.is_repeatable

@@ -13,18 +13,22 @@ from .tracked import TrackedVideo
 _MAX_RETURNS = 20
 
 
-def summary(tracked: TrackedVideo, elapsed: float) -> str:
+def summary(tracked: TrackedVideo, how: str) -> str:
     """Summarize a tracked video.
 
     Args:
         tracked: The tracked video, with final ids.
-        elapsed: Seconds that tracking took.
+        how: What was done with so many frames.
     """
     frames = len(tracked.times)
-    speed = f"{duration(elapsed)}, {frames / max(elapsed, 1e-9):.1f} frames per second"
     length = duration(frames / tracked.fps)
-    parts = [f"{printable(tracked.name)}: {count(frames, 'frame')} ({length}) tracked in {speed}", _ids(tracked)]
+    parts = [f"{printable(tracked.name)}: {count(frames, 'frame')} ({length}) {how}", _ids(tracked)]
     return "\n".join([*parts, *_returns(tracked)])
+
+
+def speed(frames: int, elapsed: float) -> str:
+    """How long so many frames took, `elapsed` seconds, and how many that is per second."""
+    return f"{duration(elapsed)}, {frames / max(elapsed, 1e-9):.1f} frames per second"
 
 
 def _ids(tracked: TrackedVideo) -> str:
