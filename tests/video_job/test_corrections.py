@@ -18,8 +18,9 @@ def rows(*shown):
     return np.array([[frame, i, 10 * n, 0, 10 * n + 5, 9, 0.9, 0] for n, (frame, i) in enumerate(shown)], float)
 
 
-def ids(shown, *events):
-    return corrected_rows(rows(*shown), TIMES, events)[:, 1].astype(int).tolist()
+def ids(shown, *events, tracklets=None):
+    numbers = np.zeros(len(shown), int) if tracklets is None else np.array(tracklets)
+    return corrected_rows(rows(*shown), TIMES, events, numbers)[:, 1].astype(int).tolist()
 
 
 def revival(identity, previous, frame, **more):
@@ -46,18 +47,23 @@ def test_two_that_were_in_one_frame_stay_two():
     assert ids([(7, 2), (8, 1), (8, 2), (10, 1)], revival(1, 2, 10)) == [2, 1, 2, 1]
 
 
-def test_a_reverted_revival_gives_its_boxes_to_the_id_they_go_on_under():
-    reverted = RevivalReverted(3, 1, 10, 10.0, since=8.0)
-    assert ids([(1, 1), (8, 1), (9, 1), (10, 3)], reverted) == [1, 3, 3, 3]
+@pytest.mark.parametrize("told", [3, None])
+def test_a_reverted_revival_gives_its_boxes_to_the_id_their_tracklet_goes_on_under(told):
+    reverted = RevivalReverted(told, 1, 10, 10.0, since=8.0)
+    shown = [(1, 1), (8, 1), (9, 1), (11, 4), (11, 3)]
+    assert ids(shown, reverted, tracklets=[1, 2, 2, 5, 2]) == [1, 3, 3, 4, 3]
 
 
 def test_a_reverted_late_recognition_is_undone():
-    events = revival(1, 2, 9), RevivalReverted(3, 1, 11, 11.0, since=8.0)
-    assert ids([(1, 1), (8, 2), (9, 1), (10, 1), (11, 3)], *events) == [1, 3, 3, 3, 3]
+    events = revival(1, 2, 9), RevivalReverted(None, 1, 11, 11.0, since=8.0)
+    shown = [(1, 1), (8, 2), (9, 1), (10, 1), (11, 3)]
+    assert ids(shown, *events, tracklets=[1, 2, 2, 2, 2]) == [1, 3, 3, 3, 3]
 
 
-def test_a_revert_without_an_id_leaves_the_boxes():
-    assert ids([(8, 1), (9, 1)], RevivalReverted(None, 1, 10, 10.0, since=8.0)) == [1, 1]
+def test_a_tracklet_that_does_not_go_on_after_a_revert_keeps_its_boxes():
+    reverted = RevivalReverted(None, 1, 10, 10.0, since=8.0)
+    assert ids([(8, 1), (9, 1), (12, 3)], reverted, tracklets=[2, 2, 4]) == [1, 1, 3]
+    assert ids([(8, 1), (9, 1), (12, 3)], reverted) == [1, 1, 3]
 
 
 def test_a_link_of_the_gallery_renames_from_the_first_box_on():
@@ -67,7 +73,7 @@ def test_a_link_of_the_gallery_renames_from_the_first_box_on():
 
 def test_the_given_rows_stay_as_they_are():
     shown = rows((8, 2), (10, 1))
-    corrected_rows(shown, TIMES, [revival(1, 2, 10)])
+    corrected_rows(shown, TIMES, [revival(1, 2, 10)], np.zeros(2, int))
     assert shown[:, 1].tolist() == [2, 1]
 
 

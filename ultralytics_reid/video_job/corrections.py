@@ -6,21 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .._typing import Bools, Doubles, as_bools
+from .._typing import Bools, Doubles, Ints, as_bools
 from ..events import Event, Linked, Revival, RevivalReverted
 from .tracked import FRAME, ID
 
 
-def corrected_rows(rows: Doubles, times: Doubles, events: Sequence[Event]) -> Doubles:
+def corrected_rows(rows: Doubles, times: Doubles, events: Sequence[Event], tracklets: Ints) -> Doubles:
     """Give boxes the ids that later events say they should have had.
 
     A return that was recognized late, or linked late by the gallery, has its id from its first box on. Where a revival
-    was reverted, its boxes get the id under which they went on.
+    was reverted, its boxes get the id under which their tracklet went on, if it did.
 
     Args:
         rows: `(R, 8)` float64, as shown; see `TrackedVideo`.
         times: `(F,)` seconds of each frame.
         events: What the tracker reported, in order.
+        tracklets: `(R,)` the tracklet of each box; 0 where it isn't known.
 
     Returns:
         `(R, 8)` float64: the same boxes, no id twice in a frame.
@@ -30,8 +31,10 @@ def corrected_rows(rows: Doubles, times: Doubles, events: Sequence[Event]) -> Do
     for event in events:
         before = rows[:, FRAME] < event.frame
         if isinstance(event, RevivalReverted):
-            if event.identity_id is not None:
-                _rename(rows, before & (seconds >= event.since), event.previous_id, event.identity_id)
+            wrong = before & (seconds >= event.since) & (rows[:, ID] == event.previous_id)
+            went_on = rows[~before & np.isin(tracklets, tracklets[wrong]) & (tracklets > 0), ID]
+            if len(went_on):
+                _rename(rows, wrong, event.previous_id, int(went_on[0]))
         elif isinstance(event, Revival | Linked) and _was_shown_late(event) and event.previous_id is not None:
             _rename(rows, before, event.previous_id, event.identity_id)
     return rows

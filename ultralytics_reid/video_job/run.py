@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from .._typing import ImageArray
+from .._typing import ImageArray, Ints
 from ..errors import ReIDError
 from ..gallery.commands.terminal import progress
 from .corrections import corrected_rows
@@ -52,7 +52,7 @@ def run(options: TrackOptions) -> bool:
         # Libraries print while they load models; stdout is for the result.
         with redirect_stdout(sys.stderr):
             shown, recording = track(source, options, spool)
-        tracked = _with_final_ids(shown)
+        tracked = _with_final_ids(shown, recording.row_tracklets())
         took = speed(len(tracked.times), recording.elapsed)
         print(summary(tracked, f"tracked in {took}"), flush=True)
         images = spool.images() if spool is not None else source.images()
@@ -65,9 +65,9 @@ def _spool(outputs: Outputs, stack: ExitStack) -> Spool | None:
     return None if path is None else stack.enter_context(Spool(path.parent))
 
 
-def _with_final_ids(tracked: TrackedVideo) -> TrackedVideo:
+def _with_final_ids(shown: TrackedVideo, tracklets: Ints) -> TrackedVideo:
     """The one place where ids become final: all files and the summary show the rows that are made here."""
-    return replace(tracked, rows=corrected_rows(tracked.rows, tracked.times, tracked.events))
+    return replace(shown, rows=corrected_rows(shown.rows, shown.times, shown.events, tracklets))
 
 
 def write_all(outputs: Outputs, tracked: TrackedVideo, images: Iterator[ImageArray], how: str) -> None:

@@ -6,20 +6,23 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from .._typing import Doubles
+from .._typing import Doubles, Ints
 from ..errors import ReIDError
 from ..events import Event
 from ..gallery.commands.terminal import progress
+from ..revival.decision import Decision
 from ..tracking.ending import finish
 from .host import HOST_ERRORS, load_model
 from .options import TrackOptions, class_indices
 from .source import VideoSource
 from .spool import Spool
-from .tracked import COLUMNS, TrackedVideo
+from .tracked import COLUMNS, ID, TrackedVideo
 
 
 @dataclass
@@ -28,6 +31,7 @@ class Recording:
 
     Attributes:
         rows: `(N, 8)` float64 a frame; see `TrackedVideo.rows`.
+        tracklets: `(N,)` int64 a frame: the tracklet of each box, counted from 1; 0 where it isn't known.
         times: Seconds, a frame each.
         events: What the tracker reported.
         size: Width and height of the first frame, pixels.
@@ -37,12 +41,15 @@ class Recording:
     """
 
     rows: list[Doubles] = field(default_factory=list)
+    tracklets: list[Ints] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     size: tuple[int, int] = (0, 0)
     fps: float = 0.0
     elapsed: float = 0.0
     interrupted: bool = False
+    _numbers: WeakKeyDictionary[Decision, int] = field(default_factory=WeakKeyDictionary)
+    _next: Iterator[int] = field(default_factory=lambda: count(1))
 
     def add(self, result: Any, tracker: Any) -> None:
         """Add a frame.
@@ -57,8 +64,23 @@ class Recording:
             self.events.extend(tracker.events)
             tracker.events.subscribe(self.events.append)
         self.fps = tracker.clock.fps
-        self.rows.append(_rows_of(result, len(self.times) + 1))
+        rows = _rows_of(result, len(self.times) + 1)
+        number = {track.track_id: self._number(track.decision) for track in tracker.tracked_stracks}
+        self.rows.append(rows)
+        self.tracklets.append(np.array([number.get(i, 0) for i in rows[:, ID].astype(int).tolist()], np.int64))
         self.times.append(tracker.clock.now)
+
+    def _number(self, decision: Decision | None) -> int:
+        """Number of a tracklet; each has one decision, which is not kept from being forgotten."""
+        if decision is None:
+            return 0
+        if decision not in self._numbers:
+            self._numbers[decision] = next(self._next)
+        return self._numbers[decision]
+
+    def row_tracklets(self) -> Ints:
+        """`(R,)` int64, the tracklet of each row of `as_video`; 0 where it isn't known."""
+        return np.concatenate([np.empty(0, np.int64), *self.tracklets[: len(self.times)]])
 
     def as_video(self, source: VideoSource, class_names: dict[int, str]) -> TrackedVideo:
         """All of it, with ids as they were shown."""
