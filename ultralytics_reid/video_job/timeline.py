@@ -12,6 +12,8 @@ from .tracked import IdentityTrack, TrackedVideo
 # Pixels.
 _WIDTH, _SIDE, _EDGE, _ROW, _BAR, _AXIS, _LETTERS = 1080, 130, 16, 20, 12, 26, 12
 _MIN_BAR = 2.0
+# Letters that fit beside a bar.
+_LABEL = 16
 # Steps of the time axis, seconds; of about so many marks.
 _STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21_600, 86_400)
 _MAX_MARKS = 10
@@ -60,8 +62,9 @@ def _mark(x: float, bottom: int, text: str) -> str:
 
 def _row(n: int, track: IdentityTrack, tracked: TrackedVideo, axis: _Axis) -> str:
     top, color = _AXIS + n * _ROW + (_ROW - _BAR) / 2, color_of(track.identity)
-    name = escape(f"{track.identity} {tracked.class_name(track.cls)}")
-    parts = [f'<text x="{_SIDE - 10}" y="{top + _BAR - 2:g}" text-anchor="end" fill="{INK}">{name}</text>']
+    full = f"{track.identity} {tracked.class_name(track.cls)}"
+    name, short = escape(full), escape(full if len(full) <= _LABEL else f"{full[:_LABEL]}…")
+    parts = [f'<text x="{_SIDE - 10}" y="{top + _BAR - 2:g}" text-anchor="end" fill="{INK}">{short}</text>']
     middle = f"{top + _BAR / 2:g}"
     for begin, end in track.absences:
         line = f'x1="{axis.x(begin):.1f}" x2="{axis.x(end):.1f}" y1="{middle}" y2="{middle}" stroke="{color}"'
