@@ -63,7 +63,7 @@ def write_csv(path: Path, tracked: TrackedVideo) -> None:
 
 
 def write_json(path: Path, tracked: TrackedVideo) -> None:
-    """Write one JSON object: about the video, `identities`, `events` and, a line each, `frames` with their boxes.
+    """Write one JSON object: the video, `identities`, `events`, `changes` and, a line each, `frames` with boxes.
 
     Args:
         path: The `.json` to write.
@@ -81,6 +81,7 @@ def write_json(path: Path, tracked: TrackedVideo) -> None:
         "classes": {str(cls): name for cls, name in tracked.class_names.items()},
         "identities": [_identity(track, tracked) for track in tracked.identities],
         "events": [{"event": type(event).__name__, **asdict(event)} for event in tracked.events],
+        "changes": [asdict(change) for change in tracked.changes],
     }
     with atomic_write(path, (SUFFIXES["json"],)) as part, part.open("w", encoding="utf-8") as file:
         file.write("{\n")

@@ -23,6 +23,7 @@ class Outputs:
         json: Identities, events and boxes.
         video: The video with boxes and ids.
         report: An HTML page with a timeline and crops.
+        log: The track log, which `refine` takes; written while the source is tracked.
     """
 
     mot: Path | None = None
@@ -30,6 +31,7 @@ class Outputs:
     json: Path | None = None
     video: Path | None = None
     report: Path | None = None
+    log: Path | None = None
 
     def __iter__(self) -> Iterator[tuple[str, Path]]:
         """Names and paths of the files to write."""
@@ -60,7 +62,14 @@ class Outputs:
             check_writable(path, (SUFFIXES[name],))
 
 
-SUFFIXES: Mapping[str, str] = {"mot": ".txt", "csv": ".csv", "json": ".json", "video": ".mp4", "report": ".html"}
+SUFFIXES: Mapping[str, str] = {
+    "mot": ".txt",
+    "csv": ".csv",
+    "json": ".json",
+    "video": ".mp4",
+    "report": ".html",
+    "log": ".reid",
+}
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,7 @@ class TrackOptions:
         stride: Take one of so many frames, 1 or more; in videos and streams.
         outputs: Files to write.
         overwrite: Whether to replace existing files.
+        refine: Whether a second pass over the whole video decides who is who.
         show: Whether to show the video while it is tracked, with the ids that are known until then.
     """
 
@@ -91,6 +101,7 @@ class TrackOptions:
     stride: int = 1
     outputs: Outputs = Outputs()
     overwrite: bool = False
+    refine: bool = False
     show: bool = False
 
     def __post_init__(self) -> None:

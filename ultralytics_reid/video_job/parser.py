@@ -11,8 +11,10 @@ from ..gallery.commands.parser import add_command
 _NOTHING_WRITTEN = "interrupted; no file is half written"
 _TRACK = (
     "street.mp4\nstreet.mp4 --video tracked.mp4 --report report.html\n"
+    "street.mp4 --refine --log tracks.reid --video tracked.mp4\n"
     "street.mp4 --classes person car --mot tracks.txt --csv tracks.csv --json tracks.json\n0 --show"
 )
+_REFINE = "tracks.reid --mot tracks.txt\ntracks.reid --source street.mp4 --video tracked.mp4 --report report.html"
 
 
 def add_video(commands: Any) -> None:
@@ -22,6 +24,7 @@ def add_video(commands: Any) -> None:
         commands: The result of `ArgumentParser.add_subparsers`.
     """
     _add_track(commands)
+    _add_refine(commands)
 
 
 def _add_track(commands: Any) -> None:
@@ -45,8 +48,25 @@ def _add_track(commands: Any) -> None:
     text = "take one of so many frames (default: 1, all)"
     command.add_argument("--vid-stride", type=int, default=1, metavar="N", dest="stride", help=text)
     _add_outputs(command)
+    text = "write the track log, which `refine` takes"
+    command.add_argument("--log", type=Path, metavar="REID", help=text)
+    text = "decide who is who by a second pass over the whole video"
+    command.add_argument("--refine", action="store_true", help=text)
     text = "show the video while it is tracked, with the ids known until then; q ends it"
     command.add_argument("--show", action="store_true", help=text)
+
+
+def _add_refine(commands: Any) -> None:
+    text = "decide who is who in a tracked video by a second pass over its track log"
+    command = add_command(commands, "refine", text, _REFINE)
+    command.set_defaults(run=_refine, interrupted=_NOTHING_WRITTEN)
+    text = "track log, as `track --log` or the YAML's key `track_log` writes it"
+    command.add_argument("log", type=Path, metavar="REID", help=text)
+    text = "the video or folder that was tracked; needed for --video and --report"
+    command.add_argument("--source", default="", metavar="SOURCE", help=text)
+    text = "--vid-stride of the run that wrote the log (default: 1)"
+    command.add_argument("--vid-stride", type=int, default=1, metavar="N", dest="stride", help=text)
+    _add_outputs(command)
 
 
 def _add_outputs(command: ArgumentParser) -> None:
@@ -64,9 +84,17 @@ def _track(args: Namespace) -> None:
     from .options import Outputs, TrackOptions
     from .run import INTERRUPTED, run
 
-    outputs = Outputs(args.mot, args.csv, args.json, args.video, args.report)
+    outputs = Outputs(args.mot, args.csv, args.json, args.video, args.report, args.log)
     given = {name: getattr(args, name) for name in ("model", "tracker", "conf", "imgsz", "device", "stride")}
-    classes, switches = tuple(args.classes), {"overwrite": args.overwrite, "show": args.show}
+    classes, switches = tuple(args.classes), {"overwrite": args.overwrite, "refine": args.refine, "show": args.show}
     if not run(TrackOptions(args.source, classes=classes, outputs=outputs, **given, **switches)):
         args.interrupted = INTERRUPTED
         raise KeyboardInterrupt
+
+
+def _refine(args: Namespace) -> None:
+    from .options import Outputs
+    from .refining import refine_log
+
+    outputs = Outputs(args.mot, args.csv, args.json, args.video, args.report)
+    refine_log(args.log, outputs, args.source, stride=args.stride, overwrite=args.overwrite)

@@ -13,6 +13,7 @@ from ..drawing.colors import FAINT, INK, LINE, PAPER, color_of
 from ..events import Event, Linked, Revival, RevivalReverted
 from ..gallery.export.atomic_file import atomic_write
 from ..gallery.times import duration
+from ..refinement.changes import Change
 from .crops import MAX_IDENTITIES, Crop, sheet_identities
 from .options import SUFFIXES
 from .timeline import timeline_svg
@@ -69,6 +70,7 @@ def report_html(tracked: TrackedVideo, crops: Mapping[int, Sequence[Crop]], how:
         _figures(tracked),
         *_identities(tracked, crops),
         *_events(tracked.events),
+        *_changes(tracked.changes),
         f"<footer><p>{_PRIVACY}</p>",
         f'<p class="faint">{escape(how)}; ultralytics-reid {escape(__version__)}</p></footer>\n</body>\n</html>\n',
     ]
@@ -141,6 +143,23 @@ def _event_row(event: Event) -> str:
     identity = getattr(event, "identity_id", None)
     shown = "" if identity is None else str(identity)
     return f"<tr><td>{duration(event.time)}</td><td>{shown}</td><td>{escape(event_text(event))}</td></tr>"
+
+
+def _changes(changes: Sequence[Change]) -> Iterable[str]:
+    if not changes:
+        return
+    head = "<tr><th>frames</th><th>change</th><th>ids</th><th>now</th><th>probability</th><th>why</th></tr>"
+    rows = "".join(map(_change_row, changes[:_MAX_EVENTS]))
+    yield f"<h2>What the second pass changed</h2>\n<table>{head}{rows}</table>"
+    if len(changes) > _MAX_EVENTS:
+        yield f'<p class="faint">and {len(changes) - _MAX_EVENTS:,} more</p>'
+
+
+def _change_row(change: Change) -> str:
+    ids, new = (" ".join(map(str, part)) for part in (change.ids, change.new_ids))
+    probability = "" if change.probability is None else f"{change.probability:.2f}"
+    cells = (f"{change.frames[0]}–{change.frames[1]}", change.kind, ids, new, probability, change.reason)
+    return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
 
 
 def event_text(event: Event) -> str:

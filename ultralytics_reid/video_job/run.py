@@ -9,9 +9,10 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from .._typing import ImageArray, Ints
+from .._typing import ImageArray
 from ..errors import ReIDError
 from ..gallery.commands.terminal import progress
+from ..refinement.solver import refine
 from .corrections import corrected_rows
 from .crops import CropCollector
 from .exports import WRITERS
@@ -21,8 +22,8 @@ from .report import write_report
 from .source import open_source
 from .spool import Spool
 from .summary import speed, summary
-from .tracked import TrackedVideo
-from .tracking import track
+from .tracked import FRAME, TrackedVideo
+from .tracking import Recording, track
 from .video import AnnotatedVideo, annotated_video
 
 INTERRUPTED = "interrupted: what was tracked until then was written"
@@ -52,7 +53,7 @@ def run(options: TrackOptions) -> bool:
         # Libraries print while they load models; stdout is for the result.
         with redirect_stdout(sys.stderr):
             shown, recording = track(source, options, spool)
-        tracked = _with_final_ids(shown, recording.row_tracklets())
+        tracked = _with_final_ids(shown, recording, refines=options.refine)
         took = speed(len(tracked.times), recording.elapsed)
         print(summary(tracked, f"tracked in {took}"), flush=True)
         images = spool.images() if spool is not None else source.images()
@@ -65,9 +66,15 @@ def _spool(outputs: Outputs, stack: ExitStack) -> Spool | None:
     return None if path is None else stack.enter_context(Spool(path.parent))
 
 
-def _with_final_ids(shown: TrackedVideo, tracklets: Ints) -> TrackedVideo:
+def _with_final_ids(shown: TrackedVideo, recording: Recording, *, refines: bool) -> TrackedVideo:
     """The one place where ids become final: all files and the summary show the rows that are made here."""
-    return replace(shown, rows=corrected_rows(shown.rows, shown.times, shown.events, tracklets))
+    if not refines or recording.log is None:
+        tracklets = recording.row_tracklets()
+        return replace(shown, rows=corrected_rows(shown.rows, shown.times, shown.events, tracklets))
+    found = refine(recording.log)
+    # Ctrl-C may have come between the log of a frame and its result.
+    rows = found.rows[found.rows[:, FRAME] <= len(shown.times)]
+    return replace(shown, rows=rows, events=(), changes=tuple(found.changes))
 
 
 def write_all(outputs: Outputs, tracked: TrackedVideo, images: Iterator[ImageArray], how: str) -> None:
@@ -83,7 +90,9 @@ def write_all(outputs: Outputs, tracked: TrackedVideo, images: Iterator[ImageArr
         ReIDError: If a file can't be written, or there are fewer images than frames; the files before it are there.
     """
     for name, path in outputs:
-        if name in WRITERS:
+        if name == "log":
+            _print_written(path)
+        elif name in WRITERS:
             WRITERS[name](path, tracked)
             _print_written(path)
     if not outputs.need_images:
@@ -109,7 +118,7 @@ def _replay(
             crops.add(image, frame)
         if video is not None:
             video.add(image, by_frame[frame - 1], tracked.time_of(frame))
-    if frame < len(by_frame):
+    if frame < tracked.rows[:, FRAME].max(initial=0):
         what = f"of {len(by_frame)} frames only {frame} could be read once more"
         raise ReIDError(f"{tracked.name}: {what}, to draw the ids")
 

@@ -23,6 +23,9 @@ def summary(tracked: TrackedVideo, how: str) -> str:
     frames = len(tracked.times)
     length = duration(frames / tracked.fps)
     parts = [f"{printable(tracked.name)}: {count(frames, 'frame')} ({length}) {how}", _ids(tracked)]
+    if tracked.changes:
+        kinds = Counter(change.kind for change in tracked.changes)
+        parts.append(f"second pass: {', '.join(f'{number:,} {kind}' for kind, number in kinds.items())}")
     return "\n".join([*parts, *_returns(tracked)])
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from .._typing import Doubles, Ints
 from ..events import Event
+from ..refinement.changes import Change
 from ..tracking.closing_line import MIN_RETURN_SECONDS
 
 FRAME, ID, X1, Y1, X2, Y2, CONFIDENCE, CLASS = range(8)
@@ -71,7 +72,8 @@ class TrackedVideo:
         fps: Frames per second, of those that were tracked.
         size: Width and height of the first frame, pixels.
         class_names: Names by class index.
-        events: What the tracker reported.
+        events: What the tracker reported; none after a second pass, as they name ids before it.
+        changes: What a second pass changed.
         stride: Every so many frames of the source one was tracked.
     """
 
@@ -82,6 +84,7 @@ class TrackedVideo:
     size: tuple[int, int]
     class_names: Mapping[int, str]
     events: tuple[Event, ...] = ()
+    changes: tuple[Change, ...] = ()
     stride: int = 1
 
     def time_of(self, frame: int) -> float:
@@ -93,8 +96,8 @@ class TrackedVideo:
         return frame * self.stride
 
     def class_name(self, cls: int) -> str:
-        """Name of a class, or its index."""
-        return str(self.class_names.get(cls, cls))
+        """Name of a class, or its index where names aren't known."""
+        return str(self.class_names.get(cls, f"class {cls}"))
 
     def by_frame(self) -> list[Doubles]:
         """Rows of each frame that was tracked, `(N, 8)` each."""

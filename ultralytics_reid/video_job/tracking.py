@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,6 +18,7 @@ from .._typing import Doubles, Ints
 from ..errors import ReIDError
 from ..events import Event
 from ..gallery.commands.terminal import progress
+from ..refinement.track_log import TrackLog
 from ..revival.decision import Decision
 from ..tracking.ending import finish
 from .host import HOST_ERRORS, load_model
@@ -38,6 +41,7 @@ class Recording:
         fps: Frames per second.
         elapsed: Seconds that tracking took.
         interrupted: Whether it was stopped by Ctrl-C.
+        log: The track log; None where none is kept.
     """
 
     rows: list[Doubles] = field(default_factory=list)
@@ -48,6 +52,7 @@ class Recording:
     fps: float = 0.0
     elapsed: float = 0.0
     interrupted: bool = False
+    log: TrackLog | None = None
     _numbers: WeakKeyDictionary[Decision, int] = field(default_factory=WeakKeyDictionary)
     _next: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -62,6 +67,7 @@ class Recording:
             height, width = result.orig_shape
             self.size = width, height
             self.events.extend(tracker.events)
+            self.log = tracker.log
             tracker.events.subscribe(self.events.append)
         self.fps = tracker.clock.fps
         rows = _rows_of(result, len(self.times) + 1)
@@ -88,7 +94,8 @@ class Recording:
         rows, times = np.concatenate([np.empty((0, COLUMNS)), *self.rows[: len(self.times)]]), np.array(self.times)
         lasted = float(times[-1] - times[0])
         fps = self.fps if source.is_repeatable or not lasted else (len(times) - 1) / lasted
-        return TrackedVideo(source.name, rows, times, fps, self.size, class_names, tuple(self.events), source.stride)
+        events = tuple(self.events)
+        return TrackedVideo(source.name, rows, times, fps, self.size, class_names, events, stride=source.stride)
 
 
 def _rows_of(result: Any, frame: int) -> Doubles:
@@ -119,6 +126,8 @@ def track(source: VideoSource, options: TrackOptions, spool: Spool | None) -> tu
     model = load_model(options.model)
     names = {int(cls): str(name) for cls, name in model.names.items()}
     classes = class_indices(names, options.classes)
+    if options.refine or options.outputs.log is not None:
+        model.add_callback("on_predict_batch_start", partial(_begin_log, options.outputs.log))
     recording, begin = Recording(), time.perf_counter()
     try:
         for result in progress(_results(model, source, options, classes), "tracking", source.frames):
@@ -136,6 +145,15 @@ def track(source: VideoSource, options: TrackOptions, spool: Spool | None) -> tu
     if not recording.times:
         raise ReIDError(f"{source.name}: no frame could be read")
     return recording.as_video(source, names), recording
+
+
+def _begin_log(path: Path | None, predictor: Any) -> None:
+    """Have the tracker keep a log, in a temporary file where no path is given, unless its YAML names one."""
+    tracker = predictor.trackers[0]
+    if path is not None and (tracker.log is None or tracker.log.path != path):
+        tracker.log = TrackLog(path)
+    elif tracker.log is None:
+        tracker.log = TrackLog()
 
 
 def _results(model: Any, source: VideoSource, options: TrackOptions, classes: list[int] | None) -> Iterator[Any]:
