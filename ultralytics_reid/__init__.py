@@ -17,12 +17,17 @@ if TYPE_CHECKING:
         GalleryUnavailable,
         HostError,
         ReIDError,
+        TrackLogError,
     )
     from .events import GalleryAway, GalleryBack, Linked, Revival, RevivalReverted
     from .gallery.gallery import Gallery
     from .gallery.journeys import Journey
     from .gallery.records import Filter, Visit
     from .gallery.views import Individual, Match
+    from .refinement.changes import Change
+    from .refinement.solver import Refinement, refine
+    from .refinement.track_log import TrackLog
+    from .refinement.tracks import Tracks
     from .registration import register, tracker_yaml
     from .tracking.ending import finish
     from .tracking.results import BoxIdentity, embeddings, identities, links, revivals
@@ -32,6 +37,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BoxIdentity",
+    "Change",
     "Config",
     "ConfigError",
     "CropEmbedder",
@@ -51,13 +57,18 @@ __all__ = [
     "Preprocessing",
     "ReIDBOTSORT",
     "ReIDError",
+    "Refinement",
     "Revival",
     "RevivalReverted",
+    "TrackLog",
+    "TrackLogError",
+    "Tracks",
     "Visit",
     "embeddings",
     "finish",
     "identities",
     "links",
+    "refine",
     "register",
     "revivals",
     "tracker_yaml",
@@ -66,6 +77,7 @@ __all__ = [
 # Imported when first used: the start-up hook imports this package into every program that uses Ultralytics.
 _HOMES = {
     "BoxIdentity": "tracking.results",
+    "Change": "refinement.changes",
     "Config": "config",
     "ConfigError": "errors",
     "CropEmbedder": "embedders",
@@ -85,13 +97,18 @@ _HOMES = {
     "Preprocessing": "embedders",
     "ReIDBOTSORT": "tracking.tracker",
     "ReIDError": "errors",
+    "Refinement": "refinement.solver",
     "Revival": "events",
     "RevivalReverted": "events",
+    "TrackLog": "refinement.track_log",
+    "TrackLogError": "errors",
+    "Tracks": "refinement.tracks",
     "finish": "tracking.ending",
     "Visit": "gallery.records",
     "embeddings": "tracking.results",
     "identities": "tracking.results",
     "links": "tracking.results",
+    "refine": "refinement.solver",
     "register": "registration",
     "revivals": "tracking.results",
     "tracker_yaml": "registration",

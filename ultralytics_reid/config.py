@@ -189,6 +189,10 @@ class Config:
         _SHOWN, 0.2, 0, 60, "0-60 s that an undecided box waits at most; it waits only where a return is possible"
     )
 
+    track_log: str = _text(
+        _SHOWN, "", "Path of a log of boxes, ids and embeddings for refine(), as tracks.reid; empty = none is kept"
+    )
+
     gallery: str = _text(
         *(_GALLERY, ""),
         "Shared identities: a file, as site.db | postgresql://...; empty = this camera and run only",

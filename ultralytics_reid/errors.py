@@ -13,6 +13,10 @@ class EmbeddingError(ReIDError, ValueError):
     """Embeddings that can't be used: wrong shape, wrong number of rows, another dimension than before."""
 
 
+class TrackLogError(ReIDError, ValueError):
+    """A track log, or tracks, that can't be used: a foreign file, another version, mixed embedders, wrong arrays."""
+
+
 class HostError(ReIDError, RuntimeError):
     """The installed Ultralytics lacks something that this package stands on."""
 

@@ -181,3 +181,64 @@ OUTLIER_PAIRS = 0.05
 VISIT_STD = 0.1
 # Probability below which two visits of one identity look unlike each other.
 ALIKE_PROBABILITY = 0.5
+
+# --- The second pass: identities over a whole video ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefineTuning:
+    """Constants of `refine`, set on PETS09-S2L1, TUD-Stadtmitte, EPFL campus4 (both cameras), forward and reversed,
+    and MOT17's validation half with simulated appearance, for six embedders and noise.
+
+    Attributes:
+        gap_seconds: Absence after which a run of one id is cut into pieces, seconds.
+        jump_heights: Body heights between two boxes of an id in a row, a second, beyond its own height, that cut it.
+        min_crops: Clean crops on a side without which looks say nothing.
+        prior_std: Standard deviation of scores of either kind until the video tells, and
+        prior_pairs: as many pairs as it counts.
+        prior_genuine: Mean score of genuine pairs until the video tells; halves of an unbroken run, which it is
+            learned from, are more alike than returns.
+        apart_ios: Intersection over the smaller box up to which two boxes are apart.
+        apart_share: Share of common frames in which two pieces must be apart to be strangers for certain.
+        same_ios: Intersection over the smaller box from which on two boxes may be one individual's.
+        twin_share: Share of a piece's frames in which its box lies in another's from which on it is its double.
+        tolerated_frames: Common frames, boxes not one in another, up to which two pieces may still be one individual.
+        min_separation: d' of the scores below which appearance says nothing.
+        max_appearance: Bound of the log-likelihood ratio of appearance, nats.
+        max_motion: The same of motion.
+        motion_seconds: Gap after which motion says nothing.
+        max_speed: Body heights a second that an individual moves at most.
+        new_log_odds: Log-odds, before any evidence, that two pieces of different ids are different individuals.
+        same_id_log_odds: Log-odds that two pieces of one id are one individual.
+        cut_log_odds: Log-likelihood ratio below which a piece is cut where its looks change, where it met another.
+        cut_anywhere_log_odds: The same where it met nobody.
+        cut_crops: Clean crops on each side of a cut, at least.
+        blip_seconds: Length up to which what nothing is linked to is dropped, seconds of boxes.
+        short_seconds: The same where its confidence is low, or it lies in another's box.
+        short_confidence: Mean confidence below which that is so.
+    """
+
+    gap_seconds: float = 1.0
+    jump_heights: float = 3.0
+    min_crops: int = 3
+    prior_std: float = 0.2
+    prior_pairs: float = 20.0
+    prior_genuine: float = 0.6
+    apart_ios: float = 0.05
+    apart_share: float = 0.8
+    same_ios: float = 0.5
+    twin_share: float = 0.7
+    tolerated_frames: int = 2
+    min_separation: float = 1.5
+    max_appearance: float = 6.0
+    max_motion: float = 3.0
+    motion_seconds: float = 2.0
+    max_speed: float = 4.0
+    new_log_odds: float = 1.5
+    same_id_log_odds: float = 2.0
+    cut_log_odds: float = 0.0
+    cut_anywhere_log_odds: float = -4.0
+    cut_crops: int = 8
+    blip_seconds: float = 0.2
+    short_seconds: float = 1.0
+    short_confidence: float = 0.4

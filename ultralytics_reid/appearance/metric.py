@@ -115,6 +115,17 @@ class Metric:
         """
         return unit(vectors if self._map is None else self._onto(self._map, vectors))
 
+    def linear(self, vectors: Floats) -> Floats:
+        """What `project` gives before it is scaled to norm 1: means of it are projected means, but for their norm.
+
+        Args:
+            vectors: `(N, D)` float32 raw embeddings; rows of zeros stay zero.
+
+        Returns:
+            `(N, d)` float32.
+        """
+        return vectors if self._map is None else self._onto(self._map, vectors)
+
     def narrowed(self, directions: Floats) -> Callable[[Floats], Floats]:
         """What `project` gives, seen from some directions only, in one step that costs far less.
 

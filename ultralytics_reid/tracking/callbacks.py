@@ -37,8 +37,9 @@ def setup(predictor: Any) -> None:
     if _is_loop(predictor):
         _note_restart(predictor)
     first, embedder = predictor.trackers[0], predictor.trackers[0].embedder
-    for tracker in predictor.trackers[1:]:
+    for n, tracker in enumerate(predictor.trackers[1:], 2):
         tracker.embedder, tracker.camera.connection = embedder, first.camera.connection
+        tracker.log = None if first.log is None else first.log.numbered(n)
     if first.camera.connection is not None:
         _prepare_gallery(predictor)
     if first.config.with_reid and first.config.model == AUTO:

@@ -32,6 +32,7 @@ from ..config import TRACKER_TYPE, Config, keys
 from ..embedders import AUTO, Embedder, family_of
 from ..errors import ConfigError
 from ..events import Events
+from ..refinement.track_log import TrackLog
 from ..revival.decision import Decision
 from ..revival.id_pool import IdPool
 from ..revival.recognizer import Recognizer
@@ -46,6 +47,7 @@ from .frame_embeddings import EmbeddingSource, FrameEmbeddings
 from .results import BoxIdentity, Shown
 from .retired_ids import RetiredIds
 from .track import ReIDTrack
+from .track_logging import log_frame
 
 
 class ReIDBOTSORT(BOTSORT):
@@ -72,6 +74,7 @@ class ReIDBOTSORT(BOTSORT):
         recognizer: Memory, and decisions on identities.
         batch: What the host's predictor knows of the frames to come; None where the tracker is driven directly.
         camera: The link to the gallery.
+        log: The track log, for `refine`; None to keep none. A reset begins the next one, `tracks-2.reid`.
         removed_stracks_frame: Tracks whose ids never come back, as memory has forgotten them; the host's solutions drop
             what they keep of these.
         attaches_identities: Marks trackers whose results `callbacks.after_update` completes.
@@ -96,6 +99,7 @@ class ReIDBOTSORT(BOTSORT):
         self._frame_embeddings = FrameEmbeddings()
         self._warned_unsound = False
         self.camera = CameraLink(self.config, self.events)
+        self.log = TrackLog(self.config.track_log) if self.config.track_log else None
         if isinstance(self.config.fps, float | int):
             self.fps = float(self.config.fps)
         self._forget()
@@ -122,12 +126,13 @@ class ReIDBOTSORT(BOTSORT):
         return cls(SimpleNamespace(**content | changes))
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy, by `copy.deepcopy` or `pickle`, has: all but the gallery's thread, listeners and loaded models.
+        """What a copy, by `copy.deepcopy` or `pickle`, has: all but the gallery's thread, listeners, models, and log.
 
         It goes on where this tracker is, by itself. With a gallery it connects when it next tracks a frame; it loads
         the config's embedder when it needs it. OpenCV's detectors (`gmc_method: orb | sift`) start anew.
         """
-        gone: dict[str, Any] = {"batch": None, "encoder": None, "_frame": None, "_frame_embeddings": FrameEmbeddings()}
+        gone: dict[str, Any] = {"batch": None, "encoder": None, "_frame": None, "log": None}
+        gone["_frame_embeddings"] = FrameEmbeddings()
         return vars(self) | gone | ({"gmc": None} if self.gmc.method in ("orb", "sift") else {})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -198,6 +203,9 @@ class ReIDBOTSORT(BOTSORT):
             self._frame_embeddings = self.embeddings.of(frame, feats, bank, batch.features_by)
             self.crop_selector.note(self._frame_embeddings.embedded, self._frame_embeddings.embedded)
             rows = np.asarray(super().update(results, img, feats=self._frame_embeddings.rows))
+            if self.log is not None:
+                seen = [t for t in self.tracked_stracks if t.is_activated and t.frame_id == self.frame_id]
+                log_frame(self.log, seen, frame, self.fps, bank.fingerprint)
             self._frame, self._frame_embeddings = None, FrameEmbeddings()
             self._retire()
         if self.batch is not None:  # only the host's callbacks collect it
@@ -422,6 +430,9 @@ class ReIDBOTSORT(BOTSORT):
         self.clock.restart()
         self._shape, self._ended = None, []
         self.events.clear()
+        if self.log is not None and self.log.begun:
+            self.log.close()
+            self.log = self.log.numbered(self.log.number + 1)
         self._forget()
 
     def _forget(self) -> None:
