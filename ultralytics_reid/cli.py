@@ -1,4 +1,4 @@
-"""Command-line interface: `ultralytics-reid demo`, `track`, `export`, and the gallery's commands."""
+"""Command-line interface: `ultralytics-reid demo`, `track`, `refine`, `export`, and the gallery's commands."""
 
 from __future__ import annotations
 
