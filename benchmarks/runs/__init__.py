@@ -23,6 +23,7 @@ RUNS = {
     "revival": Entry("recall and precision of revivals by length of absence", "9 min"),
     "returns": Entry("returns recognized on PETS and TUD-Stadtmitte, cached and live", "12 min"),
     "losses": Entry("where identity is lost, and what IDF1 would be without each loss; takes files of yours", "4 min"),
+    "refine": Entry("stock trackers and this package's, online and after the second pass", "10 min"),
     "embedders": Entry("the shipped YAML with six embedders", "6 min"),
     "encoders": Entry("time to cut and to encode crops, and how close exported encoders are", "2 min"),
     "detector_features": Entry("how well a detector's layers separate identities, by pooling", "6 min"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,7 +34,8 @@ class Pieces:
     def rows(self) -> list[Ints]:
         """Row numbers of each piece, by time."""
         order = np.argsort(self.labels, kind="stable")
-        return np.split(order, np.searchsorted(self.labels[order], np.arange(1, len(self))))
+        ends = np.searchsorted(self.labels[order], np.arange(len(self) + 1))
+        return [order[a:b] for a, b in pairwise(ends.tolist())]
 
     def __len__(self) -> int:
         return int(self.labels.max(initial=-1)) + 1
@@ -104,7 +106,7 @@ class Pieces:
 
 
 def _from_0(classes: Ints) -> Ints:
-    return classes - classes.min()
+    return as_ints(classes - classes.min())
 
 
 def _slope(time: Doubles, centers: Doubles) -> Doubles:

@@ -1,0 +1,189 @@
+"""The second pass: stock trackers' ids and this package's, online and after the same `refine`.
+
+Every tracker gets the same detections and embeddings; its rows, and the embeddings of its clean crops, go to the
+solver. Boxes that this package's tracker holds back are in its log, as `track_log` keeps them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ultralytics_reid import TrackLog, Tracks, refine
+from ultralytics_reid._typing import Doubles
+from ultralytics_reid.appearance.crop_quality import clean_crops
+from ultralytics_reid.evaluation.frames import FrameBoxes
+from ultralytics_reid.evaluation.markdown import facts, table
+from ultralytics_reid.tuning import Tuning
+
+from ..harness.contenders.given_motion import GivenMotion
+from ..harness.contenders.host import HostContender, as_boxes, black, make_tracker
+from ..harness.contenders.stock import BOTSORT_REID, REID_BOTSORT, TRACKTRACK_REID
+from ..harness.data.features import EMBEDDERS, add_choice, embedded, usable
+from ..harness.data.motion import kept_camera_motion
+from ..harness.data.sequences import Detections, load_clip
+from ..harness.jobs import do_all
+from ..harness.options import CAMPUS, PETS, TUD, add_features, add_json, add_shared, add_write, need_clips, whole
+from ..harness.report import present
+from ..harness.scoring.track_eval import track_eval
+
+TITLES = {
+    PETS: "PETS by person",
+    TUD: "TUD-Stadtmitte",
+    CAMPUS[0]: "EPFL campus4, camera 0, by person",
+    CAMPUS[1]: "EPFL campus4, camera 1, by person",
+}
+CONTENDERS = (BOTSORT_REID, TRACKTRACK_REID, REID_BOTSORT)
+COLUMNS = ("IDF1", "ids", "HOTA", "AssA")
+_CLEAN = {"min_conf": 0.25, "min_height": 24.0, "max_covered": Tuning.max_covered}
+NOTE = (
+    "IDF1, ids, HOTA and AssA online and after `refine`, and what the solver took, loading excluded. The same "
+    "detections (YOLO11n INT8), embeddings and camera motion (`sparseOptFlow`) for all; each tracker has its YAML's "
+    "defaults but for what its row says. Reversed: the clip from its end, without camera motion."
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A tracker on a clip with an embedder.
+
+    Attributes:
+        shared: The folder of data.
+        features: Keeps embeddings and camera motion.
+        clip: A key of `TITLES`.
+        embedder: One of `EMBEDDERS`.
+        contender: The tracker.
+        reverse: Whether the clip runs from its end.
+    """
+
+    shared: Path
+    features: Path
+    clip: str
+    embedder: str
+    contender: HostContender
+    reverse: bool
+
+    def __call__(self) -> dict[str, Any]:
+        """Figures online and after the second pass."""
+        sequence = load_clip(self.shared, self.clip)
+        cache = embedded(self.clip, self.embedder, self.shared, self.features)
+        warps = kept_camera_motion(self.clip, sequence, self.features)
+        truth = sequence.by_person()
+        if self.reverse:
+            cache, truth, warps = cache[::-1], truth[::-1], np.tile(np.eye(2, 3), (len(cache), 1, 1))
+        tracks = tracked(self.contender, cache, sequence.fps, sequence.shape, warps)
+        start = time.perf_counter()
+        refined = refine(tracks)
+        seconds = time.perf_counter() - start
+        shown = tracks.select(tracks.ids > 0)
+        online = np.column_stack([shown.frame, shown.ids, shown.xyxy]).astype(np.float64)
+        both = [track_eval(truth, as_frames(rows, len(cache))) for rows in (online, refined.rows)]
+        found = {name: [f[name] for f in both] for name in COLUMNS}
+        return {**found, "seconds": seconds, "separation": refined.separation}
+
+
+def tracked(
+    contender: HostContender, cache: Sequence[Detections], fps: float, shape: tuple[int, int], warps: Doubles
+) -> Tracks:
+    """Run a tracker and collect what it showed; of this package's by its track log.
+
+    Args:
+        contender: The tracker.
+        cache: Detections with embeddings, by frame.
+        fps: Frames a second.
+        shape: Height and width of the images, pixels.
+        warps: `(F, 2, 3)` camera motion, for a tracker that compensates it.
+    """
+    tracker, image = make_tracker(contender, fps), black(shape)
+    motion = GivenMotion(warps) if contender.motion else None
+    if motion is not None:
+        tracker.gmc = motion
+    if contender.ours:
+        tracker.embeddings.silence_warning()
+        tracker.log = TrackLog()
+    rows = []
+    for n, detections in enumerate(cache):
+        if motion is not None:
+            motion.at = n
+        output = np.asarray(tracker.update(as_boxes(detections, shape), image, feats=detections.feats), np.float64)
+        rows.append(np.insert(output.reshape(-1, 8), 0, n, axis=1))
+    if not contender.ours:
+        return _of_rows(np.concatenate(rows), cache, fps, shape)
+    tracks = tracker.log.read()
+    return Tracks(**{**vars(tracks), "frame": tracks.frame - 1})  # this tracker counts from 1
+
+
+def _of_rows(rows: Doubles, cache: Sequence[Detections], fps: float, shape: tuple[int, int]) -> Tracks:
+    """Tracks of the host's rows: frame, box, id, score, class, detection."""
+    clean = [clean_crops(d.xyxy, d.conf, shape=shape, **_CLEAN) for d in cache]
+    where = [(int(row[0]), int(row[8])) for row in rows]
+    feats = np.array([cache[n].feats[at] for n, at in where], np.float32)  # type: ignore[index]
+    return Tracks.from_arrays(
+        rows[:, 0],
+        rows[:, 5],
+        rows[:, 1:5],
+        np.clip(rows[:, 6], 0, 1),
+        rows[:, 7],
+        embeddings=feats,
+        fps=fps,
+        clean=[clean[n][at] for n, at in where],
+        shape=shape,
+    )
+
+
+def as_frames(rows: Doubles, length: int) -> list[FrameBoxes]:
+    """Boxes by frame of `(R, 6)` rows or more: frame from 0, id, x1, y1, x2, y2."""
+    found = [rows[rows[:, 0] == n] for n in range(length)]
+    return [FrameBoxes(r[:, 1].astype(np.int64), r[:, 2:6].astype(np.float32)) for r in found]
+
+
+def run(args: Namespace) -> None:
+    """Measure trackers online and after the second pass."""
+    need_clips(args.shared, args.clips)
+    able = usable(args.embedders, args.clips, args.shared, args.features)
+    directions = (False, True) if args.reversed else (False,)
+    jobs = [
+        Job(args.shared, args.features, clip, embedder, contender, reverse)
+        for clip in args.clips
+        for embedder in able
+        for contender in CONTENDERS
+        for reverse in directions
+    ]
+    found = list(zip(jobs, do_all(jobs, args.jobs, "refine"), strict=True))
+    if args.json:
+        named = ("clip", "embedder", "reverse")
+        rows = [{**{k: getattr(j, k) for k in named}, "tracker": j.contender.label, **v} for j, v in found]
+        args.json.write_text(json.dumps({"machine": facts(), "rows": rows}, indent=2) + "\n")
+    present("refine", [*_tables(found), NOTE], write=args.write)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the run's options."""
+    add_shared(parser)
+    add_features(parser)
+    add_choice(parser, TITLES)
+    parser.add_argument("--reversed", action="store_true", help="run the clips from their end too")
+    parser.add_argument("--jobs", type=whole, default=1, metavar="N", help="processes (default: 1)")
+    add_json(parser)
+    add_write(parser)
+
+
+def _tables(found: Sequence[tuple[Job, dict[str, Any]]]) -> Iterator[str]:
+    for clip, title in TITLES.items():
+        rows = [_row(job, values) for job, values in found if job.clip == clip]
+        if rows:
+            yield f"**{title}**"
+            yield table(["embedder", "tracker", *COLUMNS, "seconds"], rows)
+
+
+def _row(job: Job, values: dict[str, Any]) -> list[str]:
+    label = EMBEDDERS[job.embedder] + (", reversed" if job.reverse else "")
+    figures = [" → ".join(f"{v:.0f}" if name == "ids" else f"{v:.1f}" for v in values[name]) for name in COLUMNS]
+    return [label, job.contender.label, *figures, f"{values['seconds']:.1f}"]
