@@ -17,9 +17,8 @@ from ultralytics_reid.video_job.tracked import TrackedVideo
 
 def tracks(frames, times):
     n = len(frames)
-    return Tracks.from_arrays(
-        frames, np.ones(n), np.zeros((n, 4)), np.ones(n), np.zeros(n), np.zeros((n, 2)), 10.0, time=times
-    )
+    boxes = {"xyxy": np.zeros((n, 4)), "confidence": np.ones(n), "cls": np.zeros(n), "embeddings": np.zeros((n, 2))}
+    return Tracks.from_arrays(frame=frames, ids=np.ones(n), fps=10.0, time=times, **boxes)
 
 
 @pytest.mark.slow
