@@ -1,4 +1,4 @@
-"""Command-line interface: `ultralytics-reid demo`, `ultralytics-reid export`, and the gallery's commands."""
+"""Command-line interface: `ultralytics-reid demo`, `track`, `refine`, `export`, and the gallery's commands."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .demo.options import OURS, DemoOptions
 from .embedders.export import FORMATS, export
 from .errors import ReIDError
 from .gallery.commands.parser import add_command, add_gallery, bind_times
+from .video_job.parser import add_video
 
 # Exit codes of shells for SIGINT and SIGPIPE: 128 + the signal's number.
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
@@ -68,6 +69,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_demo(commands)
+    add_video(commands)
     _add_export(commands)
     add_gallery(commands)
     return parser

@@ -21,13 +21,15 @@ from ultralytics_reid.demo import DETECTOR, DemoOptions, annotations, run, run_d
 from ultralytics_reid.demo.annotations import IdentityOwners, LinkAnnotator
 from ultralytics_reid.demo.camera_report import CameraReport
 from ultralytics_reid.demo.contact_sheet import IdentityCrops, TimedCrop, absence_text
-from ultralytics_reid.demo.drawing import BoxLabel, Timeline, draw_boxes
+from ultralytics_reid.demo.drawing import Timeline
 from ultralytics_reid.demo.ground_truth import ReturnScorer, SceneGroundTruth
 from ultralytics_reid.demo.report import Outcome, Report
 from ultralytics_reid.demo.runner import Runner
-from ultralytics_reid.demo.video import SideBySideVideo, open_video
+from ultralytics_reid.demo.video import SideBySideVideo
+from ultralytics_reid.drawing.boxes import BoxLabel, draw_boxes
 from ultralytics_reid.drawing.colors import BAD, COLORS, FAINT, GOOD, bgr, color_of
 from ultralytics_reid.drawing.text import paste, render_text
+from ultralytics_reid.drawing.video import open_video
 from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import returns
 
@@ -427,7 +429,7 @@ class TestReport:
 
 class TestDrawing:
     def test_labels_of_neighbors_keep_apart(self, monkeypatch):
-        from ultralytics_reid.demo import drawing
+        from ultralytics_reid.drawing import boxes as drawing
 
         placed = []
         monkeypatch.setattr(drawing, "paste", lambda _, patch, x, y: placed.append((x, y, *patch.shape[1::-1])))

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from .._typing import Floats, ImageArray
+from ..drawing.boxes import BoxLabel
 from ..evaluation.frames import FrameBoxes
 from ..evaluation.returns import Returns, matches
 from ..events import Linked, Revival
 from ..tracking.results import identities
-from .drawing import BoxLabel, Timeline
+from .drawing import Timeline
 from .ground_truth import ReturnScorer, SceneGroundTruth
 
 # How long the note of a return stays on the box.

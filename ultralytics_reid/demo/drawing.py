@@ -1,92 +1,19 @@
-"""Draw a panel of the video: boxes and ids on the image, a heading above, a timeline of ids below."""
+"""Draw what surrounds the image in a panel of the video: a heading above, a timeline of ids below."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from .._typing import Floats, ImageArray
+from .._typing import ImageArray
 from ..drawing.colors import BAD, FAINT, GOOD, INK, LINE, PAPER, bgr, color_of
 from ..drawing.text import paste, render_text
 
-_TITLE, _LETTERS, _LABEL = 26, 19, 17
+_TITLE, _LETTERS = 26, 19
 HEAD = 76
 _ROW, _BAR, _SIDE, _CAPTION, _EDGE, _GAP = 14, 10, 34, 30, 12, 8
-
-
-@dataclass(frozen=True)
-class BoxLabel:
-    """A box to draw, with its label.
-
-    Attributes:
-        identity: Id of the box.
-        xyxy: `(4,)` float32, pixels of the panel's image.
-        note: Text beside the id; may be empty.
-        good: Whether the note reports a success (True) or an error (False); None for neither.
-    """
-
-    identity: int
-    xyxy: Floats
-    note: str = ""
-    good: bool | None = None
-
-
-def draw_boxes(image: ImageArray, labels: Sequence[BoxLabel]) -> None:
-    """Draw boxes, and labels that avoid each other, those with notes first."""
-    for label in labels:
-        (left, top), (right, bottom) = label.xyxy[:2].astype(int).tolist(), label.xyxy[2:].astype(int).tolist()
-        cv2.rectangle(image, (left, top), (right, bottom), bgr(color_of(label.identity)), 2)
-        if label.good is not None:
-            _corners(image, (left, top, right, bottom), bgr(GOOD if label.good else BAD))
-    taken: list[tuple[int, int, int, int]] = []
-    for label in sorted(labels, key=lambda t: (t.good is None, t.identity)):
-        patch = _render_label(label)
-        left, top = _least_overlapping(image, patch, label.xyxy, taken)
-        taken.append((left, top, left + patch.shape[1], top + patch.shape[0]))
-        paste(image, patch, left, top)
-
-
-def _corners(image: ImageArray, box: tuple[int, int, int, int], color: tuple[int, int, int]) -> None:
-    left, top, right, bottom = box
-    reach = max(6, min(right - left, bottom - top) // 4)
-    for x, dx in ((left, reach), (right, -reach)):
-        for y, dy in ((top, reach), (bottom, -reach)):
-            cv2.line(image, (x, y), (x + dx, y), color, 5)
-            cv2.line(image, (x, y), (x, y + dy), color, 5)
-
-
-def _render_label(label: BoxLabel) -> ImageArray:
-    chip = render_text(str(label.identity), _LABEL, PAPER, color_of(label.identity), bold=True, pad=5)
-    if not label.note:
-        return chip
-    sign = "✓" if label.good else "✗"
-    news = render_text(f"{sign} {label.note}", _LABEL, GOOD if label.good else BAD, PAPER, bold=True, pad=5)
-    return np.concatenate([chip, news], axis=1)
-
-
-def _least_overlapping(
-    image: ImageArray, patch: ImageArray, xyxy: Floats, taken: Sequence[tuple[int, int, int, int]]
-) -> tuple[int, int]:
-    """Choose the place of a label that overlaps the others least: above the box, below it, beside it, or higher."""
-    height, width = patch.shape[:2]
-    left, top, right, bottom = xyxy.astype(int).tolist()
-    places = [(left, top - height), (right - width, top - height), (left, bottom), (left, top)]
-    places += [(left, top - n * height) for n in (2, 3)] + [(right, top), (left - width, top)]
-    inside = [
-        (int(np.clip(x, 0, max(0, image.shape[1] - width))), int(np.clip(y, 0, max(0, image.shape[0] - height))))
-        for x, y in places
-    ]
-    return min(inside, key=lambda at: sum(_overlap(at, (width, height), other) for other in taken))
-
-
-def _overlap(at: tuple[int, int], size: tuple[int, int], other: tuple[int, int, int, int]) -> int:
-    """Overlap of two rectangles, pixels."""
-    wide = min(at[0] + size[0], other[2]) - max(at[0], other[0])
-    high = min(at[1] + size[1], other[3]) - max(at[1], other[1])
-    return max(0, wide) * max(0, high)
 
 
 def heading(width: int, title: str, text: str, right: str) -> ImageArray:

@@ -9,10 +9,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from ..errors import ConfigError, ReIDError
+from ..errors import ReIDError
 from ..evaluation.idf1 import by_person, idf1
 from ..evaluation.returns import returns
 from ..events import Event, Revival
+from ..video_job.host import check_tracker
 from .annotations import EventAnnotator, GroundTruthAnnotator
 from .camera_report import GALLERY, CameraReport
 from .cameras import track_cameras
@@ -47,7 +48,7 @@ def run_demo(options: DemoOptions) -> Report:
         ReIDError: If the source, the model or the tracker's YAML is unusable, or the folder can't be written to.
         KeyboardInterrupt: If it was interrupted before the first frame was tracked.
     """
-    _check_tracker(options.tracker)
+    check_tracker(options.tracker)
     with _staged(options.out) as folder:
         demo = _Demo(options, open_source(options, folder))
         demo.run(folder / VIDEO)
@@ -56,22 +57,6 @@ def run_demo(options: DemoOptions) -> Report:
         cameras = track_cameras(options, demo.source, folder) if demo.source.truth and not demo.stopped else None
         names = sorted(path.name for path in folder.iterdir())
     return demo.report(tuple(options.out / name for name in names), cameras)
-
-
-def _check_tracker(tracker: str) -> None:
-    from ultralytics.trackers import track
-    from ultralytics.utils import YAML
-
-    from .. import register
-
-    register()
-    try:
-        # The attribute of the module, which `register` has replaced.
-        kind = YAML.load(track.check_yaml(tracker)).get("tracker_type")
-    except FileNotFoundError as error:
-        raise ReIDError(f"--tracker {tracker}: there is no such file") from error
-    if kind != "reid_botsort":
-        raise ConfigError(f"--tracker {tracker}: its tracker_type must be reid_botsort, got {kind}")
 
 
 @contextmanager

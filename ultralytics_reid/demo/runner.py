@@ -5,29 +5,14 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterator
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 
-from .. import register
 from ..errors import ReIDError
 from ..evaluation.frames import FrameBoxes
 from ..tracking.ending import finish
-
-# The host's exceptions for an unusable source or model.
-_HOST_ERRORS = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    SyntaxError,
-    AssertionError,
-    EOFError,
-    UnpicklingError,
-    AttributeError,
-    KeyError,
-)
+from ..video_job.host import HOST_ERRORS, load_model
 
 
 class Runner:
@@ -47,7 +32,7 @@ class Runner:
         self.label = label
         self.frames: list[FrameBoxes] = []
         self._times: list[float] = []
-        self._model = _load(model)
+        self._model = load_model(model)
         # persist: stock would reset its tracker at every image of a folder.
         self._results = self._model.track(source, stream=True, persist=True, verbose=False, save=False, **options)
 
@@ -62,7 +47,7 @@ class Runner:
             result = next(self._results, None)
         except ReIDError:
             raise
-        except _HOST_ERRORS as error:
+        except HOST_ERRORS as error:
             raise ReIDError(f"{self.label}: {error}") from error
         self._times.append(time.perf_counter() - start)
         return result
@@ -90,16 +75,6 @@ class Runner:
     def milliseconds(self) -> float:
         """Median processing time of a frame, from video to ids."""
         return 1000 * statistics.median(self._times[: len(self.frames)] or [0.0])
-
-
-def _load(model: str) -> Any:
-    from ultralytics import YOLO
-
-    register()
-    try:
-        return YOLO(model)
-    except _HOST_ERRORS as error:
-        raise ReIDError(f"--model {model}: not a YOLO model that can be loaded: {error}") from error
 
 
 def in_step(runners: list[Runner]) -> Iterator[list[Any]]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ReIDError
+from ..video_job.host import check_model
+from ..video_job.source import open_source as video_source
 from .ground_truth import SceneGroundTruth
 from .options import DETECTOR, DETECTOR_OVERLAP, DETECTOR_SIZE, DemoOptions
 
@@ -54,10 +56,10 @@ def open_source(options: DemoOptions, folder: Path) -> DemoSource:
     arguments = {"classes": list(options.classes) or None, **own}
     if options.imgsz is not None:
         arguments["imgsz"] = options.imgsz
-    model = str(DETECTOR) if options.model is None else _check_model(options.model)
+    model = str(DETECTOR) if options.model is None else check_model(options.model)
     if options.source is not None:
-        frames, is_repeatable = _source_length(options.source, options.seconds)
-        return DemoSource(options.source, model, arguments, None, frames, is_repeatable)
+        given = video_source(options.source, f"--source {options.source}", seconds=options.seconds)
+        return DemoSource(options.source, model, arguments, None, given.frames, given.is_repeatable)
     from ..scenes import Scene
 
     truth = render(Scene(scene_options(options)), folder / SCENE, "rendering a scene")
@@ -70,49 +72,6 @@ def progress(rows: Iterable[Any], label: str, total: int | None) -> Iterable[Any
 
     bar: Iterable[Any] = TQDM(rows, desc=label, total=total, unit="frame", file=sys.stderr)
     return bar
-
-
-def _check_model(model: str) -> str:
-    from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
-
-    # Ultralytics downloads the models it knows by name.
-    if not Path(model).exists() and model not in GITHUB_ASSETS_NAMES:
-        raise ReIDError(f"--model {model}: there is no such file, and it is no model name known to Ultralytics")
-    return model
-
-
-def _source_length(source: str, seconds: float | None) -> tuple[int | None, bool]:
-    """Number of frames, None if unknown, and whether the source can be read twice."""
-    from ultralytics.data.utils import IMG_FORMATS, VID_FORMATS
-
-    if source.isdecimal() or "://" in source:
-        return None, False
-    path = Path(source)
-    if not path.exists():
-        raise ReIDError(f"--source {source}: there is no such file, and it is neither a camera number nor a URL")
-    if path.is_dir():
-        count = sum(p.suffix[1:].lower() in IMG_FORMATS for p in path.iterdir())
-        if not count:
-            raise ReIDError(f"--source {source}: there are no images in this folder")
-        return count, True
-    if path.suffix[1:].lower() not in VID_FORMATS:
-        kinds = ", ".join(sorted(VID_FORMATS))
-        raise ReIDError(f"--source {source}: must be a folder of images or a video ({kinds})")
-    return _video_length(path, seconds), True
-
-
-def _video_length(path: Path, seconds: float | None) -> int | None:
-    import cv2
-
-    video = cv2.VideoCapture(str(path))
-    try:
-        if not video.isOpened() or not video.grab():
-            raise ReIDError(f"--source {path}: not a readable video")
-        count, fps = video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)
-        limit = seconds * fps if seconds is not None and fps > 0 else float("inf")
-        return round(min(count, limit)) if count > 0 else None
-    finally:
-        video.release()
 
 
 def scene_options(options: DemoOptions) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,17 @@ def atomic_write(path: str | Path, suffixes: Sequence[str], *, overwrite: bool =
         raise GalleryError(f"{path} can't be written: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def check_writable(path: str | Path, suffixes: Sequence[str], *, overwrite: bool = True) -> None:
+    """Check that `atomic_write` can write a file, without writing it; arguments and errors are the same."""
+    path = Path(path)
+    _check(path, suffixes, overwrite)
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise GalleryError(f"{path} can't be written: {error.strerror or error}") from error
 
 
 def _check(path: Path, suffixes: Sequence[str], overwrite: bool) -> None:

@@ -1,0 +1,72 @@
+"""The second pass: `track --refine`, and `refine` on the log of an earlier run."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from ultralytics_reid import Change, Tracks
+from ultralytics_reid.cli import main
+from ultralytics_reid.video_job.refining import frame_times
+from ultralytics_reid.video_job.report import report_html
+from ultralytics_reid.video_job.summary import summary
+from ultralytics_reid.video_job.tracked import TrackedVideo
+
+
+def tracks(frames, times):
+    n = len(frames)
+    boxes = {"xyxy": np.zeros((n, 4)), "confidence": np.ones(n), "cls": np.zeros(n), "embeddings": np.zeros((n, 2))}
+    return Tracks.from_arrays(frame=frames, ids=np.ones(n), fps=10.0, time=times, **boxes)
+
+
+@pytest.mark.slow
+def test_the_command_refine_gives_what_track_refine_gives(clip, detector, tmp_path, capsys):
+    source = str(clip / "street.mp4")
+    log, mot, again = (tmp_path / name for name in ("tracks.reid", "mot.txt", "again.txt"))
+    command = ["track", source, "--model", detector, "--imgsz", "384", "--refine", "--log", str(log)]
+    assert main([*command, "--mot", str(mot), "--json", str(tmp_path / "t.json")]) == 0
+    assert f"wrote {log}" in capsys.readouterr().out
+    command = ["refine", str(log), "--mot", str(again), "--source", source, "--report", str(tmp_path / "t.html")]
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith("street.mp4: 30 frames (3.0 s) refined in ")
+    assert mot.read_text() == again.read_text()
+    assert len(mot.read_text().splitlines()) > 30
+    assert json.loads((tmp_path / "t.json").read_text())["events"] == []
+    assert "data:image/jpeg" in (tmp_path / "t.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("nowhere.reid", "nowhere.reid can't be read"),
+        ("words.txt", "words.txt is no track log"),
+        ("words.txt --video t.mp4", "--video and --report need --source"),
+        ("words.txt --source 0 --report t.html", "--source must be a video or a folder of images"),
+        ("words.txt --source nowhere.mp4", "--source nowhere.mp4: there is no such file"),
+        ("words.txt --vid-stride 0", "--vid-stride must be 1 or more, got 0"),
+        ("words.txt --csv t.txt", "t.txt can't be written: the suffix must be .csv"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_written(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words.txt").write_text("no log")
+    assert main(["refine", *arguments.split(), "--json", "t.json"]) == 1
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["words.txt"]
+
+
+def test_frames_without_boxes_have_times_between_and_beyond_those_with():
+    np.testing.assert_allclose(frame_times(tracks([2, 2, 4], [0.2, 0.2, 0.8]), 6), [0.1, 0.2, 0.5, 0.8, 0.9, 1.0])
+    np.testing.assert_allclose(frame_times(tracks([2], [0.5]), 0), [0.4, 0.5])
+    np.testing.assert_allclose(frame_times(tracks([], []), 3), [0.1, 0.2, 0.3])
+
+
+def test_changes_are_counted_and_told_with_their_reasons():
+    change = Change("merged", (3, 9), (3,), (5, 80), 0.97, "looks <alike>")
+    rows = np.array([[1, 3, 0, 0, 9, 9, 0.9, 0]], float)
+    tracked = TrackedVideo("a.mp4", rows, np.array([0.1]), 10.0, (9, 9), {}, changes=(change,))
+    assert "second pass: 1 merged" in summary(tracked, "refined")
+    page = report_html(tracked, {}, "")
+    assert "<td>3 9</td><td>3</td><td>0.97</td><td>looks &lt;alike&gt;</td>" in page

@@ -1,0 +1,73 @@
+"""What of Ultralytics is checked and loaded before a video is tracked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+from .. import register
+from ..config import TRACKER_TYPE
+from ..errors import ConfigError, ReIDError
+
+# The host's exceptions for an unusable source or model.
+HOST_ERRORS = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    AssertionError,
+    EOFError,
+    UnpicklingError,
+    AttributeError,
+    KeyError,
+)
+
+
+def check_model(model: str) -> str:
+    """Check that a model's file exists, or that the host can download a model of this name.
+
+    Raises:
+        ReIDError: If neither is the case.
+    """
+    from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
+
+    if not Path(model).exists() and model not in GITHUB_ASSETS_NAMES:
+        raise ReIDError(f"--model {model}: there is no such file, and it is no model name known to Ultralytics")
+    return model
+
+
+def load_model(model: str) -> Any:
+    """Load a YOLO model.
+
+    Raises:
+        ReIDError: If it can't be loaded.
+    """
+    from ultralytics import YOLO
+
+    register()
+    try:
+        return YOLO(model)
+    except HOST_ERRORS as error:
+        raise ReIDError(f"--model {model}: not a YOLO model that can be loaded: {error}") from error
+
+
+def check_tracker(tracker: str) -> None:
+    """Check that a YAML is one of this package's tracker.
+
+    Raises:
+        ReIDError: If there is no such file.
+        ConfigError: If it is another tracker's.
+    """
+    from ultralytics.trackers import track
+    from ultralytics.utils import YAML
+
+    register()
+    try:
+        # The attribute of the module, which `register` has replaced.
+        kind = YAML.load(track.check_yaml(tracker)).get("tracker_type")
+    except FileNotFoundError as error:
+        raise ReIDError(f"--tracker {tracker}: there is no such file") from error
+    if kind != TRACKER_TYPE:
+        raise ConfigError(f"--tracker {tracker}: its tracker_type must be {TRACKER_TYPE}, got {kind}")

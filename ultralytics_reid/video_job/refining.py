@@ -1,0 +1,79 @@
+"""The second pass over a track log that is there."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from .._typing import Doubles
+from ..errors import ConfigError, ReIDError
+from ..refinement.solver import refine
+from ..refinement.track_log import TrackLog
+from ..refinement.tracks import Tracks
+from .options import Outputs
+from .run import write_all
+from .source import VideoSource, open_source
+from .summary import speed, summary
+from .tracked import TrackedVideo
+
+
+def refine_log(path: Path, outputs: Outputs, source: str = "", *, stride: int = 1, overwrite: bool = False) -> None:
+    """Refine a track log, print a summary and write the files that were asked for, each complete or not at all.
+
+    Args:
+        path: The log.
+        outputs: Files to write.
+        source: Video or folder that was tracked; empty where no images are needed.
+        stride: Every so many frames of the source one was tracked.
+        overwrite: Whether to replace existing files.
+
+    Raises:
+        ReIDError: If the log or the source is unusable, or a file can't be written.
+    """
+    if stride < 1:
+        raise ConfigError(f"--vid-stride must be 1 or more, got {stride}")
+    if outputs.need_images and not source:
+        raise ReIDError("--video and --report need --source, the video or folder that was tracked")
+    video = open_source(source, f"--source {source}", stride=stride) if source else None
+    if video is not None and not video.is_repeatable:
+        raise ReIDError("--source must be a video or a folder of images: a stream has gone by")
+    outputs.check(source, overwrite=overwrite)
+    tracks = TrackLog(path).read()
+    tracked, took = _refined(path.name, tracks, video, stride)
+    print(summary(tracked, f"refined in {took}"), flush=True)
+    write_all(outputs, tracked, iter(()) if video is None else video.images(), f"second pass over {path.name}")
+
+
+def _refined(name: str, tracks: Tracks, video: VideoSource | None, stride: int) -> tuple[TrackedVideo, str]:
+    begin, times = time.perf_counter(), frame_times(tracks, 0 if video is None else video.frames or 0)
+    if not len(times):
+        raise ReIDError(f"{name}: there are no boxes in this track log")
+    found = refine(tracks)
+    shown = name if video is None else video.name
+    size, changes = (tracks.shape[1], tracks.shape[0]), tuple(found.changes)
+    tracked = TrackedVideo(shown, found.rows, times, tracks.fps, size, {}, changes=changes, stride=stride)
+    return tracked, speed(len(times), time.perf_counter() - begin)
+
+
+def frame_times(tracks: Tracks, frames: int) -> Doubles:
+    """Times of all frames, of which a log has those with boxes; the others lie between them, or at the frame rate.
+
+    Args:
+        tracks: The tracks.
+        frames: Number of frames, if known; at least up to the last box.
+
+    Returns:
+        `(F,)` float64, seconds.
+    """
+    every = np.arange(1, max(frames, int(tracks.frame.max(initial=0))) + 1, dtype=np.float64)
+    if not len(tracks):
+        return every / tracks.fps
+    known, first = np.unique(tracks.frame, return_index=True)
+    seconds = tracks.time[first]
+    times = np.interp(every, known, seconds)
+    before, after = every < known[0], every > known[-1]
+    times[before] = seconds[0] + (every[before] - known[0]) / tracks.fps
+    times[after] = seconds[-1] + (every[after] - known[-1]) / tracks.fps
+    return times

@@ -1,0 +1,179 @@
+"""The report: one HTML page that needs nothing else, with a timeline, crops of each identity, and events."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from .. import __version__
+from ..drawing.colors import FAINT, INK, LINE, PAPER, color_of
+from ..events import Event, Linked, Revival, RevivalReverted
+from ..gallery.export.atomic_file import atomic_write
+from ..gallery.times import duration
+from ..refinement.changes import Change
+from .crops import MAX_IDENTITIES, Crop, sheet_identities
+from .options import SUFFIXES
+from .timeline import timeline_svg
+from .tracked import IdentityTrack, TrackedVideo
+
+# Events listed; more are counted.
+_MAX_EVENTS = 200
+_PRIVACY = (
+    "This page shows people, and which images show the same person. Re-identification of people is regulated in many "
+    "places: share it only with those who may see it, and delete it when it has served its purpose."
+)
+# The page may load nothing: neither from the network nor from the disk.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_STYLE = f"""
+body {{ font: 15px/1.5 system-ui, sans-serif; color: {INK}; background: {PAPER}; max-width: 1120px; margin: 32px auto;
+  padding: 0 20px; }}
+h1 {{ font-size: 26px; margin: 0; overflow-wrap: anywhere; }} h2 {{ font-size: 19px; margin: 36px 0 10px; }}
+.faint {{ color: {FAINT}; }} .figures {{ display: flex; flex-wrap: wrap; gap: 12px 40px; margin: 20px 0; }}
+.figures b {{ display: block; font-size: 24px; line-height: 1.2; }}
+.identity {{ border-top: 1px solid {LINE}; padding: 10px 0; display: flex; gap: 16px; }}
+.who {{ flex: 0 0 170px; border-left: 6px solid; padding-left: 12px; }} .who b {{ font-size: 19px; }}
+.crops {{ display: flex; flex-wrap: wrap; gap: 8px; }} figure {{ margin: 0; }}
+figure img {{ display: block; height: 128px; border-radius: 3px; }} figcaption {{ font-size: 12px; color: {FAINT}; }}
+table {{ border-collapse: collapse; }} th, td {{ text-align: left; padding: 3px 18px 3px 0; }}
+th {{ color: {FAINT}; font-weight: normal; border-bottom: 1px solid {LINE}; }} svg {{ width: 100%; height: auto; }}
+footer {{ margin-top: 40px; border-top: 1px solid {LINE}; padding-top: 12px; font-size: 13px; }}
+"""
+
+
+def write_report(path: Path, tracked: TrackedVideo, crops: Mapping[int, Sequence[Crop]], how: str) -> None:
+    """Write the report.
+
+    Args:
+        path: The `.html` to write.
+        tracked: The tracked video, with final ids.
+        crops: Crops by identity.
+        how: How it was made: model, tracker, and so on.
+
+    Raises:
+        GalleryError: If it can't be written.
+    """
+    with atomic_write(path, (SUFFIXES["report"],)) as part:
+        part.write_text(report_html(tracked, crops, how), encoding="utf-8")
+
+
+def report_html(tracked: TrackedVideo, crops: Mapping[int, Sequence[Crop]], how: str) -> str:
+    """Build the page; see `write_report`. All names are escaped."""
+    name = escape(tracked.name)
+    parts = [
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{name}: identities</title>',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        f'<meta name="viewport" content="width=device-width">\n<style>{_STYLE}</style>\n</head>\n<body>',
+        f"<h1>{name}</h1>",
+        _figures(tracked),
+        *_identities(tracked, crops),
+        *_events(tracked.events),
+        *_changes(tracked.changes),
+        f"<footer><p>{_PRIVACY}</p>",
+        f'<p class="faint">{escape(how)}; ultralytics-reid {escape(__version__)}</p></footer>\n</body>\n</html>\n',
+    ]
+    return "\n".join(parts)
+
+
+def _figures(tracked: TrackedVideo) -> str:
+    tracks = tracked.identities
+    counts = Counter(tracked.class_name(track.cls) for track in tracks)
+    figures = [(f"{count:,}", f"{name}, by id") for name, count in counts.most_common()] or [("0", "ids")]
+    figures += [
+        (duration(len(tracked.times) / tracked.fps), f"{len(tracked.times):,} frames, {tracked.fps:.3g} per second"),
+        (f"{sum(len(track.absences) for track in tracks):,}", "times back after a second or more"),
+        (f"{len(tracked.rows):,}", "boxes with an id"),
+    ]
+    shown = (f"<div><b>{escape(figure)}</b>{escape(text)}</div>" for figure, text in figures)
+    return f'<div class="figures">{"".join(shown)}</div>'
+
+
+def _identities(tracked: TrackedVideo, crops: Mapping[int, Sequence[Crop]]) -> Iterable[str]:
+    if not tracked.identities:
+        yield "<p>No individual was tracked.</p>"
+        return
+    yield "<h2>When each was in view</h2>"
+    yield timeline_svg(tracked)
+    yield "<h2>What each looks like</h2>"
+    if not crops:
+        yield '<p class="faint">There are no images.</p>'
+    for track in sheet_identities(tracked):
+        yield _identity(track, tracked, crops.get(track.identity, ()))
+    if more := len(tracked.identities) - MAX_IDENTITIES:
+        yield f'<p class="faint">and {more:,} more with fewer boxes</p>' if more > 0 else ""
+
+
+def _identity(track: IdentityTrack, tracked: TrackedVideo, crops: Sequence[Crop]) -> str:
+    away = len(track.absences)
+    lines = [
+        escape(tracked.class_name(track.cls)),
+        f"{duration(track.first)} to {duration(track.last)}",
+        f"in view {duration(track.seconds)}",
+        f"back {away} {'time' if away == 1 else 'times'}" if away else "",
+    ]
+    text = "<br>".join(line for line in lines if line)
+    color = color_of(track.identity)
+    who = (
+        f'<div class="who" style="border-color: {color}"><b style="color: {color}">{track.identity}</b><br>{text}</div>'
+    )
+    shown = "".join(_crop(crop, track, tracked) for crop in crops)
+    return f'<div class="identity">{who}<div class="crops">{shown}</div></div>'
+
+
+def _crop(crop: Crop, track: IdentityTrack, tracked: TrackedVideo) -> str:
+    seconds = duration(tracked.time_of(crop.frame))
+    image = b64encode(crop.jpeg).decode("ascii")
+    source = f'src="data:image/jpeg;base64,{image}" alt="{track.identity} at {seconds}"'
+    return f"<figure><img {source}><figcaption>{seconds}</figcaption></figure>"
+
+
+def _events(events: Sequence[Event]) -> Iterable[str]:
+    if not events:
+        return
+    rows = [_event_row(event) for event in events[:_MAX_EVENTS]]
+    head = "<tr><th>at</th><th>id</th><th>what the tracker decided then</th></tr>"
+    yield f"<h2>Events</h2>\n<table>{head}{''.join(rows)}</table>"
+    if len(events) > _MAX_EVENTS:
+        yield f'<p class="faint">and {len(events) - _MAX_EVENTS:,} more</p>'
+
+
+def _event_row(event: Event) -> str:
+    identity = getattr(event, "identity_id", None)
+    shown = "" if identity is None else str(identity)
+    return f"<tr><td>{duration(event.time)}</td><td>{shown}</td><td>{escape(event_text(event))}</td></tr>"
+
+
+def _changes(changes: Sequence[Change]) -> Iterable[str]:
+    if not changes:
+        return
+    head = "<tr><th>frames</th><th>change</th><th>ids</th><th>now</th><th>probability</th><th>why</th></tr>"
+    rows = "".join(map(_change_row, changes[:_MAX_EVENTS]))
+    yield f"<h2>What the second pass changed</h2>\n<table>{head}{rows}</table>"
+    if len(changes) > _MAX_EVENTS:
+        yield f'<p class="faint">and {len(changes) - _MAX_EVENTS:,} more</p>'
+
+
+def _change_row(change: Change) -> str:
+    ids, new = (" ".join(map(str, part)) for part in (change.ids, change.new_ids))
+    probability = "" if change.probability is None else f"{change.probability:.2f}"
+    cells = (f"{change.frames[0]}–{change.frames[1]}", change.kind, ids, new, probability, change.reason)
+    return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+
+
+def event_text(event: Event) -> str:
+    """Say what an event is, in words."""
+    if isinstance(event, Revival):
+        before = f", shown as {event.previous_id} until then" if event.previous_id is not None else ""
+        if event.corrected:
+            return f"id switch corrected{before}"
+        return f"recognized after {duration(event.gap)} (similarity {event.similarity:.2f}){before}"
+    if isinstance(event, RevivalReverted):
+        return f"recognition as {event.previous_id} reverted"
+    if isinstance(event, Linked):
+        what = (
+            "new to the gallery" if event.new else f"known to the gallery from {event.camera_id or 'enrolled images'}"
+        )
+        return f"{what}, shown as {event.previous_id} until then"
+    return type(event).__name__
