@@ -73,6 +73,14 @@ class TestProbation:
         assert out[event.frame - 1][1] == second
         assert event.time - (BACK + 1) / 10 < tracker.config.tuning.probation_seconds
 
+    def test_an_id_that_was_shown_before_a_wrong_revival_is_shown_again(self):
+        tracker = make_tracker(provisional="show")
+        out = run(tracker, self.scene(240))
+        (reverted,) = taken_back(tracker)
+        (revived,) = (e for e in tracker.events if isinstance(e, Revival) and e.identity_id == reverted.previous_id)
+        assert reverted.identity_id == revived.previous_id
+        assert len({*ids_of(out, 1)}) == 2
+
     def test_what_is_remembered_of_the_owner_is_as_it_was(self):
         before, after = make_tracker(), make_tracker()
         run(before, self.scene(BACK))

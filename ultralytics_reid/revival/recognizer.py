@@ -184,9 +184,15 @@ class Recognizer:
             previous = decision.identity
             self.bank.see(previous, decision.probation.before)
             self._forget_apart(previous, decision.probation.until - self._config.tuning.probation_seconds)
-            decision.reopen(self._ids.provisional())
+            decision.reopen(self._shown_before(decision))
             shown = decision.identity if decision.identity > 0 else None
             self._events.emit(RevivalReverted(shown, previous, *when, decision.tracklet.born))
+
+    def _shown_before(self, decision: Decision) -> int:
+        """Return the id that a tracklet had before its revival: no revert costs a second one. Else a new id."""
+        revival = decision.revival
+        before = None if revival is None or revival.corrected else revival.previous_id
+        return self._ids.provisional() if before is None or before in self.bank else before
 
     def _accept_match(self, decision: Decision, match: RevivalMatch, when: When) -> None:
         if match.identity in (decision.reactivated_id, decision.identity):
