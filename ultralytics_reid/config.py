@@ -155,8 +155,12 @@ class Config:
     crop_height: int = _count(_CROPS, 0, 0, 4096, "0-4096 px; 0 = as the model says")
     crop_width: int = _count(_CROPS, 0, 0, 4096, "0-4096 px; 0 = as the model says")
     normalize: str = _word(
-        *(_CROPS, "auto", ("auto", "imagenet", "unit")),
-        "Of the crops' colors: auto = as the model says | imagenet = its mean and deviation | unit = 0-1",
+        *(_CROPS, "auto", ("auto", "imagenet", "unit", "none")),
+        "Of the crops' colors: auto = as the model says | imagenet = its mean and deviation | unit = 0-1 | none = 0-255",
+    )
+    channels: str = _word(
+        *(_CROPS, "auto", ("auto", "rgb", "bgr")),
+        "Order of the crops' colors: auto = as the model says | rgb | bgr; must be set with normalize: none",
     )
     flip_crops: bool = _switch(_CROPS, False, "Average with the mirrored crop, for twice the time")
     mask_crops: bool = _switch(_CROPS, False, "Only what a segmentation mask covers; False = the whole box")
