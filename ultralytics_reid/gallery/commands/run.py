@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..._typing import ImageArray, as_pixels
+from ...embedders import CropOptions
 from ...errors import GalleryError, GalleryMissing
 from ..export.contact_sheet import MAX_HITS, Hit, save_results
 from ..export.tabular import dwell_table, journey_table, save_journeys, save_sightings, save_visits, transition_table
@@ -177,7 +178,9 @@ def _gallery_to_enrol(args: Namespace) -> Gallery:
 
 
 def _with_embedder(args: Namespace) -> Gallery:
-    return Gallery(args.gallery, index=args.index, model=args.model, weights=args.weights, detector=args.detector)
+    model = {"model": args.model, "weights": args.weights, "detector": args.detector}
+    crops = CropOptions(normalize=args.normalize, channels=args.channels)
+    return Gallery(args.gallery, index=args.index, crops=crops, **model)
 
 
 def _list(args: Namespace) -> None:
