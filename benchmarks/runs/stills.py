@@ -29,8 +29,8 @@ NOTE = (
     f"Cosine of single embeddings, without the metric that cameras learn. Rank-1: one crop each of both cameras, all "
     f"individuals. mAP, TAR: all crops. Missed (FNIR): one crop each; enrolled queries whose most similar row is "
     f"another individual's or is below the threshold that {RATE:.0%} of the strangers exceed (FPIR); means of {DRAWS} "
-    f"galleries drawn at random, strangers being all individuals not in them. With all enrolled, strangers are the same "
-    f"queries, each without its own row."
+    f"galleries drawn at random, strangers being all individuals not in them. With all enrolled, strangers are the "
+    f"same queries, each without its own row."
 )
 
 

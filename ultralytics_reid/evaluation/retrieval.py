@@ -70,9 +70,10 @@ def retrieval(
     unmatched = len(scores) - len(rows)
     if not rows:
         return Retrieval(np.full(ranks, np.nan), float("nan"), float("nan"), 0, unmatched)
-    found = [_of_query(hits, ranks) for hits in rows]
-    cmc, precision, penalty = (np.mean([f[n] for f in found], axis=0) for n in range(3))
-    return Retrieval(as_doubles(cmc), float(precision), float(penalty), len(rows), unmatched)
+    cmc, precision, penalty = zip(*(_of_query(hits, ranks) for hits in rows), strict=True)
+    return Retrieval(
+        as_doubles(np.mean(cmc, axis=0)), float(np.mean(precision)), float(np.mean(penalty)), len(rows), unmatched
+    )
 
 
 def _of_query(hits: Bools, ranks: int) -> tuple[Doubles, float, float]:
@@ -101,7 +102,7 @@ def tar_at_far(genuine: npt.ArrayLike, impostor: npt.ArrayLike, rate: float) -> 
 
 
 def fnir_at_fpir(similarity: npt.ArrayLike, query_ids: npt.ArrayLike, gallery_ids: npt.ArrayLike, rate: float) -> float:
-    """Open-set identification: share of enrolled queries missed (FNIR) at the threshold with `rate` false alarms (FPIR).
+    """Open-set identification: share of enrolled queries missed (FNIR) at a rate of false alarms (FPIR).
 
     A query that isn't enrolled raises a false alarm if its most similar row exceeds the threshold. An enrolled one is
     missed if its most similar row is another individual's, or doesn't exceed it (ISO/IEC 19795-1; NIST FRVT 1:N).

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ultralytics_reid._typing import Floats, ImageArray, Ints, as_floats
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.embedders import CropEmbedder, Regions
 from ultralytics_reid.embedders.crops import crop
+from ultralytics_reid.gallery.image_embedder import whole_image
+from ultralytics_reid.gallery.image_io import as_image
 
 from ..progress import progress
 from .cache import Cache, of_file, of_stats
@@ -90,6 +91,9 @@ def _embed(build: Callable[[Path], object], weights: Path, files: tuple[Path, ..
 
 
 def _cut(encoder: CropEmbedder, files: tuple[Path, ...]) -> ImageArray:
-    images = [cv2.imread(str(file)) for file in files]
-    whole = [Regions(np.array([[0, 0, i.shape[1], i.shape[0]]], np.float32)) for i in images]
-    return np.concatenate([crop(i, w, encoder.preprocessing)[0] for i, w in zip(images, whole, strict=True)])
+    """Whole images as crops of the encoder's size."""
+    cut = []
+    for file in files:
+        image = as_image(file)
+        cut.append(crop(image, Regions(whole_image(image)[None]), encoder.preprocessing)[0])
+    return np.concatenate(cut)
