@@ -27,11 +27,12 @@ from .cache import Cache, of_file
 from .imagenet import ImageNetClassifier
 from .sequences import Detections, load_cache, load_clip, read_video, with_feats
 
+RETAIL = "retail-0287"
 # What `embedded` takes, and what tables call it.
 EMBEDDERS = {
     "msmt17": "OSNet x0.25, MSMT17",
     "market1501": "OSNet x0.25, Market-1501",
-    "retail-0287": "person-reidentification-retail-0287, INT8",
+    RETAIL: "person-reidentification-retail-0287, INT8",
     "detector": "YOLO11n's own backbone",
     "imagenet": "MobileNetV2, ImageNet classifier",
     "random": "random vectors",
@@ -130,7 +131,7 @@ def embedder_source(embedder: str, shared: Path) -> Source:
     if embedder in ("msmt17", "market1501"):
         _require(has("torchreid"), "torchreid is not installed")
         source = Source(models / f"osnet_x0_25_{embedder}.pth", _osnet, (TorchReID, *_ENCODER))
-    elif embedder == "retail-0287":
+    elif embedder == RETAIL:
         _require(has("openvino"), "openvino is not installed")
         folder = models / "person-reidentification-retail-0287" / "FP16-INT8"
         source = Source(folder, retail, (exported, *_ENCODER))
