@@ -269,9 +269,15 @@ class Config:
             raise ConfigError(f"{_LOW} must be at most {_HIGH} ({given[_HIGH]}), got {given[_LOW]}")
         ours = {f.name for f in fields(cls)}
         config = cls(**{k: v for k, v in given.items() if k in ours}, tuning=tuning or Tuning())
+        config._check_colors()
         config._check_closed_set()
         config._check_gallery()
         return config
+
+    def _check_colors(self) -> None:
+        for key in ("normalize", "channels"):
+            if self.model == "auto" and (value := getattr(self, key)) != "auto":
+                raise ConfigError(f"'{key}' must be auto with model: auto, which sees no crops; got {value!r}")
 
     def _check_closed_set(self) -> None:
         if self.max_identities and not self.remembers:

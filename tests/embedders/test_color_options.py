@@ -142,7 +142,13 @@ class TestExportedModels:
         assert tracker.embedder.fingerprint.endswith("/64x32-none-bgr/3")
 
 
-@pytest.mark.parametrize("model", ["auto", "some.pt", f"{__name__}:Means"])
+@pytest.mark.parametrize(("key", "value"), [("channels", "bgr"), ("normalize", "none")])
+def test_color_options_are_refused_with_the_detector_s_features(key, value):
+    with pytest.raises(ConfigError, match=f"'{key}' must be auto with model: auto, .* got '{value}'"):
+        ReIDBOTSORT(our_args(**{key: value}))
+
+
+@pytest.mark.parametrize("model", ["some.pt", f"{__name__}:Means"])
 @pytest.mark.parametrize(("key", "value"), [("channels", "bgr"), ("normalize", "none")])
 def test_color_options_are_refused_where_they_would_do_nothing(model, key, value):
     with pytest.raises(ConfigError, match=f"'{key}' must be auto unless model is .* got {value} with model {model}"):

@@ -81,8 +81,8 @@ def build_embedder(model: str, weights: str, device: Any, options: CropOptions =
             the name of a torchreid architecture.
         weights: The YAML's `weights`: a torchreid model's file, an argument of a factory, or empty.
         device: Torch device or its name; None for the default.
-        options: The YAML's crop options; with "auto", factories and the host's loader, which crop by themselves, the
-            colors' must be "auto", and the others are ignored.
+        options: The YAML's crop options; factories and the host's loader, which crop by themselves, ignore size and
+            mirroring, and refuse color options.
 
     Returns:
         The embedder; None for "auto", where the detector provides the embeddings.
@@ -93,7 +93,6 @@ def build_embedder(model: str, weights: str, device: Any, options: CropOptions =
         EmbeddingError: If the model's output is no vector per crop.
     """
     if model == AUTO:
-        _check_unused(model, options)
         return None
     if (factory := factory_of(model)) is not None:
         _check_unused(model, options)
