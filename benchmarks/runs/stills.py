@@ -31,9 +31,9 @@ NOTE = (
     f"Cosine of single embeddings, without the metric that cameras learn. Rank-1: one crop each of both cameras, all "
     f"individuals; or the mean embedding of all crops of an individual by a camera. mAP, TAR: all crops. Missed "
     f"(FNIR): one crop each; enrolled queries whose most similar row is another individual's, or is below the "
-    f"threshold that {RATE:.0%} of the strangers exceed (FPIR); means of {DRAWS} galleries drawn at random, strangers being "
-    f"all individuals not in them. With all enrolled, strangers are the same queries, each without its own row. Five "
-    f"people whom CUHK01 has under two numbers are counted as one each."
+    f"threshold that {RATE:.0%} of the strangers exceed (FPIR); means of {DRAWS} galleries drawn at random, strangers "
+    f"being all individuals not in them. With all enrolled, strangers are the same queries, each without its own row. "
+    f"Five people whom CUHK01 has under two numbers are counted as one each."
 )
 
 
