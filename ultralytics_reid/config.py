@@ -155,8 +155,12 @@ class Config:
     crop_height: int = _count(_CROPS, 0, 0, 4096, "0-4096 px; 0 = as the model says")
     crop_width: int = _count(_CROPS, 0, 0, 4096, "0-4096 px; 0 = as the model says")
     normalize: str = _word(
-        *(_CROPS, "auto", ("auto", "imagenet", "unit")),
-        "Of the crops' colors: auto = as the model says | imagenet = its mean and deviation | unit = 0-1",
+        *(_CROPS, "auto", ("auto", "imagenet", "unit", "none")),
+        "Crops' colors: auto = as the model says | imagenet = by its mean and deviation | unit = 0-1 | none = 0-255",
+    )
+    channels: str = _word(
+        *(_CROPS, "auto", ("auto", "rgb", "bgr")),
+        "Their order: auto = as the model says | rgb | bgr; must be set with normalize: none",
     )
     flip_crops: bool = _switch(_CROPS, False, "Average with the mirrored crop, for twice the time")
     mask_crops: bool = _switch(_CROPS, False, "Only what a segmentation mask covers; False = the whole box")
@@ -265,9 +269,15 @@ class Config:
             raise ConfigError(f"{_LOW} must be at most {_HIGH} ({given[_HIGH]}), got {given[_LOW]}")
         ours = {f.name for f in fields(cls)}
         config = cls(**{k: v for k, v in given.items() if k in ours}, tuning=tuning or Tuning())
+        config._check_colors()
         config._check_closed_set()
         config._check_gallery()
         return config
+
+    def _check_colors(self) -> None:
+        for key in ("normalize", "channels"):
+            if self.model == "auto" and (value := getattr(self, key)) != "auto":
+                raise ConfigError(f"'{key}' must be auto with model: auto, which sees no crops; got {value!r}")
 
     def _check_closed_set(self) -> None:
         if self.max_identities and not self.remembers:
@@ -346,6 +356,11 @@ def keys() -> tuple[Key, ...]:
         if "rule" in f.metadata
     )
     return (*_HOST_KEYS, *ours)
+
+
+def rule_of(key: str) -> Rule:
+    """What a key of a tracker YAML may hold."""
+    return _rules()[key]
 
 
 def render_yaml(**changes: Any) -> str:

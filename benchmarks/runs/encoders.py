@@ -6,6 +6,7 @@ All take turns on the same real boxes of vtest.avi; times are medians over the r
 from __future__ import annotations
 
 import statistics
+import sys
 import tempfile
 import time
 import warnings
@@ -23,12 +24,14 @@ import torch
 
 from ultralytics_reid._typing import Floats, ImageArray
 from ultralytics_reid.appearance.embedding import cosine, unit
-from ultralytics_reid.embedders import CropEmbedder, CropOptions, Preprocessing, Regions, build_embedder
+from ultralytics_reid.embedders import CropEmbedder, CropOptions, Embedder, Preprocessing, Regions, build_embedder
 from ultralytics_reid.embedders.crops import NOTHING_ELSE, clipped, crop
 from ultralytics_reid.embedders.export import export
 from ultralytics_reid.evaluation.markdown import table
 
+from ..harness.data.features import EMBEDDERS, RETAIL, embedder_source
 from ..harness.data.sequences import load_cache, load_sequence, read_video
+from ..harness.errors import UnavailableError
 from ..harness.options import PETS, add_shared, add_write, cached_path, need, need_clips
 from ..harness.progress import progress
 from ..harness.report import present
@@ -124,7 +127,8 @@ def _host(image: ImageArray, boxes: Floats, size: tuple[int, int]) -> Callable[[
 def _osnet(args: Namespace, image: ImageArray, boxes: Floats, models: dict[str, tuple[str, str]]) -> str:
     """From boxes to embeddings; the reference gets crops that are cut already."""
     extractor = _extractor(args.shared)
-    embedders = {name: _built(*model) for name, model in models.items()}
+    embedders: dict[str, Embedder] = {name: _built(*model) for name, model in models.items()}
+    embedders |= _others(args.shared)
     columns = {}
     for count in (1, len(boxes)):
         some = boxes[:count]
@@ -133,12 +137,25 @@ def _osnet(args: Namespace, image: ImageArray, boxes: Floats, models: dict[str, 
         calls |= {name: partial(embedder, image, some) for name, embedder in embedders.items()}
         columns[count] = {name: ms / count for name, ms in _times(calls, args.rounds).items()}
     rows = [[name, *_cells(columns, name)] for name in columns[1]]
-    head = ["OSNet x0.25", *(cell for n in columns for cell in (f"ms a crop, {n} at once", "times faster"))]
+    head = [
+        "OSNet x0.25, and another",
+        *(cell for n in columns for cell in (f"ms a crop, {n} at once", "times faster")),
+    ]
     most = columns[len(boxes)]
     verdicts = [
         _verdict(f"{name}, {len(boxes)} at once", most[REFERENCE] / most[name], OSNET_TARGET) for name in EXPORTS
     ]
     return "\n".join([table(head, rows), "", *verdicts])
+
+
+def _others(shared: Path) -> dict[str, Embedder]:
+    """Encoders with the same crops that aren't OSNet, as far as they are there."""
+    try:
+        source = embedder_source(RETAIL, shared)
+    except UnavailableError as reason:
+        print(f"left out: {EMBEDDERS[RETAIL]} ({reason})", file=sys.stderr)
+        return {}
+    return {EMBEDDERS[RETAIL]: source.build(source.weights)}
 
 
 def _cells(columns: dict[int, dict[str, float]], name: str) -> Iterator[str]:

@@ -337,7 +337,10 @@ class TestExported:
 
     @pytest.mark.parametrize(
         ("options", "told"),
-        [(CropOptions(), "set crop_height and crop_width"), (CropOptions(64, 32), "set normalize to imagenet or unit")],
+        [
+            (CropOptions(), "set crop_height and crop_width"),
+            (CropOptions(64, 32), "set normalize to imagenet, unit or none"),
+        ],
     )
     def test_missing_preprocessing_is_refused(self, tmp_path, options, told):
         with pytest.raises(ConfigError, match=told):

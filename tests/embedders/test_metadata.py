@@ -15,6 +15,7 @@ GOOD = {
     "width": 128,
     "mean": [0.5, 0.5, 0.5],
     "std": [0.2, 0.2, 0.2],
+    "channels": "bgr",
     "dim": 512,
 }
 NAN, INF = float("nan"), float("inf")
@@ -25,6 +26,7 @@ ODD = {
     "width": [[128], NAN],
     "mean": [None, [0.5], [0.5, 0.5, NAN], "abc", {"r": 1}],
     "std": [[0, 0, 0], [0.2, 0.2, INF], [0.2, 0.2, -1], [0.2, 0.2, "x"], [True, 1, 1]],
+    "channels": ["grb", None, 3, ["rgb"]],
     "dim": [0, -3, "512", 1e300],
 }
 
@@ -32,7 +34,13 @@ ODD = {
 def test_what_our_export_records_is_read():
     stored = stored_recipe("m.onnx", {METADATA: json.dumps(GOOD)})
     assert stored == GOOD
-    assert preprocessing_of(stored) == Preprocessing(height=256, width=128, mean=(0.5,) * 3, std=(0.2,) * 3)
+    colors = {"mean": (0.5,) * 3, "std": (0.2,) * 3, "channels": "bgr"}
+    assert preprocessing_of(stored) == Preprocessing(height=256, width=128, **colors)
+
+
+def test_exports_without_channels_take_red_first():
+    old = {key: value for key, value in GOOD.items() if key != "channels"}
+    assert preprocessing_of(stored_recipe("m.onnx", {METADATA: json.dumps(old)})).channels == "rgb"
 
 
 def test_files_of_others_have_no_recipe():

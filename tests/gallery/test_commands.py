@@ -498,6 +498,16 @@ class TestRecipe:
         asked = ("search", "--image", write_image("red.png", RED), "--model", "auto", "--detector", "mine.pt")
         assert "'imgsz' in its file 'recipe' must be" in refused(*asked)
 
+    @pytest.mark.parametrize(
+        ("key", "text"), [("crop_height", "9999"), ("normalize", "raw"), ("channels", "grb"), ("flip_crops", "2")]
+    )
+    def test_recorded_crop_options_are_bounded(self, site, refused, key, text):
+        store = open_store(site)
+        store.put_blob("recipe", json.dumps({"model": MODEL, key: text}).encode())
+        store.close()
+        asked = ("search", "--image", write_image("red.png", RED), "--model", MODEL)
+        assert f"{key!r} in its file 'recipe' must be" in refused(*asked)
+
     @pytest.mark.parametrize("data", [b"\xff", b"[1]", b'{"model": 1}', b"[" * 100_000, b'{"model": "' + b"x" * 9999])
     def test_a_damaged_recipe_is_named(self, site, refused, data):
         store = open_store(site)

@@ -12,6 +12,7 @@ import pytest
 from ultralytics_reid import Filter, Gallery, GalleryError, GalleryMissing
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.appearance.evidence import LearnedStatistics
+from ultralytics_reid.embedders import CropOptions
 from ultralytics_reid.gallery.recipe import RECIPE
 from ultralytics_reid.gallery.records import ENROLLED, Records, Visit, new_ids
 from ultralytics_reid.gallery.retention import EVIDENCE_PREFIX, evidence_key
@@ -104,6 +105,22 @@ class TestOpening:
             gallery.enrol("Ann", [picture(1)])
         with Gallery(path) as gallery:
             assert gallery.recipe == {"model": "osnet_x0_25"}
+
+    def test_crop_options_are_recorded_and_taken_from_the_gallery_unless_given(self, path, monkeypatch):
+        used = []
+
+        def load(model, weights, device, options):
+            used.append(options)
+            raise GalleryError("seen enough")
+
+        monkeypatch.setattr("ultralytics_reid.gallery.image_embedder.build_embedder", load)
+        raw = CropOptions(height=64, normalize="none", channels="bgr", flip=True)
+        with Gallery(path, model="reid.xml", crops=raw, embedder=Painter()) as gallery:
+            gallery.enrol("Ann", [picture(1)])
+        for given in (CropOptions(), CropOptions(channels="rgb")):
+            with Gallery(path, model="reid.xml", crops=given) as gallery, pytest.raises(GalleryError, match="enough"):
+                gallery.search(picture(1))
+        assert used == [raw, replace(raw, channels="rgb")]
 
 
 class TestEnrolling:

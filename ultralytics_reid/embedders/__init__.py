@@ -6,7 +6,8 @@ from pathlib import Path, PurePath
 from typing import Any, Protocol, runtime_checkable
 
 from .._typing import Floats, ImageArray
-from .crops import NOTHING_ELSE, CropOptions, Preprocessing, Regions
+from ..errors import ConfigError
+from .crops import AUTO_OPTION, NOTHING_ELSE, CropOptions, Preprocessing, Regions
 from .custom import factory_of
 from .encoder import CropEmbedder
 
@@ -57,7 +58,10 @@ def family_of(model: str) -> str:
         return "detector"
     if factory_of(model) is not None:
         return "reid"
-    return "classifier" if Path(model).exists() and "reid" not in Path(model).name.lower() else family_by_name(model)
+    path = Path(model)
+    names = [path.name, *(p.name for p in path.glob("*.xml"))]  # an OpenVINO folder's may say less than its model's
+    is_reid = any("reid" in name.lower() for name in names)
+    return "classifier" if path.exists() and not is_reid else family_by_name(model)
 
 
 def family_by_name(model: str) -> str:
@@ -77,23 +81,27 @@ def build_embedder(model: str, weights: str, device: Any, options: CropOptions =
             the name of a torchreid architecture.
         weights: The YAML's `weights`: a torchreid model's file, an argument of a factory, or empty.
         device: Torch device or its name; None for the default.
-        options: The YAML's crop options; factories and the host's loader ignore them.
+        options: The YAML's crop options; factories and the host's loader, which crop by themselves, ignore size and
+            mirroring, and refuse color options.
 
     Returns:
         The embedder; None for "auto", where the detector provides the embeddings.
 
     Raises:
-        ConfigError: If the model or its weights can't be loaded; the message states the reason.
+        ConfigError: If the model or its weights can't be loaded, or the options don't apply to it; the message states
+            the reason.
         EmbeddingError: If the model's output is no vector per crop.
     """
     if model == AUTO:
         return None
     if (factory := factory_of(model)) is not None:
+        _check_unused(model, options)
         embedder: Embedder = factory(weights, device)
         return embedder
     from .host import HostReID
 
     if HostReID.takes(model):
+        _check_unused(model, options)
         return HostReID(model, device)
     if Path(model).suffix or Path(model).exists():
         from .exported import exported
@@ -102,3 +110,11 @@ def build_embedder(model: str, weights: str, device: Any, options: CropOptions =
     from .torchreid import TorchReID
 
     return TorchReID(model, weights, device, options)
+
+
+def _check_unused(model: str, options: CropOptions) -> None:
+    """Refuse color options for a model that crops by itself: to ignore them would give other embeddings than meant."""
+    for key in ("normalize", "channels"):
+        if (value := getattr(options, key)) != AUTO_OPTION:
+            which = "a torchreid name or an exported model (.onnx, OpenVINO, .torchscript, .engine)"
+            raise ConfigError(f"'{key}' must be {AUTO_OPTION} unless model is {which}; got {value} with model {model}")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._typing import Bools, Doubles, Floats, ImageArray, Ints, as_bools, as_pixels
+from ..config import Config
 from ..errors import EmbeddingError
 
 Color = tuple[float, float, float]
@@ -18,7 +19,13 @@ Color = tuple[float, float, float]
 NORMALIZATIONS: dict[str, tuple[Color, Color]] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "none": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),  # values stay 0-255
 }
+# Orders of the channels that a network may take, by the values of a tracker YAML's `channels`.
+CHANNELS = ("rgb", "bgr")
+
+# Value of an option that leaves it to the model.
+AUTO_OPTION = "auto"
 
 _CHANNELS = 3
 _GRAY_DIMS, _COLOR_DIMS = 2, 3
@@ -60,22 +67,37 @@ class Preprocessing:
         height: Crop height, pixels.
         width: Crop width, pixels.
         mean: Mean of red, green and blue, in [0, 1], which is subtracted.
-        std: Standard deviation of red, green and blue, which the result is divided by.
+        std: Standard deviation of red, green and blue, which the result is divided by; 1/255 for values of 0-255.
+        channels: Order of the network's input channels, one of `CHANNELS`; `mean` and `std` are red first in both.
     """
 
     height: int
     width: int
     mean: Color = NORMALIZATIONS["imagenet"][0]
     std: Color = NORMALIZATIONS["imagenet"][1]
+    channels: str = CHANNELS[0]
 
     def __post_init__(self) -> None:
+        if self.channels not in CHANNELS:
+            raise EmbeddingError(f"channels must be {' or '.join(CHANNELS)}, got {self.channels!r}")
         for name in ("mean", "std"):
             object.__setattr__(self, name, tuple(getattr(self, name)))  # lists would break comparison
 
     def __str__(self) -> str:
         named = {values: name for name, values in NORMALIZATIONS.items()}
         other = ",".join(f"{v:g}" for v in (*self.mean, *self.std))
-        return f"{self.height}x{self.width}-{named.get((self.mean, self.std), other)}"
+        order = "" if self.channels == CHANNELS[0] else f"-{self.channels}"
+        return f"{self.height}x{self.width}-{named.get((self.mean, self.std), other)}{order}"
+
+    @property
+    def is_bgr(self) -> bool:
+        """Whether the network takes blue first, as crops have it."""
+        return self.channels == "bgr"
+
+    def in_order(self, color: Color) -> Color:
+        """Put a color, red first, in the order of the network's channels."""
+        red, green, blue = color
+        return (blue, green, red) if self.is_bgr else color
 
     @property
     def fill(self) -> ImageArray:
@@ -89,17 +111,19 @@ class Preprocessing:
             crops: `(N, height, width, 3)` uint8, BGR.
 
         Returns:
-            `(N, 3, height, width)` float32, RGB.
+            `(N, 3, height, width)` float32, in the order of `channels`.
         """
         import cv2
 
         # A lookup table per channel is as fast as arithmetic, and is applied while the plane is in the cache.
         levels = np.arange(256)[None] / 255
-        tables = ((levels - np.array([self.mean]).T) / np.array([self.std]).T).astype(np.float32)
+        mean, std = np.array([self.in_order(self.mean)]).T, np.array([self.in_order(self.std)]).T
+        tables = ((levels - mean) / std).astype(np.float32)
         batch = np.empty((len(crops), _CHANNELS, *crops.shape[1:3]), np.float32)
         planes = np.empty(batch.shape[1:], np.uint8)
+        blue_first = list(planes if self.is_bgr else planes[::-1])
         for crop, out in zip(crops, batch, strict=True):
-            cv2.split(crop, [planes[2], planes[1], planes[0]])
+            cv2.split(crop, blue_first)
             for plane, table, normalized in zip(planes, tables, out, strict=True):
                 cv2.LUT(plane, table, dst=normalized)
         return batch
@@ -114,17 +138,26 @@ class CropOptions:
         width: Crop width, pixels; 0 for the model's own.
         normalize: A key of `NORMALIZATIONS`, or "auto" for the model's own.
         flip: Whether to average with the embedding of the mirrored crop.
+        channels: One of `CHANNELS`, or "auto" for the model's own.
     """
 
     height: int = 0
     width: int = 0
-    normalize: str = "auto"
+    normalize: str = AUTO_OPTION
     flip: bool = False
+    channels: str = AUTO_OPTION
+
+    @classmethod
+    def of(cls, config: Config) -> CropOptions:
+        """Take the options from a tracker's config."""
+        return cls(config.crop_height, config.crop_width, config.normalize, config.flip_crops, config.channels)
 
     def over(self, given: Preprocessing) -> Preprocessing:
         """Override a model's preprocessing."""
         mean, std = NORMALIZATIONS.get(self.normalize, (given.mean, given.std))
-        return Preprocessing(height=self.height or given.height, width=self.width or given.width, mean=mean, std=std)
+        height, width = self.height or given.height, self.width or given.width
+        channels = given.channels if self.channels == AUTO_OPTION else self.channels
+        return Preprocessing(height=height, width=width, mean=mean, std=std, channels=channels)
 
 
 NOTHING_ELSE = CropOptions()

@@ -7,7 +7,7 @@ torch's. So the two runtimes that matter on a CPU are used directly.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from glob import escape
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 
 from .._typing import Floats, ImageArray
 from ..errors import ConfigError, EmbeddingError
-from .crops import NORMALIZATIONS, CropOptions, Preprocessing
+from .crops import AUTO_OPTION, CHANNELS, NORMALIZATIONS, CropOptions, Preprocessing
 from .encoder import CropEmbedder, digest, need
 from .metadata import FULL_PRECISION, METADATA, image_size, preprocessing_of, stored_recipe
 
@@ -25,8 +25,19 @@ _Crops = TypeVar("_Crops", Floats, ImageArray)
 
 # Metadata keys of Ultralytics' exports, whose networks take values in [0, 1].
 _ULTRALYTICS_KEYS = frozenset({"stride", "names", "task"})
-_INPUT_DIMS = 4  # (N, 3, H, W)
+_INPUT_DIMS, _COLORS = 4, 3  # (N, 3, H, W) or (N, H, W, 3)
 _BATCH_SIZES = (1, 2, 4, 8, 16)
+_ANY, _OTHER_BATCH = -1, 7  # batch sizes: OpenVINO's "dynamic", and one that no model is fixed to
+
+
+@dataclass(frozen=True)
+class _Input:
+    """What a network takes: batch size, height and width, 0 for any, and whether the channels come last."""
+
+    batch: int
+    height: int
+    width: int
+    channels_last: bool
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ def exported(model: str, device: Any, options: CropOptions) -> CropEmbedder:
 
     Returns:
         The embedder. Its preprocessing comes from the metadata of models exported by `ultralytics-reid export` or by
-        Ultralytics, else from the options.
+        Ultralytics, else from the options; the input's layout and size come from the model.
 
     Raises:
         ConfigError: If the file or its runtime is missing, or neither metadata nor options give the preprocessing.
@@ -111,11 +122,23 @@ def _preprocessing(model: str, loaded: _Model, ours: dict[str, Any], options: Cr
     height, width = loaded.height or height, loaded.width or width
     if not ((height or options.height) and (width or options.width)):
         raise ConfigError(f"model: {model} doesn't record its crop size; set crop_height and crop_width")
-    if options.normalize == "auto" and not is_ultralytics:
-        choices = " or ".join(NORMALIZATIONS)
-        raise ConfigError(f"model: {model} doesn't record its normalization; set normalize to {choices}")
+    if not is_ultralytics:
+        _check_colors(model, options)
     mean, std = NORMALIZATIONS["unit"]
     return Preprocessing(height=height, width=width, mean=mean, std=std)
+
+
+def _check_colors(model: str, options: CropOptions) -> None:
+    """Refuse to guess: of values of 0-255, some models take red first, others blue."""
+    if options.normalize == AUTO_OPTION:
+        *others, last = NORMALIZATIONS
+        choices = f"{', '.join(others)} or {last}"
+        raise ConfigError(f"model: {model} doesn't record its normalization; set normalize to {choices}")
+    if options.normalize == "none" and options.channels == AUTO_OPTION:
+        choices = " or ".join(CHANNELS)
+        raise ConfigError(
+            f"model: {model} doesn't record the order of its colors; with normalize: none, set channels to {choices}"
+        )
 
 
 def _check_size(model: str, loaded: _Model, preprocessing: Preprocessing) -> None:
@@ -137,15 +160,16 @@ def _onnx(path: Path, device: Any) -> _Model:
     except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as error:
         raise ConfigError(f"model: {path} can't be read as ONNX: {error}") from error
     first = session.get_inputs()[0]
-    batch, height, width = _input_shape(path, first.shape, len(session.get_outputs()))
+    takes = _input_of(path, first.shape, len(session.get_outputs()))
     half = first.type == "tensor(float16)"
 
     def run(crops: Floats) -> Floats:
-        return np.asarray(session.run(None, {first.name: crops.astype(np.float16) if half else crops})[0])
+        laid_out = np.ascontiguousarray(crops.transpose(0, 2, 3, 1)) if takes.channels_last else crops
+        return np.asarray(session.run(None, {first.name: laid_out.astype(np.float16) if half else laid_out})[0])
 
     metadata = dict(session.get_modelmeta().custom_metadata_map)
-    encode = _in_batches_of(batch, run) if batch else run
-    return _Model(lambda _: encode, False, height, width, metadata)
+    encode = _in_batches_of(takes.batch, run) if takes.batch else run
+    return _Model(lambda _: encode, False, takes.height, takes.width, metadata)
 
 
 def _providers(onnxruntime: Any, device: Any) -> list[Any]:
@@ -171,7 +195,7 @@ def _openvino(path: Path) -> _Model:
     except RuntimeError as error:
         raise ConfigError(f"model: {path} can't be read as OpenVINO: {error}") from error
     shape = [d.get_length() if d.is_static else 0 for d in model.input(0).partial_shape]
-    batch, height, width = _input_shape(path, shape, len(model.outputs))
+    takes = _input_of(path, shape, len(model.outputs))
     beside = path.parent / "metadata.yaml"
     metadata = _yaml_metadata(beside) if beside.exists() else {}
     if model.has_rt_info(METADATA):
@@ -179,33 +203,48 @@ def _openvino(path: Path) -> _Model:
     settings = _openvino_settings(openvino, stored_recipe(str(path), metadata))
 
     def network(preprocessing: Preprocessing) -> Callable[[ImageArray], Floats]:
-        whole = _normalizing(model, preprocessing)
+        whole = _normalizing(model, preprocessing, takes)
+        size = preprocessing.height, preprocessing.width
 
-        def compiled(size: int) -> Any:
-            whole.reshape((size, preprocessing.height, preprocessing.width, 3))
-            return core.compile_model(whole, "CPU", settings)
+        def compiled(count: int) -> Callable[[ImageArray], Floats]:
+            whole.reshape((count, *size, _COLORS))
+            compiled_model = core.compile_model(whole, "CPU", settings)
+            return lambda crops: np.asarray(compiled_model(crops)[0])
 
         # Compiled at once, not during the video.
-        networks = {size: compiled(size) for size in ([batch] if batch else _BATCH_SIZES)}
+        if not takes.batch:
+            return _by_powers_of_two({count: compiled(count) for count in _BATCH_SIZES})
+        # Of any batch size at once: an INT8 model takes a second per size to compile, and gains at most 15 % by it.
+        reshaped = _takes_any_batch(whole, size)
+        return compiled(_ANY) if reshaped else _in_batches_of(takes.batch, compiled(takes.batch))
 
-        def run(crops: ImageArray) -> Floats:
-            return np.asarray(networks[len(crops)](crops)[0])
-
-        return _in_batches_of(batch, run) if batch else _by_powers_of_two(run)
-
-    return _Model(network, True, height, width, metadata)
+    return _Model(network, True, takes.height, takes.width, metadata)
 
 
-def _normalizing(model: Any, preprocessing: Preprocessing) -> Any:
+def _takes_any_batch(model: Any, size: tuple[int, int]) -> bool:
+    """Whether a model of fixed batch size can be reshaped; one with the size in its graph, as a constant, can't."""
+    trial = model.clone()
+    try:
+        trial.reshape((_OTHER_BATCH, *size, _COLORS))
+    except RuntimeError:
+        return False
+    first = trial.output(0).partial_shape[0]
+    return not first.is_static or bool(first.get_length() == _OTHER_BATCH)
+
+
+def _normalizing(model: Any, preprocessing: Preprocessing, takes: _Input) -> Any:
     """Add the normalization to a model, so that OpenVINO applies it while reading the input."""
     from openvino import Layout, Type
     from openvino.preprocess import ColorFormat, PrePostProcessor
 
     whole = PrePostProcessor(model)
     whole.input().tensor().set_element_type(Type.u8).set_layout(Layout("NHWC")).set_color_format(ColorFormat.BGR)
-    steps = whole.input().preprocess().convert_element_type(Type.f32).convert_color(ColorFormat.RGB)
-    steps.mean([255 * v for v in preprocessing.mean]).scale([255 * v for v in preprocessing.std])
-    whole.input().model().set_layout(Layout("NCHW"))
+    steps = whole.input().preprocess().convert_element_type(Type.f32)
+    if not preprocessing.is_bgr:
+        steps.convert_color(ColorFormat.RGB)
+    mean, std = preprocessing.in_order(preprocessing.mean), preprocessing.in_order(preprocessing.std)
+    steps.mean([255 * v for v in mean]).scale([255 * v for v in std])
+    whole.input().model().set_layout(Layout("NHWC" if takes.channels_last else "NCHW"))
     return whole.build()
 
 
@@ -261,14 +300,16 @@ def _threads() -> int:
     return torch.get_num_threads()
 
 
-def _input_shape(path: Path, shape: list[Any], outputs: int) -> tuple[int, int, int]:
-    """Check an encoder's input: batch size, height and width, 0 for any."""
+def _input_of(path: Path, shape: list[Any], outputs: int) -> _Input:
+    """Check an encoder's input; the axis of three is that of the channels, the second where there are several."""
     if outputs != 1:
         raise EmbeddingError(f"{path} has {outputs} outputs, an encoder has one; is it a detector?")
     if len(shape) != _INPUT_DIMS:
-        raise EmbeddingError(f"{path} must take images, (N, 3, H, W), but takes {shape}")
-    batch, _, height, width = (n if isinstance(n, int) and n > 0 else 0 for n in shape)
-    return batch, height, width
+        raise EmbeddingError(f"{path} must take images, (N, 3, H, W) or (N, H, W, 3), but takes {shape}")
+    batch, *sides = (n if isinstance(n, int) and n > 0 else 0 for n in shape)
+    channels_last = sides[0] != _COLORS and sides[-1] == _COLORS
+    height, width = sides[:2] if channels_last else sides[1:]
+    return _Input(batch, height, width, channels_last)
 
 
 def _in_batches_of(size: int, run: Callable[[_Crops], Floats]) -> Callable[[_Crops], Floats]:
@@ -282,7 +323,7 @@ def _in_batches_of(size: int, run: Callable[[_Crops], Floats]) -> Callable[[_Cro
     return padded
 
 
-def _by_powers_of_two(run: Callable[[_Crops], Floats]) -> Callable[[_Crops], Floats]:
+def _by_powers_of_two(networks: Mapping[int, Callable[[_Crops], Floats]]) -> Callable[[_Crops], Floats]:
     """Run networks compiled for fixed batch sizes, up to a third faster than one of dynamic size.
 
     Compiling one takes a third of a second, so there are few; beyond a batch of 16 nothing is gained.
@@ -291,6 +332,7 @@ def _by_powers_of_two(run: Callable[[_Crops], Floats]) -> Callable[[_Crops], Flo
     def split(crops: _Crops) -> Floats:
         full, rest = divmod(len(crops), _BATCH_SIZES[-1])
         sizes = [_BATCH_SIZES[-1]] * full + [n for n in reversed(_BATCH_SIZES) if rest & n]
-        return np.concatenate([run(part) for part in np.split(crops, np.cumsum(sizes)[:-1])])
+        parts = np.split(crops, np.cumsum(sizes)[:-1])
+        return np.concatenate([networks[len(part)](part) for part in parts])
 
     return split

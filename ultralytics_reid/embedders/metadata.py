@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigError
-from .crops import Preprocessing
+from .crops import CHANNELS, Preprocessing
 
 # The key of our exports.
 METADATA = "ultralytics_reid"
@@ -27,7 +27,7 @@ def stored_recipe(model: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
         metadata: The file's metadata.
 
     Returns:
-        `name`, `precision`, `height`, `width`, `mean`, `std` and `dim`; empty for files of others.
+        `name`, `precision`, `height`, `width`, `mean`, `std`, `channels` and `dim`; empty for files of others.
 
     Raises:
         ConfigError: If it is damaged; the message names the value.
@@ -41,7 +41,7 @@ def stored_recipe(model: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
         raise _odd(model, f"'{METADATA}' must be JSON", text) from error
     if not isinstance(stored, dict):
         raise _odd(model, f"'{METADATA}' must be a JSON object", text)
-    stored = {"precision": FULL_PRECISION, "dim": None, **stored}
+    stored = {"precision": FULL_PRECISION, "dim": None, "channels": CHANNELS[0], **stored}
     for key in ("name", "precision"):
         value = stored.get(key)
         if not (isinstance(value, str) and 0 < len(value) <= _MAX_TEXT):
@@ -52,13 +52,15 @@ def stored_recipe(model: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
         _check_whole(model, key, stored.get(key), _MAX_SIDE)
     for key, least in (("mean", -math.inf), ("std", 0.0)):
         _check_colors(model, key, stored.get(key), least)
+    if stored["channels"] not in CHANNELS:
+        raise _odd(model, f"'channels' must be {' or '.join(CHANNELS)}", stored["channels"])
     return stored
 
 
 def preprocessing_of(stored: Mapping[str, Any]) -> Preprocessing:
     """Make the preprocessing that `stored_recipe` returned."""
     sides = {key: stored[key] for key in ("height", "width")}
-    return Preprocessing(**sides, mean=tuple(stored["mean"]), std=tuple(stored["std"]))
+    return Preprocessing(**sides, mean=tuple(stored["mean"]), std=tuple(stored["std"]), channels=stored["channels"])
 
 
 def image_size(model: str, metadata: Mapping[str, Any]) -> tuple[int, int]:

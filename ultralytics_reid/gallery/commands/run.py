@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..._typing import ImageArray, as_pixels
+from ...embedders import AUTO, CropOptions
 from ...errors import GalleryError, GalleryMissing
 from ..export.contact_sheet import MAX_HITS, Hit, save_results
 from ..export.tabular import dwell_table, journey_table, save_journeys, save_sightings, save_visits, transition_table
@@ -173,11 +174,13 @@ def _gallery_to_enrol(args: Namespace) -> Gallery:
     except GalleryMissing as error:
         if not args.detector:
             raise GalleryMissing(f"{error}; to create one, name its embedding model: --model or --detector") from error
-    return Gallery(args.gallery, index=args.index, model="auto", detector=args.detector)
+    return _with_embedder(args, model=AUTO)
 
 
-def _with_embedder(args: Namespace) -> Gallery:
-    return Gallery(args.gallery, index=args.index, model=args.model, weights=args.weights, detector=args.detector)
+def _with_embedder(args: Namespace, model: str = "") -> Gallery:
+    named = {"model": model or args.model, "weights": args.weights, "detector": args.detector}
+    crops = CropOptions(normalize=args.normalize, channels=args.channels)
+    return Gallery(args.gallery, index=args.index, crops=crops, **named)
 
 
 def _list(args: Namespace) -> None:

@@ -1,0 +1,110 @@
+"""Still crops of many individuals, camera 1 enrolled and camera 2 searched: retrieval, verification, open set."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ultralytics_reid._typing import Doubles, Floats, Ints
+from ultralytics_reid.appearance.embedding import unit
+from ultralytics_reid.evaluation.markdown import table
+from ultralytics_reid.evaluation.retrieval import fnir_at_fpir, retrieval, tar_at_far
+
+from ..harness.data.features import EMBEDDERS
+from ..harness.data.stills import CUHK01, VEHICLES, Stills, still_embeddings, stills
+from ..harness.errors import UnavailableError
+from ..harness.options import add_features, add_shared, add_write, need
+from ..harness.report import present
+
+# Embedders of crops, by data.
+RUNS = {CUHK01: ("msmt17", "market1501", "retail-0287"), VEHICLES: ("msmt17", "retail-0287")}
+TITLES = {CUHK01: "CUHK01: {} people", VEHICLES: "vehicles of two gates: {}"}
+SIZES = (10, 100)
+DRAWS, SEED = 50, 0
+RATE = 0.01
+_STRANGER = -1
+NOTE = (
+    f"Cosine of single embeddings, without the metric that cameras learn. Rank-1: one crop each of both cameras, all "
+    f"individuals; or the mean embedding of all crops of an individual by a camera. mAP, TAR: all crops. Missed "
+    f"(FNIR): one crop each; enrolled queries whose most similar row is another individual's, or is below the "
+    f"threshold that {RATE:.0%} of the strangers exceed (FPIR); means of {DRAWS} galleries drawn at random, strangers "
+    f"being all individuals not in them. With all enrolled, strangers are the same queries, each without its own row. "
+    f"Five people whom CUHK01 has under two numbers are counted as one each."
+)
+
+
+def run(args: Namespace) -> None:
+    need(*(args.shared / "data" / name for name in args.data))
+    parts = [part for name in args.data for part in _part(args, name)]
+    present("stills", [*parts, NOTE], write=args.write)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_shared(parser)
+    add_features(parser)
+    parser.add_argument("--data", nargs="+", choices=list(RUNS), default=list(RUNS), help="default: all")
+    add_write(parser)
+
+
+def _part(args: Namespace, name: str) -> Iterator[str]:
+    crops = stills(args.shared, name)
+    people = len(np.unique(crops.ids))
+    yield f"**{TITLES[name].format(people)}, camera 1 enrolled, camera 2 searched**"
+    missed = [f"missed at {RATE:.0%} FPIR, {size} enrolled" for size in (*SIZES, people)]
+    head = ["embedder", "rank-1", "of means", "mAP", f"TAR at {RATE:.0%} FAR", *missed]
+    rows = [[EMBEDDERS[e], *map("{:.3f}".format, _figures(crops, rows))] for e, rows in _embedded(args, name, crops)]
+    yield table(head, rows)
+
+
+def _embedded(args: Namespace, name: str, crops: Stills) -> Iterator[tuple[str, Floats]]:
+    for embedder in RUNS[name]:
+        try:
+            yield embedder, still_embeddings(name, crops, embedder, args.shared, args.features)
+        except UnavailableError as reason:
+            print(f"left out: {EMBEDDERS[embedder]} ({reason})", file=sys.stderr)
+
+
+def _figures(crops: Stills, rows: Floats) -> list[float]:
+    """Rank-1 of single crops and of means, mAP, TAR, and FNIR by size of the gallery."""
+    enrolled, searched = (np.flatnonzero(crops.cameras == camera) for camera in (1, 2))
+    similarity, (queries, gallery) = _compared(rows, searched, enrolled), (crops.ids[searched], crops.ids[enrolled])
+    same = queries[:, None] == gallery[None]
+    mean_ap = retrieval(similarity, queries, gallery).mean_ap
+    tar = tar_at_far(similarity[same], similarity[~same], RATE)
+    first, asked = (side[np.unique(crops.ids[side], return_index=True)[1]] for side in (enrolled, searched))
+    single = _compared(rows, asked, first)
+    open_set = [_missed_of_drawn(single, size) for size in SIZES]
+    ranks = [_rank_1(single), _rank_1(_means(crops.ids[searched], rows[searched]) @ _means(gallery, rows[enrolled]).T)]
+    return [*ranks, mean_ap, tar, *open_set, _missed_of_all(single)]
+
+
+def _rank_1(similarity: npt.ArrayLike) -> float:
+    """Rank-1 of `(N, N)` similarities of the same individuals in the same order."""
+    ids = np.arange(len(np.asarray(similarity)))
+    return float(retrieval(similarity, ids, ids, ranks=1).cmc[0])
+
+
+def _means(ids: Ints, rows: Floats) -> Floats:
+    """Mean embedding of each individual, in the order of their ids."""
+    return unit(np.stack([rows[ids == one].mean(axis=0) for one in np.unique(ids)]))
+
+
+def _compared(rows: Floats, queries: Ints, gallery: Ints) -> Doubles:
+    return np.asarray(rows[queries] @ rows[gallery].T, np.float64)
+
+
+def _missed_of_drawn(single: Doubles, size: int) -> float:
+    """Mean FNIR over galleries of `size`, from `(N, N)` similarities of the same individuals in the same order."""
+    rng, ids = np.random.default_rng(SEED), np.arange(len(single))
+    drawn = (rng.choice(ids, size, replace=False) for _ in range(DRAWS))
+    return float(np.mean([fnir_at_fpir(single[:, columns], ids, columns, RATE) for columns in drawn]))
+
+
+def _missed_of_all(single: Doubles) -> float:
+    ids = np.arange(len(single))
+    strangers = np.where(np.eye(len(single), dtype=bool), -np.inf, single)
+    return fnir_at_fpir(np.concatenate([single, strangers]), np.r_[ids, np.full_like(ids, _STRANGER)], ids, RATE)
