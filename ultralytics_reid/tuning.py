@@ -275,3 +275,9 @@ class RefineTuning:
     blip_seconds: float = 0.2
     short_seconds: float = 1.0
     short_confidence: float = 0.4
+
+
+# --- Relinking a gallery ---
+
+# A sighting is a mean of clean crops already, so that one on a side tells.
+RELINK = RefineTuning(min_crops=1)
