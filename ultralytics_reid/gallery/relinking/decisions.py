@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..._typing import Bools, as_bools
-from ..retention import age_of
+from ..._typing import Bools, Ints, as_bools
+from ..retention import DECIDED, age_of
 from ..store import Store
 
-DECIDED = "decided/"
 SAME, DIFFERENT = "same", "different"
 
 
@@ -37,9 +36,21 @@ class Constraints:
         """Pairs that must be linked, by number."""
         return [(int(a), int(b)) for a, b in np.argwhere(np.triu(self.must, 1))]
 
+    def pinned(self, pins: Ints) -> Constraints:
+        """These, and that visits keep identities.
+
+        Args:
+            pins: `(V,)` identities, 0 where a visit may get another.
+        """
+        both = (pins[:, None] > 0) & (pins > 0)
+        same = pins[:, None] == pins
+        must = (self.must | (both & same)) & ~self.cannot
+        np.fill_diagonal(must, False)
+        return Constraints(as_bools(must), as_bools((self.cannot | (both & ~same)) & ~must))
+
 
 def record(store: Store, kind: str, groups: Sequence[Iterable[int]], nanoseconds: int) -> None:
-    """Keep a decision.
+    """Keep a decision of the user's.
 
     Args:
         store: Of the gallery.
@@ -73,7 +84,7 @@ def constraints_of(store: Store, visits: Sequence[int]) -> Constraints:
     return found
 
 
-def _set(found: Constraints, a: np.ndarray, b: np.ndarray, *, same: bool) -> None:
+def _set(found: Constraints, a: Ints, b: Ints, *, same: bool) -> None:
     for one, other in ((a, b), (b, a)):
         found.must[np.ix_(one, other)] = same
         found.cannot[np.ix_(one, other)] = not same

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..._typing import Bools, Doubles, Ints, as_bools, as_doubles
+from ..._typing import Bools, Ints, as_bools, as_doubles
 from ...refinement.clustering import Allowed, Evidence, Link, cluster
 from ...refinement.scores import Appearance, calibrate
 from ...tuning import RELINK
@@ -24,14 +24,14 @@ class Solution:
         of: The visits.
         clusters: `(V,)` a number for each individual.
         links: What was linked, in order.
-        log_odds: `(V, V)` that two visits show one individual, each pair by itself, before anything was linked.
+        apart: `(V, V)`, which visits can't be one individual's; see `VisitSet.apart`.
         appearance: The calibration.
     """
 
     of: VisitSet
     clusters: Ints
     links: list[Link]
-    log_odds: Doubles
+    apart: Bools
     appearance: Appearance
 
 
@@ -44,10 +44,10 @@ def solve(visits: VisitSet, topology: Topology, constraints: Constraints) -> Sol
         constraints: Which visits must, and which can't, show one individual.
     """
     appearance = learn_appearance(visits)
-    evidence = _collect(visits, topology, constraints, appearance)
-    log_odds = evidence.log_odds(appearance, RELINK)
+    apart = visits.apart(topology)
+    evidence = _collect(visits, apart | constraints.cannot)
     clusters, links = cluster(evidence, appearance, RELINK, constraints.links(), _within_travel_times(visits, topology))
-    return Solution(visits, clusters, links, log_odds, appearance)
+    return Solution(visits, clusters, links, apart, appearance)
 
 
 def learn_appearance(visits: VisitSet) -> Appearance:
@@ -66,12 +66,12 @@ def learn_appearance(visits: VisitSet) -> Appearance:
     return calibrate(visits.scorer.metric, genuine, impostor, RELINK)
 
 
-def _collect(visits: VisitSet, topology: Topology, constraints: Constraints, appearance: Appearance) -> Evidence:
+def _collect(visits: VisitSet, excluded: Bools) -> Evidence:
     seen, sightings = visits.means.astype(np.float64), visits.sightings.astype(np.float64)
     weight = np.outer(sightings, sightings)
     same = _in_a_row(visits)
     one = visits.identities[:, None] == visits.identities
-    gated = visits.apart(topology) | constraints.cannot | ((visits.classes[:, None] != visits.classes) & ~one)
+    gated = excluded | ((visits.classes[:, None] != visits.classes) & ~one)
     np.fill_diagonal(gated, True)
     nothing, none = np.zeros(weight.shape), np.zeros(weight.shape, np.int64)
     return Evidence(
