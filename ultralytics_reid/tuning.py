@@ -279,9 +279,18 @@ class RefineTuning:
 
 # --- Relinking a gallery ---
 
-# Set on EPFL campus4 (both cameras) and four simulated scenes of 2 and 4 cameras; a sighting is a mean of clean crops,
-# so that one on a side tells, and visits to two cameras are less alike than halves of one. Between 0 and -0.8,
-# `new_log_odds` gives nearly the same; from 0.4 on, visits to other cameras aren't linked any more.
-RELINK = RefineTuning(min_crops=1, prior_genuine=0.35, prior_std=0.15, new_log_odds=0.0, same_id_log_odds=1.0)
+# Set on EPFL campus4 (both cameras), PETS cut in two and four simulated scenes of 2 and 4 cameras. A sighting is a mean
+# of clean crops, so that one on a side tells; visits to two cameras are less alike than halves of one. The optimum is
+# flat: 30 to 50 pairs, means of 0.2 to 0.3 and -0.8 to 0 give nearly the same, and 0.4 in place of `new_log_odds` links
+# no more than online. A low bound of appearance would let a visit of many sightings win over one that is more alike.
+RELINK = RefineTuning(
+    min_crops=1,
+    prior_pairs=30.0,
+    prior_genuine=0.3,
+    prior_std=0.15,
+    new_log_odds=0.0,
+    same_id_log_odds=1.0,
+    max_appearance=20.0,
+)
 # Visits that are relinked at once: tables of each two take 50 bytes a pair.
 MAX_RELINKED_VISITS = 3000

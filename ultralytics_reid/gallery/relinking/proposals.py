@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from ..._typing import Ints
-from ...tuning import RELINK
+from ...tuning import OUTLIER_PAIRS, RELINK
 from ..ledger import Move
 from .decisions import Constraints
 from .solver import Solution
@@ -122,4 +122,5 @@ def _weighed(solution: Solution, constraints: Constraints, a: Ints, b: Ints) -> 
     means = [np.average(visits.means[g], axis=0, weights=visits.sightings[g]) for g in (a, b)]
     score = np.array([means[0] @ means[1]], np.float64)
     llr = float(solution.appearance.llr(score, np.array([float(min(sizes))]))[0])
-    return float(expit(llr - RELINK.new_log_odds)), "appearance"
+    likely = float(expit(llr - RELINK.new_log_odds))
+    return (1 - OUTLIER_PAIRS) * likely + OUTLIER_PAIRS / 2, "appearance"
