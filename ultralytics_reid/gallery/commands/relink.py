@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ...errors import GalleryError
 from ..export.contact_sheet import percent
@@ -62,9 +63,17 @@ def _rows(gallery: Gallery, proposals: Iterable[Proposal]) -> Iterator[Row]:
     names = gallery.store.names()
     for n, proposal in enumerate(proposals):
         text = f"{n + 1}.  {percent(proposal.probability)}  {proposal_text(proposal, names)}: {proposal.reason}"
-        # Only those that are drawn need their crops.
-        others = proposal.with_visits if n < MAX_ROWS else ()
-        yield Row(text, _shown(gallery, proposal.visits if n < MAX_ROWS else ()), _shown(gallery, others))
+        if n < MAX_ROWS:
+            moved = [replace(v, identity=proposal.identity_id) for v in _shown(gallery, proposal.visits)]
+            yield Row(text, moved, _shown(gallery, proposal.with_visits or _left(gallery, proposal)))
+        else:  # not drawn: its crops aren't read
+            yield Row(text, (), ())
+
+
+def _left(gallery: Gallery, proposal: Proposal) -> Iterable[int]:
+    """Visits that stay with an identity."""
+    own = gallery.visits(Filter(identities=frozenset({proposal.identity_id})), details=False)
+    return {v.id for v in own} - set(proposal.visits)
 
 
 def _shown(gallery: Gallery, visits: Iterable[int]) -> list[Visit]:

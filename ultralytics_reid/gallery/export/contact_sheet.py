@@ -16,6 +16,7 @@ from ...errors import GalleryError
 from ..image_io import as_image, decode_image
 from ..records import ENROLLED
 from ..times import date_and_time
+from .atomic_file import atomic_write
 
 MAX_HITS = 24
 

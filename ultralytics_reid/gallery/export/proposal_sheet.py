@@ -20,7 +20,7 @@ MAX_CROPS = 4
 
 # Pixels.
 _MARGIN, _GAP, _HEAD, _CAPTION, _FOOT = 28, 14, 60, 34, 44
-_ROW = _CAPTION + CROP[1] + 44 + _GAP
+_ROW = _CAPTION + CROP[1] + 60 + _GAP
 _SIDE = MAX_CROPS * (CROP[0] + _GAP)
 _MIDDLE = 24
 
@@ -84,4 +84,5 @@ def _draw_visit(sheet: Image.Image, pen: ImageDraw.ImageDraw, at: tuple[int, int
     draw_crop(sheet, pen, at, visit.crop)
     label, below = f"id {visit.identity} · {visit.camera or 'enrolled'}", top + CROP[1] + 6
     write_line(pen, (left, below), label, 13, CROP[0], ink=color_of(visit.identity), bold=True)
-    write_line(pen, (left, below + 18), " ".join(date_and_time(visit.first)), 12, CROP[0], ink=FAINT)
+    for n, line in enumerate(date_and_time(visit.first), 1):
+        write_line(pen, (left, below + 17 * n), line, 12, CROP[0], ink=FAINT)

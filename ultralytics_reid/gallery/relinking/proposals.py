@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
 
-from ..._typing import Ints
+from ..._typing import Ints, as_bools
+from ...association.assignment import hungarian
 from ...tuning import OUTLIER_PAIRS, RELINK
 from ..ledger import Move
 from .decisions import Constraints
@@ -46,26 +46,25 @@ class Proposal:
 def identities_of(solution: Solution, pins: Ints) -> Ints:
     """`(V,)` the identity of each visit after relinking; of clusters that need a new one -1, -2, and so on.
 
-    A cluster keeps the identity that its visits are pinned to, otherwise the one with most sightings in it, of those
-    that no other cluster keeps.
+    A cluster keeps the identity that its visits are pinned to; the others are assigned so that most sightings keep
+    theirs (Hungarian).
 
     Args:
         solution: Who is who.
         pins: `(V,)` identities that visits keep, 0 for none.
     """
-    clusters, visits = solution.clusters, solution.of
+    clusters, before = solution.clusters, solution.of.identities
     kept = {int(c): int(i) for c, i in zip(clusters[pins > 0], pins[pins > 0], strict=True)}
-    taken, counts = set(pins[pins > 0].tolist()), defaultdict[tuple[int, int], int](int)
-    for cluster, identity, sightings in zip(
-        clusters.tolist(), visits.identities.tolist(), visits.sightings.tolist(), strict=True
-    ):
-        counts[cluster, identity] += 1 + sightings
-    for (cluster, identity), _ in sorted(counts.items(), key=lambda c: (-c[1], c[0][1], c[0][0])):
-        if cluster not in kept and identity not in taken:
-            kept[cluster] = identity
-            taken.add(identity)
-    for n, cluster in enumerate(c for c in dict.fromkeys(clusters.tolist()) if c not in kept):
-        kept[cluster] = _FIRST_NEW - n
+    free = ~np.isin(clusters, list(kept)) & ~np.isin(before, list(kept.values()))
+    rows, row = np.unique(clusters[free], return_inverse=True)
+    columns, column = np.unique(before[free], return_inverse=True)
+    worth = np.zeros((len(rows), len(columns)))
+    # A visit without a sighting counts too; of equals the older identity is kept.
+    np.add.at(worth, (row, column), 1.0 + solution.of.sightings[free])
+    worth += 0.5 * (worth > 0) * (1 - np.arange(len(columns)) / max(1, len(columns)))
+    kept |= {int(rows[n]): int(columns[m]) for n, m in hungarian(worth, as_bools(worth > 0))}
+    unnamed = [c for c in dict.fromkeys(clusters.tolist()) if c not in kept]
+    kept |= {cluster: _FIRST_NEW - n for n, cluster in enumerate(unnamed)}
     return np.array([kept[c] for c in clusters.tolist()], np.int64)
 
 
