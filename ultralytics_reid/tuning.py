@@ -279,10 +279,11 @@ class RefineTuning:
 
 # --- Relinking a gallery ---
 
-# Set on EPFL campus4 (both cameras), PETS cut in two and four simulated scenes of 2 and 4 cameras. A sighting is a mean
-# of clean crops, so that one on a side tells; visits to two cameras are less alike than halves of one. The optimum is
-# flat: 30 to 50 pairs, means of 0.2 to 0.3 and -0.8 to 0 give nearly the same, and 0.4 in place of `new_log_odds` links
-# no more than online. A low bound of appearance would let a visit of many sightings win over one that is more alike.
+# Set on EPFL campus4 (both cameras), PETS cut in two, four simulated scenes of 2 and 4 cameras and two parades of 60. A
+# sighting is a mean of clean crops, so that one on a side tells; visits to two cameras are less alike than halves of one.
+# The optimum is flat: 30 to 50 pairs, means of 0.2 to 0.3 and -0.8 to 0 give nearly the same; 1.5 in place of
+# `new_log_odds` links little more than online. A low bound of appearance would let a visit of many sightings win over
+# one that is more alike.
 RELINK = RefineTuning(
     min_crops=1,
     prior_pairs=30.0,
@@ -292,5 +293,8 @@ RELINK = RefineTuning(
     same_id_log_odds=1.0,
     max_appearance=20.0,
 )
+# Identities above which the prior falls with their number: the more there are, the more resemble each other by chance.
+# 10 links a tenth less in the scenes, without one a pair of the 60 people of a parade is merged.
+FEW_IDENTITIES = 20.0
 # Visits that are relinked at once: tables of each two take 50 bytes a pair.
 MAX_RELINKED_VISITS = 3000

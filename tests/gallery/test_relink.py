@@ -13,7 +13,7 @@ from ultralytics_reid.gallery.relinking import relinking
 from ultralytics_reid.gallery.retention import DECIDED, MERGED, MOVED
 from ultralytics_reid.gallery.store import open_store
 
-DIM = 32
+DIM = 128
 NOON = 1_795_694_400.0
 VIEWS = Topology({("door", "yard"): Way(overlap=True), ("yard", "door"): Way(overlap=True)})
 

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from ..._typing import Ints, as_bools
 from ...association.assignment import hungarian
-from ...tuning import OUTLIER_PAIRS, RELINK
+from ...tuning import OUTLIER_PAIRS
 from ..ledger import Move
 from .decisions import Constraints
 from .solver import Solution
@@ -121,5 +121,5 @@ def _weighed(solution: Solution, constraints: Constraints, a: Ints, b: Ints) -> 
     means = [np.average(visits.means[g], axis=0, weights=visits.sightings[g]) for g in (a, b)]
     score = np.array([means[0] @ means[1]], np.float64)
     llr = float(solution.appearance.llr(score, np.array([float(min(sizes))]))[0])
-    likely = float(expit(llr - RELINK.new_log_odds))
+    likely = float(expit(llr - solution.new_log_odds))
     return (1 - OUTLIER_PAIRS) * likely + OUTLIER_PAIRS / 2, "appearance"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..._typing import Bools, Ints, as_bools, as_doubles
 from ...refinement.clustering import Allowed, Evidence, Link, cluster
 from ...refinement.scores import Appearance, calibrate
-from ...tuning import RELINK
+from ...tuning import FEW_IDENTITIES, RELINK
 from ..linking.topology import SLACK, Topology
 from ..records import ENROLLED
 from .decisions import Constraints
@@ -26,6 +26,7 @@ class Solution:
         links: What was linked, in order.
         apart: `(V, V)`, which visits can't be one individual's; see `VisitSet.apart`.
         appearance: The calibration.
+        new_log_odds: Log-odds, before any evidence, that visits of two identities show two individuals.
     """
 
     of: VisitSet
@@ -33,6 +34,7 @@ class Solution:
     links: list[Link]
     apart: Bools
     appearance: Appearance
+    new_log_odds: float
 
 
 def solve(visits: VisitSet, topology: Topology, constraints: Constraints) -> Solution:
@@ -46,8 +48,9 @@ def solve(visits: VisitSet, topology: Topology, constraints: Constraints) -> Sol
     appearance = learn_appearance(visits)
     apart = visits.apart(topology)
     evidence = _collect(visits, apart | constraints.cannot)
-    clusters, links = cluster(evidence, appearance, RELINK, constraints.links(), _within_travel_times(visits, topology))
-    return Solution(visits, clusters, links, apart, appearance)
+    tuning = replace(RELINK, new_log_odds=max(0.0, float(np.log(len(set(visits.identities)) / FEW_IDENTITIES))))
+    clusters, links = cluster(evidence, appearance, tuning, constraints.links(), _within_travel_times(visits, topology))
+    return Solution(visits, clusters, links, apart, appearance, tuning.new_log_odds)
 
 
 def learn_appearance(visits: VisitSet) -> Appearance:
