@@ -280,8 +280,8 @@ class RefineTuning:
 # --- Relinking a gallery ---
 
 # Set on EPFL campus4 (both cameras), PETS cut in two, four simulated scenes of 2 and 4 cameras and two parades of 60. A
-# sighting is a mean of clean crops, so that one on a side tells; visits to two cameras are less alike than halves of one.
-# The optimum is flat: 30 to 50 pairs, means of 0.2 to 0.3 and -0.8 to 0 give nearly the same; 1.5 in place of
+# sighting is a mean of clean crops, so that one on a side tells; visits to two cameras are less alike than halves of a
+# visit. The optimum is flat: 30 to 50 pairs, means of 0.2 to 0.3 and -0.8 to 0 give nearly the same; 1.5 in place of
 # `new_log_odds` links little more than online. A low bound of appearance would let a visit of many sightings win over
 # one that is more alike.
 RELINK = RefineTuning(
