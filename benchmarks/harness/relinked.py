@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,15 +19,15 @@ from .cameras import CameraRun
 
 # Pixels by which the corners of a box and of a visit's path may differ: both are the tracker's.
 _SAME_BOX = 3.0
-# What is added to ids of boxes that belong to no visit.
+# What is added to ids without a visit.
 _NO_VISIT = 5_000_000
 
 
 def relinked(parts: Sequence[CameraRun], gallery: Path, start: float, topology: Topology) -> list[CameraRun]:
     """Relink a gallery, and give all boxes the identities of their visits.
 
-    Boxes that belong to no visit, such as those of tracks without a clean crop, keep the id that they were shown with,
-    as an identity of their own.
+    Boxes of ids without a visit, such as those of tracks without a clean crop, keep the id that they were shown with, as
+    an identity of their own.
 
     Args:
         parts: What came out of each film.
@@ -43,19 +44,25 @@ def relinked(parts: Sequence[CameraRun], gallery: Path, start: float, topology: 
 
 def _relabeled(part: CameraRun, visits: Iterable[Visit], identities: Mapping[int, int], start: float) -> CameraRun:
     until = start + len(part.output) / part.film.fps
-    mine = [v for v in visits if v.camera == part.film.camera and start - 1e-3 <= v.first < until]
-    own = [np.zeros(len(frame.ids), np.int64) for frame in part.output]
-    for visit in mine:
-        shown = np.array(sorted(_shown_ids(visit, part, start)), np.int64)
-        for frame in range(max(0, _frame(visit.first, part, start)), _frame(visit.last, part, start) + 1):
-            if frame < len(own):
-                own[frame][np.isin(part.output[frame].ids, shown) & (own[frame] == 0)] = identities[visit.id]
-    frames = (FrameBoxes(_ids(f.ids, found), f.xyxy) for f, found in zip(part.output, own, strict=True))
-    return replace(part, output=tuple(frames), linked=())
+    spans: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for visit in visits:
+        if visit.camera == part.film.camera and start - 1e-3 <= visit.first < until:
+            span = _frame(visit.first, part, start), _frame(visit.last, part, start), identities[visit.id]
+            for shown in set(_shown_ids(visit, part, start)):
+                spans[shown].append(span)
+    output = (FrameBoxes(_ids(frame.ids, n, spans), frame.xyxy) for n, frame in enumerate(part.output))
+    return replace(part, output=tuple(output), linked=())
 
 
-def _ids(shown: Ints, found: Ints) -> Ints:
-    return np.where(found > 0, found, shown + _NO_VISIT).astype(shown.dtype)
+def _ids(shown: Ints, frame: int, spans: Mapping[int, list[tuple[int, int, int]]]) -> Ints:
+    """Identities of boxes: that of the visit that was shown under their id, of several the nearest in time."""
+    found = [
+        min((max(a - frame, frame - b, 0), identity) for a, b, identity in spans[i])[1]
+        if spans.get(i)
+        else i + _NO_VISIT
+        for i in shown.tolist()
+    ]
+    return np.array(found, shown.dtype).reshape(-1)
 
 
 def _frame(time: float, part: CameraRun, start: float) -> int:

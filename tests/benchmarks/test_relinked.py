@@ -32,7 +32,7 @@ def write(store, run, place, person, identity):
     visit = Visit(
         int(new_ids(1)[0]), identity, camera, 0, first, first + (length - 1) / FPS, np.array(rows, np.float32)
     )
-    rng = np.random.default_rng(new_ids(1))
+    rng = np.random.default_rng(identity)
     look = np.random.default_rng(person).normal(size=DIM) + 0.3 * rng.normal(size=(4, DIM))
     of = [np.full(4, value, np.int64) for value in (identity, visit.id, 0)]
     times, qualities = np.linspace(visit.first, visit.last, 4), np.full(4, 0.9, np.float32)
