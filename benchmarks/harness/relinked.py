@@ -26,8 +26,8 @@ _NO_VISIT = 5_000_000
 def relinked(parts: Sequence[CameraRun], gallery: Path, start: float, topology: Topology) -> list[CameraRun]:
     """Relink a gallery, and give all boxes the identities of their visits.
 
-    Boxes of ids without a visit, such as those of tracks without a clean crop, keep the id that they were shown with, as
-    an identity of their own.
+    Boxes of ids without a visit, such as those of tracks without a clean crop, keep the id that they were shown with,
+    as an identity of their own.
 
     Args:
         parts: What came out of each film.
