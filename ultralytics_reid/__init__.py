@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .gallery.gallery import Gallery
     from .gallery.journeys import Journey
     from .gallery.records import Filter, Visit
+    from .gallery.relinking.proposals import Proposal
+    from .gallery.relinking.relinking import Relinking
     from .gallery.views import Individual, Match
     from .refinement.changes import Change
     from .refinement.solver import Refinement, refine
@@ -55,9 +57,11 @@ __all__ = [
     "Linked",
     "Match",
     "Preprocessing",
+    "Proposal",
     "ReIDBOTSORT",
     "ReIDError",
     "Refinement",
+    "Relinking",
     "Revival",
     "RevivalReverted",
     "TrackLog",
@@ -95,9 +99,11 @@ _HOMES = {
     "Linked": "events",
     "Match": "gallery.views",
     "Preprocessing": "embedders",
+    "Proposal": "gallery.relinking.proposals",
     "ReIDBOTSORT": "tracking.tracker",
     "ReIDError": "errors",
     "Refinement": "refinement.solver",
+    "Relinking": "gallery.relinking.relinking",
     "Revival": "events",
     "RevivalReverted": "events",
     "TrackLog": "refinement.track_log",

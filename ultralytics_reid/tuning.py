@@ -275,3 +275,26 @@ class RefineTuning:
     blip_seconds: float = 0.2
     short_seconds: float = 1.0
     short_confidence: float = 0.4
+
+
+# --- Relinking a gallery ---
+
+# Set on EPFL campus4 (both cameras), PETS cut in two, four simulated scenes of 2 and 4 cameras and two parades of 60. A
+# sighting is a mean of clean crops, so that one on a side tells; visits to two cameras are less alike than halves of a
+# visit. The optimum is flat: 30 to 50 pairs, means of 0.2 to 0.3 and -0.8 to 0 give nearly the same; 1.5 in place of
+# `new_log_odds` links little more than online. A low bound of appearance would let a visit of many sightings win over
+# one that is more alike.
+RELINK = RefineTuning(
+    min_crops=1,
+    prior_pairs=30.0,
+    prior_genuine=0.3,
+    prior_std=0.15,
+    new_log_odds=0.0,
+    same_id_log_odds=1.0,
+    max_appearance=20.0,
+)
+# Identities above which the prior falls with their number: the more there are, the more resemble each other by chance.
+# 10 links a tenth less in the scenes, without one a pair of the 60 people of a parade is merged.
+FEW_IDENTITIES = 20.0
+# Visits that are relinked at once: tables of each two take 50 bytes a pair.
+MAX_RELINKED_VISITS = 3000

@@ -6,11 +6,14 @@ import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 
 from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.markdown import table
+from ultralytics_reid.gallery.linking.topology import Topology, Way
 from ultralytics_reid.scenes import Scene, SceneOptions
 
 from ..harness.cameras import CameraRun, CameraStream, Links, figures, links, of_their_own, one_by_one, together
@@ -19,12 +22,13 @@ from ..harness.clips.synthetic import stream
 from ..harness.contenders.host import HostContender
 from ..harness.contenders.stock import REID_BOTSORT
 from ..harness.data.features import EMBEDDERS, add_choice, embedded, usable
-from ..harness.data.sequences import Detections, load_sequence
+from ..harness.data.sequences import Detections, load_cache, load_clip, load_sequence
 from ..harness.errors import ChoiceError
-from ..harness.options import PETS, add_features, add_shared, add_write, need
+from ..harness.options import CAMPUS, PETS, add_features, add_shared, add_write, cached_path, need, need_clips
+from ..harness.relinked import relinked
 from ..harness.report import present
 
-PARTS = ("scenes", "rendered", "halves", "parade")
+PARTS = ("scenes", "rendered", "campus", "halves", "parade")
 COLUMNS = ["IDF1", "HOTA", "links right", "missed", "wrong merges", "links made, sound", "people", "ids"]
 # Where a recording is cut into two runs, as shares of its length.
 CUTS = (1 / 3, 1 / 2, 2 / 3)
@@ -34,9 +38,10 @@ AWAY = (4.0, 30.0)
 LOOK_ALIKES = 0.25
 NOTE = """\
 Every camera with the shipped YAML. One gallery: a SQLite file for all; every frame waits for its answers
-(`gallery_wait`), so that runs can be repeated; no topology is given. Scenes: boxes and embeddings are simulated, and a
-quarter of the people wear the same as another. Rendered: both come from images, by the demo's detector and its own
-features, as `model: auto` takes them; all clothes differ."""
+(`gallery_wait`), so that runs can be repeated. After relink: every box has the identity that `gallery.relink` gives its
+visit afterwards; boxes of no visit keep an id of their own. No topology is given but to EPFL campus4, whose views
+overlap. Scenes: boxes and embeddings are simulated, and a quarter of the people wear the same as another. Rendered:
+both come from images, by the demo's detector and its own features, as `model: auto` takes them; all clothes differ."""
 
 Runner = Callable[[HostContender, Sequence[CameraStream], Path | str | None, float], list[CameraRun]]
 
@@ -44,7 +49,7 @@ Runner = Callable[[HostContender, Sequence[CameraStream], Path | str | None, flo
 def run(args: Namespace) -> None:
     if not all(0 < cut < 1 for cut in args.cuts):
         raise ChoiceError(f"--cuts must lie between 0 and 1, got {args.cuts}")
-    makers = {"scenes": _scenes, "rendered": _rendered, "halves": _halves, "parade": _parade}
+    makers = {"scenes": _scenes, "rendered": _rendered, "campus": _campus, "halves": _halves, "parade": _parade}
     present("cameras", [*(block for part in args.parts for block in makers[part](args)), NOTE], write=args.write)
 
 
@@ -126,6 +131,19 @@ def _halves(args: Namespace) -> Iterator[str]:
         yield _block(title, films, one_by_one, at_once=False)
 
 
+def _campus(args: Namespace) -> Iterator[str]:
+    need_clips(args.shared, CAMPUS)
+    films = []
+    for n, clip in enumerate(CAMPUS):
+        sequence, cache = load_clip(args.shared, clip), load_cache(cached_path(args.shared, clip))
+        views = list(zip(sequence.by_person(), cache, strict=False))
+        films.append(CameraStream(f"campus {n}", sequence.fps, sequence.shape, 0.0, partial(iter, views)))
+    shared = Topology({pair: Way(overlap=True) for pair in permutations([f.camera for f in films], 2)})
+    for topology, what in ((Topology(), "not told online"), (shared, "told online")):
+        title = f"EPFL campus4, two views of one place, {what}: {EMBEDDERS['msmt17']}"
+        yield _block(title, [films], together, at_once=True, online=topology, after=shared)
+
+
 def _listed(shares: Sequence[float]) -> str:
     return ", ".join(f"{share:.0%}" for share in shares)
 
@@ -147,18 +165,39 @@ def _parade(args: Namespace) -> Iterator[str]:
         )
 
 
-def _block(title: str, films: Sequence[Sequence[CameraStream]], track: Runner, *, at_once: bool) -> str:
-    rows = []
-    for shared in (False, True):
-        values, found = [], Links()
-        for each in films:
-            with tempfile.TemporaryDirectory() as folder:
-                parts = track(REID_BOTSORT, each, Path(folder) / "gallery.db" if shared else None, time.time())
-            parts = parts if shared else of_their_own(parts)
-            values.append(figures(parts, at_once=at_once))
-            found += links(parts)
-        rows.append(["one gallery" if shared else "each alone", *_cells(values, found)])
+def _block(
+    title: str,
+    films: Sequence[Sequence[CameraStream]],
+    track: Runner,
+    *,
+    at_once: bool,
+    online: Topology | None = None,
+    after: Topology | None = None,
+) -> str:
+    online, after = online or Topology(), after or Topology()
+    outcomes: dict[str, list[list[CameraRun]]] = {"each alone": [], "one gallery": [], "after relink": []}
+    for each in films:
+        outcomes["each alone"].append(of_their_own(track(REID_BOTSORT, each, None, time.time())))
+        with tempfile.TemporaryDirectory() as folder:
+            gallery, start = Path(folder) / "gallery.db", time.time()
+            parts = track(_knowing(online, Path(folder)), each, gallery, start)
+            outcomes["one gallery"].append(parts)
+            outcomes["after relink"].append(relinked(parts, gallery, start, after))
+    rows = [[label, *_row(runs, at_once)] for label, runs in outcomes.items()]
     return f"**{title}**\n\n{table(['reid_botsort', *COLUMNS], rows)}"
+
+
+def _knowing(topology: Topology, folder: Path) -> HostContender:
+    """The tracker, with a file that tells it of shared views."""
+    if not topology.ways:
+        return REID_BOTSORT
+    lines = [f"- {{from: {a}, to: {b}, overlap: true}}\n" for a, b in topology.ways]
+    (folder / "topology.yaml").write_text("ways:\n" + "".join(lines))
+    return replace(REID_BOTSORT, changes={**REID_BOTSORT.changes, "topology": str(folder / "topology.yaml")})
+
+
+def _row(runs: Sequence[list[CameraRun]], at_once: bool) -> list[str]:
+    return _cells([figures(parts, at_once=at_once) for parts in runs], sum(map(links, runs), Links()))
 
 
 def _cells(values: Sequence[dict[str, float]], found: Links) -> list[str]:

@@ -630,6 +630,29 @@ class TestIdentities:
         assert call("rename", "Ada", "") == "identity 1 has no name now\n"
         assert call("list", "--named") == "no identities\n"
 
+    def test_relink_proposes_applies_and_takes_back(self, site, call, refused):
+        with Gallery(site) as gallery:
+            for n, color in enumerate((YELLOW, RED, GREEN, BLUE), 4):
+                visit = Visit(100 + n, n, "gate", 0, MORNING + 9 * HOUR, MORNING + 9 * HOUR + 20)
+                gallery.store.upsert(sightings(visit, color, [0.0, 5.0, 10.0]), [visit])
+        before = call("visits", "--json")
+        proposed = rows(call("relink", "--sheet", "sheet.png"))
+        merges = {"merge 5 into 1 Ada", "merge 6 into 2", "merge 7 into 3"}
+        assert {row["change"] for row in proposed} == merges
+        assert {row["why"] for row in proposed} == {"appearance"}
+        assert is_png("sheet.png")
+        assert "already exists" in refused("relink", "--sheet", "sheet.png")
+        assert call("visits", "--json") == before
+        done = json.loads(call("relink", "--cameras", "gate,door,yard", "--apply", "--json"))
+        assert (done["applied"], done["visits"], len(done["changes"])) == (True, 9, 3)
+        assert column(call("list"), "identity") == ["1", "2", "3", "4"]
+        assert call("relink") == "nothing to change\n"
+        assert "without filters" in refused("relink", "--undo", "--cameras", "gate")
+        assert call("relink", "--undo") == "3 visits back with the identity of before\n"
+        assert call("visits", "--json") == before
+        assert "no relinking to undo" in refused("relink", "--undo")
+        assert "can't be read" in refused("relink", "--topology", "none.yaml")
+
     def test_identities_visible_at_once_are_merged_by_force_only(self, site, call, refused):
         with Gallery(site) as gallery:
             gallery.store.upsert(Records.joined([], 6), [Visit(9, 2, "door", 0, MORNING + 5, MORNING + 10)])

@@ -30,11 +30,18 @@ from .image_embedder import (
 )
 from .image_io import as_image
 from .journeys import JOIN_SECONDS, Journey, journeys
+from .ledger import Move
 from .ledger.checks import check_same
 from .linking.open_visits import as_jpeg
 from .linking.shared_evidence import SharedEvidence
+from .linking.topology import Topology
+from .moves import SPLIT_BY_HAND, numbered
+from .moves import apply as apply_moves
+from .moves import undo as undo_moves
 from .recipe import CLASS_NAMES, RECIPE, crop_recipe, recorded_recipe, trusted_recipe, unpack_class_names
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids, nothing
+from .relinking.decisions import DIFFERENT, SAME, record
+from .relinking.relinking import Relinking, relinking_of
 from .retention import forget_evidence, forget_names, merged_key, prune, purge, tell_deleted
 from .scorer import Scorer
 from .store import Deleted, Store, open_store
@@ -229,6 +236,7 @@ class Gallery:
         if not force:
             self._check_never_together(together)
         names = self._names()
+        record(self.store, SAME, [self._visits_of(i) for i in sorted(together)], time.time_ns())
         for other in sorted(together - {kept}):
             self.store.put_blob(merged_key(other, kept, time.time_ns()), b"by hand")
             self.store.relabel(Filter(identities=frozenset({other})), kept)
@@ -251,15 +259,65 @@ class Gallery:
         Raises:
             GalleryError: If one isn't a visit of it, or they are none or all.
         """
-        own = {v.id for v in self.store.visits(Filter(identities=frozenset({identity})), details=False)}
+        own = self._visits_of(identity)
         chosen = frozenset(visits)
         if not chosen or not chosen < own:
             raise GalleryError(
                 f"identity {identity} has {len(own)} visits; choose some of them, but not all: {sorted(chosen)}"
             )
         new = self.store.reserve(1)
-        self.store.relabel(Filter(visits=chosen), new)
+        record(self.store, DIFFERENT, [chosen, own - chosen], time.time_ns())
+        apply_moves(self.store, [Move(visit, identity, new) for visit in sorted(chosen)], (), by=SPLIT_BY_HAND)
         return new
+
+    def relink(
+        self, where: Filter = ANY, *, topology: Topology | str | Path | None = None, apply: bool = False
+    ) -> Relinking:
+        """Find the best identities of all visits to all cameras, now that all of them are known.
+
+        What was merged by hand stays one identity, what was split stays two, and so do identities with different
+        names. Visits at the same time are one individual's only on cameras that share a view.
+
+        Args:
+            where: Visits that may get another identity; others keep theirs.
+            topology: Travel times between cameras and which of them share a view, or the file that says so; see
+                `topology` in the tracker YAML. None: cameras see different places, any travel time apart.
+            apply: Whether to write it, in one step that `undo_relink` takes back; running trackers follow within half
+                a minute. Otherwise it is only proposed.
+
+        Returns:
+            Merges and splits, with probabilities.
+
+        Raises:
+            GalleryError: If more than 3,000 visits are to be compared.
+            ConfigError: If the topology can't be read.
+        """
+        if not isinstance(topology, Topology):
+            topology = Topology() if topology is None else Topology.load(topology)
+        found = relinking_of(self.store, self.scorer(), topology, where)
+        if not apply or not found.moves:
+            return replace(found, applied=apply)
+        moves = numbered(self.store, found.moves)
+        apply_moves(self.store, moves, found.ended)
+        return found.numbered(moves)
+
+    def undo_relink(self) -> int:
+        """Take back the last relinking that was applied; visits that were moved since stay where they are.
+
+        Returns:
+            How many visits have their identity of before again.
+
+        Raises:
+            GalleryError: If there is none to take back.
+        """
+        undone = undo_moves(self.store)
+        if undone is None:
+            raise GalleryError("there is no relinking to undo in this gallery")
+        return undone
+
+    def _visits_of(self, identity: int) -> frozenset[int]:
+        where = Filter(identities=frozenset({identity}))
+        return frozenset(v.id for v in self.store.visits(where, details=False))
 
     # Sightings
 

@@ -13,6 +13,8 @@ from .records import ENROLLED, Filter, Visit, new_ids, nothing
 from .store import Deleted, Store
 
 EVIDENCE_PREFIX, MERGED = "evidence/", "merged/"
+# Visits that were moved to other identities, and what the user decided about visits.
+MOVED, DECIDED = "moved/", "decided/"
 DELETED = "deleted/"
 _DAY = 86_400.0
 _NANOSECONDS = re.compile(r"\d{1,19}", re.ASCII)
@@ -56,7 +58,7 @@ def prune(store: Store, keep_days: float, now: float, patience: float = 0) -> De
         patience: Seconds to wait for programs that read, so that it can be overwritten on disk.
     """
     until = now - keep_days * _DAY
-    for key in [*store.blobs(EVIDENCE_PREFIX), *store.blobs(MERGED)]:
+    for key in [key for prefix in (EVIDENCE_PREFIX, MERGED, MOVED, DECIDED) for key in store.blobs(prefix)]:
         if not age_of(key) or age_of(key) < until * 1e9:
             store.put_blob(key, b"")
     cameras = {v.camera for v in store.visits(Filter(until=until), details=False)} - {ENROLLED}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from .pieces import Pieces
 from .scores import Appearance
 
 _MANY_CROPS = 50.0
+
+Allowed = Callable[[Ints], bool]
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,11 @@ def _motion(pieces: Pieces, tuning: RefineTuning) -> tuple[Doubles, Doubles, Boo
 
 
 def cluster(
-    evidence: Evidence, appearance: Appearance, tuning: RefineTuning, links: list[tuple[int, int]]
+    evidence: Evidence,
+    appearance: Appearance,
+    tuning: RefineTuning,
+    links: list[tuple[int, int]],
+    allowed: Allowed | None = None,
 ) -> tuple[Ints, list[Link]]:
     """Link pieces, the surest first, until no two are likelier one individual than two.
 
@@ -156,6 +163,8 @@ def cluster(
         appearance: The calibration.
         tuning: Constants.
         links: Pieces that must be linked.
+        allowed: Whether all pieces of two clusters, by number, can be one individual's; None where no more than pairs
+            tells. Clusters are asked about again when one of them has grown.
 
     Returns:
         The cluster of each piece `(P,)`, and what was linked, in order.
@@ -178,6 +187,9 @@ def cluster(
             if left[a, b] <= tuning.leave_log_odds:
                 return clusters, done
         a, b = min(a, b), max(a, b)
+        if allowed is not None and not allowed(np.flatnonzero(np.isin(clusters, (a, b)))):
+            table[a, b] = table[b, a] = -np.inf
+            continue
         _link(evidence, clusters, done, (a, b), (float(table[a, b]), reason))
         table[b] = table[:, b] = -np.inf
         table[a] = table[:, a] = evidence.row(a, appearance, tuning)

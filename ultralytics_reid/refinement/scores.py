@@ -77,7 +77,7 @@ def learn_appearance(pieces: Pieces, strangers: Bools, tuning: RefineTuning) -> 
     genuine = np.concatenate([genuine, _resumed(pieces, seen, enough)])
     a, b = np.nonzero(np.triu(strangers & np.outer(enough, enough), 1))
     impostor = np.einsum("nd,nd->n", seen[a], seen[b]).astype(np.float64)
-    return _calibrated(metric, genuine, impostor, tuning)
+    return calibrate(metric, genuine, impostor, tuning)
 
 
 def _learn_metric(pieces: Pieces, tuning: RefineTuning) -> Metric:
@@ -116,7 +116,15 @@ def similarity(a: Floats, b: Floats, metric: Metric) -> float:
     return float(cosine(means[:1], means[1:])[0, 0])
 
 
-def _calibrated(metric: Metric, genuine: Doubles, impostor: Doubles, tuning: RefineTuning) -> Appearance:
+def calibrate(metric: Metric, genuine: Doubles, impostor: Doubles, tuning: RefineTuning) -> Appearance:
+    """Fit what cosines say to pairs that are known, shrunk toward the prior.
+
+    Args:
+        metric: That they were scored under.
+        genuine: `(G,)` scores of one individual's.
+        impostor: `(I,)` scores of different individuals'.
+        tuning: Constants.
+    """
     prior, count = tuning.prior_std**2, tuning.prior_pairs
     means = [float(x.mean()) if len(x) else 0.0 for x in (genuine, impostor)]
     squares = [float(((x - m) ** 2).sum()) for x, m in zip((genuine, impostor), means, strict=True)]

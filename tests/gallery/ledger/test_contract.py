@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.errors import GalleryError
+from ultralytics_reid.gallery.ledger import Move
 from ultralytics_reid.gallery.records import ANY, ENROLLED, FIRST_LOCAL_ID, LAST_ID, Filter, Records, nothing
 
 COLUMNS = ("ids", "identities", "visits", "times", "classes", "qualities")
@@ -753,3 +754,45 @@ def test_a_forked_process_may_go_on_with_it(store):
     assert store.reserve(1) == 7
     assert len(store.search(records.embeddings[:1], 50)[0]) == 20
     assert_same(everything(store), by_id(records))
+
+
+class TestReassign:
+    """Visits that get other identities, all at once."""
+
+    @pytest.fixture
+    def three(self, store):
+        for n in (101, 102, 103):
+            store.upsert(rows(3, n, identities=n - 100, visits=n), [a_visit(n, identity=n - 100)])
+        return store
+
+    def now(self, store):
+        found = {v.id: v.identity for v in store.visits()}
+        records = everything(store)
+        assert [found[v] for v in records.visits.tolist()] == records.identities.tolist()
+        return found
+
+    def test_moves_visits_and_their_sightings(self, three):
+        assert three.reassign([Move(101, 1, 2), Move(103, 3, 2)], {}) == 2
+        assert self.now(three) == {101: 2, 102: 2, 103: 2}
+        found = three.search(everything(three).embeddings[:1], 9, Filter(identities=frozenset({2})))
+        assert len(found[0]) == 9
+
+    def test_a_visit_moves_once(self, three):
+        assert three.reassign([Move(101, 1, 2), Move(102, 2, 3), Move(103, 3, 1)], {}) == 3
+        assert self.now(three) == {101: 2, 102: 3, 103: 1}
+
+    def test_visits_that_were_moved_meanwhile_or_are_gone_stay(self, three):
+        assert three.reassign([Move(101, 7, 2), Move(999, 1, 2)], {}) == 0
+        assert self.now(three) == {101: 1, 102: 2, 103: 3}
+
+    def test_files_are_written_and_deleted_with_it(self, three):
+        three.put_blob("old", b"1")
+        three.reassign([], {"old": b"", "new": b"2"})
+        assert (three.blob("old"), three.blob("new")) == (None, b"2")
+
+    @pytest.mark.parametrize("identity", [-1, 0, LAST_ID + 1])
+    def test_identities_out_of_range_change_nothing(self, three, identity):
+        with pytest.raises(GalleryError, match="an identity must be"):
+            three.reassign([Move(101, 1, 2), Move(102, 2, identity)], {"new": b"2"})
+        assert self.now(three) == {101: 1, 102: 2, 103: 3}
+        assert three.blob("new") is None

@@ -14,6 +14,7 @@ from moody_store import Moody
 from ultralytics_reid import Gallery, GalleryError
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.errors import GalleryUnavailable
+from ultralytics_reid.gallery.ledger import Move
 from ultralytics_reid.gallery.linking import linker as linker_module
 from ultralytics_reid.gallery.linking import worker as worker_module
 from ultralytics_reid.gallery.linking.linker import Linker
@@ -32,6 +33,7 @@ from ultralytics_reid.gallery.linking.messages import (
 )
 from ultralytics_reid.gallery.linking.topology import Topology
 from ultralytics_reid.gallery.linking.worker import GalleryWorker
+from ultralytics_reid.gallery.moves import apply, undo
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, LAST_ID, Filter
 from ultralytics_reid.gallery.retention import EVIDENCE_PREFIX, evidence_key
 from ultralytics_reid.gallery.store import open_store
@@ -473,6 +475,46 @@ class TestMergeByHand:
         there = other.open_channel("b", START + 100)
         show(other, there, 30, 2)
         assert [a.known for a in answers(other, there)] == [10]
+
+
+class TestMoves:
+    """Visits moved to other identities while a camera is tracked that writes them."""
+
+    def test_running_camera_does_not_write_a_moved_visit_under_its_old_identity(
+        self, connect, store, path, monkeypatch
+    ):
+        monkeypatch.setattr(linker_module, "_REREAD", 0.0)
+        worker, _ = connect()
+        channel = worker.open_channel("a", START)
+        show(worker, channel, 10, 1, (0, 5))
+        show(worker, channel, 10, 1, (30, 35), query=False)
+        answers(worker, channel)
+        early, late = sorted(store.visits(), key=lambda v: v.first)
+        with Gallery(path) as gallery:
+            new = gallery.split(10, [late.id])
+        show(worker, channel, 10, 1, (36, 40), query=False)
+        answers(worker, channel)
+        show(worker, channel, 10, 1, (41, 43), query=False)
+        answers(worker, channel)
+        now = {v.id: v.identity for v in store.visits()}
+        assert (now[early.id], now[late.id]) == (10, new)
+        assert consistent(store)
+
+    def test_moves_taken_back_are_followed_too(self, connect, store, path, monkeypatch):
+        monkeypatch.setattr(linker_module, "_REREAD", 0.0)
+        worker, _ = connect()
+        channel = worker.open_channel("a", START)
+        show(worker, channel, 10, 1, (0, 5))
+        answers(worker, channel)
+        (visit,) = store.visits()
+        apply(store, [Move(visit.id, 10, 11)], ())
+        show(worker, channel, 10, 1, (6, 8), query=False)
+        answers(worker, channel)
+        assert undo(store) == 1
+        show(worker, channel, 10, 1, (9, 10), query=False)
+        answers(worker, channel)
+        assert {v.identity for v in store.visits()} == {10}
+        assert consistent(store)
 
 
 class TestTime:

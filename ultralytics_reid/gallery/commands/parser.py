@@ -30,6 +30,7 @@ _VISITS = "--identity 3,7 --from -1d"
 _RENAME = "3 Ada\nAda ''"
 _MERGE = "3 7 9\nAda 7 --force"
 _SPLIT = "Ada 1201 1202"
+_RELINK = "--topology topology.yaml --sheet\n--cameras door,yard --from -1d\n--topology topology.yaml --apply\n--undo"
 _DELETE = "--name Ada\n--cameras door --to 2026-01-31 --yes"
 _PRUNE = "--keep-days 30"
 _STATS = "--gallery site.db\n--json"
@@ -60,9 +61,18 @@ def add_gallery(commands: Any) -> None:
     Args:
         commands: The result of `ArgumentParser.add_subparsers`.
     """
-    for add in (_add_search, _add_enrol, _add_list, _add_visits, _add_rename, _add_merge, _add_split, _add_delete):
+    for add in (_add_search, _add_enrol, _add_list, _add_visits, _add_rename, _add_merge, _add_split):
         add(commands)
-    for add in (_add_prune, _add_stats, _add_journeys, _add_heatmap, _add_export, _add_backup):
+    for add in (
+        _add_relink,
+        _add_delete,
+        _add_prune,
+        _add_stats,
+        _add_journeys,
+        _add_heatmap,
+        _add_export,
+        _add_backup,
+    ):
         add(commands)
 
 
@@ -229,6 +239,21 @@ def _add_split(commands: Any) -> None:
     command = _add_command(commands, "split", "move some visits of an identity to a new identity", _SPLIT)
     command.add_argument("target", metavar="ID", help="number or name of the identity")
     command.add_argument("visits", nargs="+", metavar="VISIT", help="ids of the visits, as listed by `visits`")
+
+
+def _add_relink(commands: Any) -> None:
+    text = "propose merges and splits from all visits of all cameras, or apply them"
+    command = _add_command(commands, "relink", text, _RELINK)
+    _add_visit_filter(command)
+    text = "travel times and shared views of cameras, as `topology` of a tracker YAML (default: any time, none)"
+    command.add_argument("--topology", type=Path, metavar="FILE", help=text)
+    step = command.add_mutually_exclusive_group()
+    step.add_argument("--apply", action="store_true", help="write it, in one step; running trackers follow")
+    step.add_argument("--undo", action="store_true", help="take back what was applied last")
+    text = "also draw a contact sheet, where crops are stored (without FILE: relink.png)"
+    command.add_argument("--sheet", type=Path, nargs="?", const=Path("relink.png"), metavar="FILE", help=text)
+    _add_overwrite(command)
+    _add_json(command)
 
 
 def _add_delete(commands: Any) -> None:

@@ -37,6 +37,7 @@ from .arguments import (
     parse_integer,
     parse_visits,
 )
+from .relink import relink
 from .tables import (
     aligned,
     as_json,
@@ -50,7 +51,7 @@ from .tables import (
     visit_rows,
     visit_table,
 )
-from .terminal import progress, uninterrupted
+from .terminal import check_free, counted, print_note, progress, uninterrupted
 
 # Common image files that OpenCV reads.
 _IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -62,7 +63,7 @@ _BATCH = 1000
 
 
 def _search(args: Namespace) -> None:
-    _check_free([args.sheet] if args.sheet else [], args.overwrite)
+    check_free([args.sheet] if args.sheet else [], args.overwrite)
     if not 0 <= args.min_probability <= 1:
         raise GalleryError(f"--min-probability must be in [0, 1], got {args.min_probability!r}")
     if args.box is not None and not args.image:
@@ -83,11 +84,11 @@ def _search(args: Namespace) -> None:
         _print_matches(matches, args, gallery.class_names)
         _note_hidden(len(found) - len(matches), args)
         if not found and isinstance(query, int) and (others := len(gallery.beside(query))):
-            _print_note(f"excluded {_count(others, 'identity', 'identities')} visible at the same time as {query}")
+            print_note(f"excluded {counted(others, 'identity', 'identities')} visible at the same time as {query}")
         if args.sheet:
             shown = _first_crop(gallery, query) if isinstance(query, int) else cut_out(query, np.asarray(box))
             save_results(args.sheet, shown, list(_hits(gallery, matches)))
-            _print_note(f"wrote {args.sheet}")
+            print_note(f"wrote {args.sheet}")
 
 
 def _located(gallery: Gallery, image: ImageArray, where: Filter) -> list[float]:
@@ -95,20 +96,20 @@ def _located(gallery: Gallery, image: ImageArray, where: Filter) -> list[float]:
     _note_loading()
     region = gallery.locate(image, where)
     if region.what or region.sought:
-        _print_note(f"query: {region}; --box takes another")
+        print_note(f"query: {region}; --box takes another")
     return [float(x) for x in region.xyxy]
 
 
 def _note_hidden(hidden: int, args: Namespace) -> None:
     if hidden:
-        below = f"{_count(hidden, 'visit')} below a probability of {args.min_probability:g}"
-        _print_note(f"not shown: {below}; --min-probability 0 shows all")
+        below = f"{counted(hidden, 'visit')} below a probability of {args.min_probability:g}"
+        print_note(f"not shown: {below}; --min-probability 0 shows all")
 
 
 def _note_loading() -> None:
     """Say that a model is loaded, which takes seconds, where someone waits for it."""
     if sys.stderr.isatty():
-        _print_note("loading the embedding model …")
+        print_note("loading the embedding model …")
 
 
 def _query_identity(gallery: Gallery, args: Namespace) -> int:
@@ -124,13 +125,11 @@ def _print_matches(matches: Sequence[Match], args: Namespace, class_names: Mappi
         return
     print(match_table(matches, args.by) if matches else "nothing found")
     for identity in sorted({m.identity_id for m in matches if m.mixed}):
-        _print_note(
-            f"identity {identity}: its visits look unlike each other; `visits --identity {identity}` says which"
-        )
+        print_note(f"identity {identity}: its visits look unlike each other; `visits --identity {identity}` says which")
     if any(np.isnan(m.probability) for m in matches):
         plain = "plain vectors are not calibrated, the learned metric is (--by learned)"
         learned = "too few observations yet, or since a deletion, to calibrate similarity"
-        _print_note(f"no probabilities: {learned if args.by == 'learned' else plain}")
+        print_note(f"no probabilities: {learned if args.by == 'learned' else plain}")
 
 
 def _first_crop(gallery: Gallery, identity: int) -> ImageArray | None:
@@ -156,7 +155,7 @@ def _enrol(args: Namespace) -> None:
     _note_loading()
     with _gallery_to_enrol(args) as gallery, redirect_stdout(sys.stderr):
         identity = gallery.enrol(args.new_name, progress(images, "embedding images", len(images)), cls=args.cls)
-    print(f"{args.new_name} is identity {identity}: {_count(len(images), 'image')} enrolled")
+    print(f"{args.new_name} is identity {identity}: {counted(len(images), 'image')} enrolled")
 
 
 def _image_files(path: Path) -> list[Path]:
@@ -207,7 +206,7 @@ def _visits(args: Namespace) -> None:
         print(visit_table(found, names, class_names, agreements) if found else "no visits")
     for one in agreements.values():
         if one.mixed:
-            _print_note(mixed_text(one))
+            print_note(mixed_text(one))
 
 
 def _rename(args: Namespace) -> None:
@@ -231,7 +230,7 @@ def _split(args: Namespace) -> None:
         identity = parse_identity(gallery, args.target)
         visits = parse_visits(gallery, identity, args.visits)
         new = gallery.split(identity, visits)
-    print(f"moved {_count(len(set(visits)), 'visit')} of identity {identity} to identity {new}")
+    print(f"moved {counted(len(set(visits)), 'visit')} of identity {identity} to identity {new}")
 
 
 # Deletion and storage
@@ -257,14 +256,14 @@ def _describe_matches(gallery: Gallery, where: Filter) -> str:
     """Describe the sightings and visits a filter matches, a line each; empty if there are none."""
     visits, sightings = list(gallery.visits(where, details=False)), gallery.store.count(where)
     if not visits:
-        return _count(sightings, "sighting") if sightings else ""
+        return counted(sightings, "sighting") if sightings else ""
     since = -np.inf if where.since is None else where.since
     until = np.inf if where.until is None else where.until
     cut = sum(v.first < since or v.last > until for v in visits)
     span = period(max(since, min(v.first for v in visits)), min(until, max(v.last for v in visits)))
     on = ", ".join(sorted({v.camera or ENROLLED_SHOWN for v in visits}))
-    total = f"{_count(sightings, 'sighting')} and {_count(len(visits), 'visit')}, {span}"
-    shortened = f"\nshortened: {_count(cut, 'visit')} reaching beyond that time" if cut else ""
+    total = f"{counted(sightings, 'sighting')} and {counted(len(visits), 'visit')}, {span}"
+    shortened = f"\nshortened: {counted(cut, 'visit')} reaching beyond that time" if cut else ""
     return f"{total}\nidentities: {_list_identities(gallery, visits)}\ncameras: {on}{shortened}"
 
 
@@ -299,9 +298,9 @@ def _prune(args: Namespace) -> None:
 
 
 def _print_deleted(deleted: Deleted) -> None:
-    print(f"deleted {_count(deleted.sightings, 'sighting')} and {_count(deleted.visits, 'visit')}")
+    print(f"deleted {counted(deleted.sightings, 'sighting')} and {counted(deleted.visits, 'visit')}")
     if deleted.remains:
-        _print_note(deleted.remains)
+        print_note(deleted.remains)
 
 
 def _stats(args: Namespace) -> None:
@@ -325,14 +324,14 @@ def _export(args: Namespace) -> None:
         else:
             visits = progress(gallery.visits(where), "writing", _total(gallery, where))
             rows = save_visits(args.path, visits, *names, overwrite=args.overwrite)
-    _print_written(args.path, f" with {_count(rows, 'row')}")
+    _print_written(args.path, f" with {counted(rows, 'row')}")
 
 
 # Analysis
 
 
 def _journeys(args: Namespace) -> None:
-    _check_free([args.out] if args.out else [], args.overwrite)
+    check_free([args.out] if args.out else [], args.overwrite)
     if not args.within >= 0:
         raise GalleryError(f"--within must be 0 seconds or more, got {args.within!r}")
     with Gallery(args.gallery, index=args.index) as gallery:
@@ -348,7 +347,7 @@ def _journeys(args: Namespace) -> None:
         print(f"\n{aligned(transition_table(moves))}")
     if args.out:
         rows = save_journeys(args.out, found, overwrite=args.overwrite)
-        _print_written(args.out, f" with {_count(rows, 'stay')}")
+        _print_written(args.out, f" with {counted(rows, 'stay')}")
 
 
 def _heatmap(args: Namespace) -> None:
@@ -360,7 +359,7 @@ def _heatmap(args: Namespace) -> None:
         files = _camera_files(args.out or Path(default), [c for c in all_cameras(gallery, where) if c != ENROLLED])
         if args.background and len(files) > 1:
             raise GalleryError(f"--background needs one --camera, of {', '.join(files)}")
-        _check_free(files.values(), args.overwrite)
+        check_free(files.values(), args.overwrite)
         background, names = None if args.background is None else _background(args.background), gallery.store.names()
         identity = next(iter(where.identities)) if where.identities and len(where.identities) == 1 else None
         for camera, path in files.items():
@@ -427,28 +426,8 @@ def _total(gallery: Gallery, where: Filter) -> int | None:
     return gallery.store.health().visits if where == ANY else None
 
 
-def _check_free(paths: Iterable[Path], overwrite: bool) -> None:
-    """Refuse to replace existing files, before any slow work.
-
-    Raises:
-        GalleryError: If one exists and `overwrite` is False.
-    """
-    for path in paths:
-        if path.exists() and not overwrite:
-            raise GalleryError(f"{path} already exists: choose another name, or --overwrite")
-
-
-def _count(number: int, one: str, more: str = "") -> str:
-    return f"{number:,} {one if number == 1 else more or one + 's'}"
-
-
 def _print_written(path: Path, what: str = "") -> None:
     print(f"wrote {path}{what}")
-
-
-def _print_note(text: str) -> None:
-    """Print to stderr, which keeps stdout for the result."""
-    print(text, file=sys.stderr)
 
 
 COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
@@ -459,6 +438,7 @@ COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
     "rename": _rename,
     "merge": _merge,
     "split": _split,
+    "relink": relink,
     "delete": _delete,
     "prune": _prune,
     "stats": _stats,

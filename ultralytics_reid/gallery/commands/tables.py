@@ -13,6 +13,8 @@ from typing import Any
 from ...evaluation.markdown import table
 from ..export.contact_sheet import percent
 from ..records import Visit, printable
+from ..relinking.proposals import MERGE, Proposal
+from ..relinking.relinking import Relinking
 from ..times import duration, local_time, moment, period
 from ..views import Individual, Match, Stats
 from ..visit_pairs import Agreement
@@ -21,6 +23,8 @@ from .arguments import ENROLLED_SHOWN, short_visits
 _MIB = 2**20
 # What marks a row of an identity that may be several individuals.
 MIXED = "unlike"
+# Visits of a proposal that are listed.
+_MAX_VISITS = 4
 
 
 def aligned(markdown: str) -> str:
@@ -112,6 +116,32 @@ def mixed_text(found: Agreement) -> str:
         f"identity {found.identity_id}: its visits look unlike each other: {groups}; if they show several individuals: "
         f"split {found.identity_id} {odd}"
     )
+
+
+def proposal_table(proposals: Iterable[Proposal], names: Mapping[int, str]) -> str:
+    """Table of what relinking changes, a line each."""
+    rows = [
+        [proposal_text(p, names), str(len(p.visits)), percent(p.probability), p.reason, visits]
+        for p in proposals
+        for visits in [" ".join(short_visits(p.visits)[:_MAX_VISITS]) + (" …" if len(p.visits) > _MAX_VISITS else "")]
+    ]
+    return aligned(table(["change", "visits", "probability", "why", "which"], rows))
+
+
+def proposal_text(proposal: Proposal, names: Mapping[int, str]) -> str:
+    """Say what a proposal changes: `merge 7 into 3 Ada`, `split 7 to 3`, `split 7 to a new identity`."""
+    old, new = (f"{i} {_cell(names.get(i, ''))}".rstrip() if i else "a new identity" for i in _ends(proposal))
+    return f"{proposal.kind} {old} {'into' if proposal.kind == MERGE else 'to'} {new}"
+
+
+def _ends(proposal: Proposal) -> tuple[int, int]:
+    return proposal.identity_id, proposal.to or 0
+
+
+def proposal_rows(found: Relinking) -> dict[str, Any]:
+    """What relinking changes, for JSON; `to` is None for an identity that isn't there yet."""
+    rows = [_json_row(asdict(p)) for p in found.proposals]
+    return {"applied": found.applied, "visits": found.visits, "discriminative": found.discriminative, "changes": rows}
 
 
 def stats_text(stats: Stats, recipe: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ...errors import GalleryError
@@ -72,3 +73,24 @@ def uninterrupted(what: str) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def check_free(paths: Iterable[Path], overwrite: bool) -> None:
+    """Refuse to replace existing files, before any slow work.
+
+    Raises:
+        GalleryError: If one exists and `overwrite` is False.
+    """
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise GalleryError(f"{path} already exists: choose another name, or --overwrite")
+
+
+def counted(number: int, one: str, more: str = "") -> str:
+    """Format a number of things; `more` names several, without it `one` with an s."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def print_note(text: str) -> None:
+    """Print to stderr, which keeps stdout for the result."""
+    print(text, file=sys.stderr)

@@ -23,7 +23,7 @@ MAX_HITS = 24
 _COLUMNS = 8
 # Pixels.
 _MARGIN, _HEAD, _FOOT, _GAP = 28, 74, 30, 18
-_CROP, _CELL = (132, 216), (168, 366)
+CROP, _CELL = (132, 216), (168, 366)
 _QUERY = (220, 350)
 _EMPTY, _OUTLINE = "#f0f1f3", "#d5d9de"
 _MIN_COLUMNS = 3
@@ -83,13 +83,13 @@ def save_results(
     sheet = _blank(len(shown))
     pen = ImageDraw.Draw(sheet)
     heading = title or (f"{len(hits):,} found" if hits else "Nothing found")
-    _write(pen, (_MARGIN, _MARGIN - 6), heading, 24, sheet.width - 2 * _MARGIN, bold=True)
+    write_line(pen, (_MARGIN, _MARGIN - 6), heading, 24, sheet.width - 2 * _MARGIN, bold=True)
     _draw_query(sheet, pen, query_image)
     for n, hit in enumerate(shown):
         _draw_hit(sheet, pen, _place(n), hit)
     if more := len(hits) - len(shown):
         at = _place(0)[0], sheet.height - _MARGIN - 18
-        _write(pen, at, f"and {more:,} more of lower rank", 15, _QUERY[0] + 400, ink=FAINT)
+        write_line(pen, at, f"and {more:,} more of lower rank", 15, _QUERY[0] + 400, ink=FAINT)
     with atomic_write(path, (".png",)) as part:
         sheet.save(part, format="PNG")
 
@@ -108,7 +108,7 @@ def _place(n: int) -> tuple[int, int]:
 
 def _draw_query(sheet: Image.Image, pen: ImageDraw.ImageDraw, query: ImageArray | None) -> None:
     top = _MARGIN + _HEAD
-    _write(pen, (_MARGIN, top - 28), "query", 15, _QUERY[0], ink=FAINT)
+    write_line(pen, (_MARGIN, top - 28), "query", 15, _QUERY[0], ink=FAINT)
     if query is None:
         _draw_placeholder(pen, (_MARGIN, top), _QUERY, ("no query", "image"))
     else:
@@ -119,25 +119,26 @@ def _draw_query(sheet: Image.Image, pen: ImageDraw.ImageDraw, query: ImageArray 
 
 def _draw_hit(sheet: Image.Image, pen: ImageDraw.ImageDraw, at: tuple[int, int], hit: Hit) -> None:
     left, top = at
-    _draw_crop(sheet, pen, at, hit.crop)
-    top, width = top + _CROP[1] + 6, _CROP[0] + _GAP - 4
-    _write(pen, (left, top), f"{hit.rank}.  {percent(hit.probability)}", 17, width, bold=True)
+    draw_crop(sheet, pen, at, hit.crop)
+    top, width = top + CROP[1] + 6, CROP[0] + _GAP - 4
+    write_line(pen, (left, top), f"{hit.rank}.  {percent(hit.probability)}", 17, width, bold=True)
     label = f"id {hit.identity} · {hit.name}" if hit.name else f"id {hit.identity}"
-    _write(pen, (left, top + 24), label, 14, width, ink=color_of(hit.identity), bold=True)
+    write_line(pen, (left, top + 24), label, 14, width, ink=color_of(hit.identity), bold=True)
     lines = hit.camera if hit.camera != ENROLLED else "enrolled", *date_and_time(hit.time)
     for n, line in enumerate((*lines, f"similarity {hit.similarity:.2f}")):
-        _write(pen, (left, top + 43 + 17 * n), line, 13, width, ink=FAINT if n else INK)
+        write_line(pen, (left, top + 43 + 17 * n), line, 13, width, ink=FAINT if n else INK)
 
 
-def _draw_crop(sheet: Image.Image, pen: ImageDraw.ImageDraw, at: tuple[int, int], crop: bytes) -> None:
+def draw_crop(sheet: Image.Image, pen: ImageDraw.ImageDraw, at: tuple[int, int], crop: bytes) -> None:
+    """Draw a stored crop, a JPEG, into a box of `CROP` pixels; what is missing there as an outline."""
     if not crop:
-        _draw_placeholder(pen, at, _CROP, ("crop not", "stored"))
+        _draw_placeholder(pen, at, CROP, ("crop not", "stored"))
         return
     image = decode_image(crop)
     if image is None:
-        _draw_placeholder(pen, at, _CROP, ("crop not", "readable"))
+        _draw_placeholder(pen, at, CROP, ("crop not", "readable"))
         return
-    sheet.paste(fit(Image.fromarray(image[..., ::-1]), *_CROP), at)
+    sheet.paste(fit(Image.fromarray(image[..., ::-1]), *CROP), at)
 
 
 def _draw_placeholder(
@@ -164,7 +165,7 @@ def percent(probability: float) -> str:
     return "< 1 %" if probability < 1 - _MAX_SHOWN_PROBABILITY else f"{100 * probability:.0f} %"
 
 
-def _write(
+def write_line(
     pen: ImageDraw.ImageDraw,
     at: tuple[int, int],
     text: str,
@@ -174,4 +175,5 @@ def _write(
     ink: str = INK,
     bold: bool = False,
 ) -> None:
+    """Write a line of text, cut to a width in pixels."""
     pen.text(at, cut(text, size, width, bold=bold), fill=ink, font=font(size, bold=bold))

@@ -57,6 +57,21 @@ class Deleted:
     remains: str = ""
 
 
+@dataclass(frozen=True)
+class Move:
+    """A visit that gets another identity.
+
+    Attributes:
+        visit: Its id.
+        previous: The identity that it has.
+        identity: The one that it gets.
+    """
+
+    visit: int
+    previous: int
+    identity: int
+
+
 @dataclass(frozen=True, eq=False)
 class Changes:
     """Sightings that an index has to take over.
@@ -162,13 +177,48 @@ class Ledger:
 
     def relabel(self, where: Filter, identity: int) -> int:
         """Give the sightings and visits that match another identity; returns the number of sightings."""
-        identity, among = check_identity(identity), self.database.among
-        sightings, visits = of_sightings(where, among), of_visits(where, among)
+        identity = check_identity(identity)
         with self.database.writing() as session:
-            self.database.note_changes(session, sightings)
-            text = f"UPDATE sightings SET identity = ? WHERE {sightings.text}"
-            count = session.execute(text, (identity, *sightings.values)).rowcount
-            session.execute(f"UPDATE visits SET identity = ? WHERE {visits.text}", (identity, *visits.values))
+            return self._relabel(session, where, identity)
+
+    def reassign(self, moves: Sequence[Move], files: Mapping[str, bytes]) -> int:
+        """Give visits, with their sightings, other identities, and write small files, in one transaction.
+
+        Args:
+            moves: Visits that have another identity by now, or aren't there, are left as they are.
+            files: Contents by name, see `put_blob`; empty ones are deleted.
+
+        Returns:
+            The number of visits that were moved.
+        """
+        for key, value in files.items():
+            check_blob(key, value)
+        by_way: dict[tuple[int, int], list[int]] = {}
+        for move in moves:
+            way = check_identity(move.previous), check_identity(move.identity)
+            by_way.setdefault(way, []).append(move.visit)
+        with self.database.writing() as session:
+            # Read before anything is moved: one that moved from 1 to 2 must not go on from 2 to 3.
+            ways = [(way, self._still(session, way[0], visits)) for way, visits in sorted(by_way.items())]
+            for (_, identity), visits in ways:
+                self._relabel(session, Filter(visits=frozenset(visits)), identity)
+            for key, value in files.items():
+                _put(session, "blobs", ("key", "value"), (key, bytes(value)))
+        return sum(len(visits) for _, visits in ways)
+
+    def _still(self, session: Session, identity: int, visits: Sequence[int]) -> list[int]:
+        """Those of some visits that have an identity."""
+        where = Filter(visits=frozenset(visits), identities=frozenset({identity}))
+        condition = of_visits(where, self.database.among)
+        text = f"SELECT id FROM visits WHERE {condition.text}"
+        return [check_whole("visits.id", id) for (id,) in session.execute(text, condition.values).fetchall()]
+
+    def _relabel(self, session: Session, where: Filter, identity: int) -> int:
+        sightings, visits = (of(where, self.database.among) for of in (of_sightings, of_visits))
+        self.database.note_changes(session, sightings)
+        text = f"UPDATE sightings SET identity = ? WHERE {sightings.text}"
+        count = session.execute(text, (identity, *sightings.values)).rowcount
+        session.execute(f"UPDATE visits SET identity = ? WHERE {visits.text}", (identity, *visits.values))
         return count
 
     def retime(self, firsts: Mapping[int, float]) -> None:
@@ -227,7 +277,8 @@ class Ledger:
     def name(self, identity: int, name: str) -> None:
         """Name an identity; an empty name removes it. Names needn't be unique here."""
         check_name("identity", name)
-        self._put("names", ("identity", "name"), (check_identity(identity), name))
+        with self.database.writing() as session:
+            _put(session, "names", ("identity", "name"), (check_identity(identity), name))
 
     def blob(self, key: str) -> bytes | None:
         """A small file by its name; None if there is none."""
@@ -247,7 +298,8 @@ class Ledger:
         """Write a small file (16 MiB at most); empty to delete it."""
         if value:
             check_blob(key, value)
-        self._put("blobs", ("key", "value"), (key, bytes(value)))
+        with self.database.writing() as session:
+            _put(session, "blobs", ("key", "value"), (key, bytes(value)))
 
     def backup(self, path: Path) -> None:
         """Write everything there is now into a new file, whole or not at all.
@@ -356,17 +408,17 @@ class Ledger:
                 last = rows[-1][0]
             more = len(rows) == batch
 
-    def _put(self, table: str, columns: tuple[str, str], values: tuple[int | str, str | bytes]) -> None:
-        key, value = columns
-        with self.database.writing() as session:
-            if values[1]:
-                session.execute(
-                    f"INSERT INTO {table} ({key}, {value}) VALUES (?, ?) "
-                    f"ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}",
-                    values,
-                )
-            else:
-                session.execute(f"DELETE FROM {table} WHERE {key} = ?", values[:1])
+
+def _put(session: Session, table: str, columns: tuple[str, str], values: tuple[int | str, str | bytes]) -> None:
+    key, value = columns
+    if values[1]:
+        session.execute(
+            f"INSERT INTO {table} ({key}, {value}) VALUES (?, ?) "
+            f"ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}",
+            values,
+        )
+    else:
+        session.execute(f"DELETE FROM {table} WHERE {key} = ?", values[:1])
 
 
 def _free(session: Session, after: int, count: int) -> int | None:

@@ -12,9 +12,10 @@ from ..._typing import Bools
 from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError
 from ..ledger.checks import MAX_RESERVED
+from ..moves import step_of
 from ..recipe import RECIPE
 from ..records import ENROLLED, FIRST_LOCAL_ID, Filter, Visit, checked_records, checked_visits
-from ..retention import DELETED, MERGED, age_of, deleted_by, merged_of, prune
+from ..retention import DELETED, MERGED, MOVED, age_of, deleted_by, merged_of, prune
 from ..scorer import Scorer
 from ..store import Store
 from ..times import RELEASED
@@ -76,6 +77,7 @@ class Linker:
         self._answers: list[tuple[CameraSession, Answer]] = []
         self._merged: list[tuple[int, int]] = []
         self._merge_keys: frozenset[str] | None = None
+        self._move_keys: frozenset[str] | None = None
         self._deleted: list[frozenset[int]] = []
         self._deleted_keys: frozenset[str] | None = None
         self._written: deque[int] = deque(maxlen=_REMEMBERED)
@@ -197,6 +199,7 @@ class Linker:
         if published or now >= self._next_reread:
             self._evidence.reread()
             self._find_merges()
+            self._follow_moves()
             self._next_reread = now + _REREAD
         if abs(time.time() - now - self._wall_offset) > _MAX_DRIFT:
             # The wall clock was set: first, cameras correct what they have written by the wrong one.
@@ -231,6 +234,15 @@ class Linker:
         self._merge_keys = keys
         merges = (merged_of(key) for key in sorted(new, key=age_of))
         self._merged += [merge for merge in merges if merge is not None]
+
+    def _follow_moves(self) -> None:
+        """Follow visits that were moved since this process began, by relinking or by hand."""
+        keys = frozenset(self._store.blobs(MOVED))
+        new = frozenset() if self._move_keys is None else keys - self._move_keys
+        self._move_keys = keys
+        for key in sorted(new, key=age_of):
+            for session in self.sessions:
+                session.follow_moves(step_of(self._store, key).moves)
 
     def _follow_merges(self) -> list[tuple[CameraSession, Answer]]:
         """Tell the cameras of merges by hand, so that they don't write the merged identity anew."""

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from ...appearance.evidence import LearnedStatistics
+from ..ledger import Move
 from ..records import FIRST_LOCAL_ID, Visit
 from .messages import (
     ClockCorrection,
@@ -154,6 +155,23 @@ class CameraSession:
         self.identity_corrections.append((gone, kept))  # something may have been written meanwhile
         self._rename(gone, kept, None)
         self._decided.add(kept)
+
+    def follow_moves(self, moves: Iterable[Move]) -> None:
+        """Follow visits that were moved to other identities, which this camera may have written again meanwhile.
+
+        A visit that is going on ends with that: the camera goes on with the id that it shows.
+        """
+        mine = {v.id: v for v in self.visits}
+        for move in moves:
+            visit = mine.get(move.visit)
+            if move.visit in self._stored_firsts:
+                self.visit_corrections[move.visit] = move.identity
+            if visit is None or visit.identity != move.previous:
+                continue
+            if self._open.get(visit.identity) is visit:
+                self._closed.append(self._open.pop(visit.identity))
+            visit.identity = move.identity
+            self._decided.add(move.identity)
 
     def reject(self, identity: int) -> None:
         """Revoke an answer: the queried identity is a new one after all."""
