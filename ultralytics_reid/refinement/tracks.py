@@ -135,8 +135,9 @@ class Tracks:
 def _compact(embeddings: npt.ArrayLike, clean: Bools | None, rows: int) -> tuple[Crops, Ints]:
     """Unit embeddings of clean crops `(E, D)`, and which of them is each row's `(R,)`, -1 for none."""
     given = np.atleast_1d(np.asarray(embeddings))
-    only_clean = clean is not None and len(given) == clean.sum()
-    where = np.flatnonzero(clean) if only_clean else np.arange(rows)
+    where = np.arange(rows)
+    if clean is not None and len(given) == clean.sum():
+        where = np.flatnonzero(clean)
     crop, parts = np.full(rows, -1), [np.zeros((0, *given.shape[1:]), np.float16)]
     for start in range(0, max(len(given), len(where)), _CHUNK):
         at = where[start : start + _CHUNK]
