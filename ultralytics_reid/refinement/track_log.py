@@ -8,7 +8,6 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -137,10 +136,11 @@ class TrackLog:
 
 
 def _opened(path: Path) -> BinaryIO:
-    """Open a file for its owner only: embeddings are biometric data. Unbuffered: what was written outlives the process."""
-    file = open(path, "wb", buffering=0, opener=partial(os.open, mode=_OWNER_ONLY))
+    """Open a file that only its owner can read: embeddings are biometric data."""
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
     path.chmod(_OWNER_ONLY)  # an earlier log may have had another mode
-    return file
+    # Without a buffer: what was written outlives the process.
+    return os.fdopen(number, "wb", buffering=0)
 
 
 def _need_magic(path: Path) -> None:
