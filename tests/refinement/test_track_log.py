@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from synthetic import Scene, crowd, make_tracker, returning, run
 
-from ultralytics_reid import TrackLog, TrackLogError, refine
+from ultralytics_reid import TrackLog, TrackLogError, Tracks, refine
 from ultralytics_reid.refinement.log_format import MAGIC, Header, LoggedFrame
 from ultralytics_reid.tracking.callbacks import setup
 
@@ -244,3 +244,11 @@ def test_streams_have_a_log_each_with_the_class_names_of_the_detector(tmp_path):
         run(tracker, Scene(crowd(length=20), 20))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["tracks-2.reid", "tracks-3.reid", "tracks.reid"]
     assert [t.log.read().class_names[0] for t in trackers] == ["person"] * 3
+
+
+def test_embeddings_of_clean_crops_may_be_given_alone():
+    boxes = {"xyxy": np.zeros((3, 4)), "confidence": np.ones(3), "cls": np.zeros(3), "fps": 10, "clean": [1, 0, 1]}
+    every, few = np.eye(3), np.eye(3)[[0, 2]]
+    one, other = (Tracks.from_arrays([2, 1, 0], [1, 2, 3], embeddings=e, **boxes) for e in (every, few))
+    assert one.crop.tolist() == other.crop.tolist() == [1, -1, 0]
+    assert one.crops_of(np.array([0])).tolist() == other.crops_of(np.array([0])).tolist() == [[0, 0, 1]]
