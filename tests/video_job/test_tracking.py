@@ -25,7 +25,8 @@ def result(*ids):
 
 def tracker(now, **decisions):
     tracks = [SimpleNamespace(track_id=int(i[1:]), decision=decision) for i, decision in decisions.items()]
-    return SimpleNamespace(tracked_stracks=tracks, clock=SimpleNamespace(fps=10.0, now=now), events=Events())
+    clock = SimpleNamespace(fps=10.0, now=now)
+    return SimpleNamespace(tracked_stracks=tracks, clock=clock, events=Events(), log=None)
 
 
 def test_rows_times_and_tracklets_are_kept_by_frame():
