@@ -239,7 +239,9 @@ class RefineTuning:
         motion_seconds: Gap after which motion says nothing.
         max_speed: Body heights a second that an individual moves at most.
         new_log_odds: Log-odds, before any evidence, that two pieces of different ids are different individuals.
+        unseen_log_odds: The same where looks tell individuals apart in this video, but these two can't be compared.
         same_id_log_odds: Log-odds that two pieces of one id are one individual.
+        late_id_log_odds: The same where the tracker took it back by looks, after a gap beyond `motion_seconds`.
         leave_log_odds: Log-odds above which pieces of one id that was absent in between stay one, where nothing better
             is found for either.
         cut_log_odds: Log-likelihood ratio below which a piece is cut where its looks change, where it met another.
@@ -267,7 +269,9 @@ class RefineTuning:
     motion_seconds: float = 2.0
     max_speed: float = 4.0
     new_log_odds: float = 1.5
+    unseen_log_odds: float = 2.5
     same_id_log_odds: float = 2.0
+    late_id_log_odds: float = -0.5
     leave_log_odds: float = -0.5
     cut_log_odds: float = 0.0
     cut_anywhere_log_odds: float = -4.0

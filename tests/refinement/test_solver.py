@@ -53,6 +53,27 @@ def test_id_that_went_over_to_another_person_is_cut_and_its_parts_find_their_own
     assert [c.ids for c in result.changes if c.kind == "split"] == [(5,)]
 
 
+def resumed_after_seconds(likeness):
+    """Id 5 is taken back after 7 s by another person, who looks so much like the first."""
+    video = Video().crowd((1, 2, 3, 4), range(200)).walk(0, 5, range(60), (0, 100))
+    video.walk(1, 5, range(130, 190), (700, 100))
+    for n in range(60):
+        video.embeddings[-1 - n] = video.embeddings[-1 - n] + likeness * np.eye(DIM)[0]
+    return video.tracks()
+
+
+def test_id_that_was_taken_back_by_looks_stays_only_if_looks_say_so():
+    assert len(refine(resumed_after_seconds(0.3)).mapping[5]) == 2
+    assert refine(resumed_after_seconds(0.5)).mapping[5] == (5,)
+
+
+@pytest.mark.parametrize(("gap", "linked"), [(2, True), (6, False)])
+def test_piece_without_a_clean_crop_is_linked_by_motion_only_where_that_is_sure(gap, linked):
+    video = Video().crowd((1, 2, 3, 4), range(200)).walk(0, 5, range(60), (0, 100))
+    video.walk(0, 6, range(60 + gap, 90 + gap), (120 + 2 * gap, 100), clean=False)
+    assert (refine(video.tracks()).mapping[6] == (5,)) is linked
+
+
 def test_embedder_that_tells_nothing_leaves_distant_pieces_as_they_are():
     tracks = returning(discriminative=False).tracks()
     result = refine(tracks)

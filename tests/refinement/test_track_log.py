@@ -4,13 +4,17 @@ import json
 import logging
 import struct
 import zlib
+from collections import defaultdict
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from synthetic import Scene, crowd, make_tracker, returning, run
 
-from ultralytics_reid import TrackLog, TrackLogError, refine
+from ultralytics_reid import TrackLog, TrackLogError, Tracks, refine
 from ultralytics_reid.refinement.log_format import MAGIC, Header, LoggedFrame
+from ultralytics_reid.tracking.callbacks import setup
 
 HEADER = Header("osnet", 4, 10.0, (480, 640))
 
@@ -192,3 +196,59 @@ def test_logs_of_further_streams_lie_beside_the_first(tmp_path):
     assert second.path == tmp_path / "tracks-2.reid"
     assert len(first.read()) == 6
     assert len(second.read()) == 2
+
+
+def test_only_its_owner_can_read_a_log(tmp_path):
+    path = tmp_path / "tracks.reid"
+    log_of(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o644)
+    log_of(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_only_clean_crops_are_kept_in_memory(tmp_path):
+    tracks = log_of(tmp_path / "tracks.reid").read()
+    assert tracks.embeddings.shape == (5, 4)
+    assert tracks.embeddings.dtype == np.float16
+    assert tracks.crop.tolist() == [0, -1, 1, -1, 2, -1, 3, -1, 4, -1]
+    assert tracks.select(np.array([2, 1])).crop.tolist() == [1, -1]
+
+
+def test_class_names_are_kept_and_a_later_header_without_them_takes_none_away(tmp_path):
+    log = TrackLog(tmp_path / "tracks.reid")
+    log.append(frame(1), replace(HEADER, class_names={0: "person", 2: "car"}))
+    log.append(frame(2), HEADER)
+    assert log.read().class_names == {0: "person", 2: "car"}
+
+
+class Predictor:
+    """What `setup` needs of the host's predictor for streams."""
+
+    def __init__(self, trackers):
+        self.trackers = trackers
+        self.dataset = SimpleNamespace(mode="stream", bs=len(trackers), source_type=None)
+        self.callbacks = defaultdict(list)
+        self.model = SimpleNamespace(model=None, names={0: "person", 1: "bicycle"})
+        self.args = SimpleNamespace(verbose=False)
+
+    def add_callback(self, event, function):
+        self.callbacks[event].append(function)
+
+
+def test_streams_have_a_log_each_with_the_class_names_of_the_detector(tmp_path):
+    trackers = [make_tracker(track_log=str(tmp_path / "tracks.reid")) for _ in range(3)]
+    predictor = Predictor(trackers)
+    setup(predictor)
+    for tracker in trackers:
+        run(tracker, Scene(crowd(length=20), 20))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["tracks-2.reid", "tracks-3.reid", "tracks.reid"]
+    assert [t.log.read().class_names[0] for t in trackers] == ["person"] * 3
+
+
+def test_embeddings_of_clean_crops_may_be_given_alone():
+    boxes = {"xyxy": np.zeros((3, 4)), "confidence": np.ones(3), "cls": np.zeros(3), "fps": 10, "clean": [1, 0, 1]}
+    every, few = np.eye(3), np.eye(3)[[0, 2]]
+    one, other = (Tracks.from_arrays([2, 1, 0], [1, 2, 3], embeddings=e, **boxes) for e in (every, few))
+    assert one.crop.tolist() == other.crop.tolist() == [1, -1, 0]
+    assert one.crops_of(np.array([0])).tolist() == other.crops_of(np.array([0])).tolist() == [[0, 0, 1]]

@@ -46,7 +46,7 @@ class Evidence:
         crops: `(P,)` clean crops.
         motion: Log-likelihood ratio of motion over the shortest gap, nats.
         gap: That gap, seconds; infinite where there is none.
-        same_id: Whether both have a piece of one online id, one after the other.
+        prior: Log-odds before that evidence, by what the tracker took for one individual.
         resumed: The same, where it was absent in between: the tracker itself took it back.
         common: Common frames.
         conflicts: Common frames, boxes not one in another.
@@ -58,7 +58,7 @@ class Evidence:
     crops: Doubles
     motion: Doubles
     gap: Doubles
-    same_id: Bools
+    prior: Doubles
     resumed: Bools
     common: Ints
     conflicts: Ints
@@ -73,7 +73,7 @@ class Evidence:
         mean = self.score[row] / np.where(weight > 0, weight, 1)
         least = np.minimum(self.crops[row, None] if isinstance(row, slice) else self.crops[row], self.crops)
         value = appearance.llr(mean, np.where(weight > 0, least, 0)) + self.motion[row]
-        value += np.where(self.same_id[row], tuning.same_id_log_odds, -tuning.new_log_odds)
+        value += self.prior[row]
         out = self.gated[row] | (self.conflicts[row] > tuning.tolerated_frames)
         # Two boxes on one individual, or one individual behind another: only looks can tell.
         out |= (self.common[row] > tuning.tolerated_frames) & (weight == 0)
@@ -92,7 +92,9 @@ class Evidence:
         for table in (self.motion, self.gap):
             table[a] = np.where(nearer, table[b], table[a])
             table[:, a] = table[a]
-        for mask in (self.same_id, self.resumed, self.gated):
+        self.prior[a] = np.maximum(self.prior[a], self.prior[b])
+        self.prior[:, a] = self.prior[a]
+        for mask in (self.resumed, self.gated):
             mask[a] |= mask[b]
             mask[:, a] = mask[a]
         self.crops[a] += self.crops[b]
@@ -116,12 +118,23 @@ def collect(pieces: Pieces, overlaps: Overlaps, appearance: Appearance, tuning: 
         crops,
         motion,
         gap,
-        same,
+        _prior(same, gap, weight > 0, appearance, tuning),
         same & (gap > tuning.gap_seconds),
         overlaps.common.copy(),
         overlaps.common - overlaps.inside,
         gated,
     )
+
+
+def _prior(same: Bools, gap: Doubles, compared: Bools, appearance: Appearance, tuning: RefineTuning) -> Doubles:
+    """`(P, P)` log-odds by what the tracker took for one individual, `same`."""
+    if not appearance.is_discriminative:
+        return np.where(same, tuning.same_id_log_odds, -tuning.new_log_odds)
+    # After motion has faded the tracker went by looks, which are weighed here: they mustn't count twice.
+    late = compared & (gap > tuning.motion_seconds)
+    kept = np.where(late, tuning.late_id_log_odds, tuning.same_id_log_odds)
+    # Where looks tell, a piece without a clean crop is likelier somebody hidden than one whom motion alone explains.
+    return np.where(same, kept, -np.where(compared, tuning.new_log_odds, tuning.unseen_log_odds))
 
 
 def _consecutive(pieces: Pieces) -> Bools:
@@ -178,7 +191,13 @@ def cluster(
     table = evidence.log_odds(appearance, tuning)
     while True:
         a, b = divmod(int(table.argmax()), len(table))
-        reason = "same id" if evidence.same_id[a, b] else "motion" if evidence.weight[a, b] == 0 else "appearance"
+        reason = (
+            "same id"
+            if evidence.resumed[a, b] or evidence.prior[a, b] > 0
+            else "motion"
+            if evidence.weight[a, b] == 0
+            else "appearance"
+        )
         if table[a, b] <= 0:
             # Nothing better was found for these: unless they are strangers for certain, they stay as they were.
             left = np.where(evidence.resumed, table, -np.inf)

@@ -48,7 +48,7 @@ def _met(pieces: Pieces, pairs: Pairs) -> Bools:
 def _cuts(pieces: Pieces, rows: Ints, met: Bools, appearance: Appearance, tuning: RefineTuning) -> list[int]:
     """Positions in `rows` at which new pieces begin, ascending."""
     clean = np.flatnonzero(pieces.tracks.clean[rows])
-    crops = appearance.metric.linear(pieces.tracks.embeddings[rows[clean]])
+    crops = appearance.metric.linear(pieces.tracks.crops_of(rows[clean]))
     sums = np.concatenate([np.zeros((1, crops.shape[1])), np.cumsum(crops, axis=0, dtype=np.float64)])
     # Whether the individual met another between a clean crop and the one before it, or near it.
     near = np.convolve(met[rows], np.ones(2 * round(pieces.tracks.fps / 4) + 1), "same") > 0

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import BinaryIO
 
 import numpy as np
@@ -39,6 +39,7 @@ class Header:
         dim: Dimensions of the embeddings; 0 as long as there is none.
         fps: Frames a second.
         shape: Height and width of the images, pixels; zeros where they aren't known.
+        class_names: Names by class index, of those that are known.
         version: Of the format.
     """
 
@@ -46,6 +47,7 @@ class Header:
     dim: int
     fps: float
     shape: tuple[int, int]
+    class_names: Mapping[int, str] = field(default_factory=dict)
     version: int = VERSION
 
 
@@ -122,8 +124,10 @@ def unpack_header(body: bytes, name: str) -> Header:
         if version != VERSION:
             raise TrackLogError(f"{name} has version {version} of the format; this package reads {VERSION}")
         height, width = found["shape"]
-        header = Header(str(found["embedder"]), int(found["dim"]), float(found["fps"]), (int(height), int(width)))
-    except (ValueError, KeyError, TypeError) as error:
+        names = {int(cls): str(name) for cls, name in found.get("class_names", {}).items()}
+        embedder, dim, fps = str(found["embedder"]), int(found["dim"]), float(found["fps"])
+        header = Header(embedder, dim, fps, (int(height), int(width)), names)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, TrackLogError):
             raise
         raise TrackLogError(f"{name} has a header that can't be read: {error}") from error

@@ -73,7 +73,7 @@ class Pieces:
     @cached_property
     def sums(self) -> Floats:
         """`(P, D)` summed embeddings of each."""
-        total = [self.tracks.embeddings[r].sum(axis=0) for r in self.rows]
+        total = [self.tracks.crops_of(r[self.tracks.clean[r]]).sum(axis=0) for r in self.rows]
         return np.array(total, np.float32).reshape(len(self), self.tracks.embeddings.shape[1])
 
     @cached_property

@@ -12,6 +12,9 @@ from ..appearance.metric import Metric
 from ..tuning import RefineTuning
 from .pieces import Pieces
 
+# Crops at a time, for bounded memory.
+_CHUNK = 16384
+
 
 @dataclass(frozen=True)
 class Appearance:
@@ -83,10 +86,12 @@ def learn_appearance(pieces: Pieces, strangers: Bools, tuning: RefineTuning) -> 
 def _learn_metric(pieces: Pieces, tuning: RefineTuning) -> Metric:
     metric = Metric()
     clean, labels = pieces.tracks.clean, pieces.labels
-    known = clean & (pieces.crops[labels] >= tuning.min_crops)
-    if known.any():
-        residuals = pieces.tracks.embeddings[known] - pieces.means[labels[known]]
-        metric.add_scatter(residuals.T @ residuals, int(known.sum()))
+    known = np.flatnonzero(clean & (pieces.crops[labels] >= tuning.min_crops))
+    for start in range(0, len(known), _CHUNK):
+        rows = known[start : start + _CHUNK]
+        residuals = pieces.tracks.crops_of(rows) - pieces.means[labels[rows]]
+        metric.add_scatter(residuals.T @ residuals, len(rows))
+    if len(known):
         metric.refresh(pieces.means[pieces.crops >= tuning.min_crops])
     return metric
 
@@ -96,7 +101,7 @@ def _halves(pieces: Pieces, which: Ints, metric: Metric) -> Doubles:
     scores = []
     for piece in which.tolist():
         rows = pieces.rows[piece]
-        crops = pieces.tracks.embeddings[rows[pieces.tracks.clean[rows]]]
+        crops = pieces.tracks.crops_of(rows[pieces.tracks.clean[rows]])
         half = len(crops) // 2
         scores.append(float(similarity(crops[:half], crops[half:], metric)))
     return np.array(scores, np.float64)

@@ -18,6 +18,7 @@ from .log_format import MAGIC, Header, LoggedFrame, bodies, pack_frame, pack_hea
 from .tracks import Tracks
 
 _LOGGER = logging.getLogger("ultralytics")
+_OWNER_ONLY = 0o600
 
 
 class TrackLog:
@@ -68,8 +69,7 @@ class TrackLog:
             weakref.finalize(self, self.path.unlink, missing_ok=True)
         elif self.path.exists() and self.path.stat().st_size:
             _need_magic(self.path)
-        # Without a buffer: what was written outlives the process.
-        self._file = self.path.open("wb", buffering=0)
+        self._file = _opened(self.path)
         self._file.write(MAGIC)
         return self._file
 
@@ -135,6 +135,14 @@ class TrackLog:
                 raise TrackLogError(f"{name} has a record of an unknown kind")
 
 
+def _opened(path: Path) -> BinaryIO:
+    """Open a file that only its owner can read: embeddings are biometric data."""
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
+    path.chmod(_OWNER_ONLY)  # an earlier log may have had another mode
+    # Without a buffer: what was written outlives the process.
+    return os.fdopen(number, "wb", buffering=0)
+
+
 def _need_magic(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
@@ -150,15 +158,14 @@ def _joined(known: Header | None, new: Header, name: str) -> Header:
         raise TrackLogError(f"{name} has embeddings of {was}, and now of another embedder, {now}")
     if known.dim and not new.dim:
         new = replace(new, dim=known.dim, embedder=known.embedder)
-    return new if any(new.shape) else replace(new, shape=known.shape)
+    new = new if any(new.shape) else replace(new, shape=known.shape)
+    return new if new.class_names else replace(new, class_names=known.class_names)
 
 
 def _tracks(frames: list[LoggedFrame], header: Header) -> Tracks:
     counts = [len(f.ids) for f in frames]
-    embedded = np.concatenate([np.zeros(0, bool), *(f.embedded for f in frames)])
-    embeddings = np.zeros((len(embedded), max(1, header.dim)), np.float32)
-    if embedded.any():
-        embeddings[embedded] = np.concatenate([f.embeddings for f in frames if f.embedded.any()])
+    none = np.zeros((0, max(1, header.dim)), np.float16)
+    embeddings = np.concatenate([none, *(f.embeddings for f in frames if len(f.embeddings))])
     ids, confidence, cls = (
         np.concatenate([np.zeros(0), *(getattr(f, name) for f in frames)]) for name in ("ids", "confidence", "cls")
     )
@@ -169,7 +176,9 @@ def _tracks(frames: list[LoggedFrame], header: Header) -> Tracks:
         confidence,
         cls,
         embeddings=embeddings,
+        clean=np.concatenate([np.zeros(0, bool), *(f.embedded for f in frames)]),
         fps=header.fps,
         time=np.repeat([f.time for f in frames], counts),
         shape=header.shape if any(header.shape) else None,
+        class_names=header.class_names,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,10 @@ from ..appearance.embedding import as_features, unit
 from ..errors import TrackLogError
 
 _MAX_ID = 2**53
+# Rows at a time that are normalized as float32, for bounded memory.
+_CHUNK = 16384
+
+Crops: TypeAlias = npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -25,10 +30,12 @@ class Tracks:
         xyxy: `(R, 4)` float32 boxes, pixels.
         confidence: `(R,)` float32 in [0, 1].
         cls: `(R,)` int64 class indices.
-        embeddings: `(R, D)` float32 unit vectors; zeros where there is no clean crop.
+        embeddings: `(E, D)` float16 unit vectors, of clean crops only.
+        crop: `(R,)` int64, the row of `embeddings` that belongs to a box; -1 where there is no clean crop.
         time: `(R,)` float64 seconds.
         fps: Frames a second.
         shape: Height and width of the images, pixels.
+        class_names: Names by class index, of those that are known.
     """
 
     frame: Ints
@@ -36,10 +43,12 @@ class Tracks:
     xyxy: Floats
     confidence: Floats
     cls: Ints
-    embeddings: Floats
+    embeddings: Crops
+    crop: Ints
     time: Doubles
     fps: float
     shape: tuple[int, int]
+    class_names: Mapping[int, str] = field(default_factory=dict)
 
     @staticmethod
     def from_arrays(
@@ -54,6 +63,7 @@ class Tracks:
         clean: npt.ArrayLike | None = None,
         time: npt.ArrayLike | None = None,
         shape: tuple[int, int] | None = None,
+        class_names: Mapping[int, str] | None = None,
     ) -> Tracks:
         """Collect the rows of any tracker, in any order.
 
@@ -63,11 +73,13 @@ class Tracks:
             xyxy: `(R, 4)` pixels.
             confidence: `(R,)` in [0, 1].
             cls: `(R,)` whole numbers.
-            embeddings: `(R, D)` of any norm; zeros, or what isn't finite, where there is none.
+            embeddings: `(R, D)` of any norm; zeros, or what isn't finite, where there is none. Or `(E, D)`, those of
+                the rows that are `clean`, in their order.
             fps: Frames a second.
             clean: `(R,)`, whether the crop shows one individual, whole; None for all that have an embedding.
             time: `(R,)` seconds; None for `frame / fps`.
             shape: Height and width of the images, pixels; None for the extent of the boxes.
+            class_names: Names by class index; None where they aren't known.
 
         Raises:
             TrackLogError: If an array has another shape or values that are out of range.
@@ -77,9 +89,7 @@ class Tracks:
             raise TrackLogError(f"'fps' must be a number above 0, got {fps!r}")
         numbers = _whole("frame", frame, rows)
         boxes = _real("xyxy", xyxy, (rows, 4)).astype(np.float32)
-        feats = unit(as_features(np.asarray(embeddings), rows)) if rows else np.zeros((0, 1), np.float32)
-        if clean is not None:
-            feats = feats * _real("clean", clean, (rows,)).astype(bool)[:, None]
+        crops, crop = _compact(embeddings, None if clean is None else _real("clean", clean, (rows,)).astype(bool), rows)
         seconds = numbers / fps if time is None else _real("time", time, (rows,))
         tracks = Tracks(
             numbers,
@@ -87,15 +97,17 @@ class Tracks:
             boxes,
             _real("confidence", confidence, (rows,)).astype(np.float32),
             _whole("cls", cls, rows),
-            feats.astype(np.float32),
+            crops,
+            crop,
             seconds,
             float(fps),
             _extent(boxes) if shape is None else (int(shape[0]), int(shape[1])),
+            dict(class_names or {}),
         )
         return tracks.select(np.lexsort((np.arange(rows), tracks.frame)))
 
     def select(self, rows: Ints | Bools) -> Tracks:
-        """Return the tracks of some rows only, in the order given."""
+        """Return the tracks of some rows only, in the order given; they share the embeddings."""
         return replace(
             self,
             frame=self.frame[rows],
@@ -103,17 +115,37 @@ class Tracks:
             xyxy=self.xyxy[rows],
             confidence=self.confidence[rows],
             cls=self.cls[rows],
-            embeddings=self.embeddings[rows],
+            crop=self.crop[rows],
             time=self.time[rows],
         )
 
     @property
     def clean(self) -> Bools:
         """`(R,)`, whether a row has an embedding."""
-        return np.asarray(self.embeddings.any(axis=1))
+        return np.asarray(self.crop >= 0)
+
+    def crops_of(self, rows: Ints) -> Floats:
+        """Return the embeddings of rows that have one, `(N, D)` float32."""
+        return self.embeddings[self.crop[rows]].astype(np.float32)
 
     def __len__(self) -> int:
         return len(self.frame)
+
+
+def _compact(embeddings: npt.ArrayLike, clean: Bools | None, rows: int) -> tuple[Crops, Ints]:
+    """Unit embeddings of clean crops `(E, D)`, and which of them is each row's `(R,)`, -1 for none."""
+    given = np.atleast_1d(np.asarray(embeddings))
+    where = np.arange(rows)
+    if clean is not None and len(given) == clean.sum():
+        where = np.flatnonzero(clean)
+    crop, parts = np.full(rows, -1), [np.zeros((0, *given.shape[1:]), np.float16)]
+    for start in range(0, max(len(given), len(where)), _CHUNK):
+        at = where[start : start + _CHUNK]
+        vectors = unit(as_features(given[start : start + _CHUNK], len(at)))
+        used = vectors.any(axis=1) & (True if clean is None else clean[at])
+        crop[at[used]] = sum(map(len, parts)) + np.arange(used.sum())
+        parts.append(vectors[used].astype(np.float16))
+    return np.concatenate(parts), crop
 
 
 def _real(name: str, values: Any, shape: tuple[int, ...]) -> Doubles:

@@ -40,6 +40,8 @@ def setup(predictor: Any) -> None:
     for n, tracker in enumerate(predictor.trackers[1:], 2):
         tracker.embedder, tracker.camera.connection = embedder, first.camera.connection
         tracker.log = None if first.log is None else first.log.numbered(n)
+    for tracker in predictor.trackers:
+        tracker.class_names = {int(cls): str(name) for cls, name in predictor.model.names.items()}
     if first.camera.connection is not None:
         _prepare_gallery(predictor)
     if first.config.with_reid and first.config.model == AUTO:

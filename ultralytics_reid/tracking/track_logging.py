@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,15 +13,14 @@ from .frame import Frame
 from .track import ReIDTrack
 
 
-def log_frame(log: TrackLog, tracks: Sequence[ReIDTrack], frame: Frame, fps: float, embedder: str) -> None:
+def log_frame(log: TrackLog, tracks: Sequence[ReIDTrack], frame: Frame, header: Header) -> None:
     """Append a frame's boxes, those that are held back too, with the embeddings of clean crops.
 
     Args:
         log: The log.
         tracks: Confirmed tracks with a box in this frame.
         frame: The frame.
-        fps: Frames a second.
-        embedder: Fingerprint of what gave the embeddings.
+        header: What is known of the video; its dimensions are set here.
 
     Raises:
         TrackLogError: If the embedder has changed, or the file can't be written.
@@ -38,4 +38,4 @@ def log_frame(log: TrackLog, tracks: Sequence[ReIDTrack], frame: Frame, fps: flo
         np.array([c is not None for c in crops], bool),
         np.array(embeddings, np.float32).reshape(-1, max(1, dim)),
     )
-    log.append(boxes, Header(embedder, dim, fps, frame.shape or (0, 0)))
+    log.append(boxes, replace(header, dim=dim))

@@ -31,6 +31,7 @@ from ..config import TRACKER_TYPE, Config, keys
 from ..embedders import AUTO, Embedder, family_of
 from ..errors import ConfigError
 from ..events import Events
+from ..refinement.log_format import Header
 from ..refinement.track_log import TrackLog
 from ..revival.decision import Decision
 from ..revival.id_pool import IdPool
@@ -76,6 +77,8 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
         batch: What the host's predictor knows of the frames to come; None where the tracker is driven directly.
         camera: The link to the gallery.
         log: The track log, for `refine`; None to keep none. A reset begins the next one, `tracks-2.reid`.
+        class_names: Names by class index, for the log; the host's predictor gives them, and whoever drives a tracker
+            directly can.
         removed_stracks_frame: Tracks whose ids never come back, as memory has forgotten them; the host's solutions drop
             what they keep of these.
         attaches_identities: Marks trackers whose results `callbacks.after_update` completes.
@@ -101,6 +104,7 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
         self._warned_unsound = False
         self.camera = CameraLink(self.config, self.events)
         self.log = TrackLog(self.config.track_log) if self.config.track_log else None
+        self.class_names: dict[int, str] = {}
         if isinstance(self.config.fps, float | int):
             self.fps = float(self.config.fps)
         self._forget()
@@ -206,7 +210,8 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
             rows = np.asarray(super().update(results, img, feats=self._frame_embeddings.rows))
             if self.log is not None:
                 seen = [t for t in self.tracked_stracks if t.is_activated and t.frame_id == self.frame_id]
-                log_frame(self.log, seen, frame, self.fps, bank.fingerprint)
+                header = Header(bank.fingerprint, 0, self.fps, frame.shape or (0, 0), self.class_names)
+                log_frame(self.log, seen, frame, header)
             self._frame, self._frame_embeddings = None, FrameEmbeddings()
             self._retire()
         if self.batch is not None:  # only the host's callbacks collect it

@@ -53,7 +53,9 @@ def _refined(name: str, tracks: Tracks, video: VideoSource | None, stride: int) 
     found = refine(tracks)
     shown = name if video is None else video.name
     size, changes = (tracks.shape[1], tracks.shape[0]), tuple(found.changes)
-    tracked = TrackedVideo(shown, found.rows, times, tracks.fps, size, {}, changes=changes, stride=stride)
+    tracked = TrackedVideo(
+        shown, found.rows, times, tracks.fps, size, tracks.class_names, changes=changes, stride=stride
+    )
     return tracked, speed(len(times), time.perf_counter() - begin)
 
 
