@@ -9,7 +9,7 @@ import numpy as np
 from ..._typing import Bools, Ints, as_bools, as_doubles
 from ...refinement.clustering import Allowed, Evidence, Link, cluster
 from ...refinement.scores import Appearance, calibrate
-from ...tuning import FEW_IDENTITIES, RELINK
+from ...tuning import FEW_IDENTITIES, RELINK, RefineTuning
 from ..linking.topology import SLACK, Topology
 from ..records import ENROLLED
 from .decisions import Constraints
@@ -47,8 +47,8 @@ def solve(visits: VisitSet, topology: Topology, constraints: Constraints) -> Sol
     """
     appearance = learn_appearance(visits)
     apart = visits.apart(topology)
-    evidence = _collect(visits, apart | constraints.cannot)
     tuning = replace(RELINK, new_log_odds=max(0.0, float(np.log(len(set(visits.identities)) / FEW_IDENTITIES))))
+    evidence = _collect(visits, apart | constraints.cannot, tuning)
     clusters, links = cluster(evidence, appearance, tuning, constraints.links(), _within_travel_times(visits, topology))
     return Solution(visits, clusters, links, apart, appearance, tuning.new_log_odds)
 
@@ -69,7 +69,7 @@ def learn_appearance(visits: VisitSet) -> Appearance:
     return calibrate(visits.scorer.metric, genuine, impostor, RELINK)
 
 
-def _collect(visits: VisitSet, excluded: Bools) -> Evidence:
+def _collect(visits: VisitSet, excluded: Bools, tuning: RefineTuning) -> Evidence:
     seen, sightings = visits.means.astype(np.float64), visits.sightings.astype(np.float64)
     weight = np.outer(sightings, sightings)
     same = _in_a_row(visits)
@@ -83,8 +83,8 @@ def _collect(visits: VisitSet, excluded: Bools) -> Evidence:
         sightings,
         nothing,
         np.full(weight.shape, np.inf),
+        np.where(same, tuning.same_id_log_odds, -tuning.new_log_odds),
         same,
-        same.copy(),
         none,
         none.copy(),
         as_bools(gated),
