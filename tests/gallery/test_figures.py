@@ -55,7 +55,7 @@ def written(monkeypatch):
         return noted
 
     monkeypatch.setattr(figure.CameraFigure, "write", noting(figure.CameraFigure.write))
-    monkeypatch.setattr(sheet, "_write", noting(sheet._write))
+    monkeypatch.setattr(sheet, "write_line", noting(sheet.write_line))
     return lines
 
 
