@@ -780,10 +780,16 @@ class TestEnd:
         worker, moody = connect()
         channel = worker.open_channel("a", START)
         answers(worker, channel)
-        closed = []
-        moody.before["search"] = lambda: closed.append(worker.close())
+        closed, sent = [], threading.Event()
+
+        def close():
+            sent.wait(PATIENCE)  # or what is sent after the end may come too late
+            closed.append(worker.close())
+
+        moody.before["search"] = close
         show(worker, channel, worker.next_id(), 1)
         show(worker, channel, worker.next_id(), 2, (10, 15))
+        sent.set()
         worker.settle(PATIENCE)
         assert closed == [True]
         assert len(list(store.visits())) == 2
