@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._typing import Bools, Floats
+from ..association.overlap import shared_areas
 from ..tuning import BORDER
 
 
@@ -37,12 +38,11 @@ def covered_share(xyxy: Floats) -> Floats:
     """
     if not len(xyxy):
         return np.zeros(0, np.float32)
-    low = np.maximum(xyxy[:, None, :2], xyxy[None, :, :2])
-    high = np.minimum(xyxy[:, None, 2:], xyxy[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=2)
     in_front = xyxy[None, :, 3] > xyxy[:, None, 3]
     area = np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1)
-    return np.asarray(np.clip((shared * in_front).sum(axis=1) / np.maximum(area, 1e-6), 0, 1), dtype=np.float32)
+    return np.asarray(
+        np.clip((shared_areas(xyxy) * in_front).sum(axis=1) / np.maximum(area, 1e-6), 0, 1), dtype=np.float32
+    )
 
 
 def cut_off(xyxy: Floats, shape: tuple[int, int]) -> Bools:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .._typing import Bools, Doubles, Floats
-from ..tuning import LOG_GROWTH, LOW_FPS_SPEED, MAX_APPEARANCE, NEAR_HEIGHTS
-
-_TINY = 1e-6
+from ..tuning import LOW_FPS_SPEED, MAX_APPEARANCE
+from .motion import gaussian_llr, within_reach
 
 
 def apart_log_odds(appearance: Floats, predicted: Doubles, std: Doubles, boxes: Doubles, area: float) -> Doubles:
@@ -26,9 +25,7 @@ def apart_log_odds(appearance: Floats, predicted: Doubles, std: Doubles, boxes: 
     Returns:
         `(T, N)` nats.
     """
-    variance = np.maximum(std, _TINY)[:, None] ** 2
-    mahalanobis_squared = ((boxes[None, :, :2] - predicted[:, None, :2]) ** 2).sum(axis=-1) / variance
-    motion = np.log(area / (2 * np.pi * variance)) - 0.5 * mahalanobis_squared
+    motion = gaussian_llr(boxes[None, :, :2] - predicted[:, None, :2], std[:, None], area)
     return np.asarray(np.clip(appearance, -MAX_APPEARANCE, MAX_APPEARANCE) + motion - np.log(max(1, len(predicted))))
 
 
@@ -43,7 +40,6 @@ def reachable_boxes(predicted: Doubles, boxes: Doubles, gap: Doubles) -> Bools:
     Returns:
         `(T, N)`.
     """
-    before, now, seconds = np.maximum(predicted[:, None, 3], 1), np.maximum(boxes[None, :, 3], 1), gap[:, None]
+    before, now = np.maximum(predicted[:, None, 3], 1), np.maximum(boxes[None, :, 3], 1)
     way = np.linalg.norm(predicted[:, None, :2] - boxes[None, :, :2], axis=-1)
-    near = way <= np.maximum(before, now) * (NEAR_HEIGHTS + LOW_FPS_SPEED * seconds)
-    return np.asarray(near & (np.abs(np.log(before / now)) <= LOG_GROWTH * (1 + seconds)))
+    return within_reach(way, before, now, gap[:, None], LOW_FPS_SPEED)

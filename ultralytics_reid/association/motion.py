@@ -28,7 +28,21 @@ def motion_llr(last: Sightings, gap: Doubles, points: Doubles, area: float) -> D
     """
     predicted = last["center"] + last["velocity"] * (1 - np.exp(-gap))[..., None]
     std = last["position_std"] + DIFFUSION_HEIGHTS_PER_S * last["height"] * gap
-    z = (points - predicted) / np.maximum(std, _TINY)[..., None]
+    return gaussian_llr(points - predicted, std, area)
+
+
+def gaussian_llr(off: Doubles, std: Doubles, area: float) -> Doubles:
+    """Log-likelihood ratio of a place: Gaussian around a prediction against uniform over the image.
+
+    Args:
+        off: `(..., 2)` from the predicted to the observed center, pixels.
+        std: `(...)`, standard deviation of the prediction in either direction, pixels.
+        area: The image's area, square pixels.
+
+    Returns:
+        `(...)` nats.
+    """
+    z = off / np.maximum(std, _TINY)[..., None]
     mahalanobis_squared = (z**2).sum(axis=-1)
     log_normalizer = np.log(2 * np.pi * np.maximum(std, _TINY) ** 2)
     return np.asarray(np.log(area) - 0.5 * mahalanobis_squared - log_normalizer)
@@ -52,7 +66,20 @@ def reachable(last: Sightings, origin: Sightings, born: Doubles, speed: float) -
         `(T, I)`.
     """
     gap = np.maximum(0, born - last["time"])
-    height = np.maximum(last["height"], origin["height"][:, None])
     way = np.linalg.norm(origin["center"][:, None] - last["center"], axis=-1)
-    growth = np.abs(np.log(np.maximum(origin["height"][:, None], 1)) - np.log(np.maximum(last["height"], 1)))
-    return np.asarray((way <= height * (NEAR_HEIGHTS + speed * gap)) & (growth <= LOG_GROWTH * (1 + gap)))
+    return within_reach(way, last["height"], origin["height"][:, None], gap, speed)
+
+
+def within_reach(way: Doubles, before: Doubles, now: Doubles, gap: Doubles, speed: float) -> Bools:
+    """Whether a box can have moved and grown so much; all arrays of shapes that broadcast.
+
+    Args:
+        way: Distance of the centers, pixels.
+        before: Box height, pixels.
+        now: Box height after the gap, pixels.
+        gap: Seconds, 0 or more.
+        speed: Body heights a second.
+    """
+    growth = np.abs(np.log(np.maximum(now, 1)) - np.log(np.maximum(before, 1)))
+    near = way <= np.maximum(before, now) * (NEAR_HEIGHTS + speed * gap)
+    return np.asarray(near & (growth <= LOG_GROWTH * (1 + gap)))

@@ -7,6 +7,13 @@ import numpy as np
 from .._typing import Floats
 
 
+def shared_areas(xyxy: Floats) -> Floats:
+    """Areas in which two boxes overlap, `(N, N)` square pixels, of `(N, 4)` boxes; on the diagonal a box's own area."""
+    low = np.maximum(xyxy[:, None, :2], xyxy[None, :, :2])
+    high = np.minimum(xyxy[:, None, 2:], xyxy[None, :, 2:])
+    return np.asarray(np.prod(np.clip(high - low, 0, None), axis=2))
+
+
 def overlap_share(xyxy: Floats) -> Floats:
     """Share of the smaller box of each pair that the other one covers.
 
@@ -18,10 +25,8 @@ def overlap_share(xyxy: Floats) -> Floats:
     Returns:
         `(N, N)` float32 in [0, 1], symmetric; 0 on the diagonal.
     """
-    low = np.maximum(xyxy[:, None, :2], xyxy[None, :, :2])
-    high = np.minimum(xyxy[:, None, 2:], xyxy[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=2)
-    area = np.prod(np.clip(xyxy[:, 2:] - xyxy[:, :2], 0, None), axis=1)
+    shared = shared_areas(xyxy)
+    area = shared.diagonal()
     smaller = np.maximum(np.minimum(area[:, None], area[None]), 1e-6)
     share = np.asarray(np.clip(shared / smaller, 0, 1), np.float32)
     np.fill_diagonal(share, 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,6 +32,11 @@ class VisibleBoxes:
     xyxy: Floats
     scores: Floats
 
+    @cached_property
+    def overlap_share(self) -> Floats:
+        """`(N, N)` overlap of the boxes by the smaller one; computed when first asked for."""
+        return overlap_share(self.xyxy)
+
 
 def initiate(visible: Sequence[Decision], boxes: VisibleBoxes | None, now: float, config: Config) -> None:
     """Update whether each tracklet without an id is in doubt, `Decision.in_doubt`.
@@ -48,7 +54,7 @@ def initiate(visible: Sequence[Decision], boxes: VisibleBoxes | None, now: float
     if boxes is None or not patience or not new:
         return
     shown = np.array([d.identity > 0 for d in visible], bool)
-    inside = np.where(shown[None], overlap_share(boxes.xyxy)[new], 0).max(axis=1)
+    inside = np.where(shown[None], boxes.overlap_share[new], 0).max(axis=1)
     for n, share in zip(new, inside.tolist(), strict=True):
         birth = visible[n].birth
         birth.add(float(boxes.scores[n]))
@@ -69,7 +75,7 @@ def note_apart(visible: Sequence[Decision], boxes: VisibleBoxes | None, now: flo
     identities = np.array([d.identity if d.settled else -1 for d in visible], np.int64)
     away = np.repeat((identities > 0)[None], len(visible), axis=0)
     if boxes is not None and config.tuning.covisible_apart:
-        away &= overlap_share(boxes.xyxy) <= APART_SHARE
+        away &= boxes.overlap_share <= APART_SHARE
     np.fill_diagonal(away, False)
     for decision, row in zip(visible, away, strict=True):
         decision.seen_apart.update(dict.fromkeys(identities[row].tolist(), now))
