@@ -16,7 +16,8 @@ from ultralytics_reid.evaluation.returns import matches
 from ultralytics_reid.events import Linked
 
 from .contenders.host import HostContender, as_boxes, black, make_tracker, rows_as_frame
-from .data.sequences import Detections
+from .data.sequences import Detections, load_cache, load_clip
+from .options import CAMPUS, cached_path
 from .progress import progress
 from .scoring.track_eval import track_eval
 
@@ -64,6 +65,20 @@ class CameraStream:
     shape: tuple[int, int]
     start: float
     views: Callable[[], Views]
+
+
+def campus_streams(shared: Path) -> list[CameraStream]:
+    """EPFL campus4's two views of one place, which start together: cached detections and embeddings.
+
+    Args:
+        shared: The folder that holds data/.
+    """
+    streams = []
+    for n, clip in enumerate(CAMPUS):
+        sequence, cache = load_clip(shared, clip), load_cache(cached_path(shared, clip))
+        views = list(zip(sequence.by_person(), cache, strict=False))
+        streams.append(CameraStream(f"campus {n}", sequence.fps, sequence.shape, 0.0, partial(iter, views)))
+    return streams
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,13 @@ from pathlib import Path
 
 PETS, TUD, MOT17 = "pets09-s2l1", "tud-stadtmitte", "mot17-val"
 CAMPUS = ("epfl-campus4-c0", "epfl-campus4-c1")
+# The clips of most runs, and their headings.
+CLIP_TITLES = {
+    PETS: "PETS by person",
+    TUD: "TUD-Stadtmitte",
+    CAMPUS[0]: "EPFL campus4, camera 0, by person",
+    CAMPUS[1]: "EPFL campus4, camera 1, by person",
+}
 # Folders below data/ of clips that lie elsewhere than their name says.
 _FOLDERS = {CAMPUS[0]: "epfl-campus4/campus4-c0", CAMPUS[1]: "epfl-campus4/campus4-c1"}
 CHECKOUT = Path(__file__).parents[2]

@@ -16,15 +16,25 @@ from ultralytics_reid.evaluation.markdown import table
 from ultralytics_reid.gallery.linking.topology import Topology, Way
 from ultralytics_reid.scenes import Scene, SceneOptions
 
-from ..harness.cameras import CameraRun, CameraStream, Links, figures, links, of_their_own, one_by_one, together
+from ..harness.cameras import (
+    CameraRun,
+    CameraStream,
+    Links,
+    campus_streams,
+    figures,
+    links,
+    of_their_own,
+    one_by_one,
+    together,
+)
 from ..harness.clips.rendered import rendered
 from ..harness.clips.synthetic import stream
 from ..harness.contenders.host import HostContender
 from ..harness.contenders.stock import REID_BOTSORT
 from ..harness.data.features import EMBEDDERS, add_choice, embedded, usable
-from ..harness.data.sequences import Detections, load_cache, load_clip, load_sequence
+from ..harness.data.sequences import Detections, load_sequence
 from ..harness.errors import ChoiceError
-from ..harness.options import CAMPUS, PETS, add_features, add_shared, add_write, cached_path, need, need_clips
+from ..harness.options import CAMPUS, PETS, add_features, add_shared, add_write, need, need_clips
 from ..harness.relinked import relinked
 from ..harness.report import present
 
@@ -133,11 +143,7 @@ def _halves(args: Namespace) -> Iterator[str]:
 
 def _campus(args: Namespace) -> Iterator[str]:
     need_clips(args.shared, CAMPUS)
-    films = []
-    for n, clip in enumerate(CAMPUS):
-        sequence, cache = load_clip(args.shared, clip), load_cache(cached_path(args.shared, clip))
-        views = list(zip(sequence.by_person(), cache, strict=False))
-        films.append(CameraStream(f"campus {n}", sequence.fps, sequence.shape, 0.0, partial(iter, views)))
+    films = campus_streams(args.shared)
     shared = Topology({pair: Way(overlap=True) for pair in permutations([f.camera for f in films], 2)})
     for topology, what in ((Topology(), "not told online"), (shared, "told online")):
         title = f"EPFL campus4, two views of one place, {what}: {EMBEDDERS['msmt17']}"

@@ -21,23 +21,27 @@ from ..harness.clips.thinned import thinned
 from ..harness.contenders.base import Contender
 from ..harness.contenders.choosing import choose
 from ..harness.contenders.host import THRESHOLD_KEYS
-from ..harness.contenders.stock import BOTSORT_REID, REID_BOTSORT, TRACKTRACK_REID
+from ..harness.contenders.stock import COMPARED_REID
 from ..harness.data.features import EMBEDDERS, add_choice, usable
 from ..harness.data.recipe import SIMULATED
 from ..harness.jobs import do_all
-from ..harness.options import CAMPUS, PETS, TUD, add_features, add_json, add_shared, add_write, need_clips, whole
+from ..harness.options import (
+    CAMPUS,
+    CLIP_TITLES,
+    PETS,
+    TUD,
+    add_features,
+    add_json,
+    add_shared,
+    add_write,
+    need_clips,
+    whole,
+)
 from ..harness.report import figures, present
 from ..harness.scoring.losses import Fate, judge
 from ..harness.tracking import run_cached
 
-TITLES = {
-    PETS: "PETS by person",
-    TUD: "TUD-Stadtmitte",
-    CAMPUS[0]: "EPFL campus4, camera 0, by person",
-    CAMPUS[1]: "EPFL campus4, camera 1, by person",
-}
 STRIDES = {PETS: (1, 2, 3, 5, 7), TUD: (1, 5, 8), CAMPUS[0]: (1, 5, 8, 12), CAMPUS[1]: (1, 5, 8, 12)}
-TRACKERS = (BOTSORT_REID, TRACKTRACK_REID, REID_BOTSORT)
 _HIGH = THRESHOLD_KEYS["high"]
 NOTE = (
     "Each cell: IDF1 · share of confident boxes with an id · ids. Detections (YOLO11n INT8), embeddings and camera "
@@ -53,7 +57,7 @@ class Job:
     Attributes:
         shared: The folder of data.
         features: Keeps embeddings and camera motion.
-        clip: A key of `TITLES`.
+        clip: A key of `CLIP_TITLES`.
         embedder: One of `EMBEDDERS`.
         stride: Frames from one that is tracked to the next.
         contender: The tracker.
@@ -81,7 +85,7 @@ class Job:
 def run(args: Namespace) -> None:
     """Measure trackers at several frame rates."""
     need_clips(args.shared, args.clips)
-    trackers = choose(args.trackers, {}, SIMULATED) if args.trackers else TRACKERS
+    trackers = choose(args.trackers, {}, SIMULATED) if args.trackers else COMPARED_REID
     embedders = usable(args.embedders, args.clips, args.shared, args.features)
     jobs = [
         Job(args.shared, args.features, clip, embedder, stride, contender)
@@ -101,7 +105,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the run's options."""
     add_shared(parser)
     add_features(parser)
-    add_choice(parser, TITLES)
+    add_choice(parser, CLIP_TITLES)
     parser.set_defaults(embedders=["msmt17", "retail-0287"])
     text = "take every so many-th frame (default: 1 2 3 5 7 on PETS, 1 5 8 12 where there are 25 frames a second)"
     parser.add_argument("--strides", nargs="+", type=whole, metavar="N", help=text)
@@ -125,7 +129,7 @@ def _tables(found: list[tuple[Job, dict[str, Any]]]) -> Iterator[str]:
             if job.clip == clip:
                 head = [EMBEDDERS[job.embedder], f"{job.stride}", f"{values['fps']:.1f}"]
                 rows.setdefault((job.embedder, job.stride), head).append(_cell(values))
-        yield f"**{TITLES[clip]}**"
+        yield f"**{CLIP_TITLES[clip]}**"
         yield table(["embedder", "stride", "fps", *labels], list(rows.values()))
 
 

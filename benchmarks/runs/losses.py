@@ -24,7 +24,7 @@ from ultralytics_reid.evaluation.markdown import facts, table
 from ..harness.contenders.base import Contender
 from ..harness.contenders.choosing import choose
 from ..harness.contenders.host import THRESHOLD_KEYS
-from ..harness.contenders.stock import BOTSORT_REID, REID_BOTSORT, TRACKTRACK_REID
+from ..harness.contenders.stock import COMPARED_REID
 from ..harness.data.features import EMBEDDERS, embedded
 from ..harness.data.motion import kept_camera_motion
 from ..harness.data.own_files import find_mot_files, read_mot_files
@@ -32,7 +32,7 @@ from ..harness.data.recipe import MOTION, SIMULATED
 from ..harness.data.sequences import load_clip
 from ..harness.errors import ChoiceError
 from ..harness.jobs import do_all
-from ..harness.options import CAMPUS, PETS, TUD, add_features, add_json, add_shared, add_write, need_clips, whole
+from ..harness.options import CLIP_TITLES, add_features, add_json, add_shared, add_write, need_clips, whole
 from ..harness.report import present
 from ..harness.scoring import counterfactuals as what_if
 from ..harness.scoring import losses as counts
@@ -41,13 +41,6 @@ from ..harness.scoring.losses import JudgedFrame, count_losses, judge
 from ..harness.tracking import run_cached
 
 EPILOG = f"counts:\n{counts.DEFINITIONS}\n{what_if.__doc__}"
-TITLES = {
-    PETS: "PETS by person",
-    TUD: "TUD-Stadtmitte",
-    CAMPUS[0]: "EPFL campus4, camera 0, by person",
-    CAMPUS[1]: "EPFL campus4, camera 1, by person",
-}
-TRACKERS = (BOTSORT_REID, TRACKTRACK_REID, REID_BOTSORT)
 _HIGH = THRESHOLD_KEYS["high"]
 NOTE = (
     "Shares are of the people's boxes, those of false boxes of the tracker's. Detections (YOLO11n INT8), embeddings "
@@ -64,7 +57,7 @@ class Job:
     Attributes:
         shared: The folder of data.
         features: Keeps embeddings and camera motion.
-        clip: A key of `TITLES`.
+        clip: A key of `CLIP_TITLES`.
         embedder: One of `EMBEDDERS`.
         contender: The tracker.
     """
@@ -103,7 +96,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the run's options."""
     add_shared(parser)
     add_features(parser)
-    clips = list(TITLES)
+    clips = list(CLIP_TITLES)
     parser.add_argument("--clips", nargs="+", choices=clips, default=clips, help="default: all")
     text = "name, or name:key=value,key=value (default: botsort and tracktrack with_reid, reid_botsort)"
     parser.add_argument("--trackers", nargs="+", metavar="LIST", help=text)
@@ -154,7 +147,7 @@ def _of_files(args: Namespace) -> dict[str, Values]:
 
 
 def _of_clips(args: Namespace) -> dict[str, dict[str, Values]]:
-    trackers = choose(args.trackers, {}, SIMULATED) if args.trackers else TRACKERS
+    trackers = choose(args.trackers, {}, SIMULATED) if args.trackers else COMPARED_REID
     for contender in trackers:
         _high(contender)
         if contender.motion not in (None, MOTION):
@@ -220,7 +213,7 @@ _ROWS: tuple[tuple[str, str, Callable[[Values], str]], ...] = (
 
 def _tables(columns: dict[str, dict[str, Values]]) -> Iterator[str]:
     for clip, found in columns.items():
-        yield f"**{TITLES.get(clip, clip)}**"
+        yield f"**{CLIP_TITLES.get(clip, clip)}**"
         known = [row for row in _ROWS if all(v.get(row[1]) is not None for v in found.values())]
         body = [[title, *(cell(v) for v in found.values())] for title, _, cell in known]
         yield table(["", *found], body)

@@ -26,7 +26,7 @@ from ultralytics_reid.tuning import Tuning
 
 from ..harness.contenders.given_motion import GivenMotion
 from ..harness.contenders.host import HostContender, as_boxes, black, make_tracker
-from ..harness.contenders.stock import BOTSORT_REID, REID_BOTSORT, TRACKTRACK_REID
+from ..harness.contenders.stock import COMPARED_REID
 from ..harness.data.cache import Cache
 from ..harness.data.features import EMBEDDERS, add_choice, embedded, usable
 from ..harness.data.inputs import prepare
@@ -36,10 +36,8 @@ from ..harness.data.recipe import MOTION, SIMULATED, Recipe
 from ..harness.data.sequences import Detections, load_clip
 from ..harness.jobs import do_all
 from ..harness.options import (
-    CAMPUS,
+    CLIP_TITLES,
     MOT17,
-    PETS,
-    TUD,
     add_features,
     add_json,
     add_shared,
@@ -51,13 +49,6 @@ from ..harness.options import (
 from ..harness.report import present
 from ..harness.scoring.track_eval import benchmark_of, figures, score, track_eval
 
-TITLES = {
-    PETS: "PETS by person",
-    TUD: "TUD-Stadtmitte",
-    CAMPUS[0]: "EPFL campus4, camera 0, by person",
-    CAMPUS[1]: "EPFL campus4, camera 1, by person",
-}
-CONTENDERS = (BOTSORT_REID, TRACKTRACK_REID, REID_BOTSORT)
 # Scores that all trackers get on MOT17, as its published results have them.
 _THRESHOLDS = {"track_high_thresh": 0.6, "track_low_thresh": 0.1, "new_track_thresh": 0.7}
 COLUMNS = ("IDF1", "ids", "HOTA", "AssA")
@@ -77,7 +68,7 @@ class Job:
     Attributes:
         shared: The folder of data.
         features: Keeps embeddings and camera motion.
-        clip: A key of `TITLES`.
+        clip: A key of `CLIP_TITLES`.
         embedder: One of `EMBEDDERS`.
         contender: The tracker.
         reverse: Whether the clip runs from its end.
@@ -209,13 +200,13 @@ def run(args: Namespace) -> None:
         Job(args.shared, args.features, clip, embedder, contender, reverse)
         for clip in args.clips
         for embedder in able
-        for contender in CONTENDERS
+        for contender in COMPARED_REID
         for reverse in directions
     ]
     if args.mot17:
         need(args.shared / "data" / MOT17)
         halves = find_clips(args.shared / "data" / MOT17, "val-half", None, (), partial=True)
-        jobs += [MotJob(half, args.features, contender) for half in halves for contender in CONTENDERS]
+        jobs += [MotJob(half, args.features, contender) for half in halves for contender in COMPARED_REID]
     found = list(zip(jobs, do_all(jobs, args.jobs, "refine"), strict=True))
     if args.json:
         rows = [{**_named(j), "tracker": j.contender.label, **v} for j, v in found]
@@ -227,7 +218,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the run's options."""
     add_shared(parser)
     add_features(parser)
-    add_choice(parser, TITLES)
+    add_choice(parser, CLIP_TITLES)
     parser.add_argument("--reversed", action="store_true", help="run the clips from their end too")
     parser.add_argument("--mot17", action=BooleanOptionalAction, default=True, help="MOT17's validation half too")
     parser.add_argument("--jobs", type=whole, default=1, metavar="N", help="processes (default: 1)")
@@ -242,7 +233,7 @@ def _named(job: Job | MotJob) -> dict[str, Any]:
 
 
 def _tables(found: Sequence[tuple[Job | MotJob, dict[str, Any]]]) -> Iterator[str]:
-    for clip, title in TITLES.items():
+    for clip, title in CLIP_TITLES.items():
         rows = [_row(job, values) for job, values in found if isinstance(job, Job) and job.clip == clip]
         if rows:
             yield f"**{title}**"

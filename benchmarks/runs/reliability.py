@@ -17,12 +17,12 @@ from ultralytics_reid.gallery.records import ANY, Records
 from ultralytics_reid.gallery.visit_pairs import Agreement
 from ultralytics_reid.scenes import SceneOptions
 
-from ..harness.cameras import CameraRun, CameraStream, one_by_one, together
+from ..harness.cameras import CameraRun, CameraStream, campus_streams, one_by_one, together
 from ..harness.clips.rendered import rendered
 from ..harness.contenders.stock import REID_BOTSORT
 from ..harness.data.features import EMBEDDERS, add_choice, embedded, usable
-from ..harness.data.sequences import load_cache, load_clip, load_sequence
-from ..harness.options import CAMPUS, PETS, add_features, add_shared, add_write, cached_path, need, need_clips
+from ..harness.data.sequences import load_sequence
+from ..harness.options import CAMPUS, PETS, add_features, add_shared, add_write, need, need_clips
 from ..harness.report import present
 from ..harness.scoring.reliability import (
     Bin,
@@ -99,11 +99,7 @@ def _halves(args: Namespace) -> Iterator[list[str]]:
 
 def _campus(args: Namespace) -> Iterator[list[str]]:
     need_clips(args.shared, CAMPUS)
-    films = []
-    for n, clip in enumerate(CAMPUS):
-        sequence, cache = load_clip(args.shared, clip), load_cache(cached_path(args.shared, clip))
-        views = list(zip(sequence.by_person(), cache, strict=False))
-        films.append(CameraStream(f"campus {n}", sequence.fps, sequence.shape, 0.0, partial(iter, views)))
+    films = campus_streams(args.shared)
     yield _row(f"EPFL campus4, two views at once, {EMBEDDERS['msmt17']}", [_outcome(films, together)])
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
-from ultralytics_reid._typing import Doubles, ImageArray
+from ultralytics_reid._typing import Doubles
 
-from ..data.cache import Cache, of_file
 from ..data.features import embedded
-from ..data.motion import camera_motion
-from ..data.recipe import MOTION
-from ..data.sequences import Detections, Sequence, load_clip, read_video
-from ..packages import versions
+from ..data.motion import kept_camera_motion
+from ..data.sequences import Detections, Sequence, load_clip
 
 
 @dataclass(frozen=True)
@@ -44,18 +39,5 @@ def thinned(clip: str, embedder: str, stride: int, shared: Path, features: Path)
     """
     whole = load_clip(shared, clip)
     sequence = replace(whole, fps=whole.fps / stride, frames=whole.frames[::stride])
-    warps = _camera_motion(clip, whole, stride, features)
+    warps = kept_camera_motion(clip, whole, features, stride)
     return Thinned(sequence, embedded(clip, embedder, shared, features)[::stride], warps)
-
-
-def _camera_motion(clip: str, whole: Sequence, stride: int, folder: Path) -> Doubles:
-    """What the host makes of the images that are left: it sees no others."""
-    assert whole.video is not None
-    key = {"video": of_file(whole.video), "method": MOTION, "stride": stride, "code": of_file(Path(__file__))}
-    key |= versions("ultralytics", "opencv-python")
-    kept = Cache(folder).arrays(clip, "motion", key, lambda: {"warps": camera_motion(_images(whole, stride))[1]})
-    return kept["warps"]
-
-
-def _images(whole: Sequence, stride: int) -> Iterator[ImageArray]:
-    return islice(read_video(whole), 0, None, stride)

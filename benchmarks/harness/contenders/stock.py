@@ -20,3 +20,5 @@ STOCK_REID = (BOTSORT, BOTSORT_REID, BOTSORT_LONG, TRACKTRACK_REID, DEEPOCSORT_R
 # This package's, as it is and without its long memory.
 REID_BOTSORT = HostContender("**reid_botsort**", OURS)
 MEMORYLESS = HostContender("reid_botsort, memory_seconds 0", OURS, {"memory_seconds": 0.0})
+# The best of stock with embeddings, its default tracker, and ours: what runs take apart.
+COMPARED_REID = (BOTSORT_REID, TRACKTRACK_REID, REID_BOTSORT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -33,23 +34,30 @@ def camera_motion(video: Iterator[ImageArray]) -> tuple[tuple[int, int], Doubles
     return shape, np.array(warps).reshape(-1, 2, 3)
 
 
-def kept_camera_motion(name: str, sequence: Sequence, folder: Path) -> Doubles:
+def kept_camera_motion(name: str, sequence: Sequence, folder: Path, stride: int = 1) -> Doubles:
     """Camera motion of a sequence's video, `(F, 2, 3)`, from the frame before to each frame, pixels.
+
+    With a stride it is what the host makes of every so many-th image: it sees no others.
 
     Args:
         name: What it is kept under.
         sequence: Has the video.
         folder: Keeps it.
+        stride: Frames of the video from one that is looked at to the next.
 
     Raises:
         DataError: If there is no video, or one of another length.
     """
     if sequence.video is None:
         raise DataError(f"{sequence.name} has no video, which camera motion is estimated from")
-    key = {"video": of_file(sequence.video), "method": MOTION, "code": of_file(Path(__file__))}
+    key = {"video": of_file(sequence.video), "method": MOTION, "stride": stride, "code": of_file(Path(__file__))}
     key |= versions("ultralytics", "opencv-python")
-    kept = Cache(folder).arrays(name, "motion", key, lambda: {"warps": camera_motion(read_video(sequence))[1]})
-    warps = kept["warps"]
-    if len(warps) != len(sequence.frames):
-        raise DataError(f"{sequence.video} has {len(warps)} frames, but seqinfo.ini says {len(sequence.frames)}")
+
+    def estimate() -> dict[str, Doubles]:
+        return {"warps": camera_motion(islice(read_video(sequence), 0, None, stride))[1]}
+
+    warps = Cache(folder).arrays(name, "motion", key, estimate)["warps"]
+    expected = len(sequence.frames[::stride])
+    if len(warps) != expected:
+        raise DataError(f"{sequence.video} has {len(warps)} frames, but seqinfo.ini says {expected}")
     return warps
