@@ -1,0 +1,87 @@
+"""What follows from two tracklets having been apart, or never: late merges, reverts, renames, motion."""
+
+import numpy as np
+import pytest
+import test_recognizer
+from synthetic import crowd, make_tracker, run
+from test_matching import AREA, CONFIG, NOTHING_VISIBLE, asking, axis, bank_of, seen
+
+from ultralytics_reid.appearance.calibration import LEARNED, ScoreModel
+from ultralytics_reid.appearance.embedding import unit
+from ultralytics_reid.revival.decision import State
+from ultralytics_reid.revival.late_merge import LateMerges
+from ultralytics_reid.revival.matching import blind_log_odds, candidate_gate, kalman_log_odds
+
+
+@pytest.fixture
+def model():
+    made = ScoreModel(unit, learns=False)
+    made.assume(LEARNED)
+    return made
+
+
+class TestLateMerges:
+    """Identity 2 is young, and looks like 1, who was last seen a second after 2 began."""
+
+    def found(self, model, seen_apart, change=lambda late: None):
+        bank = bank_of((seen(11), axis(0)), (seen(10), axis(0)))
+        late = LateMerges(CONFIG, bank, model)
+        young = asking(axis(0), born=10, identity=2, state=State.SETTLED, seen_apart=seen_apart)
+        for now in (12.0, 12.5):
+            found = [(d.identity, older) for d, older, _, _ in late.find([young], now)]
+            change(late)
+            young.seen_apart = {}
+        return found
+
+    def test_a_piece_that_began_before_the_old_track_ended_is_merged(self, model):
+        assert self.found(model, {}) == [(2, 1)]
+
+    def test_one_that_was_seen_apart_is_not(self, model):
+        assert self.found(model, {1: 11.0}) == []
+
+    def test_it_is_once_that_turns_out_to_have_been_somebody_else(self, model):
+        late = LateMerges(CONFIG, bank_of((seen(11), axis(0)), (seen(10), axis(0))), model)
+        young = asking(axis(0), born=10, identity=2, state=State.SETTLED, seen_apart={1: 11.0})
+        assert not list(late.find([young], 12.0))
+        young.seen_apart = {}
+        late.forget_apart(1)
+        late.find([young], 12.5)
+        assert [older for _, older, _, _ in late.find([young], 13.0)] == [1]
+
+    def test_it_follows_an_identity_that_is_another(self, model):
+        assert self.found(model, {7: 11.0}, lambda late: late.rename_apart(7, 1)) == []
+
+
+def test_motion_says_nothing_of_an_identity_seen_since_the_tracklet_began():
+    last = bank_of((seen(9.9), None), (seen(10.5), None)).last
+    before, since = kalman_log_odds([asking(axis(0), born=10)], last, 2.0, AREA)[0]
+    assert before > 0
+    assert since == 0
+
+
+def test_a_blind_tracklet_is_judged_by_its_last_crop(model):
+    bank = bank_of((seen(5), axis(0)))
+    made = [asking(axis(0)), asking(axis(1)), asking(None), asking(axis(0), seen_apart={1: 12.0}, born=4)]
+    gate = candidate_gate(made, bank, CONFIG, NOTHING_VISIBLE)
+    alike, other, nothing, excluded = blind_log_odds(made, gate, bank, model, CONFIG)
+    assert alike > 0 > other > -np.inf
+    assert (nothing, excluded) == (0, -np.inf)
+
+
+def test_who_was_apart_from_a_wrong_revival_was_not_apart_from_its_identity():
+    tracker = make_tracker()
+    run(tracker, test_recognizer.TestProbation().scene(240))
+    assert test_recognizer.taken_back(tracker)
+    others = [t.decision for t in tracker.tracked_stracks]
+    assert len(others) > len(crowd(length=240)) / 2
+    assert all(1 not in d.seen_apart for d in others)
+
+
+def test_a_renamed_identity_is_followed():
+    tracker = make_tracker()
+    run(tracker, test_recognizer.TestProbation().scene(60))
+    decisions = [t.decision for t in tracker.tracked_stracks]
+    apart = [d for d in decisions if 2 in d.seen_apart]
+    assert apart
+    tracker.recognizer.rename(2, 900, decisions)
+    assert all(900 in d.seen_apart and 2 not in d.seen_apart for d in apart)
