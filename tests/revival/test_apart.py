@@ -1,4 +1,4 @@
-"""What follows from two tracklets having been apart, or never: late merges, reverts, renames, motion."""
+"""What follows from two tracklets having been apart, or never; and how long a likely return waits."""
 
 import numpy as np
 import pytest
@@ -85,3 +85,12 @@ def test_a_renamed_identity_is_followed():
     assert apart
     tracker.recognizer.rename(2, 900, decisions)
     assert all(900 in d.seen_apart and 2 not in d.seen_apart for d in apart)
+
+
+def test_a_likely_return_waits_a_second_for_its_id_though_it_is_never_accepted():
+    look_alike = test_recognizer.newcomer(look=50)
+    scene = test_recognizer.scene_of(test_recognizer.owner(), look_alike, length=220, looks=test_recognizer.mixed(0.3))
+    out = run(make_tracker(false_revival_rate=1e-6), scene)
+    first = next(n for n, frame in enumerate(out) if 1 in frame) - test_recognizer.BACK
+    assert out[-1][1] != 1
+    assert first in range(10, 13)  # at 10 frames a second, and one frame confirms the track
