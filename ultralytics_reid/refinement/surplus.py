@@ -6,8 +6,9 @@ import numpy as np
 
 from .._typing import Bools, Ints
 from ..tuning import RefineTuning
-from .overlaps import Overlaps
+from .overlaps import Overlaps, Pairs
 from .pieces import Pieces
+from .tracks import Tracks
 
 
 def second_boxes(pieces: Pieces, clusters: Ints) -> Bools:
@@ -23,6 +24,22 @@ def second_boxes(pieces: Pieces, clusters: Ints) -> Bools:
     second = np.zeros(len(tracks), bool)
     second[order[1:]] = (frame[1:] == frame[:-1]) & (who[1:] == who[:-1])
     return second
+
+
+def held_doubles(tracks: Tracks, pairs: Pairs, tuning: RefineTuning) -> Bools:
+    """Which rows were held back while they lay in a box that was shown, `(R,)`: mostly second boxes of an individual.
+
+    Args:
+        tracks: Of the video.
+        pairs: Boxes of one frame.
+        tuning: Says how far one lies in another.
+    """
+    close = pairs.ios >= tuning.same_ios
+    a, b = pairs.a[close], pairs.b[close]
+    held, double = tracks.ids <= 0, np.zeros(len(tracks), bool)
+    for one, other in ((a, b), (b, a)):
+        double[one[held[one] & ~held[other]]] = True
+    return double
 
 
 def short_clusters(pieces: Pieces, clusters: Ints, overlaps: Overlaps, tuning: RefineTuning) -> Bools:
