@@ -90,7 +90,8 @@ def report_html(tracked: TrackedVideo, crops: Mapping[int, Sequence[Crop]], how:
     parts = [
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{name}: identities</title>',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{_STYLE}</style>\n</head>\n<body>',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<style>{_STYLE}</style>\n</head>\n<body>",
         f"<h1>{name}</h1>",
         _figures(tracked),
         *_identities(tracked, crops),

@@ -67,7 +67,8 @@ def _row(n: int, track: IdentityTrack, tracked: TrackedVideo, axis: _Axis) -> st
     parts = [f'<text x="{_SIDE - 10}" y="{top + _BAR - 2:g}" text-anchor="end" fill="currentColor">{short}</text>']
     middle = f"{top + _BAR / 2:g}"
     for begin, end in track.absences:
-        line = f'data-id="{track.identity}" x1="{axis.x(begin):.1f}" x2="{axis.x(end):.1f}" y1="{middle}" y2="{middle}" stroke="{color}"'
+        ends = f'x1="{axis.x(begin):.1f}" x2="{axis.x(end):.1f}" y1="{middle}" y2="{middle}"'
+        line = f'data-id="{track.identity}" {ends} stroke="{color}"'
         parts.append(f'<line {line} stroke-dasharray="2 3"><title>{_said(name, begin, end, "away")}</title></line>')
     for begin, end in track.spans:
         box = f'data-id="{track.identity}" x="{axis.x(begin):.1f}" y="{top:g}" height="{_BAR}" rx="2" fill="{color}"'
