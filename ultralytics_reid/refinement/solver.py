@@ -24,7 +24,7 @@ from .interpolation import interpolated
 from .overlaps import count_overlaps, pairs_of
 from .pieces import Pieces, cut_at_gaps
 from .scores import Appearance, learn_appearance
-from .surplus import held_doubles, second_boxes, short_clusters
+from .surplus import second_boxes, short_clusters, still_held
 from .track_log import TrackLog
 from .tracks import Tracks
 
@@ -112,9 +112,8 @@ def _solve(
         evidence.gated |= out | out.T
     clusters, links = cluster(evidence, appearance, tuning, _whole_ids(pieces, same))
     dropped = short_clusters(pieces, clusters, overlaps, tuning)
-    return _result(
-        _Solution(pieces, clusters, links, dropped, held_doubles(tracks, pairs, tuning)), appearance, interpolate
-    )
+    held = still_held(pieces, clusters, pairs, appearance, tuning)
+    return _result(_Solution(pieces, clusters, links, dropped, held), appearance, interpolate)
 
 
 def _whole_ids(pieces: Pieces, same: set[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -131,7 +130,7 @@ class _Solution:
     clusters: Ints
     links: list[Link]
     dropped: Bools
-    doubles: Bools
+    held: Bools
 
 
 def _result(solution: _Solution, appearance: Appearance, interpolate: bool) -> Refinement:
@@ -141,7 +140,7 @@ def _result(solution: _Solution, appearance: Appearance, interpolate: bool) -> R
     known[clusters[pieces.ids > 0]] = True  # what was held back, and belongs to no id, stays so
     known &= ~solution.dropped
     second = second_boxes(pieces, clusters) & known[owner]
-    ids = np.where(known[owner] & ~second & ~solution.doubles, _new_ids(pieces, clusters)[owner], 0)
+    ids = np.where(known[owner] & ~second & ~solution.held, _new_ids(pieces, clusters)[owner], 0)
     rows = np.column_stack([tracks.frame, ids, tracks.xyxy, tracks.confidence, tracks.cls]).astype(np.float64)[ids > 0]
     filled = interpolated(rows, tracks.fps) if interpolate else np.zeros((0, 8))
     both = np.concatenate([rows, filled])

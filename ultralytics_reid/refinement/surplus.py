@@ -8,7 +8,7 @@ from .._typing import Bools, Ints
 from ..tuning import RefineTuning
 from .overlaps import Overlaps, Pairs
 from .pieces import Pieces
-from .tracks import Tracks
+from .scores import Appearance
 
 
 def second_boxes(pieces: Pieces, clusters: Ints) -> Bools:
@@ -26,20 +26,28 @@ def second_boxes(pieces: Pieces, clusters: Ints) -> Bools:
     return second
 
 
-def held_doubles(tracks: Tracks, pairs: Pairs, tuning: RefineTuning) -> Bools:
-    """Which rows were held back while they lay in a box that was shown, `(R,)`: mostly second boxes of an individual.
+def still_held(pieces: Pieces, clusters: Ints, pairs: Pairs, appearance: Appearance, tuning: RefineTuning) -> Bools:
+    """Which rows that the tracker held back are left out, `(R,)`, as nothing confirms them.
+
+    These are the rows of clusters that were held back longer than they were shown; and, where looks don't tell
+    individuals apart, those in a box that was shown: mostly they are second boxes.
 
     Args:
-        tracks: Of the video.
+        pieces: Of the whole video.
+        clusters: `(P,)` the cluster of each piece.
         pairs: Boxes of one frame.
-        tuning: Says how far one lies in another.
+        appearance: The calibration.
+        tuning: Says how far one box lies in another.
     """
-    close = pairs.ios >= tuning.same_ios
-    a, b = pairs.a[close], pairs.b[close]
-    held, double = tracks.ids <= 0, np.zeros(len(tracks), bool)
-    for one, other in ((a, b), (b, a)):
-        double[one[held[one] & ~held[other]]] = True
-    return double
+    tracks, owner = pieces.tracks, clusters[pieces.labels]
+    held = tracks.ids <= 0
+    shown = np.bincount(owner[~held], minlength=len(pieces))
+    out = held & (np.bincount(owner[held], minlength=len(pieces)) > shown)[owner]
+    if not appearance.is_discriminative:
+        close = pairs.ios >= tuning.same_ios
+        for one, other in ((pairs.a[close], pairs.b[close]), (pairs.b[close], pairs.a[close])):
+            out[one[held[one] & ~held[other]]] = True
+    return np.asarray(out)
 
 
 def short_clusters(pieces: Pieces, clusters: Ints, overlaps: Overlaps, tuning: RefineTuning) -> Bools:
