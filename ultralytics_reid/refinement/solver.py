@@ -21,6 +21,7 @@ from .changes import Change, tell_changes
 from .clustering import Link, cluster, collect
 from .cuts import cut_at_changes
 from .interpolation import interpolated
+from .encounters import ambiguous_links
 from .overlaps import count_overlaps, pairs_of
 from .pieces import Pieces, cut_at_gaps
 from .scores import Appearance, learn_appearance
@@ -107,6 +108,8 @@ def _solve(
     pieces = cut_at_changes(pieces, pairs, appearance, tuning)
     overlaps = count_overlaps(pieces, pairs, tuning)
     evidence = collect(pieces, overlaps, appearance, tuning)
+    if not appearance.is_discriminative:
+        evidence.motion[ambiguous_links(pieces, pairs)] = 0
     for a, b in different:
         out = np.outer(pieces.ids == a, pieces.ids == b)
         evidence.gated |= out | out.T
