@@ -48,6 +48,7 @@ from ..harness.options import (
 )
 from ..harness.report import present
 from ..harness.scoring.track_eval import benchmark_of, figures, score, track_eval
+from ..harness.tracking import as_frames
 
 # Scores that all trackers get on MOT17, as its published results have them.
 _THRESHOLDS = {"track_high_thresh": 0.6, "track_low_thresh": 0.1, "new_track_thresh": 0.7}
@@ -183,12 +184,6 @@ def _of_rows(rows: Doubles, cache: Sequence[Detections], fps: float, shape: tupl
         clean=[clean[n][at] for n, at in where],
         shape=shape,
     )
-
-
-def as_frames(rows: Doubles, length: int) -> list[FrameBoxes]:
-    """Boxes by frame of `(R, 6)` rows or more: frame from 0, id, x1, y1, x2, y2."""
-    found = [rows[rows[:, 0] == n] for n in range(length)]
-    return [FrameBoxes(r[:, 1].astype(np.int64), r[:, 2:6].astype(np.float32)) for r in found]
 
 
 def run(args: Namespace) -> None:

@@ -20,8 +20,8 @@ from ..tuning import RefineTuning
 from .changes import Change, tell_changes
 from .clustering import Link, cluster, collect
 from .cuts import cut_at_changes
-from .interpolation import interpolated
 from .encounters import ambiguous_links
+from .interpolation import interpolated
 from .overlaps import count_overlaps, pairs_of
 from .pieces import Pieces, cut_at_gaps
 from .scores import Appearance, learn_appearance
