@@ -55,7 +55,7 @@ _THRESHOLDS = {"track_high_thresh": 0.6, "track_low_thresh": 0.1, "new_track_thr
 COLUMNS = ("IDF1", "ids", "HOTA", "AssA")
 _CLEAN = {"min_conf": 0.25, "min_height": 24.0, "max_covered": Tuning.max_covered}
 NOTE = (
-    "IDF1, ids, HOTA and AssA online and after `refine`, and what the solver took, loading excluded. The same "
+    "IDF1, ids, HOTA and AssA online and after `refine`, and the solver's CPU seconds, loading excluded. The same "
     "detections (YOLO11n INT8), embeddings and camera motion (`sparseOptFlow`) for all; each tracker has its YAML's "
     "defaults but for what its row says. Reversed: the clip from its end, without camera motion. MOT17: YOLOX "
     "detections, thresholds 0.6, 0.1 and 0.7, and MOTChallenge's rule."
@@ -127,9 +127,9 @@ def measured(tracks: Tracks, length: int, scored: Callable[[list[FrameBoxes]], d
         length: Number of frames.
         scored: Gives the figures of boxes by frame.
     """
-    start = time.perf_counter()
+    start = time.process_time()
     refined = refine(tracks)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     shown = tracks.select(tracks.ids > 0)
     online = np.column_stack([shown.frame, shown.ids, shown.xyxy]).astype(np.float64)
     both = [scored(as_frames(rows, length)) for rows in (online, refined.rows)]
