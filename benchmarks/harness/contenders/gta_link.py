@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ultralytics_reid import Tracks
-from ultralytics_reid._typing import Doubles, Floats, Ints
+from ultralytics_reid._typing import Doubles, Floats, Ints, as_floats
 
 from ..packages import has
 
@@ -72,7 +72,7 @@ def _filled(tracks: Tracks, rows: Ints) -> Floats:
     """`(N, D)` an embedding for each row, that of the nearest clean one."""
     clean = rows[tracks.clean[rows]]
     nearest = np.abs(tracks.frame[rows][:, None] - tracks.frame[clean]).argmin(axis=1)
-    return tracks.crops_of(clean)[nearest]
+    return as_floats(tracks.crops_of(clean)[nearest])
 
 
 def _rows(tracklet: Any, identity: int) -> Doubles:
