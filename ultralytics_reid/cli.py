@@ -104,6 +104,8 @@ def _add_export(commands: Any) -> None:
     command.set_defaults(run=_export, interrupted=_NOTHING_WRITTEN)
     command.add_argument("--model", required=True, help="torchreid architecture, such as osnet_x0_25")
     command.add_argument("--weights", default="", help="its .pth file (default: torchreid's ImageNet download)")
+    text = "head that `train --head-only` learned on this model's embeddings; it becomes part of the export"
+    command.add_argument("--head", default="", metavar="FILE", help=text)
     command.add_argument("--format", choices=FORMATS, default="openvino", help="file format (default: openvino)")
     command.add_argument(
         "--half", action="store_true", help="16-bit weights; OpenVINO also computes in 16 bits where supported"
@@ -133,6 +135,6 @@ def _demo(args: Namespace) -> None:
 
 def _export(args: Namespace) -> None:
     crops = {"crops": args.crops, "detector": args.detector}
-    made = export(args.model, args.weights, kind=args.format, half=args.half, out=args.out, **crops)
+    made = export(args.model, args.weights, kind=args.format, half=args.half, head=args.head, out=args.out, **crops)
     compared = f"{made.crops} {'real' if made.real else 'synthetic'} crops"
     print(f"{made.path}: cosine to PyTorch on {compared}: lowest {made.lowest:.5f}, median {made.median:.5f}")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, count, islice
 
 import numpy as np
 
-from .._typing import Doubles, Floats, as_doubles, as_floats
+from .._typing import Floats, Ints, as_floats
 from ..appearance.embedding import unit
 from ..appearance.metric import Metric
 from ..errors import ConfigError
-from .held_out import Crops, Gain, Score, folds, gain_of, identity_tars
+from .held_out import FOLDS, HELD_OUT, LATER, Crops, Gain, Score, folds, gain_of, identity_tars
 from .losses import pair_loss
 from .sampler import PKSampler
 
 Affine = tuple[Floats, Floats]
-# Called with steps done and steps in all.
-Progress = Callable[[int, int], None]
+# What is compared: cosine of the embeddings as they are, whitened, and trained from there.
+_COMPARED = ("plain", "whitening", "trained")
+# Points of TAR that later crops of the training identities may lose where held-out identities gain.
+TOLERATED_LOSS = 0.01
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class HeadTuning:
     identities: int = 32
     images: int = 4
     rate: float = 1e-3
-    pull: float = 1.0
+    pull: float = 0.3
     max_dims: int = 512
 
 
@@ -109,35 +112,98 @@ def train_map(crops: Crops, start: Affine, tuning: HeadTuning, loss: str, seed: 
         seed: The same seed gives the same map, on the same machine.
 
     Returns:
-        Center and map; the start itself where no step was possible, as its loss wasn't finite.
+        Center and map. Where a loss isn't finite, training stops, and the map of before that step is returned.
+
+    Raises:
+        ConfigError: If pytorch-metric-learning isn't installed.
     """
+    value = pair_loss(loss)
     import torch
 
     center, matrix = start
     white = torch.from_numpy(as_floats((crops.rows - center) @ matrix))
-    value = pair_loss(loss)
     change = torch.zeros(matrix.shape[1], matrix.shape[1], requires_grad=True)
     optimizer = torch.optim.Adam([change], lr=tuning.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, tuning.steps)
-    sampler = PKSampler(crops.known, min(tuning.identities, crops.known.count), tuning.images, seed)
-    step = epoch = 0
-    while step < tuning.steps:
-        for rows in sampler.epoch(epoch):
-            batch = white[torch.from_numpy(rows)]
-            pulled = tuning.pull * (change**2).sum() / len(change)
-            total = value(batch + batch @ change, *crops.known.masks(rows)) + pulled
-            if not torch.isfinite(total):
-                break
-            optimizer.zero_grad()
-            total.backward()
-            optimizer.step()
-            schedule.step()
-            step += 1
-            if step >= tuning.steps:
-                break
-        else:
-            epoch += 1
-            continue
-        break
-    learned = change.detach().numpy()
-    return center, as_floats(matrix + matrix @ learned)
+    for rows in islice(_batches(crops, tuning, seed), tuning.steps):
+        batch = white[torch.from_numpy(rows)]
+        pulled = tuning.pull * (change**2).sum() / len(change)
+        total = value(batch + batch @ change, *crops.known.masks(rows)) + pulled
+        if not torch.isfinite(total):
+            break
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        schedule.step()
+    return center, as_floats(matrix + matrix @ change.detach().numpy())
+
+
+def _batches(crops: Crops, tuning: HeadTuning, seed: int) -> Iterator[Ints]:
+    images = min(tuning.images, max(2, int(np.median(np.bincount(crops.known.identities)))))
+    sampler = PKSampler(crops.known, min(tuning.identities, crops.known.count), images, seed)
+    return chain.from_iterable(map(sampler.epoch, count()))
+
+
+def learn_head(
+    crops: Crops,
+    *,
+    loss: str = "supcon",
+    seed: int = 0,
+    tuning: HeadTuning | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> LearnedHead:
+    """Learn a head, and keep plain whitening unless held-out data says that training is better.
+
+    Each identity is held out once, by folds; so are the last third of the others' crops in time. Training counts as
+    better if its gain on held-out identities exceeds the bootstrap's error, and later crops don't contradict. What is
+    returned is then learned on all crops.
+
+    Args:
+        crops: Embedded crops.
+        loss: One of `LOSSES`.
+        seed: Of folds, batches and bootstrap.
+        tuning: Constants in place of the shipped ones.
+        report: Takes a line a fold.
+
+    Raises:
+        ConfigError: If the crops don't suffice: too few identities, one image an identity, no known strangers.
+    """
+    tuning = tuning or HeadTuning()
+    _check(crops)
+    tars: dict[str, dict[int, float]] = {name: {} for name in _COMPARED}
+    late: dict[str, dict[tuple[int, int], float]] = {name: {} for name in _COMPARED}
+    for number, (rows, part) in enumerate(folds(crops, seed), 1):
+        start = whitening(kept := crops.take(rows), tuning.max_dims)
+        scores = (_plain, applied(start), applied(train_map(kept, start, tuning, loss, seed)))
+        for name, score in zip(_COMPARED, scores, strict=True):
+            tars[name] |= _tars_of(crops, score, part, HELD_OUT)
+            late[name] |= {(number, n): v for n, v in _tars_of(crops, score, part, LATER).items()}
+        report(f"fold {number} of {FOLDS}")
+    plain, white, trained = (tars[name] for name in _COMPARED)
+    if not plain:
+        raise ConfigError("no two identities are known to differ: nothing can be verified, and nothing learned")
+    gains = gain_of(plain, white), gain_of(white, trained), gain_of(late[_COMPARED[1]], late[_COMPARED[2]])
+    better = gains[1].sure and not gains[2].value < -TOLERATED_LOSS
+    start = whitening(crops, tuning.max_dims)
+    center, matrix = train_map(crops, start, tuning, loss, seed) if better else start
+    return LearnedHead(center, matrix, better, *gains)
+
+
+def _plain(rows: Floats) -> Floats:
+    return rows
+
+
+def _check(crops: Crops) -> None:
+    if not np.isfinite(crops.rows).all():
+        raise ConfigError("embeddings must be finite")
+    if crops.known.count < 2:  # noqa: PLR2004
+        raise ConfigError("training needs several identities, got one: there is nothing to tell apart")
+
+
+def _tars_of(crops: Crops, score: Score, part: Ints, which: int) -> dict[int, float]:
+    """TAR by identity of all crops, for one kind of held-out ones; strangers are of both kinds."""
+    rows = np.flatnonzero(part > 0)
+    names = crops.known.identities[rows]
+    dense = np.unique(names)
+    found = identity_tars(crops.take(rows), score, part[rows] == which)
+    return {int(dense[n]): value for n, value in found.items()}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from .._typing import Bools, Doubles, Floats, Ints, as_doubles
+from .._typing import Bools, Doubles, Floats, Ints, as_doubles, as_ints
 from ..errors import ConfigError
 from ..evaluation.retrieval import tar_at_far
 from .known_pairs import KnownPairs
@@ -20,10 +21,13 @@ _MIN_LATE = 6
 # Crops a fold, pairs of which are compared: 4 million pairs.
 _MAX_CROPS = 2000
 _DRAWS = 1000
+# Of `folds`: crops to train on, later ones of the same identities, and those of held-out identities.
+TRAINED, LATER, HELD_OUT = 0, 1, 2
 # Of the bootstrap's draws, below which share of gains none may count as a gain.
 _RISK = 0.05
 
 Score = Callable[[Floats], Floats]
+_Key = TypeVar("_Key", int, tuple[int, int])
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +83,7 @@ class Gain:
         return f"{figures} ({self.value:+.3f}, at least {self.low:+.3f} with 95 % confidence, {self.identities} identities)"
 
 
-def folds(crops: Crops, seed: int) -> Iterator[tuple[Ints, Bools]]:
+def folds(crops: Crops, seed: int) -> Iterator[tuple[Ints, Ints]]:
     """Split crops into those to train on and those held out, so that each identity is held out once.
 
     Args:
@@ -87,7 +91,7 @@ def folds(crops: Crops, seed: int) -> Iterator[tuple[Ints, Bools]]:
         seed: The same seed gives the same folds.
 
     Yields:
-        Crops to train on; and `(N,)` 0 for those, 1 for late crops of the same identities, 2 for held-out identities.
+        Crops to train on; and `(N,)` which of `TRAINED`, `LATER`, `HELD_OUT` each crop is.
 
     Raises:
         ConfigError: If there are too few identities.
@@ -99,7 +103,7 @@ def folds(crops: Crops, seed: int) -> Iterator[tuple[Ints, Bools]]:
     late = _late(crops)
     for fold in range(FOLDS):
         out = fold_of[known.identities] == fold
-        yield np.flatnonzero(~out & ~late), np.where(out, 2, np.where(late, 1, 0))
+        yield np.flatnonzero(~out & ~late), as_ints(np.where(out, HELD_OUT, np.where(late, LATER, TRAINED)))
 
 
 def _late(crops: Crops) -> Bools:
@@ -156,7 +160,7 @@ def _telling(crops: Crops, a: Ints, b: Ints) -> tuple[Ints, Ints]:
     return a[kept], b[kept]
 
 
-def gain_of(before: dict[int, float], after: dict[int, float], seed: int = 0) -> Gain:
+def gain_of(before: dict[_Key, float], after: dict[_Key, float], seed: int = 0) -> Gain:
     """Compare TARs by identity.
 
     Args:
