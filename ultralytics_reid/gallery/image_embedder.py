@@ -93,8 +93,8 @@ def image_embedder(recipe: Mapping[str, str]) -> SceneEmbedder:
 
     Args:
         recipe: As a user named it; see `trusted_recipe`, for what is loaded can run code. `model`, `weights`, `head`
-            and crop options as in a tracker YAML. `detector` (a YOLO model) and `imgsz` for `model: auto`, and with `find: yes`,
-            where images are whole scenes rather than crops.
+            and crop options as in a tracker YAML. `detector` (a YOLO model) and `imgsz` for `model: auto`, and with
+            `find: yes`, where images are whole scenes rather than crops.
 
     Raises:
         GalleryError: If the recipe names no model, one without features, or a detector that can't be loaded.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._typing import Floats, Ints
+from .._typing import Floats, Ints, as_floats
 from ..appearance.evidence import LearnedStatistics
 from ..embedders.head import LinearHead
 from ..errors import GalleryError
@@ -121,8 +121,9 @@ def mapped_evidence(evidence: LearnedStatistics, head: LinearHead) -> LearnedSta
     """
     norms = _squared_norms(evidence, head)
     scatter = head.matrix.T @ evidence.scatter @ head.matrix / np.float32(norms)
-    pairs = [head(p.reshape(-1, p.shape[2])).reshape(len(p), 2, -1) for p in (evidence.genuine, evidence.impostor)]
-    return LearnedStatistics(scatter, evidence.crops, *pairs, head(evidence.means))
+    both = (evidence.genuine, evidence.impostor)
+    genuine, impostor = (head(p.reshape(-1, p.shape[2])).reshape(len(p), 2, -1) for p in both)
+    return LearnedStatistics(as_floats(scatter), evidence.crops, genuine, impostor, head(evidence.means))
 
 
 def _squared_norms(evidence: LearnedStatistics, head: LinearHead) -> float:

@@ -79,8 +79,8 @@ class Gain:
         return self.low > 0
 
     def __str__(self) -> str:
-        figures = f"{self.before:.3f} -> {self.after:.3f}"
-        return f"{figures} ({self.value:+.3f}, at least {self.low:+.3f} with 95 % confidence, {self.identities} identities)"
+        bound = f"at least {self.low:+.3f} with 95 % confidence"
+        return f"{self.before:.3f} -> {self.after:.3f} ({self.value:+.3f}, {bound}, {self.identities} identities)"
 
 
 def folds(crops: Crops, seed: int) -> Iterator[tuple[Ints, Ints]]:

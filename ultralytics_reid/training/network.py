@@ -176,7 +176,7 @@ class Network:
         if not torch.isfinite(loss):
             return float("nan")
         self.optimizer.zero_grad()
-        self._scaler.scale(loss).backward()
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.step(self.optimizer)
         self._scaler.update()
         return float(loss.detach())

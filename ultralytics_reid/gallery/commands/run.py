@@ -417,9 +417,8 @@ def _reembed(args: Namespace) -> None:
     head = load_head(args.head)
     with uninterrupted("re-embedding"):
         sightings, visits = reembed(args.gallery, head, args.out, name=Path(args.head).name)
-    print(
-        f"wrote {args.out} with {counted(sightings, 'embedding')} of {counted(visits, 'visit')}, by {head.fingerprint}"
-    )
+    what = f"{counted(sightings, 'embedding')} of {counted(visits, 'visit')}"
+    print(f"wrote {args.out} with {what}, by {head.fingerprint}")
 
 
 # Shared helpers
