@@ -1,4 +1,4 @@
-"""Command-line interface: `ultralytics-reid demo`, `track`, `refine`, `export`, and the gallery's commands."""
+"""Command-line interface: `ultralytics-reid demo`, `track`, `refine`, `export`, `train`, and the gallery's commands."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .demo.options import OURS, DemoOptions
 from .embedders.export import FORMATS, export
 from .errors import ReIDError
 from .gallery.commands.parser import add_command, add_gallery, bind_times
+from .training.parser import add_training
 from .video_job.parser import add_video
 
 # Exit codes of shells for SIGINT and SIGPIPE: 128 + the signal's number.
@@ -71,6 +72,7 @@ def build_parser() -> ArgumentParser:
     _add_demo(commands)
     add_video(commands)
     _add_export(commands)
+    add_training(commands)
     add_gallery(commands)
     return parser
 

@@ -144,12 +144,8 @@ class Config:
 
     with_reid: bool = True
     model: str = "auto"
-    weights: str = _text(
-        _REID, "", "torchreid's weights, .pth or .safetensors; empty = its own, of ImageNet"
-    )
-    head: str = _text(
-        _REID, "", "Path of a head that `ultralytics-reid train` learned for this embedder; empty = none"
-    )
+    weights: str = _text(_REID, "", "torchreid's weights, .pth or .safetensors; empty = its own, of ImageNet")
+    head: str = _text(_REID, "", "Path of a head that `ultralytics-reid train` learned for this embedder; empty = none")
     reid_interval: float = _number(
         *(_REID, 0.5, 0, 60),
         "0-60 s between two crops of a known and unambiguous track; 0 = every box; needs fuse_appearance",

@@ -14,7 +14,7 @@ from ..embedders.head import read_safetensors
 from ..errors import ConfigError
 from .held_out import Crops, Gain, gain_of, identity_tars
 from .images import CropImages
-from .network import Epoch, Network, NetworkOptions
+from .network import Network, NetworkOptions
 from .result import save_tensors
 
 # Share of the identities that are held out, and crops of them that are verified at most.
@@ -132,25 +132,16 @@ def train_network(
         if not epoch.finite:
             best.stopped = f"the loss was not finite in epoch {number}; the state of epoch {best.epoch} is kept"
             return best
-        best = _better(best, network, before, watch(network), epoch, report)
+        gain = gain_of(before, watch(network))
+        report(f"epoch {number}: loss {epoch.loss:.3f}, TAR at 1 % FAR {gain.after:.3f}")
+        best = _better(best, network, gain, number)
         _save(network, best, before, options, checkpoint)
     return best
 
 
-def _better(
-    best: Trained,
-    network: Network,
-    before: dict[int, float],
-    after: dict[int, float],
-    epoch: Epoch,
-    report: Callable[[str], None],
-) -> Trained:
-    gain = gain_of(before, after)
-    report(f"epoch {epoch.number}: loss {epoch.loss:.3f}, TAR at 1 % FAR {gain.after:.3f}")
-    best.epochs = epoch.number
-    if gain.after > best.gain.after:
-        return Trained(network.weights(), epoch.number, gain, epoch.number)
-    return best
+def _better(best: Trained, network: Network, gain: Gain, number: int) -> Trained:
+    best.epochs = number
+    return Trained(network.weights(), number, gain, number) if gain.after > best.gain.after else best
 
 
 @dataclass(frozen=True)
