@@ -6,8 +6,8 @@ import pytest
 from tests.training.embeddings import crops_of
 from ultralytics_reid.errors import ConfigError
 from ultralytics_reid.training import head as head_module
-from ultralytics_reid.training.head import HeadTuning, applied, learn_head, train_map, whitening
-from ultralytics_reid.training.held_out import HELD_OUT, LATER, TRAINED, Crops, folds, gain_of, identity_tars
+from ultralytics_reid.training.head import HeadTuning, applied, is_better, learn_head, train_map, whitening
+from ultralytics_reid.training.held_out import Crops, Gain, folds, gain_of, identity_tars, later
 from ultralytics_reid.training.known_pairs import KnownPairs
 
 QUICK = HeadTuning(steps=30)
@@ -28,16 +28,32 @@ def test_whitening_is_narrowed_to_the_directions_that_tell_identities():
     assert (center.shape, matrix.shape) == ((32,), (32, 8))
 
 
-def test_each_identity_is_held_out_once_and_late_crops_of_the_others_too():
+def test_each_identity_is_held_out_once():
     crops = crops_of(identities=9, images=6)
     held = np.zeros(len(crops.rows), int)
-    for rows, part in folds(crops, seed=0):
-        assert set(part[rows]) == {TRAINED}
-        held += part == HELD_OUT
-        late = part == LATER
-        assert (crops.times[late] >= 4).all()
-        assert not set(crops.known.identities[late]) & set(crops.known.identities[part == HELD_OUT])
+    for out in folds(crops, seed=0):
+        held += out
+        assert not set(crops.known.identities[out]) & set(crops.known.identities[~out])
     assert (held == 1).all()
+
+
+def test_later_crops_are_each_identity_s_last_third_in_time():
+    crops = crops_of(identities=9, images=6)
+    late = later(crops)
+    assert (crops.times[late] >= 4).all()
+    assert late.sum() == 9 * 2
+
+
+def test_training_must_gain_on_one_side_and_lose_nothing_on_the_other():
+    sure, even, worse = (Gain(0.5, 0.5 + g, low, 20) for g, low in ((0.05, 0.02), (0.0, -0.02), (-0.03, -0.05)))
+    unknown = Gain(float("nan"), float("nan"), float("-inf"), 0)
+    assert is_better(sure, even)
+    assert is_better(even, sure)
+    assert is_better(sure, unknown)
+    assert not is_better(even, even)
+    assert not is_better(worse, sure)
+    assert not is_better(sure, worse)
+    assert not is_better(even, unknown)
 
 
 def test_genuine_pairs_are_of_two_cameras_where_there_are_several():

@@ -12,14 +12,12 @@ from .._typing import Floats, Ints, as_floats
 from ..appearance.embedding import unit
 from ..appearance.metric import Metric
 from ..errors import ConfigError
-from .held_out import FOLDS, HELD_OUT, LATER, Crops, Gain, Score, folds, gain_of, identity_tars
+from .held_out import FOLDS, Crops, Gain, Score, folds, gain_of, identity_tars, later
 from .losses import pair_loss
 from .sampler import PKSampler
 
 Affine = tuple[Floats, Floats]
-# What is compared: cosine of the embeddings as they are, whitened, and trained from there.
-_COMPARED = ("plain", "whitening", "trained")
-# Points of TAR that later crops of the training identities may lose where held-out identities gain.
+# TAR that may be lost on one of held-out identities and later crops, where the other gains.
 TOLERATED_LOSS = 0.01
 
 
@@ -54,7 +52,7 @@ class LearnedHead:
         trained: Whether it was trained beyond whitening.
         whitening: Gain of whitening over plain cosine, on held-out identities.
         identities: Gain of training over whitening, on held-out identities.
-        times: The same on later crops of the training identities.
+        times: The same on later crops of known identities.
     """
 
     center: Floats
@@ -154,9 +152,8 @@ def learn_head(
 ) -> LearnedHead:
     """Learn a head, and keep plain whitening unless held-out data says that training is better.
 
-    Each identity is held out once, by folds; so are the last third of the others' crops in time. Training counts as
-    better if its gain on held-out identities exceeds the bootstrap's error, and later crops don't contradict. What is
-    returned is then learned on all crops.
+    Each identity is held out once, by folds; where times are known, so is the last third of each one's crops, at once.
+    `is_better` decides. What is returned is then learned on all crops.
 
     Args:
         crops: Embedded crops.
@@ -170,23 +167,43 @@ def learn_head(
     """
     tuning = tuning or HeadTuning()
     _check(crops)
-    tars: dict[str, dict[int, float]] = {name: {} for name in _COMPARED}
-    late: dict[str, dict[tuple[int, int], float]] = {name: {} for name in _COMPARED}
-    for number, (rows, part) in enumerate(folds(crops, seed), 1):
+
+    def fitted(rows: Ints) -> tuple[Score, Score, Score]:
         start = whitening(kept := crops.take(rows), tuning.max_dims)
-        scores = (_plain, applied(start), applied(train_map(kept, start, tuning, loss, seed)))
-        for name, score in zip(_COMPARED, scores, strict=True):
-            tars[name] |= _tars_of(crops, score, part, HELD_OUT)
-            late[name] |= {(number, n): v for n, v in _tars_of(crops, score, part, LATER).items()}
-        report(f"fold {number} of {FOLDS}")
-    plain, white, trained = (tars[name] for name in _COMPARED)
-    if not plain:
+        return _plain, applied(start), applied(train_map(kept, start, tuning, loss, seed))
+
+    tars: list[dict[int, float]] = [{}, {}, {}]
+    for number, out in enumerate(folds(crops, seed), 1):
+        for known, score in zip(tars, fitted(np.flatnonzero(~out)), strict=True):
+            known.update(identity_tars(crops, score, out))
+        report(f"held out: part {number} of {FOLDS} of the identities")
+    if not tars[0]:
         raise ConfigError("no two identities are known to differ: nothing can be verified, and nothing learned")
-    gains = gain_of(plain, white), gain_of(white, trained), gain_of(late[_COMPARED[1]], late[_COMPARED[2]])
-    better = gains[1].sure and not gains[2].value < -TOLERATED_LOSS
+    times = Gain(float("nan"), float("nan"), float("-inf"), 0)
+    if (late := later(crops)).any():
+        _, white, trained = (identity_tars(crops, score, late) for score in fitted(np.flatnonzero(~late)))
+        times = gain_of(white, trained)
+        report("held out: later crops")
+    gains = gain_of(tars[0], tars[1]), gain_of(tars[1], tars[2]), times
     start = whitening(crops, tuning.max_dims)
+    better = is_better(*gains[1:])
     center, matrix = train_map(crops, start, tuning, loss, seed) if better else start
     return LearnedHead(center, matrix, better, *gains)
+
+
+def is_better(identities: Gain, times: Gain) -> bool:
+    """Whether training counts as better than whitening.
+
+    Its gain must exceed the bootstrap's error on held-out identities or on later crops of known ones, and on the other
+    of both it may lose no more than a point.
+
+    Args:
+        identities: Gain on held-out identities.
+        times: Gain on later crops; of no identity where times aren't known.
+    """
+    if not times.identities:
+        return identities.sure
+    return (identities.sure or times.sure) and min(identities.value, times.value) >= -TOLERATED_LOSS
 
 
 def _plain(rows: Floats) -> Floats:
@@ -198,12 +215,3 @@ def _check(crops: Crops) -> None:
         raise ConfigError("embeddings must be finite")
     if crops.known.count < 2:  # noqa: PLR2004
         raise ConfigError("training needs several identities, got one: there is nothing to tell apart")
-
-
-def _tars_of(crops: Crops, score: Score, part: Ints, which: int) -> dict[int, float]:
-    """TAR by identity of all crops, for one kind of held-out ones; strangers are of both kinds."""
-    rows = np.flatnonzero(part > 0)
-    names = crops.known.identities[rows]
-    dense = np.unique(names)
-    found = identity_tars(crops.take(rows), score, part[rows] == which)
-    return {int(dense[n]): value for n, value in found.items()}

@@ -140,7 +140,7 @@ def verdict(learned: LearnedHead) -> list[str]:
         f"  training over whitening:     {learned.identities}",
     ]
     if learned.times.identities:
-        lines.append(f"  the same on later crops of known identities: {learned.times}")
+        lines.append(f"  training over whitening, on later crops of known identities: {learned.times}")
     if learned.trained:
         return [*lines, "training beats whitening by more than the bootstrap's error: the trained head is kept"]
     return [*lines, "training doesn't beat whitening by more than the bootstrap's error: whitening is kept"]
