@@ -10,7 +10,7 @@ from ultralytics_reid.training.head import HeadTuning, applied, is_better, learn
 from ultralytics_reid.training.held_out import Crops, Gain, folds, gain_of, identity_tars, later
 from ultralytics_reid.training.known_pairs import KnownPairs
 
-QUICK = HeadTuning(steps=30)
+QUICK = HeadTuning(steps=30, pulls=(10.0,))
 
 
 def mean_tar(crops, score):
@@ -87,18 +87,20 @@ class TestTraining:
     def test_training_improves_held_out_identities_of_correlated_nuisance(self):
         train, test = crops_of(identities=20, images=6, dim=64, seed=0), crops_of(dim=64, seed=1)
         start = whitening(train, 512)
-        trained = train_map(train, start, HeadTuning(steps=150, pull=0.1), "supcon", 0)
+        trained = train_map(train, start, HeadTuning(steps=150), loss="supcon", seed=0, pull=0.1)
         assert mean_tar(test, applied(trained)) > mean_tar(test, applied(start))
 
     def test_a_strong_pull_stays_at_whitening(self):
         train = crops_of()
         start = whitening(train, 512)
-        _, near = train_map(train, start, HeadTuning(steps=30, pull=1e6, rate=1e-4), "supcon", 0)
+        _, near = train_map(train, start, HeadTuning(steps=30, rate=1e-4), loss="supcon", seed=0, pull=1e6)
         np.testing.assert_allclose(near, start[1], rtol=0.02, atol=0.02 * np.abs(start[1]).max())
 
     def test_the_seed_repeats_the_map(self):
         train = crops_of()
-        one, two = (train_map(train, whitening(train, 512), QUICK, "supcon", 7)[1] for _ in range(2))
+        one, two = (
+            train_map(train, whitening(train, 512), QUICK, loss="triplet", seed=7, pull=1.0)[1] for _ in range(2)
+        )
         np.testing.assert_array_equal(one, two)
 
     def test_where_training_cannot_help_whitening_is_kept(self):
@@ -120,7 +122,7 @@ class TestTraining:
 
         monkeypatch.setattr(head_module, "pair_loss", fails_at_the_third)
         start = whitening(train, 512)
-        _, matrix = train_map(train, start, QUICK, "supcon", 0)
+        _, matrix = train_map(train, start, QUICK, loss="supcon", seed=0, pull=1.0)
         assert len(calls) == 3
         assert np.isfinite(matrix).all()
         assert (matrix != start[1]).any()

@@ -65,8 +65,8 @@ def _add_train(commands: Any) -> None:
     command.add_argument("--weights", default="", metavar="W", help="its weights, as `weights` of a tracker YAML")
     text = "train a linear map over frozen embeddings, in minutes on a CPU; kept only if held-out data says so"
     command.add_argument("--head-only", action="store_true", help=text)
-    text = "supcon, triplet (batch-hard) or circle (default: supcon for a head, triplet for a network)"
-    command.add_argument("--loss", choices=("supcon", "triplet", "circle"), default="", help=text)
+    text = "triplet (batch-hard), supcon or circle (default: triplet)"
+    command.add_argument("--loss", choices=("triplet", "supcon", "circle"), default="", help=text)
     command.add_argument("--epochs", type=int, default=15, metavar="N", help="of a network, 1 to 1000 (default: 15)")
     text = "crops of an identity in a network's batch, 2 to 16; 2 makes Siamese pairs (default: 4)"
     command.add_argument("--images", type=int, default=4, metavar="K", help=text)

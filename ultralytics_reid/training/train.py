@@ -45,7 +45,7 @@ class TrainOptions:
         weights: As `weights` of a tracker YAML.
         head_only: Whether to train a head over frozen embeddings.
         form: Of the data, see `read_crops`.
-        loss: One of `LOSSES`; empty for "supcon" of a head, "triplet" of a network.
+        loss: One of `LOSSES`; empty for "triplet".
         epochs: Of a network.
         images: Crops of an identity in a batch of a network's training.
         seed: The same seed gives the same result on the same machine.
@@ -120,7 +120,7 @@ def described(found: CropSet) -> str:
 
 def _train_head(options: TrainOptions, found: CropSet) -> None:
     embedded = embedded_set(options.data, found, options.model, options.weights, options.device or None)
-    learned = learn_head(embedded.crops, loss=options.loss or "supcon", seed=options.seed, report=_report)
+    learned = learn_head(embedded.crops, loss=options.loss or "triplet", seed=options.seed, report=_report)
     for line in verdict(learned):
         print(line)
     scores = {n: _figures(getattr(learned, n)) for n in ("whitening", "identities", "times")}
@@ -198,7 +198,7 @@ def _card(options: TrainOptions, found: CropSet, kind: str) -> dict[str, Any]:
         "kind": kind,
         "model": options.model,
         "data": data,
-        "loss": options.loss or ("supcon" if options.head_only else "triplet"),
+        "loss": options.loss or "triplet",
         "seed": options.seed,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "version": __version__,
