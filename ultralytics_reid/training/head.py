@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, count, islice
 
 import numpy as np
@@ -148,22 +149,44 @@ def _batches(crops: Crops, tuning: HeadTuning, seed: int) -> Iterator[Ints]:
 
 @dataclass(frozen=True, eq=False)
 class _Split:
-    """Crops that are held out, `(N,)`, and whitening of the others."""
+    """What is trained on and what is asked.
 
-    out: Bools
+    Attributes:
+        asked: `(N,)`, crops whose pairs are scored; they aren't trained on.
+        compared: `(N,)`, these and those that they are compared with.
+        kept: Crops to train on.
+        start: Their whitening.
+    """
+
+    asked: Bools
+    compared: Bools
+    kept: Crops
     start: Affine
 
     @classmethod
-    def of(cls, crops: Crops, out: Bools, max_dims: int) -> _Split:
-        return cls(out, whitening(crops.take(np.flatnonzero(~out)), max_dims))
+    def of(cls, crops: Crops, asked: Bools, compared: Bools, trained: Bools, max_dims: int) -> _Split:
+        """Fit whitening to the crops that are `trained`."""
+        kept = crops.take(np.flatnonzero(trained))
+        return cls(asked, compared, kept, whitening(kept, max_dims))
 
-    def white(self, crops: Crops) -> dict[int, float]:
-        """TAR by identity of whitening."""
-        return identity_tars(crops, applied(self.start), self.out)
+    def scored(self, crops: Crops, score: Score) -> dict[int, float]:
+        """TAR by identity of `crops`."""
+        rows = np.flatnonzero(self.compared)
+        names = np.unique(crops.known.identities[rows])
+        found = identity_tars(crops.take(rows), score, self.asked[rows])
+        return {int(names[n]): tar for n, tar in found.items()}
 
-    def trained(self, crops: Crops, how: Train) -> dict[int, float]:
-        """TAR by identity of a map trained on the crops that aren't held out."""
-        return identity_tars(crops, applied(how(crops.take(np.flatnonzero(~self.out)), self.start)), self.out)
+
+def _splits(crops: Crops, seed: int, max_dims: int) -> tuple[list[_Split], list[_Split]]:
+    """Splits by identity, and the one in time, if times are known.
+
+    Held-out identities are compared with crops that weren't trained on: trained ones are alike beyond what can be hoped
+    for. Later crops are compared with the earlier ones that were trained on, as returns are with what is enrolled.
+    """
+    late = later(crops)
+    every = np.ones(len(late), bool)
+    by_identity = [_Split.of(crops, out, out | late, ~(out | late), max_dims) for out in folds(crops, seed)]
+    return by_identity, [_Split.of(crops, late, every, ~late, max_dims)] if late.any() else []
 
 
 def learn_head(
@@ -176,9 +199,8 @@ def learn_head(
 ) -> LearnedHead:
     """Learn a head, and keep plain whitening unless held-out data says that training is better.
 
-    Each identity is held out once, by folds; where times are known, so is the last third of each one's crops, at once.
-    Training is tried with a weak pull toward whitening first; the first that `is_better` is kept, and learned on all
-    crops then.
+    Each identity is held out once; where times are known, so is the last third of each one's crops, at once. Weak pulls
+    toward whitening are tried first; the first that `is_better` is kept, and learned on all crops.
 
     Args:
         crops: Embedded crops.
@@ -192,30 +214,26 @@ def learn_head(
     """
     tuning = tuning or HeadTuning()
     _check(crops)
-    splits = [_Split.of(crops, out, tuning.max_dims) for out in folds(crops, seed)]
-    plain = _joined(identity_tars(crops, _plain, s.out) for s in splits)
+    splits, in_time = _splits(crops, seed, tuning.max_dims)
+    plain = _joined(s.scored(crops, _plain) for s in splits)
     if not plain:
         raise ConfigError("no two identities are known to differ: nothing can be verified, and nothing learned")
-    late = later(crops)
-    in_time = [_Split.of(crops, late, tuning.max_dims)] if late.any() else []
-    white, white_later = (_joined(s.white(crops) for s in some) for some in (splits, in_time))
+    white, white_later = (_joined(s.scored(crops, applied(s.start)) for s in some) for some in (splits, in_time))
     start = whitening(crops, tuning.max_dims)
     found = LearnedHead(*start, False, gain_of(plain, white), gain_of({}, {}), gain_of({}, {}))
     for pull in tuning.pulls:
-
-        def trained(kept: Crops, start: Affine, pull: float = pull) -> Affine:
-            return train_map(kept, start, tuning, loss=loss, seed=seed, pull=pull)
-
-        identities, times = (
-            gain_of(before, _joined(s.trained(crops, trained) for s in some))
-            for before, some in ((white, splits), (white_later, in_time))
-        )
-        found = replace(found, identities=identities, times=times)
-        report(f"pull {pull:g}: {identities.value:+.3f} on held-out identities{_later_text(times)}")
+        fit = partial(train_map, tuning=tuning, loss=loss, seed=seed, pull=pull)
+        tars = [_joined(_trained(crops, s, fit) for s in some) for some in (splits, in_time)]
+        found = replace(found, identities=gain_of(white, tars[0]), times=gain_of(white_later, tars[1]))
+        report(f"pull {pull:g}: {found.identities.value:+.3f} on held-out identities{_later_text(found.times)}")
         if is_better(found.identities, found.times):
-            center, matrix = trained(crops, start)
+            center, matrix = fit(crops, start)
             return replace(found, center=center, matrix=matrix, trained=True)
     return found
+
+
+def _trained(crops: Crops, split: _Split, fit: Train) -> dict[int, float]:
+    return split.scored(crops, applied(fit(split.kept, split.start)))
 
 
 def _joined(parts: Iterable[dict[int, float]]) -> dict[int, float]:
