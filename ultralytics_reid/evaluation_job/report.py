@@ -20,8 +20,8 @@ _RATE = f"{RATE:.0%}"
 _LEGEND = (
     "Percent, higher is better. In brackets: 95 % of 1,000 draws of identities. mAP, rank and mINP are means over the "
     "queries with a match. TAR: share of pairs of one individual above the similarity that "
-    f"{_RATE} of the pairs of two exceed (FAR). ms: of a crop in a batch of 32, from the decoded image to the vector, on this machine. Difference: "
-    "of the mAP to the first model's, over the same draws."
+    f"{_RATE} of the pairs of two exceed (FAR). ms: of a crop in a batch of 32, from the decoded image to the vector, "
+    "on this machine. Difference: of the mAP to the first model's, over the same draws."
 )
 _TRACKLET_LEGEND = (
     "Mean embeddings of so many crops a side, over random draws of crops. Missed: share of enrolled identities that "

@@ -22,7 +22,7 @@ from .scoring import LabeledSet, Line
 ROWS, HITS = 5, 8
 # Pixels.
 _MARGIN, _HEAD, _SECTION = 28, 66, 34
-_CROP, _GAP, _CELL = (88, 160), 12, 214
+_CROP, _GAP, _CELL = (112, 176), 14, 230
 _FRAME = 4
 
 
@@ -89,7 +89,7 @@ def _draw_query(sheet: Image.Image, top: int, of: tuple[LabeledSet, Line], numbe
     hits = np.argsort(-scores, kind="stable")[: min(HITS, int(usable.sum()))]
     query = int(protocol.queries[number])
     ranks = line.scores.ranks
-    text = f"first match at {ranks.first[number]}", f"AP {100 * ranks.average_precision[number]:.0f} %"
+    text = f"match at {ranks.first[number]}", f"AP {100 * ranks.average_precision[number]:.0f} %"
     _draw_crop(sheet, (_MARGIN, top), crops.paths[query], INK, text)
     rule = _MARGIN + _CROP[0] + _GAP + 4
     ImageDraw.Draw(sheet).line((rule, top, rule, top + _CROP[1]), fill=LINE, width=2)
