@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import rule_of
+from ..datasets.reader import FORMS
+from ..evaluation.protocol import SAME_CAMERA
 from ..gallery.commands.parser import add_command
 
 _EXAMPLES = (
@@ -14,8 +16,6 @@ _EXAMPLES = (
     "people/ cars/ --model osnet_x0_25 --weights osnet.pth --model other_openvino_model --out report\n"
     "--video street.mp4 --ground-truth gt.txt --detector yolo11n.pt --model auto --model osnet.onnx"
 )
-_SAME_CAMERA = ("auto", "leave-out", "keep")
-_FORMS = ("auto", "market1501", "folders", "cuhk01", "vehicles")
 
 
 class _OfModel(Action):
@@ -45,10 +45,10 @@ def add_evaluate(commands: Any) -> None:
     text = "folder of labeled crops: Market-1501's names or its whole folder, a folder per identity, CUHK01's names, "
     command.add_argument("sets", type=Path, nargs="*", metavar="SET", help=f"{text}or CLASS_NUMBER_camN")
     _add_models(command)
-    command.add_argument("--form", choices=_FORMS, default="auto", help="form of the crops (default: by their names)")
+    command.add_argument("--form", choices=FORMS, default="auto", help="form of the crops (default: by their names)")
     text = "images of the query's identity on its own camera: leave them out, or keep them as matches (default: auto, "
     text += "leave them out where identities are on several cameras)"
-    command.add_argument("--same-camera", choices=_SAME_CAMERA, default="auto", help=text)
+    command.add_argument("--same-camera", choices=SAME_CAMERA, default="auto", help=text)
     text = "search for the images of these cameras in those of the others (default: each image in all others)"
     command.add_argument("--query-cameras", type=int, nargs="+", default=[], metavar="N", help=text)
     command.add_argument("--flip", action="store_true", help="also average with the embedding of the mirrored crop")
