@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -74,12 +74,12 @@ def _batches(paths: tuple[Path, ...], *, mirrored: bool) -> Iterator[list[ImageA
 
 
 class EmbeddingCache:
-    """Keeps embeddings in a folder: a file for each embedder and set of files.
+    """Keeps embeddings for as long as it lives, and in a folder: a file for each embedder and set of files.
 
     Only the owner can read the files: embeddings are biometric data.
 
     Args:
-        folder: The folder, made where it is missing; None to keep nothing.
+        folder: The folder, made where it is missing; None to write nothing.
 
     Raises:
         EmbeddingError: If the folder can't be made.
@@ -87,6 +87,8 @@ class EmbeddingCache:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        # Models that differ in their head have the same embeddings.
+        self._known: dict[str, Embedded] = {}
         if folder is None:
             return
         try:
@@ -96,12 +98,20 @@ class EmbeddingCache:
 
     def embedded(self, embedder: ImageBatchEmbedder, crops: CropSet, label: str, *, mirrored: bool = False) -> Embedded:
         """Embed the images of a set, or read what is kept; arguments and errors are those of `embed_set`."""
-        if self._folder is None or not embedder.fingerprint:
+        if not embedder.fingerprint:
             return embed_set(embedder, crops, label, mirrored=mirrored)
-        path = self._folder / f"{_key(embedder.fingerprint, crops.paths, mirrored)}.npz"
-        if (kept := _kept(path, len(crops))) is not None:
+        key = _key(embedder.fingerprint, crops.paths, mirrored)
+        if key not in self._known:
+            self._known[key] = self._read_or_made(key, lambda: embed_set(embedder, crops, label, mirrored=mirrored))
+        return self._known[key]
+
+    def _read_or_made(self, key: str, make: Callable[[], Embedded]) -> Embedded:
+        if self._folder is None:
+            return make()
+        path = self._folder / f"{key}.npz"
+        if (kept := _kept(path)) is not None:
             return kept
-        made = embed_set(embedder, crops, label, mirrored=mirrored)
+        made = make()
         with atomic_write(path, (".npz",)) as part:
             np.savez(part, rows=made.rows, milliseconds=np.float64(made.milliseconds))
         return made
@@ -116,13 +126,13 @@ def _key(fingerprint: str, paths: Iterable[Path], mirrored: bool) -> str:
     return total.hexdigest()[:32]
 
 
-def _kept(path: Path, count: int) -> Embedded | None:
-    """What a file holds; None where it is missing, damaged or of another number of images."""
+def _kept(path: Path) -> Embedded | None:
+    """What a file holds; None where it is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             rows, milliseconds = as_floats(stored["rows"]), float(stored["milliseconds"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
-    if rows.ndim != 2 or len(rows) != count or not np.isfinite(rows).all():  # noqa: PLR2004
+    if rows.ndim != 2 or not np.isfinite(rows).all():  # noqa: PLR2004
         return None
     return Embedded(rows, milliseconds, int((~rows.any(axis=1)).sum()))

@@ -29,6 +29,7 @@ class ModelChoice:
         channels: Its `channels`.
         crop_height: Its `crop_height`, pixels; 0 for the model's own.
         crop_width: Its `crop_width`, pixels; 0 for the model's own.
+        head: Its `head`, learned by `ultralytics-reid train`; empty for none.
         label: What tables call it; empty for a name from the model's or its weights' file.
     """
 
@@ -38,6 +39,7 @@ class ModelChoice:
     channels: str = AUTO_OPTION
     crop_height: int = 0
     crop_width: int = 0
+    head: str = ""
     label: str = ""
 
     @property
@@ -45,7 +47,8 @@ class ModelChoice:
         """What tables call it, before several of one name are told apart."""
         if self.label:
             return self.label
-        return Path(self.weights or self.model).stem[:_MAX_LABEL] or self.model[:_MAX_LABEL]
+        base = Path(self.weights or self.model).stem[:_MAX_LABEL] or self.model[:_MAX_LABEL]
+        return f"{base} + {Path(self.head).stem[:_MAX_LABEL]}" if self.head else base
 
     @property
     def crop_options(self) -> CropOptions:
@@ -54,7 +57,8 @@ class ModelChoice:
 
     def yaml_keys(self) -> dict[str, object]:
         """The keys of a tracker YAML that name this embedder."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "label"}
+        keys = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "label"}
+        return keys if self.head else {name: value for name, value in keys.items() if name != "head"}
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,8 @@ def _add_models(command: ArgumentParser) -> None:
     for side in ("height", "width"):
         text = f"{side} of its crops, pixels (default: as the model says)"
         command.add_argument(f"--crop-{side}", action=_OfModel, dest="models", type=int, metavar="N", help=text)
+    text = "its head, as `ultralytics-reid train --head-only` writes it"
+    command.add_argument("--head", action=_OfModel, dest="models", metavar="FILE", help=text)
     text = "what tables call it (default: the name of its file)"
     command.add_argument("--label", action=_OfModel, dest="models", metavar="NAME", help=text)
 

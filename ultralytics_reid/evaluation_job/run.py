@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from .._typing import Floats, as_floats
 from ..errors import ConfigError
 from ..gallery.commands.terminal import print_note
 from ..gallery.export.atomic_file import atomic_write
@@ -58,14 +60,18 @@ def _score_model(
     for labeled in sets:
         label = f"{name} on {labeled.name}"
         embedded = cache.embedded(embedder, labeled.crops, label)
-        mirrored = (
-            cache.embedded(embedder, labeled.crops, f"{label}, mirrored", mirrored=True) if options.flip else None
-        )
-        plain = score_plain(labeled, name, embedded)
+        plain = score_plain(labeled, name, replace(embedded, rows=_mapped(embedder, embedded.rows)))
         yield labeled, plain
-        rows = None if mirrored is None else mirrored.rows
-        for variant in score_variants(labeled, plain, rows, reranked=options.rerank):
+        flipped = None
+        if options.flip:
+            mirrored = cache.embedded(embedder, labeled.crops, f"{label}, mirrored", mirrored=True)
+            flipped = _mapped(embedder, as_floats((embedded.rows + mirrored.rows) / 2))
+        for variant in score_variants(labeled, plain, flipped, reranked=options.rerank):
             yield labeled, variant
+
+
+def _mapped(embedder: ImageBatchEmbedder, rows: Floats) -> Floats:
+    return rows if embedder.head is None else embedder.head(rows)
 
 
 def _prepare(out: Path, *, overwrite: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._typing import Bools, Floats, as_bools, as_floats
+from .._typing import Bools, Floats, as_bools
 from ..datasets.crop_set import CropSet
 from ..datasets.reader import read_crops
 from ..errors import DatasetError
@@ -110,18 +110,18 @@ def score_plain(labeled: LabeledSet, model: str, embedded: Embedded) -> Line:
     return Line(model, "", rows.shape[1], embedded.milliseconds, embedded.unusable, scores, tracklets, rows)
 
 
-def score_variants(labeled: LabeledSet, plain: Line, mirrored: Floats | None, *, reranked: bool) -> Iterator[Line]:
+def score_variants(labeled: LabeledSet, plain: Line, flipped: Floats | None, *, reranked: bool) -> Iterator[Line]:
     """Score what may be done with a model's embeddings.
 
     Args:
         labeled: The set.
         plain: The line without variants.
-        mirrored: Embeddings of the mirrored crops; None to leave them out.
+        flipped: `(N, D)`, means of the crops' embeddings and their mirror images'; None to leave them out.
         reranked: Whether to re-rank.
     """
     protocol, known = labeled.protocol, {"": plain.rows}
-    if mirrored is not None:
-        known[FLIP] = as_floats((plain.rows + mirrored) / 2)
+    if flipped is not None:
+        known[FLIP] = flipped
         scores = score_search(protocol, cosine(protocol, known[FLIP]))
         yield replace(
             plain,
