@@ -81,7 +81,10 @@ def test_a_damaged_file_of_the_cache_is_made_anew(people, colors, tmp_path):
 
 def test_queries_of_one_camera_are_searched_for_in_the_other(people, colors, capsys):
     assert main(["evaluate", str(people), "--query-cameras", "2", "--model", HALVES]) == 0
-    assert "24 queries searched for in 24 images" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "queries are of other cameras than the images searched; 24 queries searched for in 24 images" in printed
+    # By tracklet, across cameras: two crops a camera, of all identities.
+    assert re.search(r"\| people \| +color_embedders:halves \| +2 \| +12 \|", printed)
 
 
 def test_several_sets_are_in_one_table(people, colors, tmp_path, capsys):

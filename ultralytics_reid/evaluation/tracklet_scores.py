@@ -58,9 +58,10 @@ class _Drawn:
 def score_tracklets(protocol: SearchProtocol, rows: Floats, crops: tuple[int, ...] = CROPS) -> list[TrackletScores]:
     """Score mean embeddings of several crops a side.
 
-    Where the same camera is left out, a side is what one camera has of an identity, and is compared with those of other
-    cameras only: with two cameras and one crop a side this is the single-shot protocol. Else an identity's images are
-    halved in the order they are given in, such as that of time, and the first halves are compared with the second.
+    Where matches are of another camera than the query, a side is what one camera has of an identity, and is compared
+    with those of other cameras only: with two cameras and one crop a side this is the single-shot protocol. Else an
+    identity's images are halved in the order they are given in, such as that of time, and the first halves are compared
+    with the second.
 
     Args:
         protocol: Identities and cameras; its queries and gallery are not used.
@@ -68,7 +69,7 @@ def score_tracklets(protocol: SearchProtocol, rows: Floats, crops: tuple[int, ..
         crops: Numbers of crops a side; those that fewer than two identities have are left out.
     """
     known = np.flatnonzero(protocol.identities >= 0)
-    places = protocol.cameras if protocol.leaves_out else _halves(protocol.identities)
+    places = protocol.cameras if protocol.is_across_cameras else _halves(protocol.identities)
     sides = _sides(protocol.identities, places, known)
     found = []
     for number in crops:

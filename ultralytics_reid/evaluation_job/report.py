@@ -12,6 +12,7 @@ from ..evaluation.estimate import Estimate
 from ..evaluation.markdown import facts, table
 from ..gallery.commands.tables import aligned
 from ..gallery.commands.terminal import counted
+from ..gallery.records import printable
 from .scoring import LabeledSet, Line
 from .video import TrackingScores
 
@@ -64,8 +65,8 @@ def _describe(labeled: LabeledSet, lines: Sequence[Line]) -> str:
     crops, protocol = labeled.crops, labeled.protocol
     cameras = counted(len(set(crops.cameras.tolist())), "camera") if crops.has_cameras else "no cameras"
     parts = [
-        f"**{labeled.name}**: {counted(len(crops), 'image')}, {counted(len(crops.names), 'identity', 'identities')}, "
-        f"{cameras}; {protocol.camera_rule}",
+        f"**{printable(labeled.name)}**: {counted(len(crops), 'image')}, "
+        f"{counted(len(crops.names), 'identity', 'identities')}, {cameras}; {protocol.camera_rule}",
         _asked(labeled),
     ]
     if lines:
@@ -104,8 +105,8 @@ def _crop_table(evaluation: Evaluation) -> str:
             differs = _NONE if line is lines[0] else _with_interval(scores.mean_ap - first.mean_ap, signed=True)
             body.append(
                 [
-                    labeled.name,
-                    named(line),
+                    _cell(labeled.name),
+                    _cell(named(line)),
                     str(line.dim),
                     _number(line.milliseconds),
                     _with_interval(scores.mean_ap),
@@ -124,11 +125,16 @@ def named(line: Line) -> str:
     return f"{line.model}, {line.variant}" if line.variant else line.model
 
 
+def _cell(name: str) -> str:
+    """A name of a user's as a cell of a table."""
+    return printable(name).replace("|", r"\|")
+
+
 def _tracklet_rows(evaluation: Evaluation) -> Iterator[tuple[list[str], Any]]:
     for labeled, line in _lines(evaluation):
         for t in line.tracklets:
             figures = [_percent(value) for value in (t.rank_1, t.mean_ap, t.tar)]
-            yield [labeled.name, line.model, str(t.crops), f"{t.identities:,}", *figures], t
+            yield [_cell(labeled.name), _cell(line.model), str(t.crops), f"{t.identities:,}", *figures], t
 
 
 def _tracking(tracking: Sequence[TrackingScores]) -> Iterator[str]:
@@ -140,7 +146,7 @@ def _tracking(tracking: Sequence[TrackingScores]) -> Iterator[str]:
         back = [_NONE if tally is None else f"{tally.right} of {tally.total}" for tally in tallies]
         false = f"{t.revivals.false} of {t.revivals.newcomers}"
         wrong = str(t.revivals.every.wrong)
-        body.append([t.model, f"{100 * t.idf1:.1f}", str(t.revivals.ids), str(t.people), *back, wrong, false])
+        body.append([_cell(t.model), f"{100 * t.idf1:.1f}", str(t.revivals.ids), str(t.people), *back, wrong, false])
     yield aligned(table([*head, "wrong", "newcomers false"], body))
     yield (
         "Ids as they are shown while tracking. Returned: people who came back after so long unseen, and got their own "

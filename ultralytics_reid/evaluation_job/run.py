@@ -21,7 +21,7 @@ from .scoring import LabeledSet, Line, load_set, score_plain, score_variants
 from .sheet import save_sheet
 from .video import TrackingScores, load_video, score_video
 
-REPORT, SCORES, PLOT = "report.md", "scores.json", "accuracy.png"
+REPORT, SCORES, PLOT, SHEET = "report.md", "scores.json", "accuracy.png", "queries-"
 
 
 def evaluate(options: EvaluationOptions) -> Evaluation:
@@ -37,7 +37,7 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
     sets = [load_set(name, folder, options) for name, folder in options.labeled_sets()]
     cache = EmbeddingCache(options.cache)
     if options.out is not None:
-        _prepare(options.out, overwrite=options.overwrite)
+        _prepare(options.out, options)
     lines: dict[str, list[Line]] = {labeled.name: [] for labeled in sets}
     for name, model in options.labeled_models() if sets else ():
         for labeled, line in _score_model(name, model, sets, cache, options):
@@ -74,12 +74,14 @@ def _mapped(embedder: ImageBatchEmbedder, rows: Floats) -> Floats:
     return rows if embedder.head is None else embedder.head(rows)
 
 
-def _prepare(out: Path, *, overwrite: bool) -> None:
+def _prepare(out: Path, options: EvaluationOptions) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out {out} can't be made: {error.strerror or error}") from error
-    if not overwrite and (there := [n for n in (REPORT, SCORES, PLOT) if (out / n).exists()]):
+    patterns = (REPORT, SCORES, PLOT, *([f"{SHEET}*.png"] if options.sheets else []))
+    there = [file.name for pattern in patterns for file in out.glob(pattern)]
+    if there and not options.overwrite:
         raise ConfigError(f"--out {out} already has {there[0]}: choose another folder, or --overwrite")
 
 
@@ -96,7 +98,7 @@ def _write(out: Path, evaluation: Evaluation, options: EvaluationOptions) -> Non
     for labeled, lines in evaluation.sets if options.sheets else ():
         for line in lines:
             if not line.variant and line.scores.queries:
-                file = f"queries-{_safe(labeled.name)}-{_safe(line.model)}.png"
+                file = f"{SHEET}{_safe(labeled.name)}-{_safe(line.model)}.png"
                 save_sheet(out / file, labeled, line, overwrite=over)
                 written.append(file)
     for file in written:
