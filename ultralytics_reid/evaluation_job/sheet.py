@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .._typing import Ints
+from .._typing import Doubles, Ints, as_doubles
 from ..datasets.crop_set import CropSet, read_crop
 from ..drawing.colors import BAD, FAINT, GOOD, INK, LINE, PAPER
 from ..drawing.text import fit
-from ..evaluation.embedding_scores import cosine
+from ..evaluation.embedding_scores import cosine, query_parts
 from ..gallery.export.atomic_file import atomic_write
 from ..gallery.export.contact_sheet import write_line
 from .report import named
@@ -60,13 +60,24 @@ def save_sheet(path: Path, labeled: LabeledSet, line: Line, *, overwrite: bool) 
 
 
 def _chosen(labeled: LabeledSet, line: Line) -> tuple[list[int], list[int]]:
-    """Queries by number: the worst, and the best of the others, one of an identity each."""
+    """Queries by number: the worst, and the best of the others, one of an identity each; of equals by margin."""
     ranks = line.scores.ranks
     matched = np.flatnonzero(ranks.matched)
-    order = matched[np.lexsort((-ranks.first[matched], ranks.average_precision[matched]))]
+    order = matched[np.lexsort((_margins(labeled, line)[matched], ranks.average_precision[matched]))]
     identities = labeled.protocol.identities[labeled.protocol.queries]
     worst = _one_each(order, identities, set())
     return worst, _one_each(order[::-1], identities, {int(identities[n]) for n in worst})
+
+
+def _margins(labeled: LabeledSet, line: Line) -> Doubles:
+    """For each query, by how much its most similar match exceeds the most similar other image, `(Q,)`."""
+    similarity, found = cosine(labeled.protocol, line.rows), [np.zeros(0)]
+    for part in query_parts(labeled.protocol):
+        same, usable = labeled.protocol.pairs(part)
+        scores = similarity(part)
+        match, other = (np.where(pairs & usable, scores, -2).max(axis=1) for pairs in (same, ~same))
+        found.append(as_doubles(match - other))
+    return np.concatenate(found)
 
 
 def _one_each(order: Sequence[int] | Ints, identities: Ints, taken: set[int]) -> list[int]:
