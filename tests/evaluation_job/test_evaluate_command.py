@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ultralytics_reid.cli import main
+from ultralytics_reid.datasets.writer import LabeledCrop, write_crops
 
 HALVES, WHOLE = "color_embedders:halves", "color_embedders:whole"
 
@@ -177,3 +178,36 @@ def test_an_option_of_a_model_stands_after_it(people, capsys):
     with pytest.raises(SystemExit):
         main(["evaluate", str(people), "--weights", "a.pth", "--model", HALVES])
     assert "argument --weights: belongs to the --model before it" in capsys.readouterr().err
+
+
+def test_folders_without_cameras_are_said_to_have_none(people, colors, tmp_path, capsys):
+    for file in people.iterdir():
+        (tmp_path / "folders" / file.name[:4]).mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, tmp_path / "folders" / file.name[:4] / f"{file.stem[4:]}.png")
+    assert main(["evaluate", str(tmp_path / "folders"), "--model", HALVES]) == 0
+    assert "12 identities, no cameras; no cameras known: each image counts as its own" in capsys.readouterr().out
+
+
+def test_market_s_own_folder_is_searched_as_its_benchmark_does(people, colors, tmp_path, capsys):
+    for file in people.iterdir():
+        person, number = file.stem[:4], int(file.stem[4:])
+        part = tmp_path / "market" / ("query" if number == 1 else "bounding_box_test")
+        part.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, part / f"{person}_c{(number + 1) // 2}s1_{number:06d}_00.png")
+    shutil.copy(people / "0001001.png", tmp_path / "market" / "bounding_box_test" / "0000_c1s1_000000_00.png")
+    assert main(["evaluate", str(tmp_path / "market"), "--model", HALVES]) == 0
+    printed = capsys.readouterr().out
+    assert "12 identities, 2 cameras; same camera left out" in printed
+    assert "12 queries searched for in 37 images" in printed
+
+
+def test_pairs_that_may_be_one_individual_are_left_out_and_counted(people, colors, tmp_path, capsys):
+    crops = [
+        LabeledCrop(cv2.imread(str(people / f"{person:04d}{number:03d}.png")), f"p{person}", camera=(number + 1) // 2)
+        for person in range(1, 5)
+        for number in range(1, 5)
+    ]
+    write_crops(tmp_path / "unsure", crops, different=[("p1", "p2"), ("p3", "p4")])
+    assert main(["evaluate", str(tmp_path / "unsure"), "--model", HALVES]) == 0
+    # Of sixteen others, three are the same identity's, four a known stranger's, eight unknown; itself is the same.
+    assert "50.0% of the pairs are left out, as it isn't known that they differ" in capsys.readouterr().out

@@ -41,22 +41,18 @@ def save_plot(path: Path, evaluation: Evaluation, *, overwrite: bool) -> None:
         panel.set_title(labeled.name.replace("$", r"\$"), loc="left", fontsize=11, fontweight="bold", color=INK)
         panel.set_xlabel("ms a crop, in a batch of 32", color=INK)
     panels[0].set_ylabel("mAP, % (bars: 95 % of draws of identities)", color=INK)
-    handles = {
-        text: handle for panel in panels for handle, text in zip(*panel.get_legend_handles_labels(), strict=True)
-    }
-    if handles:
-        columns = max(1, min(3, count * 2))
-        figure.legend(
-            handles.values(),
-            handles.keys(),
-            loc="outside lower center",
-            ncols=columns,
-            frameon=False,
-            fontsize=9,
-            labelcolor=INK,
-        )
+    _add_legend(figure, panels)
     with atomic_write(path, (".png",), overwrite=overwrite) as part:
         canvas.print_png(part)
+
+
+def _add_legend(figure: Any, panels: Any) -> None:
+    """One legend for all panels, below them."""
+    labeled = [pair for panel in panels for pair in zip(*panel.get_legend_handles_labels(), strict=True)]
+    handles = {text: handle for handle, text in labeled}
+    style = {"loc": "outside lower center", "frameon": False, "fontsize": 9, "labelcolor": INK}
+    if handles:
+        figure.legend(handles.values(), handles.keys(), ncols=min(3, 2 * len(panels)), **style)
 
 
 def _has_both(line: Line) -> bool:
