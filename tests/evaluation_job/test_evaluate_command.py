@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 
 import cv2
 import numpy as np
@@ -163,7 +164,7 @@ def test_data_that_can_t_be_used_is_named(people, colors, damage, said, capsys):
         ),
         (["people", "--model", HALVES, "--query-cameras", "1", "2"], "no other camera than 1, 2"),
         (["people", "--model", HALVES, "--video", "a.mp4"], "given both or not at all"),
-        (["people", "--model", "nothing.onnx"], "nothing.onnx is neither a file nor a folder"),
+        (["people", "--model", HALVES, "--model", "nothing.onnx"], "nothing.onnx is neither a file nor a folder"),
         (["nowhere", "--model", HALVES], "there is no folder nowhere"),
     ],
 )
@@ -171,6 +172,7 @@ def test_data_that_can_t_be_used_is_named(people, colors, damage, said, capsys):
 def test_options_that_don_t_fit_are_named(people, options, said, capsys, monkeypatch):
     monkeypatch.chdir(people.parent)
     assert main(["evaluate", *options]) == 1
+    assert not sys.modules["color_embedders"].CALLS
     assert re.search(said, capsys.readouterr().err)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -151,10 +152,10 @@ def _set_name(folder: Path) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Number the names that occur more than once."""
-    count, seen = Counter(names), Counter[str]()
-    found = []
+    """Number the names that occur more than once, and what would be equal to a numbered one."""
+    count, found = Counter(names), list[str]()
     for name in names:
-        seen[name] += 1
-        found.append(f"{name} ({seen[name]})" if count[name] > 1 else name)
+        numbered = (f"{name} ({n})" for n in itertools.count(1))
+        free = (text for text in numbered if text not in found and text not in count)
+        found.append(name if count[name] == 1 else next(free))
     return found

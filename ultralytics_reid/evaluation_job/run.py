@@ -14,7 +14,7 @@ from ..gallery.commands.terminal import print_note
 from ..gallery.export.atomic_file import atomic_write
 from .crop_embedder import ImageBatchEmbedder
 from .embeddings import EmbeddingCache
-from .options import EvaluationOptions, ModelChoice
+from .options import EvaluationOptions
 from .plot import save_plot
 from .report import Evaluation, as_json, as_markdown
 from .scoring import LabeledSet, Line, load_set, score_plain, score_variants
@@ -38,9 +38,11 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
     cache = EmbeddingCache(options.cache)
     if options.out is not None:
         _prepare(options.out, options)
+    # All of them first: a wrong name of the last one is told before the first one's crops are embedded.
+    embedders = {name: ImageBatchEmbedder(model, options.detector) for name, model in options.labeled_models()}
     lines: dict[str, list[Line]] = {labeled.name: [] for labeled in sets}
-    for name, model in options.labeled_models() if sets else ():
-        for labeled, line in _score_model(name, model, sets, cache, options):
+    for name, embedder in embedders.items():
+        for labeled, line in _score_model(name, embedder, sets, cache, options):
             lines[labeled.name].append(line)
     tracking: tuple[TrackingScores, ...] = ()
     if video is not None:
@@ -53,10 +55,9 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
 
 
 def _score_model(
-    name: str, model: ModelChoice, sets: list[LabeledSet], cache: EmbeddingCache, options: EvaluationOptions
+    name: str, embedder: ImageBatchEmbedder, sets: list[LabeledSet], cache: EmbeddingCache, options: EvaluationOptions
 ) -> Iterator[tuple[LabeledSet, Line]]:
-    """Lines of a model, set by set; the model is loaded once, and goes when it is done."""
-    embedder = ImageBatchEmbedder(model, options.detector)
+    """Lines of a model, set by set."""
     for labeled in sets:
         label = f"{name} on {labeled.name}"
         embedded = cache.embedded(embedder, labeled.crops, label)
