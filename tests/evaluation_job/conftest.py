@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import cv2
 import numpy as np
 import pytest
+
+from ultralytics_reid.embedders.head import CARD, HEAD
 
 # A factory by its import path, as a tracker YAML may name it: colors of the upper and the lower half.
 EMBEDDER = '''
@@ -64,3 +68,18 @@ def people(tmp_path):
             image += rng.normal(0, 25) + rng.normal(0, 10, image.shape)
             cv2.imwrite(str(folder / f"{person:04d}{number:03d}.png"), np.clip(image, 0, 255).astype(np.uint8))
     return folder
+
+
+@pytest.fixture
+def write_head(tmp_path):
+    """Writes a head over the embeddings of a base; of six colors it keeps two, which tell less."""
+    save_file = pytest.importorskip("safetensors.numpy").save_file
+
+    def write(base):
+        matrix = np.zeros((6, 2), np.float32)
+        matrix[0, 0] = matrix[1, 1] = 1
+        card = json.dumps({"kind": HEAD, "base": base})
+        save_file({"center": np.zeros(6, np.float32), "matrix": matrix}, tmp_path / "mine.safetensors", {CARD: card})
+        return str(tmp_path / "mine.safetensors")
+
+    return write

@@ -2,27 +2,13 @@
 
 import json
 
-import numpy as np
-import pytest
-
 from ultralytics_reid.cli import main
-from ultralytics_reid.embedders.head import CARD, HEAD
 
 HALVES = "color_embedders:halves"
 
 
-def write_head(path, base):
-    """A head that keeps the first color only, which tells less."""
-    save_file = pytest.importorskip("safetensors.numpy").save_file
-    matrix = np.zeros((6, 2), np.float32)
-    matrix[0, 0] = matrix[1, 1] = 1
-    card = json.dumps({"kind": HEAD, "base": base})
-    save_file({"center": np.zeros(6, np.float32), "matrix": matrix}, path, {CARD: card})
-    return str(path)
-
-
-def test_a_head_is_a_model_of_its_own_over_the_same_embeddings(people, colors, tmp_path, capsys):
-    head = write_head(tmp_path / "mine.safetensors", "colors2")
+def test_a_head_is_a_model_of_its_own_over_the_same_embeddings(people, colors, tmp_path, write_head):
+    head = write_head("colors2")
     command = ["evaluate", str(people), "--model", HALVES, "--label", "base"]
     main(command)
     alone = len(colors.CALLS)
@@ -35,7 +21,7 @@ def test_a_head_is_a_model_of_its_own_over_the_same_embeddings(people, colors, t
     assert headed["map"]["value"] < base["map"]["value"]
 
 
-def test_a_head_of_another_embedder_is_refused(people, colors, tmp_path, capsys):
-    head = write_head(tmp_path / "mine.safetensors", "osnet")
+def test_a_head_of_another_embedder_is_refused(people, colors, write_head, capsys):
+    head = write_head("osnet")
     assert main(["evaluate", str(people), "--model", HALVES, "--head", head]) == 1
     assert "trained on embeddings by osnet, and these are by colors2" in capsys.readouterr().err

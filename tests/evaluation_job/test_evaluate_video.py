@@ -67,3 +67,13 @@ def test_odd_ground_truth_is_named(clip, tmp_path, text, said, capsys):
     (tmp_path / "gt.txt").write_text(text)
     assert main(command(clip, "--model", "auto", "--ground-truth", str(tmp_path / "gt.txt"))) == 1
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_video_is_tracked_with_a_head_too(clip, colors, tmp_path, write_head):
+    head = write_head("colors2")
+    options = ["--model", "color_embedders:halves", "--head", head, "--out", str(tmp_path / "out")]
+    assert main(command(clip, *options)) == 0
+    (found,) = json.loads((tmp_path / "out" / "scores.json").read_text())["tracking"]
+    assert found["model"] == "color_embedders:halves + mine"
+    assert found["idf1"] > 0.7

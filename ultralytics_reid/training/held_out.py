@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._typing import Bools, Doubles, Floats, Ints, as_doubles
+from .._typing import Bools, Doubles, Floats, Ints, as_bools, as_doubles
 from ..errors import ConfigError
 from ..evaluation.retrieval import tar_at_far
 from .known_pairs import KnownPairs
 
 FAR = 0.01
 FOLDS = 3
-# The last share of each training identity's crops is held out too, where times are known.
+# Share of an identity's crops that come after those trained on, where times are known; and its crops for that.
 LATE_SHARE = 1 / 3
 _MIN_LATE = 6
 # Crops a fold, pairs of which are compared: 4 million pairs.
@@ -75,19 +75,19 @@ class Gain:
         return self.low > 0
 
     def __str__(self) -> str:
-        figures = f"{self.before:.3f} -> {self.after:.3f}"
-        return f"{figures} ({self.value:+.3f}, at least {self.low:+.3f} with 95 % confidence, {self.identities} identities)"
+        bound = f"at least {self.low:+.3f} with 95 % confidence"
+        return f"{self.before:.3f} -> {self.after:.3f} ({self.value:+.3f}, {bound}, {self.identities} identities)"
 
 
-def folds(crops: Crops, seed: int) -> Iterator[tuple[Ints, Bools]]:
-    """Split crops into those to train on and those held out, so that each identity is held out once.
+def folds(crops: Crops, seed: int) -> Iterator[Bools]:
+    """Split crops by identity, so that each identity is held out once.
 
     Args:
         crops: All crops.
         seed: The same seed gives the same folds.
 
     Yields:
-        Crops to train on; and `(N,)` 0 for those, 1 for late crops of the same identities, 2 for held-out identities.
+        `(N,)`, which crops are held out.
 
     Raises:
         ConfigError: If there are too few identities.
@@ -96,13 +96,12 @@ def folds(crops: Crops, seed: int) -> Iterator[tuple[Ints, Bools]]:
     if known.count < 2 * FOLDS:
         raise ConfigError(f"training needs {2 * FOLDS} identities or more, to hold some out, got {known.count}")
     fold_of = np.random.default_rng(seed).permutation(known.count) % FOLDS
-    late = _late(crops)
     for fold in range(FOLDS):
-        out = fold_of[known.identities] == fold
-        yield np.flatnonzero(~out & ~late), np.where(out, 2, np.where(late, 1, 0))
+        yield as_bools(fold_of[known.identities] == fold)
 
 
-def _late(crops: Crops) -> Bools:
+def later(crops: Crops) -> Bools:
+    """The last third of each identity's crops in time, `(N,)`; none where times aren't known."""
     late = np.zeros(len(crops.rows), bool)
     if crops.times is None:
         return late
@@ -121,9 +120,9 @@ def identity_tars(crops: Crops, score: Score, asked: Bools, seed: int = 0) -> di
     Impostor pairs are those of known strangers.
 
     Args:
-        crops: Crops that the embedding wasn't trained on.
+        crops: Crops, of which the embedding wasn't trained on those that are asked.
         score: Maps their embeddings to unit rows, compared by cosine.
-        asked: `(N,)`; only pairs with one of these, for genuine pairs both, count.
+        asked: `(N,)`; only pairs with one of these count.
         seed: Draws crops where there are too many.
 
     Returns:
@@ -134,9 +133,9 @@ def identity_tars(crops: Crops, score: Score, asked: Bools, seed: int = 0) -> di
     names = crops.known.identities[chosen]
     seen = score(some.rows)
     same, different = some.known.masks(np.arange(len(chosen)))
-    similarity = as_doubles(seen @ seen.T)
-    impostor = similarity[np.triu(different & (wanted[:, None] | wanted), 1)]
-    a, b = _telling(some, *np.nonzero(np.triu(same & wanted[:, None] & wanted, 1)))
+    similarity, counted = as_doubles(seen @ seen.T), wanted[:, None] | wanted
+    impostor = similarity[np.triu(different & counted, 1)]
+    a, b = _telling(some, *np.nonzero(np.triu(same & counted, 1)))
     genuine = similarity[a, b]
     if not len(impostor):
         return {}

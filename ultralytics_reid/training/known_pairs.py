@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._typing import Bools, Floats, Ints
+from .._typing import Bools, Floats, Ints, as_floats
 from ..errors import ConfigError
 
 # Identities for which a table of pairs is kept: 400 MB.
@@ -84,7 +84,8 @@ class KnownPairs:
         """Mean of each identity's rows, `(I, D)`."""
         total = np.zeros((self.count, rows.shape[1]), np.float32)
         np.add.at(total, self.identities, rows)
-        return total / np.maximum(np.bincount(self.identities, minlength=self.count), 1)[:, None].astype(np.float32)
+        counts = np.maximum(np.bincount(self.identities, minlength=self.count), 1)
+        return as_floats(total / counts[:, None])
 
 
 def _table(names: Ints, different: Ints) -> Bools:

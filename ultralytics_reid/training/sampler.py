@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class PKSampler:
         self._seed = seed
         order = np.argsort(known.identities, kind="stable")
         ends = np.searchsorted(known.identities[order], np.arange(known.count + 1))
-        self._rows = [order[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        self._rows = [order[a:b] for a, b in pairwise(ends.tolist())]
         self._usable = np.array([n for n, rows in enumerate(self._rows) if len(rows) > 1], np.int64)
 
     def epoch(self, number: int) -> Iterator[Ints]:
