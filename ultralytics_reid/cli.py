@@ -1,4 +1,4 @@
-"""Command-line interface: `ultralytics-reid demo`, `track`, `refine`, `export`, `train`, and the gallery's commands."""
+"""Command-line interface: the demo, and commands on videos, embedders and galleries."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from . import __version__
 from .demo.options import OURS, DemoOptions
 from .embedders.export import FORMATS, export
 from .errors import ReIDError
+from .evaluation_job.parser import add_evaluate
 from .gallery.commands.parser import add_command, add_gallery, bind_times
 from .training.parser import add_training
 from .video_job.parser import add_video
@@ -72,6 +73,7 @@ def build_parser() -> ArgumentParser:
     _add_demo(commands)
     add_video(commands)
     _add_export(commands)
+    add_evaluate(commands)
     add_training(commands)
     add_gallery(commands)
     return parser

@@ -18,7 +18,7 @@ class TrackLogError(ReIDError, ValueError):
 
 
 class DatasetError(ReIDError, ValueError):
-    """Labeled crops that can't be used: a name against the rule, an unreadable image, a folder that isn't empty."""
+    """Labeled data that can't be used: a name against the rule, an unreadable image, a line that is no box."""
 
 
 class HostError(ReIDError, RuntimeError):

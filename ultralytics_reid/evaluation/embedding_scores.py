@@ -77,7 +77,8 @@ def score_search(protocol: SearchProtocol, similarity: Similarity, *, verify: bo
         same, usable = protocol.pairs(part)
         scores = similarity(part)
         parts.append(rank_queries(scores, same, usable))
-        unknown += _unknown(protocol, same, usable)
+        if protocol.different is not None:
+            unknown += int(np.count_nonzero(~same & ~usable))
         if verification is not None:
             owners = np.broadcast_to(identities[part][:, None], same.shape)
             genuine, impostors = same & usable, ~same & usable
@@ -100,10 +101,6 @@ def query_parts(protocol: SearchProtocol) -> list[slice]:
     """Parts of the queries that are compared at once."""
     step = max(1, _PAIRS_AT_ONCE // max(1, len(protocol.gallery)))
     return [slice(n, n + step) for n in range(0, len(protocol.queries), step)]
-
-
-def _unknown(protocol: SearchProtocol, same: np.ndarray[tuple[int, int], np.dtype[np.bool_]], usable: object) -> int:
-    return 0 if protocol.different is None else int(np.count_nonzero(~same & ~np.asarray(usable)))
 
 
 def _within(ranks: QueryRanks, most: int) -> Doubles:

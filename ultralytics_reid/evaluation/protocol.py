@@ -53,10 +53,21 @@ class SearchProtocol:
         return same, as_bools(usable)
 
     @property
+    def is_across_cameras(self) -> bool:
+        """Whether all matches are of another camera than the query."""
+        return self.leaves_out or self._has_disjoint_cameras
+
+    @property
+    def _has_disjoint_cameras(self) -> bool:
+        return self.has_cameras and not np.isin(self.cameras[self.queries], self.cameras[self.gallery]).any()
+
+    @property
     def camera_rule(self) -> str:
         """What is done with the query's own camera, in words."""
         if not self.has_cameras:
             return "no cameras known: each image counts as its own camera's"
+        if self._has_disjoint_cameras:
+            return "queries are of other cameras than the images searched"
         if self.leaves_out:
             return "same camera left out: no image of the query's identity on its own camera is a match"
         return "same camera kept: images of the query's identity on its own camera are matches"

@@ -22,12 +22,13 @@ _MIN_SHARED = 2 / 3
 _PAIRS_AT_ONCE = 2**23
 
 
-def rerank(queries: Floats, gallery: Floats, k1: int = K1, k2: int = K2, weight: float = WEIGHT) -> Floats:
+def rerank(rows: Floats, queries: Ints, gallery: Ints, *, k1: int = K1, k2: int = K2, weight: float = WEIGHT) -> Floats:
     """Compute similarities after re-ranking.
 
     Args:
-        queries: `(Q, D)` embeddings of any norm.
-        gallery: `(G, D)`.
+        rows: `(N, D)` embeddings of any norm, of all images that are a query or in the gallery.
+        queries: `(Q,)` indices of the queries.
+        gallery: `(G,)` indices of the images that are searched; they may be the queries too.
         k1: Number of neighbors that must be reciprocal, 1 or more.
         k2: Number of neighbors whose encodings are averaged, 1 or more.
         weight: Weight of the original distance against the Jaccard distance, in [0, 1].
@@ -36,12 +37,18 @@ def rerank(queries: Floats, gallery: Floats, k1: int = K1, k2: int = K2, weight:
         `(Q, G)` float32, minus the distance, higher is more similar. The original distance is the squared Euclidean one
         of unit vectors over its maximum by row.
     """
-    rows = unit(np.concatenate([queries, gallery]))
+    rows = unit(rows)
     neighbors, farthest = _neighbors(rows, k1)
     encoded = _encode(rows, neighbors, farthest, k1)
     if k2 > 1:
         encoded = _expand(encoded, neighbors[:, :k2])
-    return _distances(rows, farthest, encoded, len(queries), weight)
+    by_column = encoded.tocsc()
+    found = np.empty((len(queries), len(gallery)), np.float32)
+    for n, query in enumerate(queries.tolist()):
+        original = _squared(rows, np.array([query]))[0] / farthest[query]
+        jaccard = 1 - _shared(encoded, by_column, query, len(rows))
+        found[n] = -((1 - weight) * jaccard + weight * original)[gallery]
+    return found
 
 
 def _parts(count: int) -> list[slice]:
@@ -95,16 +102,6 @@ def _expand(encoded: Any, nearest: Ints) -> Any:
     ends = np.arange(0, count * k + 1, k)
     mean = sparse.csr_matrix((np.full(count * k, np.float32(1 / k)), nearest.ravel(), ends), shape=(count, count))
     return (mean @ encoded).tocsr()
-
-
-def _distances(rows: Floats, farthest: Floats, encoded: Any, queries: int, weight: float) -> Floats:
-    by_column = encoded.tocsc()
-    found = np.empty((queries, len(rows) - queries), np.float32)
-    for n in range(queries):
-        original = _squared(rows, np.array([n]))[0, queries:] / farthest[n]
-        jaccard = 1 - _shared(encoded, by_column, n, len(rows))[queries:]
-        found[n] = -((1 - weight) * jaccard + weight * original)
-    return found
 
 
 def _shared(encoded: Any, by_column: Any, n: int, count: int) -> Doubles:

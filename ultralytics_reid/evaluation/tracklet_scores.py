@@ -31,8 +31,8 @@ class TrackletScores:
         rank_1: Share of tracklets whose most similar one, on other cameras, is of their identity.
         mean_ap: Mean average precision.
         tar: TAR at a FAR of `RATE`.
-        missed: Open set: FNIR at an FPIR of `RATE` by number of enrolled identities, one tracklet each; all other
-            identities are strangers.
+        missed: Open set: FNIR at an FPIR of `RATE` by number of enrolled identities, one tracklet each of one place,
+            searched for from other places; all other identities are strangers.
     """
 
     crops: int
@@ -58,9 +58,10 @@ class _Drawn:
 def score_tracklets(protocol: SearchProtocol, rows: Floats, crops: tuple[int, ...] = CROPS) -> list[TrackletScores]:
     """Score mean embeddings of several crops a side.
 
-    Where the same camera is left out, a side is what one camera has of an identity, and is compared with those of other
-    cameras only: with two cameras and one crop a side this is the single-shot protocol. Else an identity's images are
-    halved in the order they are given in, such as that of time, and the first halves are compared with the second.
+    Where matches are of another camera than the query, a side is what one camera has of an identity, and is compared
+    with those of other cameras only: with two cameras and one crop a side this is the single-shot protocol. Else an
+    identity's images are halved in the order they are given in, such as that of time, and the first halves are compared
+    with the second.
 
     Args:
         protocol: Identities and cameras; its queries and gallery are not used.
@@ -68,7 +69,7 @@ def score_tracklets(protocol: SearchProtocol, rows: Floats, crops: tuple[int, ..
         crops: Numbers of crops a side; those that fewer than two identities have are left out.
     """
     known = np.flatnonzero(protocol.identities >= 0)
-    places = protocol.cameras if protocol.leaves_out else _halves(protocol.identities)
+    places = protocol.cameras if protocol.is_across_cameras else _halves(protocol.identities)
     sides = _sides(protocol.identities, places, known)
     found = []
     for number in crops:
@@ -111,7 +112,7 @@ def _score(sides: dict[tuple[int, int], Ints], rows: Floats, number: int, differ
         drawn = _draw(sides, rows, number, rng)
         figures.append(_closed(drawn, different))
         if different is None:
-            for size, value in _open_set(drawn, identities, rng):
+            for size, value in _open_set(drawn, rng):
                 missed.setdefault(size, []).append(value)
     rank_1, mean_ap, tar = np.mean(figures, axis=0).tolist()
     return TrackletScores(
@@ -136,17 +137,23 @@ def _closed(drawn: _Drawn, different: Bools | None) -> tuple[float, float, float
     return float(found.cmc[0]), found.mean_ap, tar_at_far(scores[same & usable], scores[~same & usable], RATE)
 
 
-def _open_set(drawn: _Drawn, identities: int, rng: np.random.Generator) -> list[tuple[int, float]]:
-    """FNIR by number of enrolled identities, over random galleries."""
+def _open_set(drawn: _Drawn, rng: np.random.Generator) -> list[tuple[int, float]]:
+    """FNIR by number of enrolled identities, over random galleries: one place's, searched for from the others."""
+    place = rng.choice(np.unique(drawn.places))
     order = rng.permutation(len(drawn.identities))
     shuffled = drawn.take(order)
-    _, first = np.unique(shuffled.identities, return_index=True)
-    enrolled = shuffled.take(first)
-    rest = shuffled.take(np.setdiff1d(np.arange(len(order)), first))
-    # Any tracklet of another place than the enrolled one's: an identity has one a place.
-    _, second = np.unique(rest.identities, return_index=True)
-    scores: Doubles = np.asarray(rest.rows[second] @ enrolled.rows.T, np.float64)
-    ids = enrolled.identities
-    sizes = [size for size in GALLERY_SIZES if 2 * size <= identities]
-    drawn_columns = [(s, rng.choice(len(ids), s, replace=False)) for s in sizes for _ in range(GALLERIES)]
-    return [(size, fnir_at_fpir(scores[:, c], ids, ids[c], RATE)) for size, c in drawn_columns]
+    queries, gallery = (
+        shuffled.take(np.flatnonzero(at)) for at in (shuffled.places != place, shuffled.places == place)
+    )
+    # One tracklet an identity; an enrolled one has a query too.
+    ids, first = np.unique(queries.identities, return_index=True)
+    queries, gallery = queries.take(first), gallery.take(np.flatnonzero(np.isin(gallery.identities, ids)))
+    scores: Doubles = np.asarray(queries.rows @ gallery.rows.T, np.float64)
+    enrolled = len(gallery.identities)
+    columns = [
+        (size, rng.choice(enrolled, size, replace=False))
+        for size in GALLERY_SIZES
+        for _ in range(GALLERIES)
+        if size <= enrolled and 2 * size <= len(ids)
+    ]
+    return [(size, fnir_at_fpir(scores[:, c], ids, gallery.identities[c], RATE)) for size, c in columns]
