@@ -49,10 +49,10 @@ class Scores:
 
 
 # By embedders' family. Classifiers and detectors have none: their plain cosines hardly tell individuals apart, and
-# those under the learned metric are alike for all embedders.
-PRIORS = {"reid": Prior(0.88, 0.65, 0.1)}
+# those under the learned metric are alike for all embedders. A head is such a metric.
 # Cosines under the learned metric, whatever the embedder.
 LEARNED = Prior(0.6, 0.05, 0.17)
+PRIORS = {"reid": Prior(0.88, 0.65, 0.1), "head": LEARNED}
 
 
 class _Pairs:

@@ -104,6 +104,11 @@ class Metric:
         self._refreshed_at = self._crops
         self.version += 1
 
+    @property
+    def affine(self) -> tuple[Floats, Floats] | None:
+        """Center `(D,)` and map `(D, d)` of `linear`; None as long as nothing was learned."""
+        return None if self._map is None or self._center is None else (self._center, self._map)
+
     def project(self, vectors: Floats) -> Floats:
         """Map raw embeddings to where cosine means identity.
 

@@ -53,6 +53,7 @@ class CameraLink:
         self.camera_id = "" if len(config.cameras) > 1 else (config.cameras or (SOME_CAMERA,))[0]
         self.starts_at = config.starts
         self.recipe = {"model": config.model, "weights": config.weights} | crop_recipe(CropOptions.of(config))
+        self.recipe |= {"head": config.head} if config.head else {}
         self._config = config
         self._events = events
         self._gallery: GalleryCamera | None = None
@@ -213,4 +214,4 @@ class CameraLink:
 
 
 def _connection(config: Config) -> Connection | None:
-    return Connection(config, family_of(config.model)) if config.gallery else None
+    return Connection(config, family_of(config.model, config.head)) if config.gallery else None

@@ -459,7 +459,7 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
         self._retired = RetiredIds()
         self.embeddings.dim = None
         self.recognizer = Recognizer(self.config, self._identity_ids, self.events)
-        self.recognizer.assume(family_of(self.config.model))
+        self.recognizer.assume(family_of(self.config.model, self.config.head))
 
     def _next_id(self) -> int:
         connection = self.camera.connection

@@ -38,6 +38,7 @@ _JOURNEYS = "--from -1d --within 600\n--name Ada --out stays.csv"
 _HEATMAP = "--camera door --background door.mp4\n--camera door --paths --name Ada --out ada.png"
 _EXPORT = "visits.csv --from -1w\nembeddings.parquet --embeddings"
 _BACKUP = "copy.db"
+_REEMBED = "--gallery site.db --head mine.safetensors --out site-mine.db"
 
 _FILTERS = ("identity", "name", "cameras", "classes", "since", "until", "min_quality")
 _AGO = re.compile(r"-[\d.]+[a-z]*", re.ASCII)
@@ -72,6 +73,7 @@ def add_gallery(commands: Any) -> None:
         _add_heatmap,
         _add_export,
         _add_backup,
+        _add_reembed,
     ):
         add(commands)
 
@@ -145,6 +147,8 @@ def _add_model(command: ArgumentParser) -> None:
     command.add_argument("--model", default=os.environ.get(MODEL_VARIABLE, ""), metavar="M", help=text)
     text = f"weights of the model, as `weights` of a tracker YAML (default: ${WEIGHTS_VARIABLE})"
     command.add_argument("--weights", default=os.environ.get(WEIGHTS_VARIABLE, ""), metavar="W", help=text)
+    text = "head of the model, as `head` of a tracker YAML (default: none)"
+    command.add_argument("--head", default="", metavar="FILE", help=text)
     text = "colors that the model takes, as `normalize` of a tracker YAML (default: as the gallery or the model says)"
     command.add_argument("--normalize", choices=rule_of("normalize").words, default="auto", help=text)
     text = "their order, as `channels` of a tracker YAML (default: as the gallery or the model says)"
@@ -314,3 +318,12 @@ def _add_export(commands: Any) -> None:
 def _add_backup(commands: Any) -> None:
     command = _add_command(commands, "backup", "copy the gallery into a new file, also while it is in use", _BACKUP)
     command.add_argument("path", type=Path, metavar="PATH", help="file to write; an existing one is never replaced")
+
+
+def _add_reembed(commands: Any) -> None:
+    text = "copy the gallery with the embeddings of a trained head; crops aren't needed"
+    command = _add_command(commands, "reembed", text, _REEMBED)
+    text = "head that `train --head-only` learned for the gallery's embedder"
+    command.add_argument("--head", required=True, metavar="FILE", help=text)
+    text = "new gallery: a path, or postgresql://…; the old one stays as it is"
+    command.add_argument("--out", required=True, metavar="URI", help=text)
