@@ -37,7 +37,8 @@ from ..harness.options import CLIP_TITLES, PETS, TUD, add_features, add_shared, 
 from ..harness.report import present
 from ..harness.scoring.separability import crops_of
 from ..harness.scoring.track_eval import track_eval
-from .refine import as_frames, tracked
+from ..harness.tracking import as_frames
+from .refine import tracked
 
 COMPARED = ("detector", "msmt17", "market1501", "retail-0287")
 MAX_CROPS, MAX_DIMS = 64, 512
