@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class Tracklet:
             self.classes.clear()
         self.classes[last.cls] += 1
         if len(self.classes) > 1:
-            self.last = replace(last, cls=self.cls)
+            self.last = last.as_class(self.cls)
 
     def rescale(self, x: float, y: float) -> None:
         """Go on in an image that is `x` times as wide and `y` times as high."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .._typing import Bools, Doubles, Floats, Ints
 from ..appearance.metric import Metric
-from ..association.last_seen import NUMBERS, LastSeen, Sightings, as_numbers, as_sightings, pack, scaled, unpack
+from ..association.last_seen import NUMBERS, LastSeen, Sightings, as_numbers, as_sightings, scaled
 from ..errors import EmbeddingError
 from .prototypes import Prototypes, grown
 
@@ -111,7 +111,7 @@ class MemoryBank:
 
     def last_seen(self, identity: int) -> LastSeen:
         """Where and how an identity was last seen; KeyError if it isn't in memory."""
-        return unpack(self._last[self._slot[identity]])
+        return LastSeen.of(self._last[self._slot[identity]].copy())
 
     def see(self, identity: int, last: LastSeen) -> list[int]:
         """Note that an identity is visible; it is made if it is new.
@@ -120,7 +120,7 @@ class MemoryBank:
             Identities that had to go to make room, the least useful first.
         """
         gone = [] if identity in self._slot else self._admit({identity: last.time}, self.slots_of([]))
-        self._last[self._slot[identity]] = pack(last)
+        self._last[self._slot[identity]] = last.numbers
         return gone
 
     def see_all(self, identities: Sequence[int], seen: Sightings) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -85,6 +84,6 @@ class Verifier:
                 decision.reverify(start)
                 # The identity was last seen before the contradicting crops, so that another tracklet may match it.
                 before = float(np.nextafter(decision.tracklet.born, -np.inf))
-                self._bank.see(decision.identity, replace(decision.tracklet.last, time=before))
+                self._bank.see(decision.identity, decision.tracklet.last.at(before))
                 doubted.append((decision.identity, start))
         return doubted
