@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import ndtri
@@ -102,6 +103,24 @@ def _similarity(pairs: Floats, project: Callable[[Floats], Floats]) -> Floats:
     return np.asarray(np.einsum("nd,nd->n", seen[:, 0], seen[:, 1]), dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """What all scores so far say: how far to believe it, both kinds' means and variances, and the common deviation."""
+
+    evidence_weight: float
+    means: tuple[float, float]
+    variances: tuple[float, float]
+
+    @cached_property
+    def std(self) -> float:
+        return max(MIN_SCORE_STD, float(np.sqrt(sum(self.variances) / 2)))
+
+    @cached_property
+    def separation(self) -> float:
+        genuine, impostor = self.means
+        return (genuine - impostor) / self.std if self.evidence_weight else 0.0
+
+
 class ScoreModel:
     """Two Gaussians with a common deviation: scores of the same individual and scores of different ones.
 
@@ -122,10 +141,20 @@ class ScoreModel:
         self._prior: Prior | None = None
         self.people: int | None = None
         self._genuine, self._impostor = _Pairs(), _Pairs()
+        self._known: _Fit | None = None
+
+    @property
+    def _fit(self) -> _Fit:
+        """Fitted when it is first asked for after a change."""
+        if self._known is None:
+            n = min(len(pairs) + self._assumed(pairs) for pairs in (self._genuine, self._impostor))
+            weight = float(np.clip((n - MIN_PAIRS) / (FULL_PAIRS - MIN_PAIRS), 0, 1))
+            self._known = _Fit(weight, self._means(), self._variances())
+        return self._known
 
     def assume(self, prior: Prior) -> None:
         """Take a prior for evidence until the learned metric, which has one of its own, replaces plain cosine."""
-        self._prior = prior
+        self._prior, self._known = prior, None
 
     def observe(self, a: Floats, b: Floats, same: Bools) -> None:
         """Learn from pairs whose truth is known.
@@ -137,6 +166,7 @@ class ScoreModel:
         """
         if not self._learns:
             return
+        self._known = None
         for pairs, mask in ((self._genuine, same), (self._impostor, ~same)):
             if mask.any():
                 pairs.add(a[mask], b[mask], self._project)
@@ -148,19 +178,18 @@ class ScoreModel:
 
     def forget(self) -> None:
         """Forget all pairs; priors and what the metric is stay."""
-        self._genuine, self._impostor = _Pairs(), _Pairs()
+        self._genuine, self._impostor, self._known = _Pairs(), _Pairs(), None
 
     def rescore(self) -> None:
         """Measure what is kept anew; to be called when the metric has changed, which has a prior of its own."""
-        self._prior = LEARNED
+        self._prior, self._known = LEARNED, None
         self._genuine.rescore(self._project)
         self._impostor.rescore(self._project)
 
     @property
     def evidence_weight(self) -> float:
         """How far the model may be believed, from 0 (no evidence) to 1."""
-        n = min(len(pairs) + self._assumed(pairs) for pairs in (self._genuine, self._impostor))
-        return float(np.clip((n - MIN_PAIRS) / (FULL_PAIRS - MIN_PAIRS), 0, 1))
+        return self._fit.evidence_weight
 
     @property
     def is_discriminative(self) -> bool:
@@ -170,17 +199,14 @@ class ScoreModel:
     @property
     def separation(self) -> float:
         """Standard deviations between the means of the two kinds, 0 as long as there is too little evidence."""
-        if not self.evidence_weight:
-            return 0.0
-        g, i = self._means()
-        return (g - i) / self._std()
+        return self._fit.separation
 
     def llr(self, scores: Floats) -> Floats:
         """Log-likelihood ratios, same over different individual, of an array of scores; 0 says nothing."""
         if not self.evidence_weight:
             return np.zeros_like(scores)
-        g, i = self._means()
-        slope = max(0.0, g - i) / self._std() ** 2
+        g, i = self._fit.means
+        slope = max(0.0, g - i) / self._fit.std**2
         return np.asarray(self.evidence_weight * slope * (scores - (g + i) / 2), dtype=np.float32)
 
     def appearance_affinity(self, scores: Floats) -> Floats:
@@ -190,7 +216,7 @@ class ScoreModel:
         """
         if not self.evidence_weight:
             return np.zeros_like(scores)
-        g, i = self._means()
+        g, i = self._fit.means
         sharpness = np.clip(self.separation / FULL_SEPARATION, 0, 1)
         scale = np.clip((scores - (g + i) / 2) / max((g - i) / 2, MIN_SCORE_STD), -1, 1)
         return np.asarray(self.evidence_weight * sharpness * scale, dtype=np.float32)
@@ -204,9 +230,9 @@ class ScoreModel:
         """As `llr`, but individuals not met yet may differ from these as much as those of other videos do."""
         if not self.evidence_weight:
             return np.zeros_like(scores)
-        g, i = self._means()
+        g, i = self._fit.means
         known = self.population_weight
-        variance = known * self._std() ** 2 + (1 - known) * LEARNED.std**2
+        variance = known * self._fit.std**2 + (1 - known) * LEARNED.std**2
         return np.asarray(self.evidence_weight * max(0.0, g - i) / variance * (scores - (g + i) / 2), dtype=np.float32)
 
     def impostor_bound(self, rate: Doubles) -> Doubles:
@@ -226,7 +252,7 @@ class ScoreModel:
     def population(self) -> tuple[Scores, Scores]:
         """Genuine and impostor scores of any individuals: those met, blended with those of other videos."""
         known, learned = self.population_weight, (LEARNED.genuine, LEARNED.impostor)
-        moments = zip(self._means(), learned, self._variances(), strict=True)
+        moments = zip(self._fit.means, learned, self._fit.variances, strict=True)
         genuine, impostor = (
             Scores(known * mean + (1 - known) * usual, np.sqrt(known * variance + (1 - known) * LEARNED.std**2))
             for mean, usual, variance in moments
@@ -256,9 +282,6 @@ class ScoreModel:
         both = (self._genuine, self._impostor)
         g, i = (_blend(p.moments[1], len(p), variance, self._assumed(p)) for p in both)
         return g, i
-
-    def _std(self) -> float:
-        return max(MIN_SCORE_STD, float(np.sqrt(sum(self._variances()) / 2)))
 
 
 def _blend(total: float, count: int, prior: float, weight: int) -> float:

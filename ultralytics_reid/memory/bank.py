@@ -97,9 +97,20 @@ class MemoryBank:
 
     def others(self, shown: Collection[int]) -> Bools:
         """`(S,)`, True where a slot's identity is none of those given; they needn't be in memory."""
-        others = self.ids_by_slot != _EMPTY
-        others[self.slots_of(i for i in shown if i in self)] = False
+        others = self._ids[: self._used] != _EMPTY
+        others[self._slots_among(shown)] = False
         return np.asarray(others)
+
+    def others_of_each(self, shown: Sequence[Collection[int]]) -> Bools:
+        """`(N, S)`, what `others` says of each of `N` collections."""
+        others = np.repeat((self._ids[: self._used] != _EMPTY)[None], len(shown), axis=0)
+        for row, identities in zip(others, shown, strict=True):
+            row[self._slots_among(identities)] = False
+        return others
+
+    def _slots_among(self, identities: Collection[int]) -> list[int]:
+        """Slots of those identities that are in memory."""
+        return list(map(self._slot.__getitem__, self._slot.keys() & identities))
 
     def slot_of(self, identity: int) -> int:
         """An identity's slot; KeyError if it isn't in memory."""

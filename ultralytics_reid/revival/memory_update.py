@@ -50,6 +50,8 @@ class MemoryUpdater:
     def update(self, decision: Decision, now: float) -> None:
         """Average a settled tracklet's mature crops into a prototype; on probation it is held back."""
         tracklet = decision.tracklet
+        if tracklet.waiting < STRETCH_CROPS:
+            return
         if tracklet.count > MANY_CROPS and tracklet.waits_since >= now - UPDATE_LAG - STRETCH_SECONDS:
             return
         if self._bank.knows(decision.identity):

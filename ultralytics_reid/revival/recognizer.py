@@ -134,8 +134,9 @@ class Recognizer:
             returning = {id(d): found.best_log_odds(n) for n, d in enumerate(asking)}
         self._release()
         self._mark_returning(open_, returning, present)
+        patience = self._patience
         for decision in open_:
-            over = decision.tracklet.seen_for(when[1]) >= self._patience
+            over = decision.tracklet.seen_for(when[1]) >= patience
             if over and not decision.settled and not decision.in_doubt:
                 self._settle_by_default(decision, when)
 
@@ -267,7 +268,7 @@ class Recognizer:
 
     def _mark_returning(self, open_: Sequence[Decision], returning: dict[int, float], present: Present) -> None:
         """Mark tracklets that may show an absent identity: only there, if scores tell, is an id worth waiting for."""
-        blind = [d for d in open_ if id(d) not in returning]
+        blind = [d for d in open_ if d.identity < 0 and id(d) not in returning]
         if blind and self.tracklet_scores.evidence_weight:
             gate = candidate_gate(blind, self.bank, self._config, present)
             log_odds = blind_log_odds(blind, gate, self.bank, self.tracklet_scores, self._config)
