@@ -69,7 +69,7 @@ class Decision:
         seen_apart: Identities that were certainly elsewhere while this tracklet was visible, and when last, seconds.
         birth: Detection scores until it has an id.
         returning_log_odds: Log-odds of the likeliest absent identity, nats; -inf where none is in question or scores
-            don't tell, and once it is decided, or has an id to show and no crop to be matched by.
+            don't tell, once it is decided, and without a clean crop where nothing depends on it.
     """
 
     tracklet: Tracklet

@@ -268,7 +268,7 @@ class Recognizer:
 
     def _mark_returning(self, open_: Sequence[Decision], returning: dict[int, float], present: Present) -> None:
         """Mark tracklets that may show an absent identity: only there, if scores tell, is an id worth waiting for."""
-        blind = [d for d in open_ if d.identity < 0 and id(d) not in returning]
+        blind = [d for d in open_ if self._may_wait(d) and id(d) not in returning]
         if blind and self.tracklet_scores.evidence_weight:
             gate = candidate_gate(blind, self.bank, self._config, present)
             log_odds = blind_log_odds(blind, gate, self.bank, self.tracklet_scores, self._config)
@@ -277,6 +277,10 @@ class Recognizer:
         for decision in open_:
             known = tells and not decision.settled
             decision.returning_log_odds = returning.get(id(decision), -np.inf) if known else -np.inf
+
+    def _may_wait(self, decision: Decision) -> bool:
+        """Whether it depends on a likely return if a tracklet's id is shown: it has none, and isn't hidden anyway."""
+        return self._config.provisional == "hide" and decision.identity < 0 and not decision.in_doubt
 
     @property
     def _patience(self) -> float:

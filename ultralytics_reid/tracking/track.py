@@ -70,7 +70,8 @@ class ReIDTrack(BOTrack):
     def xyxy(self) -> npt.NDArray[np.floating]:
         """See the host's: the box as the Kalman filter has it; a detection's own. In the host's arithmetic, faster."""
         if self.mean is None:
-            return np.asarray(super().xyxy)
+            left, top, width, height = self.ltwh.tolist()
+            return np.array([left, top, width + left, height + top], np.float32)
         x, y, width, height = self.mean[:4].tolist()
         left, top = x - width / 2, y - height / 2
         return np.array([left, top, width + left, height + top])
@@ -167,8 +168,8 @@ class ReIDTrack(BOTrack):
         self.state, self.is_activated, self.frame_id = TrackState.Tracked, True, frame_id
         self.score, self.cls, self.idx = detection.score, detection.cls, detection.idx
         if detection.curr_feat is not None:
-            self.update_features(detection.curr_feat)
-        self._match(detection)
+            self.curr_feat = detection.curr_feat
+        self._matched, self.clean = detection, detection.clean
 
     def mark_removed(self) -> None:
         """See the host's, which keeps removed tracks for long: their crops go."""
