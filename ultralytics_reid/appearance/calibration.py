@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.special import ndtri
@@ -64,6 +64,9 @@ class _Pairs:
         self._used = 0
         self._scores = np.zeros(SCORE_PAIRS, np.float32)
         self._moments: tuple[float, float] | None = None
+        # Scores under the metric to come, and places of pairs that came since.
+        self._prepared: Floats | None = None
+        self._since: set[int] = set()
 
     def add(self, a: Floats, b: Floats, project: Callable[[Floats], Floats]) -> None:
         a, b = a[-SCORE_PAIRS:], b[-SCORE_PAIRS:]
@@ -74,14 +77,35 @@ class _Pairs:
         self._scores[rows] = _similarity(self._pairs[rows], project)
         self._used += len(a)
         self._moments = None
+        self._since.update(rows.tolist())
+
+    def prepare(self, project: Callable[[Floats], Floats]) -> None:
+        """Score all pairs by another metric, which `rescore` is given later."""
+        self._since = set()
+        if self._pairs is not None:
+            self._prepared = _similarity(self._pairs[: len(self)], project)
 
     def rescore(self, project: Callable[[Floats], Floats]) -> None:
-        if self._pairs is not None:
-            self._scores[: len(self)] = _similarity(self._pairs[: len(self)], project)
-            self._moments = None
+        rows = list(range(len(self)))
+        if self._prepared is not None:
+            self._scores[: len(self._prepared)] = self._prepared
+            rows = sorted(self._since)
+        if rows and self._pairs is not None:
+            self._scores[rows] = _similarity(self._pairs[rows], project)
+        self._prepared, self._moments = None, None
 
     def __len__(self) -> int:
         return min(self._used, SCORE_PAIRS)
+
+    @property
+    def size(self) -> int:
+        """Numbers in all pairs."""
+        return 0 if self._pairs is None else 2 * len(self) * self.dim
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the embeddings; 0 before the first."""
+        return 0 if self._pairs is None else int(self._pairs.shape[2])
 
     @property
     def kept(self) -> Floats | None:
@@ -179,6 +203,15 @@ class ScoreModel:
     def forget(self) -> None:
         """Forget all pairs; priors and what the metric is stay."""
         self._genuine, self._impostor, self._known = _Pairs(), _Pairs(), None
+
+    def preparations(self, project: Callable[[Floats], Floats]) -> list[tuple[int, Callable[[], None]]]:
+        """What can be done ahead of `rescore`, of a metric to come: costs in multiplications, and functions.
+
+        Args:
+            project: What the model's own `project` will be when it rescores.
+        """
+        both = (self._genuine, self._impostor)
+        return [(pairs.size * pairs.dim, partial(pairs.prepare, project)) for pairs in both if len(pairs)]
 
     def rescore(self) -> None:
         """Measure what is kept anew; to be called when the metric has changed, which has a prior of its own."""

@@ -36,6 +36,10 @@ class CropScoreModel:
         self._learned.assume(prior)
         self._plain.assume(prior)
 
+    def preparations(self, project: Callable[[Floats], Floats]) -> list[tuple[int, Callable[[], None]]]:
+        """See `ScoreModel.preparations`."""
+        return self._learned.preparations(project)
+
     def rescore(self) -> None:
         """Follow the metric, which has changed."""
         self._learned.rescore()

@@ -43,7 +43,7 @@ class LastSeen:
     __slots__ = ("numbers",)
     numbers: Doubles
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self, time: float, cls: int, center: Doubles, velocity: Doubles, position_std: float, height: float
     ) -> None:
         self.numbers = np.array([time, cls, *center, *velocity, position_std, height], np.float64)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from .._typing import Bools, Doubles, Floats, Ints
-from ..appearance.metric import Metric
+from ..appearance.metric import Metric, Projection
 from ..association.last_seen import NUMBERS, LastSeen, Sightings, as_numbers, as_sightings, scaled
 from ..errors import EmbeddingError
 from .prototypes import Prototypes, grown
@@ -267,6 +267,10 @@ class MemoryBank:
         self._ids[slots], self._last[slots, 0] = _EMPTY, np.inf
         self._looks.clear(slots)
         return identities
+
+    def preparations(self, projection: Projection) -> list[tuple[int, Callable[[], None]]]:
+        """What can be done before the metric adopts a projection: costs in multiplications, and functions."""
+        return self._looks.preparations(projection)
 
     def means(self) -> Floats:
         """Every identity's mean embedding, `(I, D)` raw, of those that have prototypes."""

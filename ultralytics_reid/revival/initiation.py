@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from .._typing import Floats
 from ..association.overlap import overlap_share
@@ -29,7 +30,7 @@ class VisibleBoxes:
         scores: `(N,)` detection scores in [0, 1].
     """
 
-    xyxy: Floats
+    xyxy: npt.NDArray[np.floating]
     scores: Floats
 
     @cached_property

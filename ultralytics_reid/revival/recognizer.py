@@ -39,6 +39,7 @@ from .matching import (
     match_returning,
 )
 from .memory_update import MemoryUpdater
+from .metric_refresh import MetricRefresh
 from .verification import Verifier
 
 # A frame's number, and its time in seconds.
@@ -68,6 +69,7 @@ class Recognizer:
         self.crop_scores = CropScoreModel(self.metric, learns=tuning.calibrate)
         self.tracklet_scores = ScoreModel(self.metric.project, learns=tuning.calibrate)
         self.updater = MemoryUpdater(self.bank, self.metric)
+        self._refresh = MetricRefresh(self.metric, self.crop_scores, self.tracklet_scores, self.bank)
         self._verifier = Verifier(self.bank, self.tracklet_scores, reverifies=tuning.reverify)
         self._late = LateMerges(config, self.bank, self.tracklet_scores)
         self._config = config
@@ -98,7 +100,7 @@ class Recognizer:
         self.bank.see_all([d.identity for d in settled], sightings(d.tracklet.last for d in settled))
         for decision in settled:
             self.updater.update(decision, now)
-        self._refresh_metric()
+        self._refresh.step(self.updater.individuals)
 
         check = self._verifier.due(now)
         if check:
@@ -306,16 +308,6 @@ class Recognizer:
     def _rename_apart(self, old: int, new: int, decisions: Iterable[Decision]) -> None:
         rename_apart(decisions, old, new)
         self._late.rename_apart(old, new)
-
-    def _refresh_metric(self) -> None:
-        if not self.metric.due:
-            return
-        means, version = self.updater.individuals(), self.metric.version
-        self.metric.refresh(means)
-        if self.metric.version > version:  # one individual alone teaches nothing, and cosines stay plain
-            self.crop_scores.rescore()
-            self.tracklet_scores.rescore()
-            self.tracklet_scores.people = len(means)
 
     def show_id(self, decision: Decision) -> None:
         """Give an id to show to a tracklet that has none; a closed set, which has none to spare, makes it wait."""

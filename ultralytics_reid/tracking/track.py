@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from ultralytics.trackers.basetrack import TrackState
@@ -15,6 +13,9 @@ from ..appearance.tracklet import Tracklet
 from ..association.last_seen import LastSeen
 from ..revival.decision import Decision
 
+# Columns of an upright box: center, size and number.
+UPRIGHT = 5
+
 
 class ReIDTrack(BOTrack):
     """A host track that keeps its last detection's embedding as it was; the host only keeps running means.
@@ -24,6 +25,13 @@ class ReIDTrack(BOTrack):
         resumed: Whether its last detection re-activated it.
         decision: Which identity it shows; None until the end of its first frame.
     """
+
+    # The host sets them; said for the type checker.
+    state: int
+    tracklet_len: int
+    score: float
+    cls: float
+    idx: int
 
     clean: bool = False
     resumed: bool = False
@@ -47,7 +55,7 @@ class ReIDTrack(BOTrack):
             scores: `(N,)` in [0, 1].
             kinds: `(N,)` classes.
         """
-        if boxes.shape[1] != 5 or not len(boxes):
+        if boxes.shape[1] != UPRIGHT or not len(boxes):
             return [cls.lean(*box) for box in zip(boxes, scores, kinds, strict=True)]
         alike = vars(cls.lean(boxes[0], scores[0], kinds[0]))  # whatever else the host's tracks have
         ltwh = boxes[:, :4].copy()
