@@ -65,10 +65,11 @@ class Metric:
         if not self._learns or (self._crops >= PLENTY_OF_CROPS and self._offered % SAMPLED_STRETCHES):
             return
         self._pending.append(residuals)
-        if sum(map(len, self._pending)) >= SCATTER_BATCH:
-            self._absorb()
 
     def _absorb(self) -> None:
+        """Add what waits to the scatter, if it is worth a multiplication: once a frame, not once a tracklet."""
+        if sum(map(len, self._pending)) < SCATTER_BATCH:
+            return
         batch = np.concatenate(self._pending)
         self._pending.clear()
         outer = batch.T @ batch
@@ -78,6 +79,7 @@ class Metric:
     @property
     def scatter(self) -> tuple[Floats, int] | None:
         """The within-tracklet scatter, `(D, D)`, summed over so many crops; None as long as there is none."""
+        self._absorb()
         return None if self._scatter is None else (self._scatter, self._crops)
 
     def add_scatter(self, scatter: Floats, crops: int) -> None:
@@ -88,6 +90,7 @@ class Metric:
     @property
     def due(self) -> bool:
         """Whether there is so much new evidence that `refresh` pays."""
+        self._absorb()
         return self._crops >= max(FIRST_REFRESH, REFRESH_GROWTH * self._refreshed_at)
 
     def fit(self, means: Floats) -> ProjectionFit | None:
@@ -96,6 +99,7 @@ class Metric:
         Args:
             means: `(K, D)` float32, one mean embedding an individual; their mean becomes the origin.
         """
+        self._absorb()
         if self._scatter is None or len(means) < MIN_INDIVIDUALS:
             return None
         return ProjectionFit(self._scatter, self._crops, means)
@@ -248,7 +252,8 @@ def _root(scatter: Floats, crops: int) -> Floats:
     blend = dim / (dim + crops)  # with fewer crops than dimensions, most directions were never seen
     target = np.asarray((1 - blend) * scatter, np.float32)
     np.fill_diagonal(target, target.diagonal() + (blend + SHRINKAGE) * max(level, _TINY))
-    return np.asarray(np.linalg.cholesky(target), np.float32)
+    root, _ = lapack.spotrf(target.T, lower=1, overwrite_a=1)  # symmetric, and by columns already
+    return np.asarray(root, np.float32)
 
 
 def _informative(means: Floats, whitener: Floats) -> Floats:

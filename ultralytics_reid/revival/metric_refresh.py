@@ -43,8 +43,10 @@ class MetricRefresh:
         Args:
             individuals: Gives `(K, D)` raw mean embeddings of all known individuals.
         """
-        if self._fit is None and self._metric.due:
-            self._begin(individuals())
+        if self._fit is None:
+            if self._metric.due:
+                self._begin(individuals())  # the frame that brought the evidence has done enough
+            return
         work = 0
         while self._todo and work < REFRESH_WORK:
             cost, do = self._todo.popleft()

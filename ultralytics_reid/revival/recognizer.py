@@ -100,9 +100,9 @@ class Recognizer:
         self.bank.see_all([d.identity for d in settled], sightings(d.tracklet.last for d in settled))
         for decision in settled:
             self.updater.update(decision, now)
-        self._refresh.step(self.updater.individuals)
-
         check = self._verifier.due(now)
+        if not check:  # one of both is enough for a frame
+            self._refresh.step(self.updater.individuals)
         if check:
             for identity, since in self._verifier.check(settled, now):
                 self._forget_apart(identity, since)
