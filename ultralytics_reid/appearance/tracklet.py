@@ -124,8 +124,9 @@ class Tracklet:
         return [self._pending.popleft()[1] for _ in range(count)]
 
     def drop_crops(self) -> None:
-        """Drop the waiting crops."""
+        """Drop the waiting crops, and the last one."""
         self._pending.clear()
+        self.embedding = None
 
     def restart(self, since: float) -> None:
         """Begin anew in the middle of the track, with the clean crops since a time for evidence."""

@@ -169,12 +169,15 @@ class Recognizer:
         rows = [n for n, d in enumerate(asking) if n not in found.pairs and not d.settled]
         if not self.tracklet_scores.evidence_weight:
             return {n for n in rows if asking[n].reactivated_id is None and not found.log_odds_of_others(n).size}
+        unlike = self.tracklet_scores.llr(found.similarity.max(axis=1, initial=-1)) < UNLIKE_LOG_ODDS
         rows = [
             n
             for n in rows
-            if asking[n].tracklet.count >= MIN_CLEAN_CROPS and (found.log_odds_of_others(n) < UNLIKE_LOG_ODDS).all()
+            if asking[n].tracklet.count >= MIN_CLEAN_CROPS
+            and unlike[n]
+            and (found.log_odds_of_others(n) < UNLIKE_LOG_ODDS).all()
         ]
-        if not rows:
+        if not rows:  # or the closest of all, visible ones too, is looked for
             return set()
         closest = closest_log_odds([asking[n] for n in rows], self.bank, self.tracklet_scores, self._config)
         return {n for n, log_odds in zip(rows, closest, strict=True) if log_odds < UNLIKE_LOG_ODDS}

@@ -183,6 +183,8 @@ class ReIDTrack(BOTrack):
         """See the host's, which keeps removed tracks for long: their crops go."""
         super().mark_removed()
         self._matched = None
+        if self._lean:
+            self.__dict__["curr_feat"] = None  # a row of its frame's embeddings, which would all stay with it
         if self.tracklet is not None:
             self.tracklet.drop_crops()
 
