@@ -145,6 +145,9 @@ UPDATE_LAG = CHECK_SPAN + CONTRADICTIONS_TO_REVERT * CHECK_EVERY
 STRETCH_CROPS = 5
 STRETCH_SECONDS = 1.0
 MANY_CROPS = 128
+# Tracklets that update memory in one frame, those that wait longest first. Where a crowd was there from the first frame
+# on, all of it is due at once.
+MAX_UPDATES = 8
 # Clean crops that a prototype from another camera or an earlier run counts as.
 ELSEWHERE_CROPS = 5.0
 

@@ -116,9 +116,13 @@ class Tracklet:
         start = next((n for n, (t, _) in enumerate(crops) if t >= since), len(crops))
         return crops[max(0, min(start, len(crops) - at_least)) :]
 
+    def has_mature(self, before: float, at_least: int, spared: int) -> bool:
+        """Whether `pop_mature` would take any crops out."""
+        return self.waiting >= at_least + spared and self._pending[at_least - 1][0] < before
+
     def pop_mature(self, before: float, at_least: int, spared: int) -> list[Floats]:
         """Take out the waiting crops older than a time but the last `spared`, if there are `at_least` or more."""
-        if self.waiting < at_least + spared or self._pending[at_least - 1][0] >= before:
+        if not self.has_mature(before, at_least, spared):
             return []
         count = min(sum(t < before for t, _ in self._pending), self.waiting - spared)
         return [self._pending.popleft()[1] for _ in range(count)]

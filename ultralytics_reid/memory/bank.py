@@ -317,6 +317,10 @@ class MemoryBank:
         """
         return self._looks.compare(queries, slots)
 
+    def compare_own(self, queries: Floats, slots: Ints) -> Floats:
+        """`(Q,)` cosines of each query to one slot, its own, as `compare` gives them; `slots` is `(Q,)`."""
+        return self._looks.compare_own(queries, slots)
+
     def find(self, queries: Floats, allowed: Bools, k: int, besides: Ints) -> tuple[Ints, Floats]:
         """The coarse search, and the fine one among those it leaves.
 

@@ -134,6 +134,13 @@ class Prototypes:
         """The fine search; see `MemoryBank.compare`."""
         return self._compare(self._project(queries), slots)
 
+    def compare_own(self, queries: Floats, slots: Ints) -> Floats:
+        """Of each query with one slot; see `MemoryBank.compare_own`."""
+        seen = self._project(queries)
+        self._refresh(slots)
+        scores = np.matmul(self._projected[slots], seen[:, :, None])[..., 0].max(axis=1, initial=-1)
+        return np.asarray(np.where(self._crops[slots] > 0, np.clip(scores, -1, 1), -1), np.float32)
+
     def find(self, queries: Floats, allowed: Bools, k: int, besides: Ints) -> tuple[Ints, Floats]:
         """Both searches; see `MemoryBank.find`."""
         seen = self._project(queries)

@@ -76,6 +76,7 @@ class Recognizer:
         self._ids = ids
         self._events = events
         self._visible: Sequence[Decision] = ()
+        self._merges = False
 
     def step(
         self,
@@ -98,8 +99,7 @@ class Recognizer:
 
         self.updater.end_probations(settled, now)
         self.bank.see_all([d.identity for d in settled], sightings(d.tracklet.last for d in settled))
-        for decision in settled:
-            self.updater.update(decision, now)
+        self.updater.update_all(settled, now)
         check = self._verifier.due(now)
         if not check:  # one of both is enough for a frame
             self._refresh.step(self.updater.individuals)
@@ -112,8 +112,9 @@ class Recognizer:
         tested = [d for d in visible if check and d.probation is not None and d.tracklet.count >= MIN_CLEAN_CROPS]
         if open_ or tested:
             self._decide_all(open_, tested, when, image_area)
-        if check:
+        if self._merges:  # in the frame after a check: each takes a while in a crowd
             self._merge(when)
+        self._merges = check
         if not self._ids.closed:
             self.bank.forget(now - self._config.memory_seconds)
 

@@ -74,7 +74,7 @@ class Verifier:
         self, decisions: Sequence[Decision], queries: Floats, since: Sequence[float]
     ) -> list[tuple[int, float]]:
         doubted = []
-        own = np.diagonal(self._bank.compare(queries, self._bank.slots_of(d.identity for d in decisions)))
+        own = self._bank.compare_own(queries, self._bank.slots_of(d.identity for d in decisions))
         strange = self._model.llr(own) < -REACTIVATION_LOG_ODDS
         for decision, contradicted, start in zip(decisions, strange, since, strict=True):
             if decision.state is State.ON_PROBATION:
