@@ -1,4 +1,4 @@
-"""Time of `update()` of several trackers on real clips, the same frames in turn, and of several streams in one process."""
+"""Time of `update()` of several trackers on real clips, the same frames in turn, and of streams in one process."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class TestSpread:
         assert frames > 4
         assert not same(camera.answers(), before, atol=0.01)
 
-    @pytest.mark.parametrize("at", range(7))
+    @pytest.mark.parametrize("at", range(6))
     def test_it_ends_where_a_refresh_at_once_does_whatever_happens_in_between(self, at):
         camera, other = Camera(), Camera()
         fit = other.metric.fit(other.bank.means())
