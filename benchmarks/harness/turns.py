@@ -28,9 +28,9 @@ from .progress import progress
 _STARTS = {"botsort.yaml": "import ultralytics.trackers.track", "reid_botsort.yaml": "import ultralytics_reid"}
 _START = """
 import sys, time
-start = time.perf_counter()
+start = time.process_time()
 {imported}
-imported = time.perf_counter()
+imported = time.process_time()
 import numpy as np
 from ultralytics.engine.results import Boxes
 from ultralytics.trackers import track
@@ -39,7 +39,7 @@ keys = YAML.load(track.check_yaml("{yaml}")) | {{"with_reid": True, "gmc_method"
 tracker = track.TRACKER_MAP[keys["tracker_type"]](args=IterableSimpleNamespace(**keys))
 boxes = Boxes(np.array([[10, 10, 60, 160, 0.9, 0], [100, 10, 160, 160, 0.9, 0]], np.float32), (480, 640))
 tracker.update(boxes, np.zeros((480, 640, 3), np.uint8), feats=np.eye(2, 512, dtype=np.float32))
-print(imported - start, time.perf_counter() - start)
+print(imported - start, time.process_time() - start)
 """
 
 
@@ -146,7 +146,7 @@ def frames_per_second(contender: HostContender, material: Material, streams: int
 
 
 def first_frames(rounds: int) -> dict[str, tuple[float, float]]:
-    """Seconds to import, and until the first frame is tracked, of stock and of this package; medians of new Pythons."""
+    """Seconds of processor time to import, and until the first frame, of stock and of this package: medians."""
     found: dict[str, list[list[float]]] = {yaml: [] for yaml in _STARTS}
     for _ in progress(range(rounds), "first frames"):
         for yaml, imported in _STARTS.items():
