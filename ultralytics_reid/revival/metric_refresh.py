@@ -53,6 +53,17 @@ class MetricRefresh:
             do()
             work += cost
 
+    def at_once(self, individuals: Callable[[], Floats]) -> None:
+        """Do the whole of a refresh that is due, as before the first frame.
+
+        Args:
+            individuals: Gives `(K, D)` raw mean embeddings of all known individuals.
+        """
+        if self._fit is None and self._metric.due:
+            self._begin(individuals())
+        while self._todo:
+            self._todo.popleft()[1]()
+
     def _begin(self, means: Floats) -> None:
         self._fit, self._people = self._metric.fit(means), len(means)
         if self._fit is not None:  # one individual alone teaches nothing, and cosines stay plain

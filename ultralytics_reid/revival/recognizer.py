@@ -334,6 +334,7 @@ class Recognizer:
             self.metric.add_scatter(evidence.scatter, evidence.crops)
         for pairs, same in ((evidence.genuine, True), (evidence.impostor, False)):
             self.tracklet_scores.observe(pairs[:, 0], pairs[:, 1], np.full(len(pairs), same))
+        self._refresh.at_once(self.updater.individuals)
 
     def remember_prototypes(self, identity: int, prototypes: Floats) -> None:
         """Add prototypes from other cameras to an identity in memory, as far as there is room beside its own.
