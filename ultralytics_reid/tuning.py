@@ -116,6 +116,9 @@ REFRESH_GROWTH = 1.25
 # Crops from which on one stretch in so many is learned from: more of the same costs time and changes nothing.
 PLENTY_OF_CROPS = 8192
 SAMPLED_STRETCHES = 8
+# Multiplications of a refresh that a frame does, beyond which the next step waits for the next frame: 3-4 ms. A refresh
+# at 512 dimensions takes four frames.
+REFRESH_WORK = 1 << 28
 # Individuals without which there is no origin, and as how many the safe start (no origin) counts.
 MIN_INDIVIDUALS = 2
 PRIOR_TRACKLETS = 0.5
@@ -142,6 +145,9 @@ UPDATE_LAG = CHECK_SPAN + CONTRADICTIONS_TO_REVERT * CHECK_EVERY
 STRETCH_CROPS = 5
 STRETCH_SECONDS = 1.0
 MANY_CROPS = 128
+# Tracklets that update memory in one frame, those that wait longest first. Where a crowd was there from the first frame
+# on, all of it is due at once.
+MAX_UPDATES = 8
 # Clean crops that a prototype from another camera or an earlier run counts as.
 ELSEWHERE_CROPS = 5.0
 
