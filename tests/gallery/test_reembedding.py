@@ -27,6 +27,7 @@ def gallery(tmp_path):
     rng = np.random.default_rng(1)
     with closing(open_store(path, 6, BASE)) as store:
         first = store.reserve(2)
+        store.reserve(3)  # given, and not in the gallery any more
         rows = rng.normal(size=(4, 6)).astype("f4")
         who = np.array([first, first, first + 1, first + 1])
         visits = [Visit(11, first, "door", 0, 10.0, 12.0), Visit(12, first + 1, "yard", 0, 20.0, 21.0, crop=b"jpeg")]
