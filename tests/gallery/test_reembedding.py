@@ -27,6 +27,7 @@ def gallery(tmp_path):
     rng = np.random.default_rng(1)
     with closing(open_store(path, 6, BASE)) as store:
         first = store.reserve(2)
+        store.reserve(3)  # given, and not in the gallery any more
         rows = rng.normal(size=(4, 6)).astype("f4")
         who = np.array([first, first, first + 1, first + 1])
         visits = [Visit(11, first, "door", 0, 10.0, 12.0), Visit(12, first + 1, "yard", 0, 20.0, 21.0, crop=b"jpeg")]
@@ -93,6 +94,9 @@ def test_a_failure_leaves_no_new_gallery(gallery, tmp_path, monkeypatch):
 def test_the_old_gallery_is_refused_with_the_command(gallery):
     with pytest.raises(GalleryError, match=r"ultralytics-reid reembed --gallery .*site\.db --head FILE --out NEW"):
         open_store(gallery, 3, head_of().fingerprint)
+    reembed(gallery, head_of(), gallery.with_name("new.db"))
+    with pytest.raises(GalleryError, match="name the head that it was made with: --head"):
+        open_store(gallery.with_name("new.db"), 6, BASE)
     with pytest.raises(GalleryError, match="use another gallery"):
         open_store(gallery, 3, "resnet+head:12345678/1/3")
 

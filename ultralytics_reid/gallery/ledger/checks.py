@@ -46,6 +46,8 @@ def check_same(uri: str, held: tuple[int, str], asked: tuple[int | None, str | N
         do = "use another gallery"
         if base_name(fingerprint) == held[1].partition("/")[0] != "":
             do = f"re-embed it: ultralytics-reid reembed --gallery {uri} --head FILE --out NEW"
+        elif base_name(held[1]) == fingerprint.partition("/")[0] != "":
+            do = "name the head that it was made with: --head, or 'head' in the tracker YAML"
         raise GalleryError(
             f"the gallery {uri} holds embeddings by {held[1] or 'an unknown embedder'}, and these are by "
             f"{fingerprint or 'an unknown embedder'}: they can't be compared; {do}"
