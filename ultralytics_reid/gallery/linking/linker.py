@@ -29,8 +29,10 @@ from .candidates import (
 )
 from .messages import Answer, Query, Settings
 from .open_visits import OpenVisit, pending_sightings
+from .overlap_links import OverlapLink, contradicted, feet_allow, overlap_links, sides
 from .session import CameraSession
 from .shared_evidence import SharedEvidence
+from .shared_views import SharedViews
 from .topology import Topology
 
 # Queries of one camera answered at once, and rounds in a row: the next round's queries are compared with those that
@@ -70,6 +72,7 @@ class Linker:
         self._settings = settings
         self.sessions: list[CameraSession] = []
         self._evidence = SharedEvidence(store, settings.family)
+        self._views = SharedViews(topology)
         self._next_reread = self._next_count = self._next_prune = 0.0
         self._wall_offset = time.time() - time.monotonic()
         self._population = 0
@@ -147,6 +150,8 @@ class Linker:
         if start is None:
             start = self._origin() if previous is None else previous.origin
         session = CameraSession(camera, start, start_known=start_known)
+        if self._views.concern(camera):
+            session.keep_trail()
         self.sessions.append(session)
         return session
 
@@ -188,6 +193,7 @@ class Linker:
             if not answered:
                 break
         self._revoke_conflicts()
+        self._compare_views()
         answers, self._answers = self._answers, []
         return [*answers, *self._follow_merges(), *self._replaced_ids()]
 
@@ -329,6 +335,8 @@ class Linker:
         found = self._store.search(vector[None], _SHORTLIST, where, exact=False)[0].records
         identities, cosine = appearance_scores(query.embedding, session.camera, found, self.scorer)
         gate = self._gate(identities, session, query)
+        visit = session.open_visit(session.resolve(query.identity))
+        gate &= feet_allow(identities, session.camera, visit, self.sessions, self._views)
         log_odds = rank_log_odds(cosine, gate, self.scorer, self._settings.false_rate, self._population)
         return GalleryCandidates(identities, cosine, gate, log_odds, found)
 
@@ -367,6 +375,40 @@ class Linker:
         prototypes = self.scorer.to_camera(session.camera, sightings.embeddings, sightings.cameras)
         session.decide(query, known, probability)
         return Answer(identity, known, found.cosine_of(known), probability, gap, camera, prototypes=prototypes)
+
+    def _compare_views(self) -> None:
+        """Link visits that feet on common ground show to be one individual's, and revoke links that they contradict."""
+        self._views.update(self.sessions)
+        for one, other in sides(self.sessions, self._views):
+            for a, b in contradicted(one, other, self._views):
+                later, session = (a, one.session) if a.first >= b.first else (b, other.session)
+                previous, identity = later.identity, self.reserve(1)
+                session.unlink(later, identity)
+                answer = Answer(previous, identity, similarity=1.0, camera=session.camera, new=True)
+                self._answers.append((session, answer))
+            rate = self._settings.false_rate
+            for link in overlap_links(one, other, self._views, self.scorer, rate, self._may_be_one):
+                self._join(link)
+
+    def _may_be_one(self, one: int, other: int) -> bool:
+        """Whether times and places of all visits of two identities allow that they are one."""
+        visits = self._visits([one, other], 0.0)
+        return all(
+            self._topology.allows(theirs, ours.camera, ours.first, ours.last, latest=False)
+            for ours in visits[one]
+            for theirs in visits[other]
+        )
+
+    def _join(self, link: OverlapLink) -> None:
+        """Make one of two identities; the one that was seen for longer stays, or the one that has a name."""
+        visits, names = self._visits([link.one.identity, link.other.identity], 0.0), self._store.names()
+        seconds = {i: sum(v.last - v.first for v in of) for i, of in visits.items()}
+        gone, kept = sorted(visits, key=lambda i: (i in names, seconds[i], -i))
+        camera = (link.other if link.one.identity == gone else link.one).camera
+        for session in self.sessions:
+            session.follow_merge(gone, kept)
+            answer = Answer(gone, kept, link.similarity, link.probability, 0.0, camera)
+            self._answers.append((session, answer))
 
     def _revoke_conflicts(self) -> None:
         """Revoke links that another process' visits contradict by now.

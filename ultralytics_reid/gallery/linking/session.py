@@ -27,6 +27,8 @@ from .open_visits import MAX_GAP, OpenVisit
 MAX_WAITING = 5000
 # Written visits whose times can still be corrected; of a camera that has written more, the last ones.
 MAX_CORRECTABLE = 10_000
+# When a box was seen, seconds since 1970 (UTC), its visit, and the box as shares of the image.
+Point = tuple[float, OpenVisit, tuple[float, float, float, float]]
 # Seconds by which an observation may precede the tracklet that it belongs to.
 _MAX_LEAD = 1.0
 
@@ -64,6 +66,7 @@ class CameraSession:
         self.evidence: LearnedStatistics | None = None
         self.reserved_ids: deque[int] = deque()
         self.renamed: list[tuple[int, int]] = []
+        self._trail: list[Point] | None = None
         self._open: dict[int, OpenVisit] = {}
         self._closed: list[OpenVisit] = []
         self._resolved: dict[int, int] = {}
@@ -105,6 +108,33 @@ class CameraSession:
         while identity in self._resolved:
             identity = self._resolved[identity]
         return identity
+
+    def keep_trail(self) -> None:
+        """Keep every box from now on, for `pop_trail`."""
+        self._trail = []
+
+    def pop_trail(self) -> list[Point]:
+        """Return the boxes that were seen since the last call; none without `keep_trail`."""
+        trail = self._trail or []
+        if trail:
+            self._trail = []
+        return trail
+
+    def open_visit(self, identity: int) -> OpenVisit | None:
+        """Return the visit of an identity that is going on; None for none."""
+        return self._open.get(identity)
+
+    def visible(self, since: float) -> list[OpenVisit]:
+        """Return open visits of decided identities with a box since a time, seconds since 1970."""
+        return [v for v in self._open.values() if v.last >= since and v.identity in self._decided and v.confirmed]
+
+    def unlink(self, visit: OpenVisit, identity: int) -> None:
+        """Give an open visit an identity of its own: it was linked to another wrongly."""
+        previous = visit.identity
+        self._reassign(visit, identity, 1.0)
+        self._resolved[previous] = identity
+        self._new.add(identity)
+        self._decided.add(identity)
 
     @property
     def visits(self) -> list[OpenVisit]:
@@ -219,7 +249,9 @@ class CameraSession:
         identity, first = self.resolve(query.identity), self.origin + query.first
         if _is_local(identity):
             self._local.add(identity)
-        self._visit_at(identity, first).confirm(first)
+        visit = self._visit_at(identity, first)
+        visit.confirm(first)
+        visit.embedding = query.embedding
 
     def _accept_as_new(self, identity: int) -> None:
         """Take an identity as new to the gallery; a local id, which is not unique, is replaced by a reserved one."""
@@ -234,7 +266,10 @@ class CameraSession:
     def _observe(self, observations: Observations) -> None:
         time = self.origin + observations.time
         for observation in observations.boxes:
-            self._visit_at(self.resolve(observation.identity), time).observe(time, observation)
+            visit = self._visit_at(self.resolve(observation.identity), time)
+            visit.observe(time, observation)
+            if self._trail is not None:
+                self._trail.append((time, visit, observation.box))
         for identity in [i for i, v in self._open.items() if time - v.last > MAX_GAP]:
             self._close(self._open.pop(identity))
 
