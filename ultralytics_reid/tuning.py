@@ -317,7 +317,7 @@ PLANE_STD, TILT_STD = 5.0, 2.0
 FOOT_WEIGHT = 0.5
 # Nats by which a map must explain each of two pairs of visits or more without having been estimated from it, and by
 # which the best map must beat any that matches visits otherwise.
-MIN_GROUND_PAIR_NATS, MIN_GROUND_NATS = 4.0, 8.0
+MIN_GROUND_PAIR_NATS, MIN_GROUND_NATS = 4.0, 16.0
 # Nats of feet below which two visits are of two individuals, and below which a link is revoked.
 APART_FEET_NATS, REVOKE_FEET_NATS = -2.0, -6.0
 # Bound of what looks add to feet, nats.

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
 
 from ..._typing import Bools
 from ...appearance.evidence import LearnedStatistics
@@ -29,7 +30,7 @@ from .candidates import (
 )
 from .messages import Answer, Query, Settings
 from .open_visits import OpenVisit, pending_sightings
-from .overlap_links import OverlapLink, contradicted, feet_allow, overlap_links, sides
+from .overlap_links import OverlapLink, contradicted, feet_allow, looks_nats, overlap_links, sides
 from .session import CameraSession
 from .shared_evidence import SharedEvidence
 from .shared_views import SharedViews
@@ -378,7 +379,7 @@ class Linker:
 
     def _compare_views(self) -> None:
         """Link visits that feet on common ground show to be one individual's, and revoke links that they contradict."""
-        self._views.update(self.sessions)
+        self._views.update(self.sessions, partial(looks_nats, self.scorer))
         for one, other in sides(self.sessions, self._views):
             for a, b in contradicted(one, other, self._views):
                 later, session = (a, one.session) if a.first >= b.first else (b, other.session)

@@ -101,20 +101,36 @@ def _ones(count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.ones(count, np.int64), np.ones(count, np.int64)
 
 
+def looks_nats(scorer: Scorer, one: OpenVisit, other: OpenVisit) -> float:
+    """Compute what looks say about two visits: log-likelihood ratio, bounded; 0 where one has none."""
+    return _bounded(scorer, _cosine(scorer, one, other))
+
+
+def _cosine(scorer: Scorer, one: OpenVisit, other: OpenVisit) -> float | None:
+    if one.embedding is None or other.embedding is None:
+        return None
+    theirs = scorer.neutral(other.embedding[None], (other.camera,))
+    return float(scorer.compare(one.embedding, one.camera, theirs)[0])
+
+
+def _bounded(scorer: Scorer, cosine: float | None) -> float:
+    if cosine is None:
+        return 0.0
+    nats = scorer.model.cautious_llr(np.array([cosine], np.float32))
+    return float(np.clip(nats[0], -MAX_LOOKS_NATS, MAX_LOOKS_NATS))
+
+
 def _compared(
     rows: Sequence[OpenVisit], columns: Sequence[OpenVisit], views: SharedViews, scorer: Scorer
 ) -> tuple[Doubles, Doubles, Doubles]:
     """`(R, C)` nats of feet and of looks, and cosines of the latter."""
-    feet, looks, cosine = (np.zeros((len(rows), len(columns))) for _ in range(3))
+    feet, looks, cosines = (np.zeros((len(rows), len(columns))) for _ in range(3))
     for r, a in enumerate(rows):
         for c, b in enumerate(columns):
-            feet[r, c] = views.evidence(a, b).nats
-            if a.embedding is not None and b.embedding is not None:
-                other = scorer.neutral(b.embedding[None], (b.camera,))
-                score = scorer.compare(a.embedding, a.camera, other)
-                cosine[r, c] = score[0]
-                looks[r, c] = np.clip(scorer.model.cautious_llr(score)[0], -MAX_LOOKS_NATS, MAX_LOOKS_NATS)
-    return feet, looks, cosine
+            cosine = _cosine(scorer, a, b)
+            feet[r, c], looks[r, c] = views.evidence(a, b).nats, _bounded(scorer, cosine)
+            cosines[r, c] = cosine or 0.0
+    return feet, looks, cosines
 
 
 def _unrivaled(total: Doubles, margin: float) -> Bools:

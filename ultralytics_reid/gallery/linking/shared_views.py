@@ -8,15 +8,14 @@ people in like clothes are told apart.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ..._typing import as_doubles
+from ...association.assignment import hungarian
 from ...tuning import (
     FOOT_WEIGHT,
     MIN_GROUND_NATS,
@@ -27,35 +26,47 @@ from .open_visits import OpenVisit
 from .session import CameraSession
 from .topology import Topology
 
-# Moments kept of a pair of visits, the last ones; points kept of a visit's trail.
-_MAX_FEET, _MAX_TRAIL = 60, 30
-# Pairs of visits kept; those that began first go.
+# Points kept of a visit's trail.
+_MAX_TRAIL = 30
+# Seconds of a window, in which two visits are compared as a whole: ids are swapped at crossings, and a window that
+# shows two people fits nobody. The last windows of two visits count.
+_WINDOW, _LAST_WINDOWS = 10.0, 2
+# Windows of pairs kept; the oldest go.
 _MAX_PAIRS = 400
 # Seconds between two points of a trail between which feet are interpolated.
 _MAX_STEP = 2.5
 # Moments of a pair from which on a map is estimated from it, pairs tried, and growth of evidence between two tries.
-_MIN_SEED, _MAX_SEEDS, _GROWTH = 6, 12, 1.25
+_MIN_SEED, _MAX_SEEDS, _GROWTH = 6, 16, 1.25
 # Moments of a pair without which it supports no map.
 _MIN_SUPPORT = 3
 _REFINEMENTS = 3
 # Shares of the image beyond which a box is cut off, so that its feet aren't where it ends.
 _SIDES, _BOTTOM = 0.01, 0.985
-_BIG = 1e6
 
 
 @dataclass(eq=False)
 class _Pair:
-    """Two visits, one on each camera, and the moments in which both were visible."""
+    """Two visits, one on each camera, in a window of time, and the moments of it in which both were visible."""
 
     one: OpenVisit
     other: OpenVisit
-    rows: deque[tuple[float, ...]] = field(default_factory=lambda: deque(maxlen=_MAX_FEET))
+    window: int
+    rows: list[tuple[float, ...]] = field(default_factory=list)
 
     @property
     def feet(self) -> Feet:
         """Those moments."""
         rows = as_doubles(self.rows).reshape(-1, 5)
         return Feet(rows[:, :2], rows[:, 2:4], rows[:, 4])
+
+    @property
+    def spread(self) -> float:
+        """How far they are from each other: what a map can be estimated from."""
+        return float(np.std(self.feet.one, axis=0).sum() * np.sqrt(len(self.rows)))
+
+    def apart_from(self, pair: _Pair) -> bool:
+        """Whether it has no visit in common with another pair."""
+        return self.one is not pair.one and self.other is not pair.other
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,8 @@ class Evidence:
 
 
 NOTHING = Evidence(0.0, 0)
+# What looks say about two visits, nats.
+Looks = Callable[[OpenVisit, OpenVisit], float]
 
 
 class SharedView:
@@ -87,9 +100,9 @@ class SharedView:
         self._trails: dict[str, dict[OpenVisit, list[tuple[float, ...]]]] = {one: {}, other: {}}
         self._pending: deque[tuple[float, OpenVisit, tuple[float, ...]]] = deque()
         self._reported = dict.fromkeys(self.cameras, float("-inf"))
-        self._pairs: dict[tuple[OpenVisit, OpenVisit], _Pair] = {}
+        self._pairs: dict[tuple[OpenVisit, OpenVisit, int], _Pair] = {}
         self._map: GroundMap | None = None
-        self._matched: dict[tuple[OpenVisit, OpenVisit], GroundMap] = {}
+        self._left_out: dict[_Pair, GroundMap] = {}
         self._moments, self._tried_at = 0, 0
 
     @property
@@ -110,27 +123,31 @@ class SharedView:
         if camera == self.cameras[0]:
             self._pending.append((time, visit, point))
 
-    def update(self) -> None:
+    def update(self, looks: Looks) -> None:
         """Pair what both cameras have reported, and estimate the map anew when there is enough more of it."""
         while self._pending and self._pending[0][0] < self._reported[self.cameras[1]]:
             time, one, point = self._pending.popleft()
             for other, trail in self._trails[self.cameras[1]].items():
                 found = _at(trail, time)
                 if found is not None:
-                    pair = self._pairs.setdefault((one, other), _Pair(one, other))
+                    key = one, other, int(time // _WINDOW)
+                    pair = self._pairs.setdefault(key, _Pair(*key))
                     pair.rows.append((point[1], point[2], *found))
                     self._moments += 1
         self._forget()
         if self._moments >= max(_MIN_SEED, _GROWTH * self._tried_at):
             self._tried_at = self._moments
-            self._estimate()
+            self._estimate(looks)
 
     def evidence(self, one: OpenVisit, other: OpenVisit) -> Evidence:
-        """Return what feet say about two visits, one on each camera in this order."""
-        pair = self._pairs.get((one, other))
-        if pair is None or self._map is None:
+        """Return what feet have said of late about two visits, one on each camera in this order."""
+        if self._map is None:
             return NOTHING
-        return Evidence(_nats(self._matched.get((one, other), self._map), pair), len(pair.rows))
+        window = int(min(self._reported.values()) // _WINDOW)
+        windows = (self._pairs.get((one, other, n)) for n in range(window - _LAST_WINDOWS + 1, window + 2))
+        pairs = [p for p in windows if p is not None]
+        nats = sum(_nats(self._left_out.get(p, self._map), p) for p in pairs)
+        return Evidence(nats, sum(len(p.rows) for p in pairs))
 
     def _forget(self) -> None:
         oldest = min(self._reported.values()) - _MAX_STEP
@@ -138,28 +155,25 @@ class SharedView:
             for visit in [v for v, trail in trails.items() if trail[-1][0] < oldest]:
                 del trails[visit]
         while len(self._pairs) > _MAX_PAIRS:
-            gone = next(iter(self._pairs))
-            del self._pairs[gone]
-            self._matched.pop(gone, None)
+            self._left_out.pop(self._pairs.pop(next(iter(self._pairs))), None)
 
-    def _estimate(self) -> None:
+    def _estimate(self, looks: Looks) -> None:
         """Find the map that explains most pairs that it wasn't estimated from; none if that isn't clear."""
         pairs = [p for p in self._pairs.values() if len(p.rows) >= _MIN_SUPPORT]
-        solutions = [s for seed in self._seeds(pairs) if (s := _solve(seed, pairs)) is not None]
+        solutions = [s for seed in self._seeds(pairs) if (s := _solve(seed, pairs, looks)) is not None]
         best = max(solutions, key=lambda s: s.nats, default=None)
         if best is None:
-            self._map, self._matched = None, {}
+            self._map, self._left_out = None, {}
             return
         rivals = [s.nats for s in solutions if not s.agrees(best)]
         if best.nats - max(rivals, default=0.0) >= MIN_GROUND_NATS:
             self._map = best.map
-            self._matched = {(p.one, p.other): m for p, m in best.left_out}
+            self._left_out = dict(best.left_out)
 
     def _seeds(self, pairs: Sequence[_Pair]) -> Iterator[list[_Pair]]:
-        matched = [p for p in pairs if (p.one, p.other) in self._matched]
-        if matched:
-            yield matched
-        long = sorted((p for p in pairs if len(p.rows) >= _MIN_SEED), key=lambda p: -len(p.rows))
+        if self._left_out:
+            yield list(self._left_out)
+        long = sorted((p for p in pairs if len(p.rows) >= _MIN_SEED), key=lambda p: -p.spread)
         yield from ([p] for p in long[:_MAX_SEEDS])
 
 
@@ -172,15 +186,16 @@ class _Solution:
     nats: float
 
     def agrees(self, better: _Solution) -> bool:
-        """Whether no visit is matched otherwise by a better solution."""
-        theirs = {p.one: p.other for p, _ in better.left_out}, {p.other: p.one for p, _ in better.left_out}
+        """Whether no visit is matched otherwise by a better solution in the same window."""
+        ones = {(p.one, p.window): p.other for p, _ in better.left_out}
+        others = {(p.other, p.window): p.one for p, _ in better.left_out}
         return all(
-            theirs[0].get(p.one, p.other) is p.other and theirs[1].get(p.other, p.one) is p.one
+            ones.get((p.one, p.window), p.other) is p.other and others.get((p.other, p.window), p.one) is p.one
             for p, _ in self.left_out
         )
 
 
-def _solve(seed: list[_Pair], pairs: Sequence[_Pair]) -> _Solution | None:
+def _solve(seed: list[_Pair], pairs: Sequence[_Pair], looks: Looks) -> _Solution | None:
     """Find the pairs that a seed's map explains, estimate it anew from those, and test each pair by the others."""
     chosen = seed
     found = fit_ground_map(_feet(chosen))
@@ -190,13 +205,14 @@ def _solve(seed: list[_Pair], pairs: Sequence[_Pair]) -> _Solution | None:
             break
         chosen = matched
         found = fit_ground_map(_feet(chosen))
-    if len(chosen) <= 1:
+    left_out = []
+    for pair in chosen:
+        rest = [q for q in chosen if q.apart_from(pair)]
+        if rest and _nats(without := fit_ground_map(_feet(rest)), pair) >= MIN_GROUND_PAIR_NATS:
+            left_out.append((pair, without))
+    if all(p.one is left_out[0][0].one or p.other is left_out[0][0].other for p, _ in left_out):
         return None
-    left_out = [(p, fit_ground_map(_feet([q for q in chosen if q is not p]))) for p in chosen]
-    supported = [(p, m, n) for p, m in left_out if (n := _nats(m, p)) >= MIN_GROUND_PAIR_NATS]
-    if len(supported) <= 1:
-        return None
-    return _Solution(found, [(p, m) for p, m, _ in supported], sum(n for _, _, n in supported))
+    return _Solution(found, left_out, sum(_nats(m, p) + looks(p.one, p.other) for p, m in left_out))
 
 
 def _feet(pairs: Iterable[_Pair]) -> Feet:
@@ -208,16 +224,20 @@ def _nats(found: GroundMap, pair: _Pair) -> float:
 
 
 def _matched(found: GroundMap, pairs: Sequence[_Pair]) -> list[_Pair]:
-    """Assign visits one to one, for the greatest evidence in all."""
+    """Assign visits one to one in each window, for the greatest evidence in all."""
+    windows: dict[int, list[_Pair]] = defaultdict(list)
+    for pair in pairs:
+        windows[pair.window].append(pair)
+    return [pair for within in windows.values() for pair in _assigned(found, within)]
+
+
+def _assigned(found: GroundMap, pairs: Sequence[_Pair]) -> list[_Pair]:
     ones, others = (list(dict.fromkeys(getattr(p, name) for p in pairs)) for name in ("one", "other"))
-    cost = np.zeros((len(ones), len(others) + len(ones)))
-    cost[:, : len(others)] = _BIG
-    places = {(a, b): (i, j) for (i, a), (j, b) in product(enumerate(ones), enumerate(others))}
-    of = {places[p.one, p.other]: p for p in pairs}
+    of = {(ones.index(p.one), others.index(p.other)): p for p in pairs}
+    nats = np.zeros((len(ones), len(others)))
     for place, pair in of.items():
-        cost[place] = -_nats(found, pair)
-    assigned = zip(*linear_sum_assignment(cost), strict=True)
-    return [of[int(r), int(c)] for r, c in assigned if (int(r), int(c)) in of and cost[r, c] < 0]
+        nats[place] = _nats(found, pair)
+    return [of[place] for place in hungarian(nats, nats > 0)]
 
 
 def _at(trail: Sequence[tuple[float, ...]], time: float) -> tuple[float, ...] | None:
@@ -249,15 +269,15 @@ class SharedViews:
         """Whether a camera shares a view with another one."""
         return any(camera in pair for pair in self._pairs)
 
-    def update(self, sessions: Sequence[CameraSession]) -> None:
-        """Take what cameras have reported since the last call."""
+    def update(self, sessions: Sequence[CameraSession], looks: Looks) -> None:
+        """Take what cameras have reported since the last call; `looks` helps to find where places are on two cameras."""
         for session in sessions:
             for time, visit, box in session.pop_trail():
                 for pair in self._pairs:
                     if session.camera in pair:
                         self.between(*pair).observe(session.camera, time, visit, box)
         for view in self._views.values():
-            view.update()
+            view.update(looks)
 
     def between(self, one: str, other: str) -> SharedView:
         """Return what two cameras share, whatever their order; empty where they share nothing."""
