@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Iterable
 from functools import partial
 
+import numpy as np
+
 from ..._typing import Bools
 from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError
@@ -338,7 +340,11 @@ class Linker:
         gate = self._gate(identities, session, query)
         visit = session.open_visit(session.resolve(query.identity))
         gate &= feet_allow(identities, session.camera, visit, self.sessions, self._views)
-        log_odds = rank_log_odds(cosine, gate, self.scorer, self._settings.false_rate, self._population)
+        rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
+        log_odds = rank_log_odds(cosine, gate, self.scorer, rate, self._population)
+        mine = session.remembered
+        declined = np.array([i in mine for i in identities], bool)
+        log_odds[declined & (log_odds < self.scorer.min_log_odds(rate) - np.log(rate))] = -np.inf
         return GalleryCandidates(identities, cosine, gate, log_odds, found)
 
     def _gate(self, identities: list[int], session: CameraSession, query: Query) -> Bools:

@@ -75,6 +75,7 @@ class CameraSession:
         self._local: set[int] = set()
         self._forgetting: set[int] = set()
         self._stored_firsts: dict[int, float] = {}
+        self._seen: set[int] = set()
 
     def receive(self, message: SessionMessage) -> None:
         """Take in a message of the camera."""
@@ -137,6 +138,11 @@ class CameraSession:
         self._decided.add(identity)
 
     @property
+    def remembered(self) -> frozenset[int]:
+        """Identities that were seen in this run, so that the camera's own memory has declined what it asks about."""
+        return frozenset(self._seen)
+
+    @property
     def visits(self) -> list[OpenVisit]:
         """All visits that are going on or wait to be written."""
         return [*self._closed, *self._open.values()]
@@ -183,6 +189,8 @@ class CameraSession:
     def follow_merge(self, gone: int, kept: int) -> None:
         """Follow a merge of two identities in the gallery by hand."""
         self.identity_corrections.append((gone, kept))  # something may have been written meanwhile
+        if gone in self._seen:
+            self._seen.add(kept)
         self._rename(gone, kept, None)
         self._decided.add(kept)
 
@@ -235,6 +243,7 @@ class CameraSession:
     def mark_written(self, visit: OpenVisit) -> None:
         """Note that all of a visit is in the gallery."""
         visit.mark_written()
+        self._seen.add(visit.identity)
         self._stored_firsts.pop(visit.id, None)
         self._stored_firsts[visit.id] = visit.first
         if len(self._stored_firsts) > MAX_CORRECTABLE:
