@@ -322,3 +322,8 @@ MIN_GROUND_PAIR_NATS, MIN_GROUND_NATS = 4.0, 16.0
 APART_FEET_NATS, REVOKE_FEET_NATS = -2.0, -6.0
 # Bound of what looks add to feet, nats.
 MAX_LOOKS_NATS = 4.0
+
+# --- Similarities between cameras: normalized by cohorts ---
+
+# Candidates without which there is no cohort, and as many of its scores all impostors' count.
+MIN_COHORT, COHORT_PRIOR = 4, 10.0

@@ -9,6 +9,8 @@ import numpy as np
 
 from ..._typing import Bools, Doubles, Floats
 from ...association.assignment import hungarian
+from ...appearance.embedding import unit
+from ...tuning import COHORT_PRIOR, MIN_COHORT
 from ..records import ENROLLED, Records, Visit
 from ..scorer import Scorer
 from .topology import Topology
@@ -93,6 +95,41 @@ def appearance_scores(embedding: Floats, camera: str, found: Records, scorer: Sc
     cosine = scorer.compare(embedding, camera, np.array(means, np.float32).reshape(-1, len(embedding)))
     np.maximum.at(cosine, index, scorer.compare(embedding, camera, neutral))
     return identities.tolist(), cosine
+
+
+def cohort_normalized(cosine: Floats, found: Records, identities: Sequence[int], scorer: Scorer) -> Floats:
+    """Put similarities on the scale of impostor scores by what else the two sides resemble.
+
+    Some individuals resemble many others, under any metric: they are hubs. Each similarity is measured against those of
+    the query to all other candidates, and those of the candidate to them (symmetric score normalization: Reynolds et
+    al. 2000, Matejka et al. 2017). Mean and deviation of a cohort are blended with those of all impostors.
+
+    Args:
+        cosine: `(I,)` similarities of the query to candidates.
+        found: `N` sightings of them.
+        identities: `(I,)` the candidates, ascending.
+        scorer: Compares embeddings.
+
+    Returns:
+        `(I,)` float32.
+    """
+    count = len(identities)
+    if count < MIN_COHORT or not scorer.is_discriminative:
+        return cosine
+    seen = scorer.project(found.embeddings, found.cameras)
+    place = np.searchsorted(np.asarray(identities), found.identities)
+    between = unit(np.array([seen[place == n].mean(axis=0) for n in range(count)], np.float32))
+    others = ~np.eye(count, dtype=bool)
+    _, usual = scorer.model.population()
+    theirs = np.where(others, between @ between.T, 0)
+    asked = np.where(others, cosine, 0)
+    total = np.zeros(count)
+    for cohort in (asked, theirs):
+        mean = (cohort.sum(axis=1) + COHORT_PRIOR * usual.mean) / (count - 1 + COHORT_PRIOR)
+        off = np.where(others, cohort - mean[:, None], 0)
+        variance = ((off**2).sum(axis=1) + COHORT_PRIOR * usual.std**2) / (count - 1 + COHORT_PRIOR)
+        total += (cosine - mean) / np.sqrt(variance)
+    return np.asarray(usual.mean + usual.std * total / 2, np.float32)
 
 
 def rank_log_odds(cosine: Floats, gate: Bools, scorer: Scorer, rate: float, population: int) -> Doubles:

@@ -26,6 +26,7 @@ from .candidates import (
     GalleryCandidates,
     appearance_scores,
     assign_identities,
+    cohort_normalized,
     latest_visit,
     presence_gate,
     rank_log_odds,
@@ -341,7 +342,8 @@ class Linker:
         visit = session.open_visit(session.resolve(query.identity))
         gate &= feet_allow(identities, session.camera, visit, self.sessions, self._views)
         rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
-        log_odds = rank_log_odds(cosine, gate, self.scorer, rate, self._population)
+        score = cohort_normalized(cosine, found, identities, self.scorer)
+        log_odds = rank_log_odds(score, gate, self.scorer, rate, self._population)
         mine = session.remembered
         declined = np.array([i in mine for i in identities], bool)
         log_odds[declined & (log_odds < self.scorer.min_log_odds(rate) - np.log(rate))] = -np.inf
