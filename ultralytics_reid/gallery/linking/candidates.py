@@ -10,7 +10,7 @@ import numpy as np
 from ..._typing import Bools, Doubles, Floats
 from ...association.assignment import hungarian
 from ...appearance.embedding import unit
-from ...tuning import COHORT_PRIOR, MIN_COHORT
+from ...tuning import COHORT_PRIOR, MIN_COHORT, STRETCH_CROPS
 from ..records import ENROLLED, Records, Visit
 from ..scorer import Scorer
 from .topology import Topology
@@ -42,11 +42,17 @@ class GalleryCandidates:
         """Return an identity's sightings."""
         return self.sightings.take(np.flatnonzero(self.sightings.identities == identity))
 
-    def probability(self, identity: int, scorer: Scorer) -> float:
-        """Return the probability, in [0, 1], that the query shows this identity, by their similarity alone."""
+    def probability(self, identity: int, scorer: Scorer, crops: int) -> float:
+        """Return the probability, in [0, 1], that the query shows this identity, by their similarity alone.
+
+        Args:
+            identity: One of them.
+            scorer: Compares embeddings.
+            crops: Number of clean crops of the query.
+        """
         held = len(self.sightings_of(identity))
         cosine = np.array([self.cosine_of(identity)], np.float32)
-        return float(scorer.same_individual(cosine, np.array([1]), np.array([held]))[0])
+        return float(scorer.same_individual(cosine, np.array([max(1, crops // STRETCH_CROPS)]), np.array([held]))[0])
 
 
 def presence_gate(

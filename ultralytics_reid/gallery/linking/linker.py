@@ -376,7 +376,7 @@ class Linker:
         if known is None:
             session.decide(query, None, 1.0)
             return Answer(identity, None)
-        probability = found.probability(known, self.scorer)
+        probability = found.probability(known, self.scorer, query.crops)
         before = session.origin + query.first
         latest = latest_visit(self._visits([known], 0.0)[known], before)
         gap, camera = (0.0, ENROLLED) if latest is None else (max(0.0, before - latest.last), latest.camera)
