@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._typing import Bools, Doubles, Floats
-from ...association.assignment import hungarian
 from ...appearance.embedding import unit
+from ...association.assignment import hungarian
 from ...tuning import COHORT_PRIOR, MIN_COHORT, STRETCH_CROPS
 from ..records import ENROLLED, Records, Visit
 from ..scorer import Scorer

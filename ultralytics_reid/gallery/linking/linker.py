@@ -340,7 +340,7 @@ class Linker:
         identities, cosine = appearance_scores(query.embedding, session.camera, found, self.scorer)
         gate = self._gate(identities, session, query)
         visit = session.open_visit(session.resolve(query.identity))
-        gate &= feet_allow(identities, session.camera, visit, self.sessions, self._views)
+        gate &= feet_allow(identities, visit, self.sessions, self._views)
         rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
         score = cohort_normalized(cosine, found, identities, self.scorer)
         log_odds = rank_log_odds(score, gate, self.scorer, rate, self._population)
@@ -396,7 +396,7 @@ class Linker:
                 answer = Answer(previous, identity, similarity=1.0, camera=session.camera, new=True)
                 self._answers.append((session, answer))
             rate = self._settings.false_rate
-            for link in overlap_links(one, other, self._views, self.scorer, rate, self._may_be_one):
+            for link in overlap_links(one, other, self._views, self.scorer, rate=rate, may_link=self._may_be_one):
                 self._join(link)
 
     def _may_be_one(self, one: int, other: int) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..._typing import Bools, Doubles
+from ..._typing import Bools, Doubles, as_floats
 from ...association.assignment import hungarian
-from ...tuning import APART_FEET_NATS, MAX_LOOKS_NATS, REVOKE_FEET_NATS
+from ...tuning import MAX_LOOKS_NATS, MIN_FEET_NATS, REVOKE_FEET_NATS
 from ..scorer import Scorer
 from .open_visits import OpenVisit
 from .session import CameraSession
@@ -66,7 +66,13 @@ def contradicted(one: Side, other: Side, views: SharedViews) -> list[tuple[OpenV
 
 
 def overlap_links(
-    one: Side, other: Side, views: SharedViews, scorer: Scorer, rate: float, may_link: Callable[[int, int], bool]
+    one: Side,
+    other: Side,
+    views: SharedViews,
+    scorer: Scorer,
+    *,
+    rate: float,
+    may_link: Callable[[int, int], bool],
 ) -> list[OverlapLink]:
     """Assign the visible visits of two cameras that have no link to each other: Hungarian, feet and looks.
 
@@ -85,20 +91,21 @@ def overlap_links(
         return []
     feet, looks, cosine = _compared(rows, columns, views, scorer)
     total = feet + looks
-    margin = -np.log(rate)
+    margin = -float(np.log(rate))
     sure = total - np.log(max(total.shape) + 1) - margin
-    gate = (feet > -np.log(rate) / 2) & _unrivaled(total, float(margin))
+    gate = (feet > MIN_FEET_NATS) & _unrivaled(total, margin)
     found = hungarian(sure, gate)
-    probability = scorer.same_individual(cosine.ravel().astype(np.float32), *_ones(cosine.size)).reshape(cosine.shape)
+    one_sighting = np.ones(1, np.int64)
     return [
-        OverlapLink(rows[r], columns[c], float(cosine[r, c]), float(np.nan_to_num(probability[r, c])))
+        OverlapLink(
+            rows[r],
+            columns[c],
+            float(cosine[r, c]),
+            float(np.nan_to_num(scorer.same_individual(as_floats([cosine[r, c]]), one_sighting, one_sighting)[0])),
+        )
         for r, c in found
         if may_link(rows[r].identity, columns[c].identity)
     ]
-
-
-def _ones(count: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.ones(count, np.int64), np.ones(count, np.int64)
 
 
 def looks_nats(scorer: Scorer, one: OpenVisit, other: OpenVisit) -> float:
@@ -143,13 +150,12 @@ def _unrivaled(total: Doubles, margin: float) -> Bools:
 
 
 def feet_allow(
-    identities: Sequence[int], camera: str, visit: OpenVisit | None, sessions: Sequence[CameraSession], views: SharedViews
+    identities: Sequence[int], visit: OpenVisit | None, sessions: Sequence[CameraSession], views: SharedViews
 ) -> Bools:
     """Gate by feet: an identity that is visible in a shared view now must stand where the visit stands.
 
     Args:
         identities: Candidates, `I` of them.
-        camera: Of the visit.
         visit: The open visit in question; None for none.
         sessions: All cameras'.
         views: Knows what feet say.
@@ -161,13 +167,10 @@ def feet_allow(
     if visit is None:
         return out
     for session in sessions:
-        if session.camera == camera or session.ended:
-            continue
-        view = views.between(camera, session.camera)
-        if not view.calibrated:
+        if session.ended or not views.calibrated(visit.camera, session.camera):
             continue
         beside = {v.identity: v for v in session.visible(visit.last - VISIBLE_SECONDS)}
         for n, identity in enumerate(identities):
             if identity in beside:
-                out[n] &= views.evidence(visit, beside[identity]).nats > -APART_FEET_NATS
+                out[n] &= views.evidence(visit, beside[identity]).nats > MIN_FEET_NATS
     return out

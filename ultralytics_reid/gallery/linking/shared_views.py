@@ -20,6 +20,8 @@ from ...tuning import (
     FOOT_WEIGHT,
     MIN_GROUND_NATS,
     MIN_GROUND_PAIR_NATS,
+    MIN_GROUND_RATIO,
+    MIN_GROUND_SHARE,
 )
 from .ground_plane import Feet, GroundMap, fit_ground_map
 from .open_visits import OpenVisit
@@ -165,10 +167,13 @@ class SharedView:
         if best is None:
             self._map, self._left_out = None, {}
             return
-        rivals = [s.nats for s in solutions if not s.agrees(best)]
-        if best.nats - max(rivals, default=0.0) >= MIN_GROUND_NATS:
+        rival = max((s.nats for s in solutions if not s.agrees(best)), default=0.0)
+        explained = len(best.left_out) > MIN_GROUND_SHARE * _possible(pairs)
+        if explained and best.nats >= max(MIN_GROUND_NATS, MIN_GROUND_RATIO * rival):
             self._map = best.map
             self._left_out = dict(best.left_out)
+        else:
+            self._map, self._left_out = None, {}
 
     def _seeds(self, pairs: Sequence[_Pair]) -> Iterator[list[_Pair]]:
         if self._left_out:
@@ -193,6 +198,16 @@ class _Solution:
             ones.get((p.one, p.window), p.other) is p.other and others.get((p.other, p.window), p.one) is p.one
             for p, _ in self.left_out
         )
+
+
+def _possible(pairs: Iterable[_Pair]) -> int:
+    """Count the pairs that a map can explain at most: in each window as many as the camera that saw fewer has visits."""
+    ones: dict[int, set[OpenVisit]] = defaultdict(set)
+    others: dict[int, set[OpenVisit]] = defaultdict(set)
+    for pair in pairs:
+        ones[pair.window].add(pair.one)
+        others[pair.window].add(pair.other)
+    return sum(min(len(ones[w]), len(others[w])) for w in ones)
 
 
 def _solve(seed: list[_Pair], pairs: Sequence[_Pair], looks: Looks) -> _Solution | None:
@@ -270,7 +285,12 @@ class SharedViews:
         return any(camera in pair for pair in self._pairs)
 
     def update(self, sessions: Sequence[CameraSession], looks: Looks) -> None:
-        """Take what cameras have reported since the last call; `looks` helps to find where places are on two cameras."""
+        """Take what cameras have reported since the last call.
+
+        Args:
+            sessions: The cameras'.
+            looks: Compares two visits, which helps to find where a place is on two cameras.
+        """
         for session in sessions:
             for time, visit, box in session.pop_trail():
                 for pair in self._pairs:
@@ -291,9 +311,10 @@ class SharedViews:
         first, second = sorted((one, other), key=lambda v: v.camera)
         return self.between(first.camera, second.camera).evidence(first, second)
 
-    def forget(self, camera: str) -> None:
-        """Forget what a camera saw, whose times or view have changed."""
-        self._views = {pair: view for pair, view in self._views.items() if camera not in pair}
+    def calibrated(self, one: str, other: str) -> bool:
+        """Whether it is known where a place is on two cameras."""
+        view = self._views.get(tuple(sorted((one, other))))
+        return view is not None and view.calibrated
 
     def pairs(self, cameras: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Yield the pairs of some cameras that are known to see the same places."""
