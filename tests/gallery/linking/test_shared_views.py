@@ -1,6 +1,5 @@
 """Two cameras that see the same place: visits are matched by where they stand, without any look at anybody."""
 
-import numpy as np
 import pytest
 from walkers import boxes, walks
 
@@ -62,10 +61,10 @@ class TestSharedView:
 
     def test_swapped_ids_are_noticed_in_the_windows_after(self, visits):
         view = SharedView("east", "west")
-        one, other = seen(seconds=80)
-        watch(view, one, other, visits, range(45))
+        one, other = seen(seconds=60)
+        watch(view, one, other, visits, range(35))
         visits[1][0], visits[1][1] = visits[1][1], visits[1][0]
-        watch(view, one, other, visits, range(45, 80))
+        watch(view, one, other, visits, range(35, 60))
         assert view.calibrated
         assert view.evidence(visits[0][0], visits[1][0]).nats > 4
         assert view.evidence(visits[0][0], visits[1][1]).nats < -4

@@ -8,25 +8,15 @@ people in like clothes are told apart.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-from ..._typing import as_doubles
-from ...association.assignment import hungarian
-from ...tuning import (
-    FOOT_WEIGHT,
-    MIN_GROUND_NATS,
-    MIN_GROUND_PAIR_NATS,
-    MIN_GROUND_RATIO,
-    MIN_GROUND_SHARE,
-)
-from .ground_plane import Feet, GroundMap, fit_ground_map
+from .ground_plane import GroundMap
 from .open_visits import OpenVisit
 from .session import CameraSession
 from .topology import Topology
+from .view_pairs import Looks, ViewPair, solve
 
 # Points kept of a visit's trail.
 _MAX_TRAIL = 30
@@ -34,41 +24,13 @@ _MAX_TRAIL = 30
 # shows two people fits nobody. The last windows of two visits count.
 _WINDOW, _LAST_WINDOWS = 10.0, 2
 # Windows of pairs kept; the oldest go.
-_MAX_PAIRS = 400
+_MAX_PAIRS = 300
 # Seconds between two points of a trail between which feet are interpolated.
 _MAX_STEP = 2.5
-# Moments of a pair from which on a map is estimated from it, pairs tried, and growth of evidence between two tries.
-_MIN_SEED, _MAX_SEEDS, _GROWTH = 6, 16, 1.25
-# Moments of a pair without which it supports no map.
-_MIN_SUPPORT = 3
-_REFINEMENTS = 3
+# Moments of all pairs before the first estimate, and their growth between two.
+_FIRST, _GROWTH = 6, 1.25
 # Shares of the image beyond which a box is cut off, so that its feet aren't where it ends.
 _SIDES, _BOTTOM = 0.01, 0.985
-
-
-@dataclass(eq=False)
-class _Pair:
-    """Two visits, one on each camera, in a window of time, and the moments of it in which both were visible."""
-
-    one: OpenVisit
-    other: OpenVisit
-    window: int
-    rows: list[tuple[float, ...]] = field(default_factory=list)
-
-    @property
-    def feet(self) -> Feet:
-        """Those moments."""
-        rows = as_doubles(self.rows).reshape(-1, 5)
-        return Feet(rows[:, :2], rows[:, 2:4], rows[:, 4])
-
-    @property
-    def spread(self) -> float:
-        """How far they are from each other: what a map can be estimated from."""
-        return float(np.std(self.feet.one, axis=0).sum() * np.sqrt(len(self.rows)))
-
-    def apart_from(self, pair: _Pair) -> bool:
-        """Whether it has no visit in common with another pair."""
-        return self.one is not pair.one and self.other is not pair.other
 
 
 @dataclass(frozen=True)
@@ -85,8 +47,6 @@ class Evidence:
 
 
 NOTHING = Evidence(0.0, 0)
-# What looks say about two visits, nats.
-Looks = Callable[[OpenVisit, OpenVisit], float]
 
 
 class SharedView:
@@ -102,9 +62,9 @@ class SharedView:
         self._trails: dict[str, dict[OpenVisit, list[tuple[float, ...]]]] = {one: {}, other: {}}
         self._pending: deque[tuple[float, OpenVisit, tuple[float, ...]]] = deque()
         self._reported = dict.fromkeys(self.cameras, float("-inf"))
-        self._pairs: dict[tuple[OpenVisit, OpenVisit, int], _Pair] = {}
+        self._pairs: dict[tuple[OpenVisit, OpenVisit, int], ViewPair] = {}
         self._map: GroundMap | None = None
-        self._left_out: dict[_Pair, GroundMap] = {}
+        self._left_out: dict[ViewPair, GroundMap] = {}
         self._moments, self._tried_at = 0, 0
 
     @property
@@ -114,6 +74,8 @@ class SharedView:
 
     def observe(self, camera: str, time: float, visit: OpenVisit, box: tuple[float, float, float, float]) -> None:
         """Take a box: left, top, right and bottom as shares of the image, at a time in seconds since 1970."""
+        if time < self._reported[camera] - _MAX_STEP:  # its clock was set back
+            self._restart()
         self._reported[camera] = max(self._reported[camera], time)
         left, top, right, bottom = box
         if left < _SIDES or right > 1 - _SIDES or bottom > _BOTTOM:
@@ -133,11 +95,11 @@ class SharedView:
                 found = _at(trail, time)
                 if found is not None:
                     key = one, other, int(time // _WINDOW)
-                    pair = self._pairs.setdefault(key, _Pair(*key))
+                    pair = self._pairs.setdefault(key, ViewPair(*key))
                     pair.rows.append((point[1], point[2], *found))
                     self._moments += 1
         self._forget()
-        if self._moments >= max(_MIN_SEED, _GROWTH * self._tried_at):
+        if self._moments >= max(_FIRST, _GROWTH * self._tried_at):
             self._tried_at = self._moments
             self._estimate(looks)
 
@@ -148,8 +110,15 @@ class SharedView:
         window = int(min(self._reported.values()) // _WINDOW)
         windows = (self._pairs.get((one, other, n)) for n in range(window - _LAST_WINDOWS + 1, window + 2))
         pairs = [p for p in windows if p is not None]
-        nats = sum(_nats(self._left_out.get(p, self._map), p) for p in pairs)
+        nats = sum(p.nats(self._left_out.get(p, self._map)) for p in pairs)
         return Evidence(nats, sum(len(p.rows) for p in pairs))
+
+    def _restart(self) -> None:
+        """Forget when anything was; where places are on both cameras stays known."""
+        self._pending.clear()
+        for camera, trails in self._trails.items():
+            trails.clear()
+            self._reported[camera] = float("-inf")
 
     def _forget(self) -> None:
         oldest = min(self._reported.values()) - _MAX_STEP
@@ -160,99 +129,9 @@ class SharedView:
             self._left_out.pop(self._pairs.pop(next(iter(self._pairs))), None)
 
     def _estimate(self, looks: Looks) -> None:
-        """Find the map that explains most pairs that it wasn't estimated from; none if that isn't clear."""
-        pairs = [p for p in self._pairs.values() if len(p.rows) >= _MIN_SUPPORT]
-        solutions = [s for seed in self._seeds(pairs) if (s := _solve(seed, pairs, looks)) is not None]
-        best = max(solutions, key=lambda s: s.nats, default=None)
-        if best is None:
-            self._map, self._left_out = None, {}
-            return
-        rival = max((s.nats for s in solutions if not s.agrees(best)), default=0.0)
-        explained = len(best.left_out) > MIN_GROUND_SHARE * _possible(pairs)
-        if explained and best.nats >= max(MIN_GROUND_NATS, MIN_GROUND_RATIO * rival):
-            self._map = best.map
-            self._left_out = dict(best.left_out)
-        else:
-            self._map, self._left_out = None, {}
-
-    def _seeds(self, pairs: Sequence[_Pair]) -> Iterator[list[_Pair]]:
-        if self._left_out:
-            yield list(self._left_out)
-        long = sorted((p for p in pairs if len(p.rows) >= _MIN_SEED), key=lambda p: -p.spread)
-        yield from ([p] for p in long[:_MAX_SEEDS])
-
-
-@dataclass(frozen=True, eq=False)
-class _Solution:
-    """A map, the pairs that it explains with the map estimated without each, and by how much those explain them."""
-
-    map: GroundMap
-    left_out: list[tuple[_Pair, GroundMap]]
-    nats: float
-
-    def agrees(self, better: _Solution) -> bool:
-        """Whether no visit is matched otherwise by a better solution in the same window."""
-        ones = {(p.one, p.window): p.other for p, _ in better.left_out}
-        others = {(p.other, p.window): p.one for p, _ in better.left_out}
-        return all(
-            ones.get((p.one, p.window), p.other) is p.other and others.get((p.other, p.window), p.one) is p.one
-            for p, _ in self.left_out
-        )
-
-
-def _possible(pairs: Iterable[_Pair]) -> int:
-    """Count the pairs that a map can explain at most: in each window as many as the camera that saw fewer has visits."""
-    ones: dict[int, set[OpenVisit]] = defaultdict(set)
-    others: dict[int, set[OpenVisit]] = defaultdict(set)
-    for pair in pairs:
-        ones[pair.window].add(pair.one)
-        others[pair.window].add(pair.other)
-    return sum(min(len(ones[w]), len(others[w])) for w in ones)
-
-
-def _solve(seed: list[_Pair], pairs: Sequence[_Pair], looks: Looks) -> _Solution | None:
-    """Find the pairs that a seed's map explains, estimate it anew from those, and test each pair by the others."""
-    chosen = seed
-    found = fit_ground_map(_feet(chosen))
-    for _ in range(_REFINEMENTS):
-        matched = _matched(found, pairs)
-        if not matched or {id(p) for p in matched} == {id(p) for p in chosen}:
-            break
-        chosen = matched
-        found = fit_ground_map(_feet(chosen))
-    left_out = []
-    for pair in chosen:
-        rest = [q for q in chosen if q.apart_from(pair)]
-        if rest and _nats(without := fit_ground_map(_feet(rest)), pair) >= MIN_GROUND_PAIR_NATS:
-            left_out.append((pair, without))
-    if all(p.one is left_out[0][0].one or p.other is left_out[0][0].other for p, _ in left_out):
-        return None
-    return _Solution(found, left_out, sum(_nats(m, p) + looks(p.one, p.other) for p, m in left_out))
-
-
-def _feet(pairs: Iterable[_Pair]) -> Feet:
-    return Feet.joined([p.feet for p in pairs])
-
-
-def _nats(found: GroundMap, pair: _Pair) -> float:
-    return FOOT_WEIGHT * float(found.log_likelihood_ratio(pair.feet).sum())
-
-
-def _matched(found: GroundMap, pairs: Sequence[_Pair]) -> list[_Pair]:
-    """Assign visits one to one in each window, for the greatest evidence in all."""
-    windows: dict[int, list[_Pair]] = defaultdict(list)
-    for pair in pairs:
-        windows[pair.window].append(pair)
-    return [pair for within in windows.values() for pair in _assigned(found, within)]
-
-
-def _assigned(found: GroundMap, pairs: Sequence[_Pair]) -> list[_Pair]:
-    ones, others = (list(dict.fromkeys(getattr(p, name) for p in pairs)) for name in ("one", "other"))
-    of = {(ones.index(p.one), others.index(p.other)): p for p in pairs}
-    nats = np.zeros((len(ones), len(others)))
-    for place, pair in of.items():
-        nats[place] = _nats(found, pair)
-    return [of[place] for place in hungarian(nats, nats > 0)]
+        """Find where places are on both cameras anew; unknown if that isn't clear."""
+        found = solve(list(self._pairs.values()), list(self._left_out), looks)
+        self._map, self._left_out = (None, {}) if found is None else (found.map, dict(found.left_out))
 
 
 def _at(trail: Sequence[tuple[float, ...]], time: float) -> tuple[float, ...] | None:
