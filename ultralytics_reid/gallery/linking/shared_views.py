@@ -72,6 +72,11 @@ class SharedView:
         """Whether it is known where a place on the ground is on both cameras."""
         return self._map is not None
 
+    @property
+    def moments(self) -> int:
+        """Number of moments that the map explains."""
+        return sum(len(pair.rows) for pair in self._left_out)
+
     def observe(self, camera: str, time: float, visit: OpenVisit, box: tuple[float, float, float, float]) -> None:
         """Take a box: left, top, right and bottom as shares of the image, at a time in seconds since 1970."""
         if time < self._reported[camera] - _MAX_STEP:  # its clock was set back
