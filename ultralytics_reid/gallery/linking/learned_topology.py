@@ -16,6 +16,8 @@ from .topology import Way
 Gaps = dict[tuple[str, str], list[float]]
 # Visits of two cameras that are compared, the latest: enough to find a map, in seconds.
 _MAX_COMPARED = 200
+# Seconds between two points of a visit's path, at most, by which those of several visits are apart.
+_LAG = 2.5
 # Probability from which on a visit is certainly its identity's, and journeys without which a way has no least time.
 _SURE, _MIN_JOURNEYS = 0.9, 5
 # Share of the shortest time seen that is taken for the least: the next one may be faster.
@@ -98,7 +100,7 @@ def _gaps(visits: Sequence[Visit]) -> Gaps:
 
 def _shared_view(one: str, other: str, by_camera: dict[str, list[Visit]]) -> SharedView:
     """Show two cameras' latest visits at the same time to a view, moment by moment."""
-    view = SharedView(one, other)
+    view = SharedView(one, other, _LAG)
     moments = []
     for name, theirs in ((one, by_camera[other]), (other, by_camera[one])):
         for visit in _beside(by_camera[name], theirs)[-_MAX_COMPARED:]:

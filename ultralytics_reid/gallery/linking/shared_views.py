@@ -55,10 +55,12 @@ class SharedView:
     Args:
         one: Name of one camera.
         other: Name of the other.
+        lag: Seconds by which boxes of one moment may be reported one after another.
     """
 
-    def __init__(self, one: str, other: str) -> None:
+    def __init__(self, one: str, other: str, lag: float = 0.0) -> None:
         self.cameras = (one, other)
+        self._lag = lag
         self._trails: dict[str, dict[OpenVisit, list[tuple[float, ...]]]] = {one: {}, other: {}}
         self._pending: deque[tuple[float, OpenVisit, tuple[float, ...]]] = deque()
         self._reported = dict.fromkeys(self.cameras, float("-inf"))
@@ -94,7 +96,7 @@ class SharedView:
 
     def update(self, looks: Looks) -> None:
         """Pair what both cameras have reported, and estimate the map anew when there is enough more of it."""
-        while self._pending and self._pending[0][0] < self._reported[self.cameras[1]]:
+        while self._pending and self._pending[0][0] < self._reported[self.cameras[1]] - self._lag:
             time, one, point = self._pending.popleft()
             for other, trail in self._trails[self.cameras[1]].items():
                 found = _at(trail, time)
@@ -126,7 +128,7 @@ class SharedView:
             self._reported[camera] = float("-inf")
 
     def _forget(self) -> None:
-        oldest = min(self._reported.values()) - _MAX_STEP
+        oldest = min(self._reported.values()) - _MAX_STEP - self._lag
         for trails in self._trails.values():
             for visit in [v for v, trail in trails.items() if trail[-1][0] < oldest]:
                 del trails[visit]

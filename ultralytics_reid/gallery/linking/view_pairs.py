@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..._typing import Doubles, as_doubles
+from ..._typing import Doubles, Ints, as_doubles, as_ints
 from ...association.assignment import hungarian
 from ...tuning import (
     FOOT_WEIGHT,
@@ -128,8 +128,8 @@ class _Table:
         return Feet.joined([p.feet for p in self.pairs])
 
     @cached_property
-    def _starts(self) -> list[int]:
-        return np.cumsum([0, *(len(p.rows) for p in self.pairs[:-1])]).tolist()
+    def _starts(self) -> Ints:
+        return as_ints(np.cumsum([0, *(len(p.rows) for p in self.pairs[:-1])]))
 
     def nats(self, found: GroundMap) -> Doubles:
         """Log-likelihood ratio of each pair."""
