@@ -14,9 +14,9 @@ from ultralytics_reid.gallery.store import open_store
 NOON, PEOPLE, SECONDS, DIM = 1_795_694_400.0, 4, 30, 8
 
 
-def stay(number, identity, camera, begins, ends, path=(), probability=1.0):
+def stay(number, identity, camera, span, *, path=(), probability=1.0):
     track = np.array(path, np.float32).reshape(-1, 5)
-    return Visit(number, identity, camera, 0, NOON + begins, NOON + ends, track, probability)
+    return Visit(number, identity, camera, 0, NOON + span[0], NOON + span[1], track, probability)
 
 
 def yard(same=True):
@@ -25,7 +25,7 @@ def yard(same=True):
     views = boxes(0, places), boxes(1, places if same else walks(PEOPLE, SECONDS, seed=7), seed=1)
     times = np.arange(SECONDS, dtype=float)[:, None]
     return [
-        stay(10 * c + n, 10 * c + n, name, 0.0, SECONDS, np.hstack([times, view[n]]))
+        stay(10 * c + n, 10 * c + n, name, (0.0, SECONDS), path=np.hstack([times, view[n]]))
         for c, (name, view) in enumerate(zip(("east", "west"), views, strict=True), 1)
         for n in range(PEOPLE)
     ]
@@ -34,8 +34,9 @@ def yard(same=True):
 def journeys(count, seconds=30.0, probability=1.0):
     """People who go from the door to the hall."""
     for n in range(count):
-        yield stay(100 + n, n, "door", 100.0 * n, 100.0 * n + 10)
-        yield stay(200 + n, n, "hall", 100.0 * n + 10 + seconds + n, 100.0 * n + 60 + seconds, probability=probability)
+        yield stay(100 + n, n, "door", (100.0 * n, 100.0 * n + 10))
+        arrival = 100.0 * n + 10 + seconds + n
+        yield stay(200 + n, n, "hall", (arrival, arrival + 20), probability=probability)
 
 
 class TestLearnWays:
@@ -59,13 +60,13 @@ class TestLearnWays:
         assert found.way.min_seconds == 0
 
     def test_one_camera_has_no_ways(self):
-        assert learn_ways([stay(1, 1, "door", 0, 10)]) == []
+        assert learn_ways([stay(1, 1, "door", (0, 10))]) == []
 
 
 class TestFile:
     def test_file_is_read_as_a_topology_with_every_camera(self, tmp_path):
         path = tmp_path / "topology.yaml"
-        visits = [*yard(), *journeys(6), stay(999, 999, "Bob's 01", 0, 10)]
+        visits = [*yard(), *journeys(6), stay(999, 999, "Bob's 01", (0, 10))]
         path.write_text(as_yaml(learn_ways(visits)))
         topology = Topology.load(path)
         assert topology.ways["west", "east"].overlap

@@ -187,10 +187,8 @@ class SharedViews:
 
     def between(self, one: str, other: str) -> SharedView:
         """Return what two cameras share, whatever their order; empty where they share nothing."""
-        pair = tuple(sorted((one, other)))
-        if pair not in self._views:
-            self._views[pair] = SharedView(*pair)
-        return self._views[pair]
+        first, second = sorted((one, other))
+        return self._views.setdefault((first, second), SharedView(first, second))
 
     def evidence(self, one: OpenVisit, other: OpenVisit) -> Evidence:
         """Return what feet say about two visits of two cameras."""
