@@ -400,24 +400,29 @@ class Linker:
                 self._join(link)
 
     def _may_be_one(self, one: int, other: int) -> bool:
-        """Whether times and places of all visits of two identities allow that they are one."""
+        """Whether names, times and places of all visits of two identities allow that they are one."""
         visits = self._visits([one, other], 0.0)
-        return all(
+        return not {one, other} <= set(self._store.names()) and all(
             self._topology.allows(theirs, ours.camera, ours.first, ours.last, latest=False)
             for ours in visits[one]
             for theirs in visits[other]
         )
 
-    def _join(self, link: OverlapLink) -> None:
-        """Make one of two identities; the one that was seen for longer stays, or the one that has a name."""
-        visits, names = self._visits([link.one.identity, link.other.identity], 0.0), self._store.names()
+    def _stays(self, one: int, other: int) -> int:
+        """Choose which of two identities that are one stays: one with a name or enrolled, else what was seen longer."""
+        visits, names = self._visits([one, other], 0.0), self._store.names()
         seconds = {i: sum(v.last - v.first for v in of) for i, of in visits.items()}
-        gone, kept = sorted(visits, key=lambda i: (i in names, seconds[i], -i))
-        camera = (link.other if link.one.identity == gone else link.one).camera
+        fixed = {i: i in names or any(v.camera == ENROLLED for v in of) for i, of in visits.items()}
+        return max(visits, key=lambda i: (fixed[i], seconds[i], -i))
+
+    def _join(self, link: OverlapLink) -> None:
+        """Make one of the two identities of a link, on all cameras."""
+        kept = self._stays(link.one.identity, link.other.identity)
+        stays, goes = (link.one, link.other) if link.one.identity == kept else (link.other, link.one)
+        gone = goes.identity
         for session in self.sessions:
             session.follow_merge(gone, kept)
-            answer = Answer(gone, kept, link.similarity, link.probability, 0.0, camera)
-            self._answers.append((session, answer))
+            self._answers.append((session, Answer(gone, kept, link.similarity, link.probability, 0.0, stays.camera)))
 
     def _revoke_conflicts(self) -> None:
         """Revoke links that another process' visits contradict by now.
