@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..._typing import Doubles, as_doubles
+from ..._typing import Bools, Doubles, as_bools, as_doubles
 from ...tuning import (
     FOOT_OUTLIERS,
     FOOT_STD,
@@ -92,6 +92,18 @@ class GroundMap:
         density = np.exp(-0.5 * distance) / (2 * np.pi * np.sqrt(np.linalg.det(spread)))
         density[w <= _HORIZON] = 1.0
         return as_doubles(np.minimum(np.log((1 - FOOT_OUTLIERS) * density + FOOT_OUTLIERS), MAX_FOOT_NATS))
+
+    def inside(self, feet: Feet) -> Bools:
+        """Find the feet of the first camera that the second one would see.
+
+        Args:
+            feet: `N` moments.
+
+        Returns:
+            `(N,)`, True where its image shows that place.
+        """
+        seen, _, w = _projected(self.parameters, feet.one - 0.5)
+        return as_bools((w > _HORIZON) & (np.abs(2 * seen) < 1).all(axis=1))
 
 
 def fit_ground_map(feet: Feet) -> GroundMap:

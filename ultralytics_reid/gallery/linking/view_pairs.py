@@ -13,6 +13,7 @@ from ..._typing import Doubles, Ints, as_doubles, as_ints
 from ...association.assignment import hungarian
 from ...tuning import (
     FOOT_WEIGHT,
+    KEPT_GROUND_SHARE,
     MIN_GROUND_NATS,
     MIN_GROUND_PAIR_NATS,
     MIN_GROUND_RATIO,
@@ -76,14 +77,21 @@ class Solution:
     left_out: list[tuple[ViewPair, GroundMap]]
     nats: float
 
-    def agrees(self, better: Solution) -> bool:
-        """Whether no visit is matched otherwise by a better solution in the same window."""
+    def contradicts(self, better: Solution) -> bool:
+        """Whether it matches more visits otherwise than a better solution than as that does, in the same windows."""
         ones = {(p.one, p.window): p.other for p, _ in better.left_out}
         others = {(p.other, p.window): p.one for p, _ in better.left_out}
-        return all(
-            ones.get((p.one, p.window), p.other) is p.other and others.get((p.other, p.window), p.one) is p.one
+        same = sum(ones.get((p.one, p.window)) is p.other for p, _ in self.left_out)
+        otherwise = sum(
+            ones.get((p.one, p.window), p.other) is not p.other or others.get((p.other, p.window), p.one) is not p.one
             for p, _ in self.left_out
         )
+        return otherwise > same
+
+    def goes_on(self, before: Sequence[ViewPair]) -> bool:
+        """Whether it explains most of what the last map did."""
+        earlier = set(before)
+        return sum(p in earlier for p, _ in self.left_out) > len(before) / 2
 
 
 def solve(pairs: Sequence[ViewPair], before: Sequence[ViewPair], looks: Looks) -> Solution | None:
@@ -98,7 +106,8 @@ def solve(pairs: Sequence[ViewPair], before: Sequence[ViewPair], looks: Looks) -
         looks: Compares two visits.
 
     Returns:
-        None if no map explains most of what both cameras saw, and far more than any that matches visits otherwise.
+        None if no map explains most of what it says that both cameras see, and far more than any that matches visits
+        otherwise.
     """
     table = _Table([p for p in pairs if len(p.rows) >= _MIN_SUPPORT])
     solutions: list[Solution] = []
@@ -109,8 +118,9 @@ def solve(pairs: Sequence[ViewPair], before: Sequence[ViewPair], looks: Looks) -
     best = max(solutions, key=lambda s: s.nats, default=None)
     if best is None:
         return None
-    rival = max((s.nats for s in solutions if not s.agrees(best)), default=0.0)
-    explains = len(best.left_out) > MIN_GROUND_SHARE * table.possible
+    rival = max((s.nats for s in solutions if s.contradicts(best)), default=0.0)
+    share = KEPT_GROUND_SHARE if best.goes_on(before) else MIN_GROUND_SHARE
+    explains = len(best.left_out) > share * table.expected(best.map)
     return best if explains and best.nats >= max(MIN_GROUND_NATS, MIN_GROUND_RATIO * rival) else None
 
 
@@ -149,13 +159,11 @@ class _Table:
             values[place] = nats[n]
         return [of[place] for place in hungarian(values, values > 0)]
 
-    @property
-    def possible(self) -> int:
-        """Pairs that a map can explain at most: in each window as many as the camera that saw fewer has visits."""
-        return sum(
-            min(len({self.pairs[n].one for n in within}), len({self.pairs[n].other for n in within}))
-            for within in self._windows.values()
-        )
+    def expected(self, found: GroundMap) -> int:
+        """Count the pairs that a map should explain: visits in a window that it says the other camera saw."""
+        inside = np.add.reduceat(found.inside(self._feet).astype(np.int64), self._starts)
+        pairs = zip(self.pairs, inside.tolist(), strict=True)
+        return len({(p.window, p.one) for p, moments in pairs if moments >= _MIN_SUPPORT})
 
 
 def _seeds(pairs: Sequence[ViewPair], before: Sequence[ViewPair]) -> Iterator[list[ViewPair]]:
