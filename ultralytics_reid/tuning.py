@@ -317,7 +317,7 @@ PLANE_STD, TILT_STD = 5.0, 2.0
 FOOT_WEIGHT = 0.5
 # Nats by which a map must explain each of two pairs of visits or more without having been estimated from it, and all of
 # them together; by how many times it must explain more than any that matches visits otherwise; and the share of visits
-# that it must explain of those that it says the other camera sees, at first and later. Simulated, 3 to 8 people in views
+# that it must explain of those that it says the other camera sees, at first and later. Simulated, 3 to 8 people, views
 # that overlap in part: true maps explain 0.56 to 1 of these, maps between different places up to 0.56.
 MIN_GROUND_PAIR_NATS, MIN_GROUND_NATS = 4.0, 16.0
 MIN_GROUND_RATIO, MIN_GROUND_SHARE, KEPT_GROUND_SHARE = 1.5, 0.6, 0.4
