@@ -53,6 +53,15 @@ class TestSharedView:
         assert not view.calibrated
         assert view.evidence(visits[0][0], visits[1][0]).nats == 0
 
+    def test_views_that_overlap_in_part_are_calibrated_by_the_people_in_both(self, visits):
+        view = SharedView("east", "west")
+        one, other = seen()
+        one[0], other[1] = -1.0, -1.0  # one person is on the first camera only, and one on the second
+        watch(view, one, other, visits, range(40))
+        assert view.calibrated
+        assert view.evidence(visits[0][2], visits[1][2]).nats > 6
+        assert view.evidence(visits[0][2], visits[1][3]).nats < 1.5
+
     def test_one_person_alone_calibrates_nothing(self, visits):
         view = SharedView("east", "west")
         one, other = seen(people=1)
