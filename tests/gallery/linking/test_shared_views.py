@@ -45,11 +45,12 @@ class TestSharedView:
                 nats = view.evidence(visits[0][a], visits[1][b]).nats
                 assert nats > 6 if a == b else nats < 1.5
 
-    def test_views_of_different_places_are_never_calibrated(self, visits):
+    @pytest.mark.parametrize(("people", "seconds"), [(PEOPLE, 30), (2, 60)])
+    def test_views_of_different_places_are_never_calibrated(self, visits, people, seconds):
         view = SharedView("east", "west")
-        one, _ = seen()
-        strangers = boxes(1, walks(PEOPLE, 40, seed=7), seed=1)
-        watch(view, one, strangers, visits, range(40))
+        one = boxes(0, walks(people, seconds))
+        strangers = boxes(1, walks(people, seconds, seed=100), seed=1)
+        watch(view, one, strangers, visits, range(seconds))
         assert not view.calibrated
         assert view.evidence(visits[0][0], visits[1][0]).nats == 0
 
