@@ -35,6 +35,7 @@ from .image_io import as_image
 from .journeys import JOIN_SECONDS, Journey, journeys
 from .ledger import Move
 from .ledger.checks import check_same
+from .linking.learned_topology import LearnedWay, learn_ways
 from .linking.open_visits import as_jpeg
 from .linking.shared_evidence import SharedEvidence
 from .linking.topology import Topology
@@ -312,6 +313,19 @@ class Gallery:
         moves = numbered(self.store, found.moves)
         apply_moves(self.store, moves, found.ended)
         return found.numbered(moves)
+
+    def learn_ways(self, where: Filter = ANY) -> list[LearnedWay]:
+        """Learn travel times between cameras, and which of them share a view.
+
+        Two cameras share a view if one homography of the ground explains where people stand on both at the same time.
+
+        Args:
+            where: Visits to learn from.
+
+        Returns:
+            A way for each two cameras of which something is known; see `Way` and the topology file.
+        """
+        return learn_ways(self.store.visits(where))
 
     def undo_relink(self) -> int:
         """Take back the last relinking that was applied; visits that were moved since stay where they are.

@@ -31,6 +31,7 @@ _RENAME = "3 Ada\nAda ''"
 _MERGE = "3 7 9\nAda 7 --force"
 _SPLIT = "Ada 1201 1202"
 _RELINK = "--topology topology.yaml --sheet\n--cameras door,yard --from -1d\n--topology topology.yaml --apply\n--undo"
+_TOPOLOGY = "--gallery site.db\n--from -1w --out topology.yaml"
 _DELETE = "--name Ada\n--cameras door --to 2026-01-31 --yes"
 _PRUNE = "--keep-days 30"
 _STATS = "--gallery site.db\n--json"
@@ -66,6 +67,7 @@ def add_gallery(commands: Any) -> None:
         add(commands)
     for add in (
         _add_relink,
+        _add_topology,
         _add_delete,
         _add_prune,
         _add_stats,
@@ -258,6 +260,14 @@ def _add_relink(commands: Any) -> None:
     command.add_argument("--sheet", type=Path, nargs="?", const=Path("relink.png"), metavar="FILE", help=text)
     _add_overwrite(command)
     _add_json(command)
+
+
+def _add_topology(commands: Any) -> None:
+    text = "learn travel times and shared views of cameras from visits, as a topology file"
+    command = _add_command(commands, "topology", text, _TOPOLOGY)
+    _add_visit_filter(command)
+    command.add_argument("--out", type=Path, metavar="FILE", help="YAML file to write (default: print it)")
+    _add_overwrite(command)
 
 
 def _add_delete(commands: Any) -> None:

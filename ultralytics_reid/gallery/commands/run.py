@@ -54,6 +54,7 @@ from .tables import (
     visit_table,
 )
 from .terminal import check_free, counted, print_note, progress, uninterrupted
+from .topology import topology
 
 # Common image files that OpenCV reads.
 _IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -449,6 +450,7 @@ COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
     "merge": _merge,
     "split": _split,
     "relink": relink,
+    "topology": topology,
     "delete": _delete,
     "prune": _prune,
     "stats": _stats,
