@@ -1,4 +1,4 @@
-"""Command-line interface: `ultralytics-reid demo`, `track`, `refine`, `export`, and the gallery's commands."""
+"""Command-line interface: `ultralytics-reid demo`, `track`, `refine`, `export`, `serve`, and the gallery's commands."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .embedders.export import FORMATS, export
 from .errors import ReIDError
 from .gallery.commands.parser import add_command, add_gallery, bind_times
 from .video_job.parser import add_video
+from .web.parser import add_serve
 
 # Exit codes of shells for SIGINT and SIGPIPE: 128 + the signal's number.
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
@@ -72,6 +73,7 @@ def build_parser() -> ArgumentParser:
     add_video(commands)
     _add_export(commands)
     add_gallery(commands)
+    add_serve(commands)
     return parser
 
 

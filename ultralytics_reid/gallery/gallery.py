@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -114,6 +115,7 @@ class Gallery:
         self._embedder = embedder
         self._opened: Store | None = None
         self._learning: SharedEvidence | None = None
+        self._scoring = threading.Lock()
         self._missing = ""
         try:
             self._opened = open_store(uri, None, None, index)
@@ -293,7 +295,7 @@ class Gallery:
         apply_moves(self.store, moves, (), by=SPLIT_BY_HAND)
         return new
 
-    def decide(self, kind: Literal["same", "different"], groups: Sequence[Iterable[int]]) -> None:
+    def decide(self, kind: str, groups: Sequence[Iterable[int]]) -> None:
         """Record that visits show the same individual, or different ones, without changing an identity.
 
         Relinking keeps to it, and it is a label for training; see `decisions`.
@@ -510,10 +512,11 @@ class Gallery:
 
     def scorer(self) -> Scorer:
         """Scores under the metric and calibration that all cameras have learned so far."""
-        if self._learning is None:
-            self._learning = SharedEvidence(self.store, self._family())
-        self._learning.reread()
-        return self._learning.scorer
+        with self._scoring:
+            if self._learning is None:
+                self._learning = SharedEvidence(self.store, self._family())
+            self._learning.reread()
+            return self._learning.scorer
 
     def search_visit(self, visit: int, k: int = 10, where: Filter = ANY, *, by: Likeness = "learned") -> list[Match]:
         """Find the visits most similar to a visit, which is left out; arguments, result and errors as in `search`.

@@ -1,0 +1,76 @@
+"""The pages of a small gallery, and a client that has the cookie and comes from the pages themselves."""
+
+import pytest
+
+pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
+pytest.importorskip("httpx", reason="needs httpx")
+
+import web_gallery  # noqa: E402
+from starlette.testclient import TestClient  # noqa: E402
+
+from ultralytics_reid.gallery.gallery import Gallery  # noqa: E402
+from ultralytics_reid.web.app import make_app  # noqa: E402
+from ultralytics_reid.web.options import ServeOptions  # noqa: E402
+from ultralytics_reid.web.security import Session  # noqa: E402
+
+SESSION = Session("reid_8000", "t0ken")
+BASE = "http://127.0.0.1:8000"
+SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
+
+
+class StubEmbedder:
+    """Embeds an image by its mean color, and finds somebody in its middle."""
+
+    fingerprint = "test"
+
+    def __call__(self, images):
+        return self.embed(images, [None] * len(images))
+
+    def locate(self, image, classes=None):
+        from ultralytics_reid.gallery.image_embedder import ImageRegion
+
+        height, width = image.shape[:2]
+        return ImageRegion(web_gallery.np.array([width * 0.25, 0, width * 0.75, height], "f4"), "person", 0.9, 2)
+
+    def embed(self, images, boxes):
+        return web_gallery.looks()[[3] * len(images)]
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "site.db"
+    web_gallery.fill(path)
+    return path
+
+
+@pytest.fixture
+def serve(path):
+    """Makes a client of the pages; options by keyword."""
+    clients = []
+
+    def make(*, signed_in=True, headers=SAME_ORIGIN, embedder=True, uri=path, **options):
+        gallery = Gallery(uri, embedder=StubEmbedder() if embedder else None)
+        given = {"model": "stub"} if embedder else {}
+        app = make_app(ServeOptions(gallery=str(uri), **given, **options), SESSION, gallery)
+        client = TestClient(app, base_url=BASE, headers=headers, follow_redirects=False, raise_server_exceptions=False)
+        if signed_in:
+            client.cookies.set(SESSION.cookie, SESSION.token)
+        clients.append(client)
+        client.__enter__()
+        return client
+
+    yield make
+    for client in clients:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def client(serve):
+    return serve()
+
+
+@pytest.fixture
+def gallery(path):
+    """The same gallery, as another program sees it."""
+    with Gallery(path) as gallery:
+        yield gallery

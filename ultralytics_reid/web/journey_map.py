@@ -1,0 +1,86 @@
+"""Journey map: cameras on a circle, and how often an identity went from one to another."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ..gallery.journeys import Journey
+
+WIDTH, HEIGHT = 640, 360
+_RADII, _SPOT = (230, 120), 20
+# Pixels by which an arrow bends to the right, so that the way back is another line.
+_BEND = 34
+_MAX_CAMERAS = 16
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A camera: its place in pixels, number of stays, and where its label is aligned."""
+
+    camera: str
+    x: float
+    y: float
+    stays: int
+    label_y: float
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """A way: an SVG path, the place of its number, and how often it was taken."""
+
+    path: str
+    x: float
+    y: float
+    count: int
+    text: str
+
+
+@dataclass(frozen=True)
+class JourneyMap:
+    """A drawing of `WIDTH` x `HEIGHT` pixels; `left_out` cameras had no room."""
+
+    spots: tuple[Spot, ...]
+    arrows: tuple[Arrow, ...]
+    left_out: int
+
+
+def journey_map(journey: Journey) -> JourneyMap:
+    """Draw a journey: cameras in the order in which they were reached, clockwise from the left."""
+    stays = Counter(stay.camera for stay in journey.stays)
+    order = list(stays)
+    places = {camera: _place(n, min(len(order), _MAX_CAMERAS)) for n, camera in enumerate(order[:_MAX_CAMERAS])}
+    spots = [Spot(camera, x, y, stays[camera], y + _SPOT + 17) for camera, (x, y) in places.items()]
+    ways = Counter(_ways([stay.camera for stay in journey.stays]))
+    arrows = [
+        _arrow(places[before], places[after], taken, f"{before} to {after}: {taken}")
+        for (before, after), taken in ways.items()
+        if before in places and after in places
+    ]
+    return JourneyMap(tuple(spots), tuple(arrows), len(order) - len(spots))
+
+
+def _ways(cameras: Sequence[str]) -> list[tuple[str, str]]:
+    return [(a, b) for a, b in pairwise(cameras) if a != b]
+
+
+def _place(n: int, total: int) -> tuple[float, float]:
+    angle = math.pi + 2 * math.pi * n / total
+    across, down = (0.0, 0.0) if total == 1 else _RADII
+    return round(WIDTH / 2 + across * math.cos(angle), 1), round(HEIGHT / 2 - 12 + down * math.sin(angle), 1)
+
+
+def _arrow(start: tuple[float, float], end: tuple[float, float], taken: int, text: str) -> Arrow:
+    (x1, y1), (x2, y2) = start, end
+    length = math.hypot(x2 - x1, y2 - y1) or 1.0
+    across, down = (x2 - x1) / length, (y2 - y1) / length
+    middle = (x1 + x2) / 2 - down * _BEND, (y1 + y2) / 2 + across * _BEND
+    away = _SPOT + 5
+    path = (
+        f"M {x1 + across * away - down * 8:.1f} {y1 + down * away + across * 8:.1f} "
+        f"Q {middle[0]:.1f} {middle[1]:.1f} {x2 - across * away - down * 8:.1f} {y2 - down * away + across * 8:.1f}"
+    )
+    return Arrow(path, round(middle[0] + down * 10, 1), round(middle[1] - across * 10 + 4, 1), taken, text)
