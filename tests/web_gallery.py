@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 from gallery_visits import visitors
@@ -10,7 +11,7 @@ from learned import evidence
 from PIL import Image
 
 from ultralytics_reid.appearance.embedding import unit
-from ultralytics_reid.gallery.records import Records, Visit, new_ids
+from ultralytics_reid.gallery.records import Records, new_ids
 from ultralytics_reid.gallery.store import open_store
 
 DIM, PEOPLE = 64, 9
@@ -34,10 +35,10 @@ def looks():
 def sightings(visit, look, count=4):
     rng = np.random.default_rng(visit.id)
     embeddings = unit(look + 0.05 * rng.normal(size=(count, DIM)).astype(np.float32))
-    same = np.ones(count, np.int64)
+    same, qualities = np.ones(count, np.int64), np.ones(count, np.float32)
     times = np.linspace(visit.first, visit.last, count)
-    camera = (visit.camera,) * count
-    return Records(new_ids(count), embeddings, same * visit.identity, same * visit.id, camera, times, same * 0, np.ones(count, np.float32))
+    columns = same * visit.identity, same * visit.id, (visit.camera,) * count, times, same * 0, qualities
+    return Records(new_ids(count), embeddings, *columns)
 
 
 def fill(uri, people=PEOPLE, hours=3.0):
@@ -50,7 +51,7 @@ def fill(uri, people=PEOPLE, hours=3.0):
         who = visit.identity
         identity = people + 1 if visit.id == last else who
         probability = 0.62 if visit.id % 7 == 0 else 1.0 if visit.id % 5 else 0.9
-        made.append(Visit(visit.id, identity, visit.camera, 0, visit.first, visit.last, visit.path, probability, jpeg(who)))
+        made.append(replace(visit, identity=identity, probability=probability, crop=jpeg(who)))
         store.upsert(sightings(made[-1], look[who]), [made[-1]])
     store.reserve(people + 1)
     store.name(1, "Ada")

@@ -31,7 +31,9 @@ def content(gallery):
     store = gallery.store
     visits = [(v.id, v.identity, v.camera, v.first, v.crop, v.path.tolist()) for v in store.visits()]
     sightings = sorted((i, e.tolist()) for r in store.scan() for i, e in zip(r.ids.tolist(), r.embeddings, strict=True))
-    identities = sorted((i, v) for r in store.scan() for i, v in zip(r.ids.tolist(), r.identities.tolist(), strict=True))
+    identities = sorted(
+        (i, v) for r in store.scan() for i, v in zip(r.ids.tolist(), r.identities.tolist(), strict=True)
+    )
     return visits, sightings, identities, store.names(), len(gallery.decisions()), store.blobs("evidence/")
 
 

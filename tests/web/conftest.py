@@ -1,21 +1,20 @@
 """The pages of a small gallery, and a client that has the cookie and comes from the pages themselves."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
 pytest.importorskip("httpx", reason="needs httpx")
 
-import web_gallery  # noqa: E402
-from starlette.testclient import TestClient  # noqa: E402
+import web_gallery
+from own_requests import BASE, SAME_ORIGIN, SESSION
+from starlette.testclient import TestClient
 
-from ultralytics_reid.gallery.gallery import Gallery  # noqa: E402
-from ultralytics_reid.web.app import make_app  # noqa: E402
-from ultralytics_reid.web.options import ServeOptions  # noqa: E402
-from ultralytics_reid.web.security import Session  # noqa: E402
-
-SESSION = Session("reid_8000", "t0ken")
-BASE = "http://127.0.0.1:8000"
-SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
+from ultralytics_reid.gallery.gallery import Gallery
+from ultralytics_reid.web.app import make_app
+from ultralytics_reid.web.options import ServeOptions
 
 
 class StubEmbedder:
@@ -36,17 +35,26 @@ class StubEmbedder:
         return web_gallery.looks()[[3] * len(images)]
 
 
-@pytest.fixture
-def path(tmp_path):
-    path = tmp_path / "site.db"
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory):
+    path = tmp_path_factory.mktemp("filled") / "site.db"
     web_gallery.fill(path)
     return path
+
+
+@pytest.fixture
+def path(filled, tmp_path):
+    return Path(shutil.copy(filled, tmp_path / "site.db"))
 
 
 @pytest.fixture
 def serve(path):
     """Makes a client of the pages; options by keyword."""
     clients = []
+
+    def end(client):
+        clients.remove(client)
+        client.__exit__(None, None, None)
 
     def make(*, signed_in=True, headers=SAME_ORIGIN, embedder=True, uri=path, **options):
         gallery = Gallery(uri, embedder=StubEmbedder() if embedder else None)
@@ -59,9 +67,10 @@ def serve(path):
         client.__enter__()
         return client
 
+    make.end = end
     yield make
-    for client in clients:
-        client.__exit__(None, None, None)
+    for client in list(clients):
+        end(client)
 
 
 @pytest.fixture

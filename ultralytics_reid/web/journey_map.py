@@ -10,10 +10,10 @@ from itertools import pairwise
 
 from ..gallery.journeys import Journey
 
-WIDTH, HEIGHT = 640, 360
-_RADII, _SPOT = (230, 120), 20
+WIDTH, HEIGHT = 440, 320
+_RADII, _SPOT = (150, 100), 20
 # Pixels by which an arrow bends to the right, so that the way back is another line.
-_BEND = 34
+_BEND = 30
 _MAX_CAMERAS = 16
 
 
@@ -53,7 +53,10 @@ def journey_map(journey: Journey) -> JourneyMap:
     stays = Counter(stay.camera for stay in journey.stays)
     order = list(stays)
     places = {camera: _place(n, min(len(order), _MAX_CAMERAS)) for n, camera in enumerate(order[:_MAX_CAMERAS])}
-    spots = [Spot(camera, x, y, stays[camera], y + _SPOT + 17) for camera, (x, y) in places.items()]
+    spots = [
+        Spot(camera, x, y, stays[camera], y - _SPOT - 8 if y < HEIGHT / 2 - 20 else y + _SPOT + 17)
+        for camera, (x, y) in places.items()
+    ]
     ways = Counter(_ways([stay.camera for stay in journey.stays]))
     arrows = [
         _arrow(places[before], places[after], taken, f"{before} to {after}: {taken}")
@@ -70,7 +73,7 @@ def _ways(cameras: Sequence[str]) -> list[tuple[str, str]]:
 def _place(n: int, total: int) -> tuple[float, float]:
     angle = math.pi + 2 * math.pi * n / total
     across, down = (0.0, 0.0) if total == 1 else _RADII
-    return round(WIDTH / 2 + across * math.cos(angle), 1), round(HEIGHT / 2 - 12 + down * math.sin(angle), 1)
+    return round(WIDTH / 2 + across * math.cos(angle), 1), round(HEIGHT / 2 + down * math.sin(angle), 1)
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float], taken: int, text: str) -> Arrow:
@@ -83,4 +86,4 @@ def _arrow(start: tuple[float, float], end: tuple[float, float], taken: int, tex
         f"M {x1 + across * away - down * 8:.1f} {y1 + down * away + across * 8:.1f} "
         f"Q {middle[0]:.1f} {middle[1]:.1f} {x2 - across * away - down * 8:.1f} {y2 - down * away + across * 8:.1f}"
     )
-    return Arrow(path, round(middle[0] + down * 10, 1), round(middle[1] - across * 10 + 4, 1), taken, text)
+    return Arrow(path, round(middle[0] - down * 2, 1), round(middle[1] + across * 2 + 5, 1), taken, text)
