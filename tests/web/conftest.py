@@ -48,6 +48,11 @@ def path(filled, tmp_path):
 
 
 @pytest.fixture
+def stub_embedder():
+    return StubEmbedder()
+
+
+@pytest.fixture
 def serve(path):
     """Makes a client of the pages; options by keyword."""
     clients = []

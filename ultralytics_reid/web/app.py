@@ -56,6 +56,7 @@ def make_app(options: ServeOptions, session: Session, gallery: Gallery | None = 
     site = Site(options, gallery or open_gallery(options), audit)
     routes = [
         Route("/", lambda _: RedirectResponse("/people")),
+        Route("/favicon.ico", lambda _: RedirectResponse("/static/silhouette.svg")),
         Mount("/static", _Static(directory=HERE / "static"), name="static"),
         Route(REPORTS, _report, methods=["POST"]),
     ]

@@ -10,6 +10,8 @@ from ..errors import ConfigError
 from .options import ServeOptions
 
 _BACKLOG = 128
+# For so long an answer under way keeps the server from ending, seconds.
+_LAST_SECONDS = 15
 
 
 def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
@@ -33,7 +35,7 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
     from .app import make_app
     from .security import Session
 
-    listening = _listen(options)
+    listening = listen(options)
     with listening:
         port = int(listening.getsockname()[1])
         session = Session.new(port)
@@ -48,7 +50,7 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
             proxy_headers=False,
             ws="none",
             lifespan="on",
-            timeout_graceful_shutdown=3,
+            timeout_graceful_shutdown=_LAST_SECONDS,
         )
         uvicorn.Server(config).run(sockets=[listening])
 
@@ -64,8 +66,12 @@ def _greeting(options: ServeOptions, port: int, token: str) -> list[str]:
     return lines
 
 
-def _listen(options: ServeOptions) -> socket.socket:
-    """Open the socket first: then the port is known, and a taken one is an error before anything is loaded."""
+def listen(options: ServeOptions) -> socket.socket:
+    """Open the server's socket first: then the port is known, and a taken one is an error before anything is loaded.
+
+    Raises:
+        ConfigError: If the address can't be listened on.
+    """
     host = options.host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)

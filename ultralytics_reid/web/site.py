@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
 from collections.abc import Mapping
@@ -61,7 +62,7 @@ class Site:
     skipped: set[str] = field(default_factory=set)
     changing: threading.Lock = field(default_factory=threading.Lock)
     embedding: threading.Lock = field(default_factory=threading.Lock)
-    drawing: threading.Lock = field(default_factory=threading.Lock)
+    drawing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         """Begin to follow the gallery."""

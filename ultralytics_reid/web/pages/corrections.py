@@ -16,7 +16,7 @@ from ..directory import Snapshot
 from ..forms import Form, form_route, whole
 from ..site import Site, label, site_of
 from .people import card_of
-from .person import visit_rows
+from .person import done_edit, visit_rows
 
 _MAX_MERGED = 20
 _LISTED = 100
@@ -29,7 +29,8 @@ def changes_page(request: Request) -> Response:
     site = site_of(request)
     snapshot = site.directory.get()
     listed = [(edit, sentence(edit, snapshot)) for edit in site.gallery.edits(_LISTED)]
-    return site.render(request, "changes.html", changes=listed)
+    done = done_edit(site, site.choice(request))
+    return site.render(request, "changes.html", changes=listed, done=done)
 
 
 def sentence(edit: Edit, snapshot: Snapshot) -> str:

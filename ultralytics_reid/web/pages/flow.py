@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -127,14 +128,22 @@ def _rows(site: Site, request: Request, kind: str) -> Response:
         return _download(path.read_bytes(), path.name, "text/csv")
 
 
-def heatmap(request: Request) -> Response:
+async def heatmap(request: Request) -> Response:
     """A heat map of dwell time on a camera's image."""
-    return _drawn(request, draw_heatmap, "heatmap.png")
+    return await _in_turn(request, draw_heatmap, "heatmap.png")
 
 
-def paths(request: Request) -> Response:
+async def paths(request: Request) -> Response:
     """The paths on a camera's image."""
-    return _drawn(request, draw_paths, "paths.png")
+    return await _in_turn(request, draw_paths, "paths.png")
+
+
+async def _in_turn(request: Request, draw: Callable[..., None], name: str) -> Response:
+    """Draw one picture at a time, and none that nobody waits for any more."""
+    async with site_of(request).drawing:
+        if await request.is_disconnected():
+            return Response(status_code=204)
+        return await run_in_threadpool(_drawn, request, draw, name)
 
 
 def _drawn(request: Request, draw: Callable[..., None], name: str) -> Response:
@@ -146,7 +155,7 @@ def _drawn(request: Request, draw: Callable[..., None], name: str) -> Response:
     where = Filter(**{**vars(where), "cameras": frozenset({camera})})
     one = next(iter(where.identities)) if where.identities and len(where.identities) == 1 else None
     visits = _latest(snapshot.visits.take(snapshot.matching(where)))
-    with site.drawing, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         draw(
             path,
