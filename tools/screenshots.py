@@ -93,27 +93,22 @@ def _photograph(browser: Any, url: str, folders: tuple[Path, Path], scheme: str,
 
 _PAGES = ("people", "person", "search", "flow", "heatmaps", "review", "live", "changes", "status", "merge", "delete")
 _SOME = ("person", "flow")
-_WHOLE = ("person",)
+_WHOLE = ("person", "search")
 _LOADED = "Array.from(document.querySelectorAll('.maps img')).slice(0, 2).every((i) => i.naturalWidth > 0)"
-_ADDRESSES = {
-    "person": "/people/1",
-    "flow": "/flow?time=all",
-    "heatmaps": "/flow?time=all",
-    "merge": "/people/1/merge?with=2",
-    "delete": "/people/1/delete",
-}
+_ADDRESSES = {"flow": "/flow?time=all", "heatmaps": "/flow?time=all"}
 
 
 def _visit(page: Any, base: str, name: str, folder: Path) -> None:
     if name == "changes":
         _change(page, base)
         return
+    if name in ("person", "merge", "delete"):
+        _open_person(page, base, name)
+        return
     page.goto(base + _ADDRESSES.get(name, f"/{name}"))
     if name == "search":
         page.set_input_files("#image", folder / "shown-query.png")
         page.wait_for_url("**upload=*")
-    elif name == "person":
-        page.locator(".similar").first.wait_for()
     elif name in ("flow", "heatmaps"):
         page.locator("#sankey[data-drawn]").wait_for()
     if name == "heatmaps":
@@ -122,6 +117,17 @@ def _visit(page: Any, base: str, name: str, folder: Path) -> None:
         while not page.evaluate(_LOADED):
             page.wait_for_timeout(_SETTLE_MS)
         page.locator(".maps").first.evaluate("e => scrollTo(0, e.getBoundingClientRect().top + scrollY - 70)")
+
+
+def _open_person(page: Any, base: str, name: str) -> None:
+    """Whoever was on most cameras; compared with whoever is most similar."""
+    page.goto(f"{base}/people?sort=cameras")
+    page.locator(".card a").first.click()
+    page.locator(".similar").first.wait_for()
+    if name == "merge":
+        page.get_by_role("link", name="Compare and merge").first.click()
+    elif name == "delete":
+        page.get_by_role("button", name="Delete everywhere").click()
 
 
 def _change(page: Any, base: str) -> None:

@@ -52,8 +52,8 @@ def make_app(options: ServeOptions, session: Session, gallery: Gallery | None = 
     Raises:
         GalleryError: If the gallery can't be opened, or the audit log can't be written.
     """
-    audit = Audit(options.audit_file)
-    site = Site(options, gallery or open_gallery(options), audit)
+    gallery = gallery or open_gallery(options)
+    site = Site(options, gallery, Audit(options.audit_file))
     routes = [
         Route("/", lambda _: RedirectResponse("/people")),
         Route("/favicon.ico", lambda _: RedirectResponse("/static/silhouette.svg")),

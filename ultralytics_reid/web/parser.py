@@ -24,7 +24,7 @@ def add_serve(commands: Any) -> None:
     """
     text = "look at, search and correct a gallery in a browser"
     command = add_command(commands, "serve", text, _EXAMPLES)
-    command.set_defaults(run=_serve, interrupted="stopped")
+    command.set_defaults(run=serve_gallery, interrupted="stopped")
     add_gallery_options(command)
     text = f"address to listen on (default: {_HOST}, this machine only)"
     command.add_argument("--host", default=_HOST, metavar="ADDRESS", help=text)
@@ -42,7 +42,12 @@ def add_serve(commands: Any) -> None:
     add_model_options(command)
 
 
-def _serve(args: Namespace) -> None:
+def serve_gallery(args: Namespace) -> None:
+    """Serve a gallery until Ctrl-C.
+
+    Args:
+        args: Of the command `serve`.
+    """
     from ..embedders import CropOptions
     from .options import ServeOptions
     from .server import serve

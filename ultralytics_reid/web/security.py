@@ -34,8 +34,10 @@ _HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
     "cache-control": "no-store",
 }
-_ENTER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>ultralytics-reid</title><link rel="icon" href="/static/silhouette.svg">
-<meta http-equiv="refresh" content="0; url=/people"><p><a href="/people">Open the gallery</a></p></html>"""
+_ENTER = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>ultralytics-reid</title>
+<link rel="icon" href="/static/silhouette.svg"><meta http-equiv="refresh" content="0; url=/people"></head>
+<body><p><a href="/people">Open the gallery</a></p></body></html>"""
 _NO_TOKEN = (
     "This page is open to those who have its address with the token. Open the address that `ultralytics-reid serve` "
     "printed when it started.\n"
