@@ -128,7 +128,7 @@ def test_hostile_names_are_shown_as_text(name, client, gallery):
     gallery.rename(2, name)
     visit = next(gallery.visits(Filter(identities=frozenset({2}))))
     gallery.store.upsert(nothing(web_gallery.DIM), [replace(visit, camera=web_gallery.HOSTILE_CAMERA)])
-    client.app.state.site.directory.refresh()
+    client.app.state.site.directory.current()
     pages = (
         "/people", "/people/2", "/people/2/similar", "/people/2/merge?with=1", "/people/2/delete", "/people/2/split",
         f"/people?q={name[:20]}", "/search?identity=2", "/flow?time=all&person=2", "/flow/charts?time=all", "/status",

@@ -94,19 +94,19 @@ class Site:
         text = self._templates.get_template(template).render(known | context)
         return HTMLResponse(text, status)
 
-    def class_name(self, cls: int) -> str:
-        """Name of a class; its number where the gallery records none."""
-        return self.gallery.class_names.get(cls, f"class {cls}")
-
-    def knowing(self, *identities: int) -> Snapshot:
+    def knowing(self, *identities: int, now: bool = False) -> Snapshot:
         """A snapshot that has some identities.
+
+        Args:
+            identities: The identities.
+            now: Whether it must be of now, as for previews of changes.
 
         Raises:
             HTTPException: 404 if one isn't in the gallery.
         """
-        snapshot = self.directory.get()
+        snapshot = self.directory.current() if now else self.directory.get()
         if not np.isin(identities, snapshot.visits.identities).all():
-            snapshot = self.directory.refresh()
+            snapshot = self.directory.current()
         for identity in identities:
             if not (snapshot.visits.identities == identity).any():
                 raise HTTPException(404, f"There is no person {identity} in the gallery: merged or deleted meanwhile?")
@@ -114,9 +114,14 @@ class Site:
 
     def changed(self, url: str, edit: str = "") -> Response:
         """Go on to a page after a change, which it says, with its undo button."""
-        self.directory.refresh()
+        self.directory.current()
         joined = ("&" if "?" in url else "?") + f"done={edit}" if edit else ""
         return RedirectResponse(url + joined, _SEE_OTHER)
+
+    def warm(self) -> None:
+        """Read what the first page would wait for."""
+        self.directory.current()
+        self.gallery.scorer()
 
     def close(self) -> None:
         """Stop following the gallery, and close it."""

@@ -318,6 +318,10 @@ class Ledger:
         with self.database.writing() as session:
             _put(session, "blobs", ("key", "value"), (key, bytes(value)))
 
+    def version(self) -> object:
+        """Changes with every commit, of any client: what was read before holds as long as it is the same."""
+        return self.database.version()
+
     def backup(self, path: Path) -> None:
         """Write everything there is now into a new file, whole or not at all.
 

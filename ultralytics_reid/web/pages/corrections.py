@@ -59,7 +59,7 @@ def undo(request: Request, form: Form) -> Response:
     with site.changing:
         site.audit.note("undo", change=key[:40])
         edit = site.gallery.undo(key)
-    there = set(site.directory.refresh().visits.identities.tolist())
+    there = set(site.directory.current().visits.identities.tolist())
     left = [i for i in edit.identities if i in there]
     back = form.text("back")
     if back.startswith("/") and not back.startswith("//") and "\\" not in back:
@@ -73,13 +73,13 @@ def undo(request: Request, form: Form) -> Response:
 def rename_preview(request: Request) -> Response:
     """Say what renaming does."""
     site, identity = site_of(request), int(request.path_params["identity"])
-    snapshot, name = site.knowing(identity), request.query_params.get("name", "").strip()
+    snapshot, name = site.knowing(identity, now=True), request.query_params.get("name", "").strip()
     check_name("person", name)
     taken = next((i for i, n in snapshot.names.items() if n == name and i != identity), None) if name else None
     return site.render(
         request,
         "rename.html",
-        person=card_of(site, snapshot, identity),
+        person=card_of(snapshot, identity),
         name=name,
         taken=taken,
         edit_seconds=UNDO_SECONDS,
@@ -115,9 +115,9 @@ def merge_preview(request: Request) -> Response:
     others = list(dict.fromkeys(i for i in others if i != identity))[:_MAX_MERGED]
     if not others:
         raise HTTPException(400, "Name another person to merge with: a number, or a name.")
-    snapshot = site.knowing(identity, *others)
-    kept = card_of(site, snapshot, identity)
-    gone = [card_of(site, snapshot, i) for i in others]
+    snapshot = site.knowing(identity, *others, now=True)
+    kept = card_of(snapshot, identity)
+    gone = [card_of(snapshot, i) for i in others]
     conflicts = _together(snapshot, [identity, *others])
     return site.render(request, "merge.html", person=kept, gone=gone, conflicts=conflicts[:5], more=len(conflicts) - 5)
 
@@ -150,7 +150,7 @@ def _together(snapshot: Snapshot, identities: list[int]) -> list[Together]:
 def merge(request: Request, form: Form) -> Response:
     """Merge persons."""
     site, identity, others = site_of(request), int(request.path_params["identity"]), form.numbers("gone")
-    site.knowing(identity, *others)
+    site.knowing(identity, *others, now=True)
     with site.changing:
         site.audit.note("merge", kept=identity, gone=others)
         site.gallery.merge(identity, *others, force=form.text("force") == "yes", keep_names=True)
@@ -163,14 +163,14 @@ def merge(request: Request, form: Form) -> Response:
 def split_preview(request: Request) -> Response:
     """Show which visits stay, and which go."""
     site, identity = site_of(request), int(request.path_params["identity"])
-    snapshot = site.knowing(identity)
+    snapshot = site.knowing(identity, now=True)
     rows = visit_rows(site, identity, snapshot.of(identity))
     chosen = {whole("visit", text) for text in request.query_params.getlist("visit")}
     if since := request.query_params.get("since"):
         at = next((n for n, row in enumerate(rows) if row.id == whole("since", since)), len(rows))
         chosen |= {row.id for row in rows[at:]}
     going, staying = [r for r in rows if r.id in chosen], [r for r in rows if r.id not in chosen]
-    return site.render(request, "split.html", person=card_of(site, snapshot, identity), going=going, staying=staying)
+    return site.render(request, "split.html", person=card_of(snapshot, identity), going=going, staying=staying)
 
 
 def split(request: Request, form: Form) -> Response:
@@ -188,12 +188,12 @@ def split(request: Request, form: Form) -> Response:
 def delete_preview(request: Request) -> Response:
     """Say what goes."""
     site, identity = site_of(request), int(request.path_params["identity"])
-    snapshot = site.knowing(identity)
+    snapshot = site.knowing(identity, now=True)
     own = snapshot.of(identity)
     return site.render(
         request,
         "delete.html",
-        person=card_of(site, snapshot, identity),
+        person=card_of(snapshot, identity),
         sightings=site.gallery.store.count(Filter(identities=frozenset({identity}))),
         enrolled=int(own.on(ENROLLED).sum()),
         first=float(own.firsts.min()),
@@ -205,7 +205,7 @@ def delete_preview(request: Request) -> Response:
 def delete(request: Request, form: Form) -> Response:
     """Delete a person everywhere: at once for good, or so that it can be undone for some minutes."""
     site, identity = site_of(request), int(request.path_params["identity"])
-    site.knowing(identity)
+    site.knowing(identity, now=True)
     at_once = form.text("for_good") == "yes"
     with site.changing:
         site.audit.note("delete", identity=identity, for_good=at_once)

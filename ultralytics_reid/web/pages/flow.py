@@ -21,7 +21,7 @@ from ..._typing import ImageArray
 from ...gallery.commands.backgrounds import background_of
 from ...gallery.export.heatmap import draw_heatmap, draw_paths
 from ...gallery.export.tabular import save_journeys, save_visits
-from ...gallery.journeys import Journey, journeys
+from ...gallery.journeys import journeys
 from ...gallery.records import ENROLLED, Filter
 from ...gallery.visit_columns import VisitColumns
 from ..choice import Choice
@@ -58,7 +58,7 @@ def flow_page(request: Request) -> Response:
         people={i: label(snapshot.names, i) for i in sorted(where.identities or ())},
         cameras=snapshot.cameras,
         drawn=[c for c in snapshot.cameras if where.cameras is None or c in where.cameras],
-        classes={int(c): site.class_name(int(c)) for c in np.unique(snapshot.visits.classes)},
+        classes={int(c): snapshot.class_name(int(c)) for c in np.unique(snapshot.visits.classes)},
         backgrounds=site.options.backgrounds,
         empty=not snapshot.on_camera.any(),
     )
@@ -66,12 +66,9 @@ def flow_page(request: Request) -> Response:
 
 def _counted(site: Site, request: Request) -> tuple[Choice, Flow]:
     choice, snapshot, where = _chosen(site, request)
-    visits = snapshot.visits.take(snapshot.matching(where) & snapshot.on_camera)
-    return choice, flow_of(_journeys(site, snapshot, where, details=False), visits, choice.zone)
-
-
-def _journeys(site: Site, snapshot: Snapshot, where: Filter, *, details: bool) -> list[Journey]:
-    return journeys(site.gallery.visits(where, details=details), names=dict(snapshot.names))
+    mask = snapshot.matching(where) & snapshot.on_camera
+    counted = journeys(snapshot.as_visits(mask), names=snapshot.names)
+    return choice, flow_of(counted, snapshot.visits.take(mask), choice.zone)
 
 
 def charts_part(request: Request) -> Response:
@@ -124,7 +121,7 @@ def _rows(site: Site, request: Request, kind: str) -> Response:
         if kind == "visits":
             save_visits(path, site.gallery.visits(where), dict(snapshot.names), site.gallery.class_names)
         else:
-            save_journeys(path, _journeys(site, snapshot, where, details=True))
+            save_journeys(path, journeys(site.gallery.visits(where), names=snapshot.names))
         return _download(path.read_bytes(), path.name, "text/csv")
 
 

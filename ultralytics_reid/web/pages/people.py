@@ -13,7 +13,7 @@ from ..._typing import Bools, Ints
 from ...gallery.records import ENROLLED
 from ..choice import Choice
 from ..directory import People, Snapshot, people_of
-from ..site import Site, label, site_of
+from ..site import label, site_of
 
 PAGE = 24
 _MAX_PAGES = 100_000
@@ -56,13 +56,13 @@ class Card:
     enrolled: bool
 
 
-def card_of(site: Site, snapshot: Snapshot, identity: int) -> Card:
+def card_of(snapshot: Snapshot, identity: int) -> Card:
     """The card of one identity, over all its visits."""
     people = people_of(snapshot, snapshot.visits.identities == identity)
-    return cards_of(site, snapshot, people, np.zeros(1, np.int64))[0]
+    return cards_of(snapshot, people, np.zeros(1, np.int64))[0]
 
 
-def cards_of(site: Site, snapshot: Snapshot, people: People, rows: Ints) -> list[Card]:
+def cards_of(snapshot: Snapshot, people: People, rows: Ints) -> list[Card]:
     """The cards of some rows of a list."""
     visits, cards = snapshot.visits, []
     for n in rows.tolist():
@@ -79,7 +79,7 @@ def cards_of(site: Site, snapshot: Snapshot, people: People, rows: Ints) -> list
                 tuple(name for name in names if name != ENROLLED),
                 float(people.lasts[n]),
                 visits.names[visits.cameras[latest]],
-                site.class_name(int(visits.classes[latest])),
+                snapshot.class_name(int(visits.classes[latest])),
                 ENROLLED in names,
             )
         )
@@ -100,14 +100,14 @@ def people_page(request: Request) -> Response:
         "people.html",
         zone=choice.zone,
         choice=choice,
-        cards=cards_of(site, snapshot, people, order[PAGE * (page - 1) : PAGE * page]),
+        cards=cards_of(snapshot, people, order[PAGE * (page - 1) : PAGE * page]),
         total=len(people),
         known=len(np.unique(snapshot.visits.identities)),
         page=page,
         pages=pages,
         sorts=SORTS,
         cameras=snapshot.cameras,
-        classes={int(c): site.class_name(int(c)) for c in np.unique(snapshot.visits.classes)},
+        classes={int(c): snapshot.class_name(int(c)) for c in np.unique(snapshot.visits.classes)},
     )
 
 

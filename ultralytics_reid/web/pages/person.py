@@ -21,7 +21,7 @@ from .people import Card, card_of
 
 # Visits beyond which they aren't compared with each other, nor listed on one page.
 _MAX_COMPARED, _LISTED = 150, 50
-_MAX_OUTINGS, _MAX_SIMILAR, _SEARCHED = 4, 6, 60
+_MAX_OUTINGS, _MAX_SIMILAR, _SEARCHED = 4, 6, 24
 _SILHOUETTE = "/static/silhouette.svg"
 
 
@@ -61,7 +61,7 @@ def person_page(request: Request) -> Response:
         "person.html",
         zone=choice.zone,
         choice=choice,
-        person=card_of(site, snapshot, identity),
+        person=card_of(snapshot, identity),
         outings=drawn[:_MAX_OUTINGS],
         more_outings=len(drawn) - len(drawn[:_MAX_OUTINGS]),
         lane=LANE,
@@ -130,8 +130,8 @@ def similar_part(request: Request) -> Response:
     there = set(snapshot.visits.identities.tolist())
     for m in matches:
         if m.identity_id not in best and m.identity_id in there and len(best) < _MAX_SIMILAR:
-            best[m.identity_id] = Similar(card_of(site, snapshot, m.identity_id), m.probability, m.similarity, m.visit)
-    person, similar = card_of(site, snapshot, identity), list(best.values())
+            best[m.identity_id] = Similar(card_of(snapshot, m.identity_id), m.probability, m.similarity, m.visit)
+    person, similar = card_of(snapshot, identity), list(best.values())
     return site.render(request, "similar.html", person=person, similar=similar)
 
 

@@ -94,7 +94,7 @@ def take_answer(request: Request, form: Form) -> Response:
     if given == "skip":
         site.skipped.add(key[:80])
         return site.changed("/review")
-    snapshot = site.directory.refresh()
+    snapshot = site.directory.current()
     question = next((q for q in _open(site, snapshot)[0] if q.key == key), None)
     if question is None:
         raise HTTPException(409, "This question was answered meanwhile, in another tab or by another person.")

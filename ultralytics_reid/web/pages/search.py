@@ -110,7 +110,7 @@ def _query(site: Site, choice: Choice) -> Query | None:
     if text := choice.get("identity"):
         identity = min(whole("identity", text), LAST_ID)
         snapshot = site.knowing(identity)
-        face = card_of(site, snapshot, identity).face
+        face = card_of(snapshot, identity).face
         return Query("identity", label(snapshot.names, identity), f"/visits/{face}/image")
     return None
 
