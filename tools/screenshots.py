@@ -120,10 +120,14 @@ def _visit(page: Any, base: str, name: str, folder: Path) -> None:
 
 
 def _open_person(page: Any, base: str, name: str) -> None:
-    """Whoever was on most cameras; compared with whoever is most similar."""
+    """Whoever was on most cameras and resembles somebody; for a merge, beside whoever that is."""
     page.goto(f"{base}/people?sort=cameras")
-    page.locator(".card a").first.click()
-    page.locator(".similar").first.wait_for()
+    addresses = [card.get_attribute("href") for card in page.locator(".card a").all()]
+    for address in addresses:
+        page.goto(f"{base}{address}")
+        page.locator(".similar, p.empty").first.wait_for()
+        if page.locator(".similar").count():
+            break
     if name == "merge":
         page.get_by_role("link", name="Compare and merge").first.click()
     elif name == "delete":

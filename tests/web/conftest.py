@@ -1,20 +1,15 @@
-"""The pages of a small gallery, and a client that has the cookie and comes from the pages themselves."""
+"""The pages of a small gallery, and a client that has the cookie and comes from the pages themselves.
+
+What the extra `web` brings is imported in fixtures: the tests are skipped where it is missing.
+"""
 
 import shutil
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
-pytest.importorskip("httpx", reason="needs httpx")
-
 import web_gallery
-from own_requests import BASE, SAME_ORIGIN, SESSION
-from starlette.testclient import TestClient
 
 from ultralytics_reid.gallery.gallery import Gallery
-from ultralytics_reid.web.app import make_app
-from ultralytics_reid.web.options import ServeOptions
 
 
 class StubEmbedder:
@@ -55,17 +50,25 @@ def stub_embedder():
 @pytest.fixture
 def serve(path):
     """Makes a client of the pages; options by keyword."""
+    from own_requests import BASE, SAME_ORIGIN, SESSION
+    from starlette.testclient import TestClient
+
+    from ultralytics_reid.web.app import make_app
+    from ultralytics_reid.web.options import ServeOptions
+
     clients = []
 
     def end(client):
         clients.remove(client)
         client.__exit__(None, None, None)
 
-    def make(*, signed_in=True, headers=SAME_ORIGIN, embedder=True, uri=path, **options):
+    def make(*, signed_in=True, headers=None, embedder=True, uri=path, **options):
         gallery = Gallery(uri, embedder=StubEmbedder() if embedder else None)
         given = {"model": "stub"} if embedder else {}
         app = make_app(ServeOptions(gallery=str(uri), **given, **options), SESSION, gallery)
-        client = TestClient(app, base_url=BASE, headers=headers, follow_redirects=False, raise_server_exceptions=False)
+        sent = SAME_ORIGIN if headers is None else headers
+        quiet = {"follow_redirects": False, "raise_server_exceptions": False}
+        client = TestClient(app, base_url=BASE, headers=sent, **quiet)
         if signed_in:
             client.cookies.set(SESSION.cookie, SESSION.token)
         clients.append(client)

@@ -7,6 +7,10 @@ import time
 
 import numpy as np
 import pytest
+
+pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
+pytest.importorskip("httpx", reason="needs httpx")
+
 import web_gallery
 from test_security import image_file
 

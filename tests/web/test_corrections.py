@@ -9,6 +9,11 @@ import web_gallery
 from ultralytics_reid import Filter
 from ultralytics_reid.gallery.records import nothing
 
+pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
+pytest.importorskip("httpx", reason="needs httpx")
+
+pytestmark = pytest.mark.extras
+
 
 def of(gallery):
     return {v.id: v.identity for v in gallery.visits(details=False)}

@@ -2,6 +2,11 @@
 
 import pytest
 
+pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
+pytest.importorskip("httpx", reason="needs httpx")
+
+pytestmark = pytest.mark.extras
+
 PAGES = (
     "/people", "/people?camera=doorway&sort=visits&named=yes", "/people?q=ada", "/people?sort=name", "/people/1",
     "/people/1/similar", "/people/1/rename?name=Bob", "/people/9/merge?with=10", "/people/2/merge?with=Ada",

@@ -7,6 +7,10 @@ import re
 
 import numpy as np
 import pytest
+
+pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
+pytest.importorskip("httpx", reason="needs httpx")
+
 from test_security import image_file
 
 from ultralytics_reid import Filter
@@ -15,6 +19,7 @@ from ultralytics_reid.gallery.visit_columns import VisitColumns
 from ultralytics_reid.web.flow import count_people, gates
 from ultralytics_reid.web.zones import Zone
 
+pytestmark = pytest.mark.extras
 HOUR = 3600.0
 
 

@@ -7,6 +7,10 @@ import zlib
 
 import numpy as np
 import pytest
+
+pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
+pytest.importorskip("httpx", reason="needs httpx")
+
 from own_requests import BASE, SAME_ORIGIN, SESSION
 from PIL import Image
 
@@ -15,6 +19,7 @@ from ultralytics_reid.web.options import ServeOptions
 from ultralytics_reid.web.security import MAX_BODY
 from ultralytics_reid.web.uploads import decode
 
+pytestmark = pytest.mark.extras
 CHANGING = (
     "/people/1/rename", "/people/1/merge", "/people/1/split", "/people/1/delete", "/changes/undo", "/search/enrol",
     "/review/answer", "/review/again",

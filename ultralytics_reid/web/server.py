@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from importlib import import_module
 from urllib.parse import quote
 
 from ..errors import ConfigError
@@ -26,10 +27,10 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         GalleryError: If the gallery can't be opened.
     """
     try:
-        import jinja2  # noqa: F401
-        import python_multipart  # noqa: F401
-        import starlette  # noqa: F401
         import uvicorn
+
+        for name in ("jinja2", "python_multipart", "starlette"):
+            import_module(name)
     except ImportError as error:
         raise ConfigError(f'serve needs an extra: pip install "ultralytics-reid[web]" ({error})') from error
     from .app import make_app
