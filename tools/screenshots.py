@@ -9,6 +9,7 @@ Needs the extra `web`, playwright, and Debian's chromium.
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from ultralytics_reid.gallery.recipe import RECIPE, recorded_recipe
+from ultralytics_reid.gallery.store import open_store
 
 ASSETS = Path(__file__).resolve().parents[1] / "docs" / "assets" / "serve"
 DETECTOR = Path(__file__).resolve().parents[1] / "ultralytics_reid" / "demo" / "people.pt"
@@ -38,7 +42,8 @@ def main() -> None:
         folder = Path(name)
         source = args.demo or _tracked(folder)
         for file in ("gallery.db", "query.png", "west.mp4", "east.mp4"):
-            shutil.copy(source / file, folder / f"shown-{file}")
+            shutil.copy(source / file, folder / file)
+        _forget_paths(folder / "gallery.db")
         with _served(folder) as url, _browser() as browser:
             for scheme, width in (("light", WIDTH), ("dark", WIDTH), ("light", 360)):
                 _photograph(browser, url, (folder, args.out), scheme, width)
@@ -50,14 +55,22 @@ def _tracked(folder: Path) -> Path:
     return folder / "demo"
 
 
+def _forget_paths(gallery: Path) -> None:
+    """Name the detector by its name alone: the status page shows it, and it lies somewhere else on each machine."""
+    store = open_store(gallery)
+    recipe = {**recorded_recipe(store.blob(RECIPE)), "detector": DETECTOR.name}
+    store.put_blob(RECIPE, json.dumps(recipe).encode())
+    store.close()
+
+
 @contextmanager
 def _served(folder: Path) -> Iterator[str]:
     """The start address of a server of its own."""
-    command = [sys.executable, "-m", "ultralytics_reid", "serve", "--gallery", str(folder / "shown-gallery.db")]
+    command = [sys.executable, "-m", "ultralytics_reid", "serve", "--gallery", "gallery.db"]
     command += ["--port", "0", "--detector", str(DETECTOR)]
     for camera in ("west", "east"):
-        command += ["--background", f"{camera}={folder / f'shown-{camera}.mp4'}"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        command += ["--background", f"{camera}={camera}.mp4"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
     assert server.stdout is not None
     try:
         yield server.stdout.readline().split()[-1]
@@ -107,7 +120,7 @@ def _visit(page: Any, base: str, name: str, folder: Path) -> None:
         return
     page.goto(base + _ADDRESSES.get(name, f"/{name}"))
     if name == "search":
-        page.set_input_files("#image", folder / "shown-query.png")
+        page.set_input_files("#image", folder / "query.png")
         page.wait_for_url("**upload=*")
     elif name in ("flow", "heatmaps"):
         page.locator("#sankey[data-drawn]").wait_for()

@@ -10,7 +10,9 @@ from itertools import pairwise
 
 from ..gallery.journeys import Journey
 
-WIDTH, HEIGHT = 440, 320
+WIDTH = 440
+# Pixels: of two cameras beside each other, and of more on a circle.
+_LOW, _HIGH = 150, 320
 _RADII, _SPOT = (150, 100), 20
 # Pixels by which an arrow bends to the right, so that the way back is another line.
 _BEND = 30
@@ -41,20 +43,23 @@ class Arrow:
 
 @dataclass(frozen=True)
 class JourneyMap:
-    """A drawing of `WIDTH` x `HEIGHT` pixels; `left_out` cameras had no room."""
+    """A drawing of `WIDTH` x `height` pixels; `left_out` cameras had no room."""
 
     spots: tuple[Spot, ...]
     arrows: tuple[Arrow, ...]
     left_out: int
+    height: int
 
 
 def journey_map(journey: Journey) -> JourneyMap:
     """Draw a journey: cameras in the order in which they were reached, clockwise from the left."""
     stays = Counter(stay.camera for stay in journey.stays)
     order = list(stays)
-    places = {camera: _place(n, min(len(order), _MAX_CAMERAS)) for n, camera in enumerate(order[:_MAX_CAMERAS])}
+    height = _LOW if len(order) <= 2 else _HIGH  # noqa: PLR2004
+    total = min(len(order), _MAX_CAMERAS)
+    places = {camera: _place(n, total, height) for n, camera in enumerate(order[:total])}
     spots = [
-        Spot(camera, x, y, stays[camera], y - _SPOT - 8 if y < HEIGHT / 2 - 20 else y + _SPOT + 17)
+        Spot(camera, x, y, stays[camera], y - _SPOT - 8 if y < height / 2 - 20 else y + _SPOT + 17)
         for camera, (x, y) in places.items()
     ]
     ways = Counter(_ways([stay.camera for stay in journey.stays]))
@@ -63,17 +68,17 @@ def journey_map(journey: Journey) -> JourneyMap:
         for (before, after), taken in ways.items()
         if before in places and after in places
     ]
-    return JourneyMap(tuple(spots), tuple(arrows), len(order) - len(spots))
+    return JourneyMap(tuple(spots), tuple(arrows), len(order) - len(spots), height)
 
 
 def _ways(cameras: Sequence[str]) -> list[tuple[str, str]]:
     return [(a, b) for a, b in pairwise(cameras) if a != b]
 
 
-def _place(n: int, total: int) -> tuple[float, float]:
+def _place(n: int, total: int, height: int) -> tuple[float, float]:
     angle = math.pi + 2 * math.pi * n / total
     across, down = (0.0, 0.0) if total == 1 else _RADII
-    return round(WIDTH / 2 + across * math.cos(angle), 1), round(HEIGHT / 2 + down * math.sin(angle), 1)
+    return round(WIDTH / 2 + across * math.cos(angle), 1), round(height / 2 + down * math.sin(angle), 1)
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float], taken: int, text: str) -> Arrow:

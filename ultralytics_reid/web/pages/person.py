@@ -14,7 +14,7 @@ from ...gallery.journeys import journeys
 from ...gallery.records import ENROLLED, Filter
 from ...gallery.visit_columns import VisitColumns
 from ..choice import Choice
-from ..journey_map import HEIGHT, WIDTH, journey_map
+from ..journey_map import WIDTH, journey_map
 from ..lanes import BAR, LANE, outings
 from ..site import Site, camera_label, site_of
 from .people import Card, card_of
@@ -67,7 +67,7 @@ def person_page(request: Request) -> Response:
         lane=LANE,
         bar=BAR,
         map=None if journey is None else journey_map(journey),
-        map_size=(WIDTH, HEIGHT),
+        map_width=WIDTH,
         rows=visit_rows(site, identity, own)[_LISTED * (page - 1) : _LISTED * page],
         page=page,
         pages=pages,
