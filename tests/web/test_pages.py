@@ -5,6 +5,8 @@ import pytest
 pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
 pytest.importorskip("httpx", reason="needs httpx")
 
+from ultralytics_reid.gallery.store import open_store
+
 pytestmark = pytest.mark.extras
 
 PAGES = (
@@ -22,3 +24,29 @@ PAGES = (
 def test_page_answers(page, client):
     response = client.get(page)
     assert response.status_code == 200, response.text[:2000]
+
+
+def test_a_fault_of_a_page_shows_no_details(client, monkeypatch):
+    def fail():
+        raise ValueError("secret detail")
+
+    monkeypatch.setattr(client.app.state.site.directory, "get", fail)
+    response = client.get("/people")
+    assert response.status_code == 500
+    assert "secret" not in response.text
+    assert response.headers["content-security-policy"].startswith("default-src 'self'")
+
+
+def test_an_empty_gallery_says_what_to_do(serve, tmp_path):
+    open_store(tmp_path / "empty.db", 64, "test").close()
+    client = serve(uri=tmp_path / "empty.db")
+    for page, hint in {
+        "/people": "tracker=reid_gallery.yaml",
+        "/flow": "Track with this gallery",
+        "/review": "Links appear here",
+        "/live": "camera_id",
+        "/changes": "Nothing was changed",
+        "/search": "Or start from",
+        "/status": "nothing yet",
+    }.items():
+        assert hint in client.get(page).text, page

@@ -23,7 +23,7 @@ from ..gallery.gallery import Gallery
 from .audit import Audit
 from .options import ServeOptions
 from .pages import corrections, flow, live, people, person, review, search
-from .security import REPORTS, Guard, Session
+from .security import HEADERS, REPORTS, Guard, Session
 from .site import HERE, Site, site_of
 
 _LOGGER = logging.getLogger("ultralytics")
@@ -157,7 +157,9 @@ def _failed(request: Request, error: ReIDError) -> Response:
 
 def _fault(request: Request, error: Exception) -> Response:
     _LOGGER.error(f"{request.method} {request.url.path}: {type(error).__name__}", exc_info=error)
-    return _error_page(request, _FAULT, "The server's log says .")
+    response = _error_page(request, _FAULT, "The server's log says .")
+    response.headers.update(HEADERS)  # made outside of the guard
+    return response
 
 
 def _error_page(request: Request, status: int, text: str) -> Response:

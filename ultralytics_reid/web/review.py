@@ -14,7 +14,8 @@ from ..errors import ReIDError
 from ..gallery.gallery import Gallery
 from ..gallery.records import Filter
 from ..gallery.relinking.decisions import DIFFERENT, SAME, Decision
-from ..gallery.relinking.proposals import MERGE
+from ..gallery.relinking.proposals import MERGE, Proposal
+from ..gallery.visit_columns import VisitColumns
 from .directory import Snapshot
 
 LINK, PAIR = "link", "pair"
@@ -75,7 +76,7 @@ def uncertain_links(snapshot: Snapshot, decided: Iterable[Decision]) -> list[Que
 
 
 class PairFinder:
-    """Look for pairs of identities that may be one, in a thread of its own: it takes seconds.
+    """Look for pairs of identities that may be one, and visits that may be others', in a thread: it takes seconds.
 
     Args:
         gallery: The gallery.
@@ -120,12 +121,22 @@ class PairFinder:
         self.note = (
             "" if found.discriminative else "Too few people were seen at the same time yet to find pairs by looks."
         )
-        pairs = [
-            Question(PAIR, (p.identity_id, p.to), p.visits, p.with_visits, p.probability)
-            for p in found.proposals
-            if p.kind == MERGE and p.to and p.with_visits
-        ]
-        return pairs[:MAX_PAIRS]
+        asked = (_question(p, seen) for p in found.proposals)
+        return [question for question in asked if question is not None][:MAX_PAIRS]
+
+
+def _question(proposal: Proposal, seen: VisitColumns) -> Question | None:
+    """A proposal as a question; None where it has no two sides."""
+    if proposal.kind == MERGE:
+        if not (proposal.to and proposal.with_visits):
+            return None
+        way = proposal.identity_id, proposal.to
+        return Question(PAIR, way, proposal.visits, proposal.with_visits, proposal.probability)
+    own = seen.ids[seen.identities == proposal.identity_id]
+    rest = tuple(sorted(set(own.tolist()) - set(proposal.visits)))
+    way = proposal.identity_id, proposal.identity_id
+    # That they show whom they would join says that they don't show whom they are linked to.
+    return Question(LINK, way, proposal.visits, rest, 1 - proposal.probability) if rest else None
 
 
 def sort_questions(
@@ -134,6 +145,7 @@ def sort_questions(
     """The questions that are still open, the least sure first."""
     there = set(snapshot.visits.identities.tolist())
     listed = [q for q in (*links, *pairs) if there.issuperset(q.identities) and not is_skipped(q.key)]
+    listed = list({q.key: q for q in listed}.values())
     return sorted(listed, key=lambda q: (abs(q.probability - 0.5), q.key))
 
 

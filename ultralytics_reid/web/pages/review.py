@@ -68,7 +68,10 @@ def _sides(snapshot: Snapshot, question: Question) -> list[tuple[str, int, list[
     titles = (
         (label(snapshot.names, first), label(snapshot.names, second))
         if question.kind == PAIR
-        else ("This visit", f"the other visits of {label(snapshot.names, first)}")
+        else (
+            "This visit" if len(question.visits) == 1 else "These visits",
+            f"the other visits of {label(snapshot.names, first)}",
+        )
     )
     groups = (question.visits, question.others)
     return [
