@@ -97,15 +97,15 @@ def _photograph(browser: Any, url: str, folders: tuple[Path, Path], scheme: str,
     page.wait_for_url("**/people")
     base = url.partition("/?")[0]
     kind = "" if (scheme, width) == ("light", WIDTH) else f"-{'phone' if width < WIDTH else scheme}"
-    for name in _PAGES if not kind else _SOME:
+    for name in {"": _PAGES, "-dark": _DARK}.get(kind, _PHONE):
         _visit(page, base, name, folder)
         page.wait_for_timeout(_SETTLE_MS)
         _save(page.screenshot(full_page=name in _WHOLE), out / f"{name}{kind}.png")
     context.close()
 
 
-_PAGES = ("people", "person", "search", "flow", "heatmaps", "review", "live", "changes", "status", "merge", "delete")
-_SOME = ("person", "flow")
+_PAGES = ("people", "person", "search", "flow", "heatmaps", "review", "live", "changes", "status", "merge")
+_DARK, _PHONE = ("flow",), ("person", "flow")
 _WHOLE = ("person", "search")
 _LOADED = "Array.from(document.querySelectorAll('.maps img')).slice(0, 2).every((i) => i.naturalWidth > 0)"
 _ADDRESSES = {"flow": "/flow?time=all", "heatmaps": "/flow?time=all"}
@@ -115,7 +115,7 @@ def _visit(page: Any, base: str, name: str, folder: Path) -> None:
     if name == "changes":
         _change(page, base)
         return
-    if name in ("person", "merge", "delete"):
+    if name in ("person", "merge"):
         _open_person(page, base, name)
         return
     page.goto(base + _ADDRESSES.get(name, f"/{name}"))
@@ -143,8 +143,6 @@ def _open_person(page: Any, base: str, name: str) -> None:
             break
     if name == "merge":
         page.get_by_role("link", name="Compare and merge").first.click()
-    elif name == "delete":
-        page.get_by_role("button", name="Delete everywhere").click()
 
 
 def _change(page: Any, base: str) -> None:
