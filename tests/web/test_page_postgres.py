@@ -8,7 +8,7 @@ pytest.importorskip("psycopg", reason="needs psycopg")
 
 import postgres_server
 import web_gallery
-from test_corrections import of, undo_key
+from test_page_corrections import of, undo_key
 from test_pages import PAGES
 
 from ultralytics_reid import Gallery
