@@ -3,6 +3,7 @@
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -46,6 +47,14 @@ def test_a_gallery_that_is_not_there_is_an_error_that_makes_no_file(tmp_path, ca
     assert main(["serve", "--gallery", str(tmp_path / "none.db"), "--port", "0"]) == 1
     assert "no gallery" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_gallery_is_one_clear_error(path, capsys, needs_web):
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE visits SET began = 'x' WHERE id = 1")
+    connection.close()
+    assert main(["serve", "--gallery", str(path), "--port", "0"]) == 1
+    assert "damaged: visit 1" in capsys.readouterr().err
 
 
 def test_a_taken_port_is_an_error(path, capsys, needs_web):

@@ -105,7 +105,6 @@ class _Static(StaticFiles):
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     """Empty the trash while the server runs, and wholly when it ends."""
     site: Site = app.state.site
-    await asyncio.to_thread(site.warm)
     emptying = asyncio.create_task(_keep_emptying(site))
     try:
         yield

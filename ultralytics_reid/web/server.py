@@ -41,18 +41,12 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         port = int(listening.getsockname()[1])
         session = Session.new(port)
         app = make_app(options, session)
+        app.state.site.warm()
         for line in _greeting(options, port, session.token):
             say(line)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ws="none",
-            lifespan="on",
-            timeout_graceful_shutdown=_LAST_SECONDS,
-        )
+        # Headers of proxies aren't believed: anybody could send them.
+        config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False, server_header=False)
+        config.timeout_graceful_shutdown = _LAST_SECONDS
         uvicorn.Server(config).run(sockets=[listening])
 
 
