@@ -124,6 +124,8 @@ def _visit(page: Any, base: str, name: str, folder: Path) -> None:
         page.wait_for_url("**upload=*")
     elif name in ("flow", "heatmaps"):
         page.locator("#sankey[data-drawn]").wait_for()
+    elif name == "status":
+        page.locator(".facts").wait_for()
     if name == "heatmaps":
         page.locator(".maps").first.scroll_into_view_if_needed()
         # Not `wait_for_function`: it evaluates a string, which the pages' content policy refuses.

@@ -53,6 +53,7 @@ PAGES = {
 }
 PARTS = {
     "image of a visit": "/visits/{visit}/image",
+    "counts of the status": "/status/facts",
     "similar people": "/people/{person}/similar",
     "results of a search by visit": "/search?visit={visit}",
     "charts of the last day": "/flow/charts",

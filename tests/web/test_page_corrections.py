@@ -136,8 +136,8 @@ def test_hostile_names_are_shown_as_text(name, client, gallery):
     client.app.state.site.directory.current()
     pages = (
         "/people", "/people/2", "/people/2/similar", "/people/2/merge?with=1", "/people/2/delete", "/people/2/split",
-        f"/people?q={name[:20]}", "/search?identity=2", "/flow?time=all&person=2", "/flow/charts?time=all", "/status",
-        "/live", "/review", "/changes", f"/people/2/merge?with={name}x", f"/search?visit={visit.id}",
+        f"/people?q={name[:20]}", "/search?identity=2", "/flow?time=all&person=2", "/flow/charts?time=all",
+        "/status/facts", "/live", "/review", "/changes", f"/people/2/merge?with={name}x", f"/search?visit={visit.id}",
     )  # fmt: skip
     for page in pages:
         text = client.get(page.replace("#", "%23")).text

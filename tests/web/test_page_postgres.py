@@ -39,7 +39,7 @@ def test_every_page_answers(client):
 def test_the_password_is_on_no_page(client):
     from urllib.parse import quote
 
-    for page in ("/status", "/people", "/no-such-page"):
+    for page in ("/status/facts", "/people", "/no-such-page"):
         text = client.get(page).text
         assert postgres_server.PASSWORD not in text
         assert quote(postgres_server.PASSWORD, safe="") not in text

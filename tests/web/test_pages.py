@@ -16,7 +16,8 @@ PAGES = (
     "/search?identity=1&by=cosine", "/search?visit=1&by=euclidean&camera=shop", "/flow", "/flow?time=all",
     "/flow/charts", "/flow/charts?time=all&camera=shop", "/flow/ways.csv", "/flow/dwell.csv", "/flow/visitors.csv",
     "/flow/gates.csv", "/flow/visits.csv", "/flow/stays.csv?time=all", "/review", "/review/labels.csv", "/live",
-    "/live/now", "/changes", "/status", "/static/site.css", "/static/vendor/htmx-4.0.1.min.js", "/visits/1/image",
+    "/live/now", "/changes", "/status", "/status/facts", "/static/site.css",
+    "/static/vendor/htmx-4.0.1.min.js", "/visits/1/image",
 )  # fmt: skip
 
 
@@ -47,6 +48,6 @@ def test_an_empty_gallery_says_what_to_do(serve, tmp_path):
         "/live": "camera_id",
         "/changes": "Nothing was changed",
         "/search": "Or start from",
-        "/status": "nothing yet",
+        "/status/facts": "nothing yet",
     }.items():
         assert hint in client.get(page).text, page

@@ -99,12 +99,12 @@ class Site:
 
         Args:
             identities: The identities.
-            now: Whether it must be of now, as for previews of changes.
+            now: Whether it must be of now, as for previews of changes; it may have no others then.
 
         Raises:
             HTTPException: 404 if one isn't in the gallery.
         """
-        snapshot = self.directory.current() if now else self.directory.get()
+        snapshot = self.directory.now(identities) if now else self.directory.get()
         if not np.isin(identities, snapshot.visits.identities).all():
             snapshot = self.directory.current()
         for identity in identities:
@@ -119,7 +119,9 @@ class Site:
         return RedirectResponse(url + joined, _SEE_OTHER)
 
     def warm(self) -> None:
-        """Read what the first page would wait for."""
+        """Read and compile what the first page would wait for."""
+        for name in self._templates.list_templates():
+            self._templates.get_template(name)
         self.directory.current()
         self.gallery.scorer()
 

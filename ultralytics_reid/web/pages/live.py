@@ -84,6 +84,11 @@ def _live(request: Request, template: str) -> Response:
 
 
 def status_page(request: Request) -> Response:
+    """The page; what a server takes long to count comes after it."""
+    return site_of(request).render(request, "status.html")
+
+
+def status_part(request: Request) -> Response:
     """Engine, counts, retention, embedder, size, health."""
     site = site_of(request)
     snapshot = site.directory.get()
@@ -92,7 +97,7 @@ def status_page(request: Request) -> Response:
     calibrated = site.gallery.scorer().is_discriminative
     return site.render(
         request,
-        "status.html",
+        "status_facts.html",
         health=site.gallery.store.health(),
         uri=site.gallery.store.uri,
         identities=len(np.unique(visits.identities)),
@@ -114,4 +119,9 @@ def status_page(request: Request) -> Response:
 
 def routes(read_only: bool) -> list[Route]:  # noqa: ARG001
     """Its addresses."""
-    return [Route("/live", live_page), Route("/live/now", live_part), Route("/status", status_page)]
+    return [
+        Route("/live", live_page),
+        Route("/live/now", live_part),
+        Route("/status", status_page),
+        Route("/status/facts", status_part),
+    ]
