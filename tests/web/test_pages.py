@@ -1,5 +1,7 @@
 """Every page answers, and shows what is in the gallery."""
 
+import time
+
 import pytest
 
 pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
@@ -51,3 +53,12 @@ def test_an_empty_gallery_says_what_to_do(serve, tmp_path):
         "/status/facts": "nothing yet",
     }.items():
         assert hint in client.get(page).text, page
+
+
+def test_pages_follow_what_other_programs_write(client, gallery):
+    client.get("/people")
+    gallery.rename(2, "Zoe")
+    deadline = time.monotonic() + 20
+    while "Zoe" not in client.get("/people").text and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert "Zoe" in client.get("/people").text
