@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ultralytics_reid import TrackLog
 from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import matches
 from ultralytics_reid.events import Linked
@@ -24,7 +25,7 @@ from .scoring.track_eval import track_eval
 # Pixels between the images of two cameras where they are laid side by side.
 _APART = 100_000
 # By how much the ids of a camera that knows nothing of others are away from theirs.
-_OTHERS = 20_000_000
+OTHERS = 20_000_000
 # Seconds that a frame waits for the gallery, so that the same run gives the same ids.
 WAIT = 30.0
 # Seconds of matched boxes from which on a person was on a camera.
@@ -90,12 +91,14 @@ class CameraRun:
         truth: The visible people, by frame.
         output: The boxes and ids, by frame.
         linked: Index of the frame, the id until then and the one since, of each person that the gallery knew.
+        log: The track log, where there is a gallery.
     """
 
     film: CameraStream
     truth: tuple[FrameBoxes, ...]
     output: tuple[FrameBoxes, ...]
     linked: tuple[tuple[int, int, int], ...] = ()
+    log: TrackLog | None = None
 
     def time(self, frame: int) -> float:
         """When a frame was, seconds since the first run's start."""
@@ -157,9 +160,8 @@ def together(
             output[n].append(_track(trackers[n], films[n].shape, found))
     for tracker in trackers if gallery is not None else ():
         tracker.finish(wait=True)
-    return [
-        CameraRun(*part) for part in zip(films, *(map(tuple, made) for made in (truth, output, linked)), strict=True)
-    ]
+    made = (map(tuple, part) for part in (truth, output, linked))
+    return [CameraRun(*part) for part in zip(films, *made, [tracker.log for tracker in trackers], strict=True)]
 
 
 def _note(linked: list[tuple[int, int, int]], event: object) -> None:
@@ -179,6 +181,7 @@ def _tracker(contender: HostContender, film: CameraStream, gallery: Path | str |
     changes = {"gmc_method": "none", **contender.changes, **shared}
     tracker = make_tracker(replace(contender, changes=changes), film.fps)
     tracker.camera.starts_at = start
+    tracker.log = None if gallery is None else TrackLog()
     return tracker
 
 
@@ -189,7 +192,7 @@ def _track(tracker: Any, shape: tuple[int, int], found: Detections) -> FrameBoxe
 def of_their_own(parts: Sequence[CameraRun]) -> list[CameraRun]:
     """Make the ids of cameras without a common gallery differ."""
     return [
-        CameraRun(p.film, p.truth, tuple(FrameBoxes(f.ids + n * _OTHERS, f.xyxy) for f in p.output))
+        CameraRun(p.film, p.truth, tuple(FrameBoxes(f.ids + n * OTHERS, f.xyxy) for f in p.output))
         for n, p in enumerate(parts)
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.gallery.linking.topology import Topology
 from ultralytics_reid.gallery.records import Visit
 
-from .cameras import CameraRun
+from .cameras import OTHERS, CameraRun
+from .tracking import as_frames
 
 # Pixels by which the corners of a box and of a visit's path may differ: both are the tracker's.
 _SAME_BOX = 3.0
@@ -23,11 +24,16 @@ _SAME_BOX = 3.0
 _NO_VISIT = 5_000_000
 
 
-def relinked(parts: Sequence[CameraRun], gallery: Path, start: float, topology: Topology) -> list[CameraRun]:
+def relinked(
+    parts: Sequence[CameraRun], gallery: Path, start: float, topology: Topology
+) -> tuple[list[CameraRun], list[CameraRun]]:
     """Relink a gallery, and give all boxes the identities of their visits.
 
     Boxes of ids without a visit, such as those of tracks without a clean crop, keep the id that they were shown with,
     as an identity of their own.
+
+    Returns:
+        The boxes that were shown; and those after the second pass over each camera's track log, too.
 
     Args:
         parts: What came out of each film.
@@ -39,7 +45,18 @@ def relinked(parts: Sequence[CameraRun], gallery: Path, start: float, topology: 
         visits = list(opened.visits())
         opened.relink(topology=topology, apply=True)
         identities = {v.id: v.identity for v in opened.visits(details=False)}
-    return [_relabeled(part, visits, identities, start + part.film.start) for part in parts]
+        refined = [_refined(n, part, opened, set(identities.values())) for n, part in enumerate(parts)]
+    return [_relabeled(part, visits, identities, start + part.film.start) for part in parts], refined
+
+
+def _refined(number: int, part: CameraRun, gallery: Gallery, identities: Collection[int]) -> CameraRun:
+    """A camera's boxes after the second pass, with the identities that the gallery has by now."""
+    assert part.log is not None
+    rows = gallery.identified(part.log, camera=part.film.camera).rows.copy()
+    rows[:, 0] -= 1  # this tracker counts from 1
+    own = ~np.isin(rows[:, 1], list(identities))
+    rows[own, 1] += (number + 1) * OTHERS
+    return replace(part, output=tuple(as_frames(rows, len(part.output))), linked=())
 
 
 def _relabeled(part: CameraRun, visits: Iterable[Visit], identities: Mapping[int, int], start: float) -> CameraRun:

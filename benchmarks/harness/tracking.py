@@ -11,6 +11,8 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ultralytics_reid._typing import Doubles
 from ultralytics_reid.demo.runner import of_result
 from ultralytics_reid.evaluation.frames import FrameBoxes
@@ -105,3 +107,9 @@ def live(
         options = {"tracker": yaml, "stream": True, "verbose": False, **kwargs}
         yield from progress(model.track(source, **options), contender.label)
         at_end(model.predictor.trackers[0])
+
+
+def as_frames(rows: Doubles, length: int) -> list[FrameBoxes]:
+    """Boxes by frame of `(R, 6)` rows or more: frame from 0, id, x1, y1, x2, y2."""
+    found = [rows[rows[:, 0] == n] for n in range(length)]
+    return [FrameBoxes(r[:, 1].astype(np.int64), r[:, 2:6].astype(np.float32)) for r in found]

@@ -39,6 +39,7 @@ from ..harness.relinked import relinked
 from ..harness.report import present
 
 PARTS = ("scenes", "rendered", "campus", "halves", "parade")
+OUTCOMES = ("each alone", "one gallery", "after relink", "after relink and refine")
 COLUMNS = ["IDF1", "HOTA", "links right", "missed", "wrong merges", "links made, sound", "people", "ids"]
 # Where a recording is cut into two runs, as shares of its length.
 CUTS = (1 / 3, 1 / 2, 2 / 3)
@@ -49,9 +50,11 @@ LOOK_ALIKES = 0.25
 NOTE = """\
 Every camera with the shipped YAML. One gallery: a SQLite file for all; every frame waits for its answers
 (`gallery_wait`), so that runs can be repeated. After relink: every box has the identity that `gallery.relink` gives its
-visit afterwards; boxes of no visit keep an id of their own. No topology is given but to EPFL campus4, whose views
-overlap. Scenes: boxes and embeddings are simulated, and a quarter of the people wear the same as another. Rendered:
-both come from images, by the demo's detector and its own features, as `model: auto` takes them; all clothes differ."""
+visit afterwards; boxes of no visit keep an id of their own. After relink and refine: boxes and ids of the second pass
+over each camera's track log, under the identities of the visits on them (`gallery.identified`). No topology is given
+but to EPFL campus4, whose views overlap. Scenes: boxes and embeddings are simulated, and a quarter of the people wear
+the same as another. Rendered: both come from images, by the demo's detector and its own features, as `model: auto`
+takes them; all clothes differ."""
 
 Runner = Callable[[HostContender, Sequence[CameraStream], Path | str | None, float], list[CameraRun]]
 
@@ -181,14 +184,15 @@ def _block(
     after: Topology | None = None,
 ) -> str:
     online, after = online or Topology(), after or Topology()
-    outcomes: dict[str, list[list[CameraRun]]] = {"each alone": [], "one gallery": [], "after relink": []}
+    outcomes: dict[str, list[list[CameraRun]]] = {name: [] for name in OUTCOMES}
     for each in films:
-        outcomes["each alone"].append(of_their_own(track(REID_BOTSORT, each, None, time.time())))
+        made = [of_their_own(track(REID_BOTSORT, each, None, time.time()))]
         with tempfile.TemporaryDirectory() as folder:
             gallery, start = Path(folder) / "gallery.db", time.time()
             parts = track(_knowing(online, Path(folder)), each, gallery, start)
-            outcomes["one gallery"].append(parts)
-            outcomes["after relink"].append(relinked(parts, gallery, start, after))
+            made += [parts, *relinked(parts, gallery, start, after)]
+        for name, one in zip(OUTCOMES, made, strict=True):
+            outcomes[name].append(one)
     rows = [[label, *_row(runs, at_once)] for label, runs in outcomes.items()]
     return f"**{title}**\n\n{table(['reid_botsort', *COLUMNS], rows)}"
 

@@ -25,6 +25,8 @@ from ultralytics_reid.evaluation.markdown import facts, table
 from ultralytics_reid.tuning import Tuning
 
 from ..harness.contenders.given_motion import GivenMotion
+from ..harness.contenders.gta_link import INSTALL, gta_link
+from ..harness.contenders.gta_link import is_available as has_gta_link
 from ..harness.contenders.host import HostContender, as_boxes, black, make_tracker
 from ..harness.contenders.stock import COMPARED_REID
 from ..harness.data.cache import Cache
@@ -46,18 +48,22 @@ from ..harness.options import (
     need_clips,
     whole,
 )
+from ..harness.progress import tell
 from ..harness.report import present
 from ..harness.scoring.track_eval import benchmark_of, figures, score, track_eval
+from ..harness.tracking import as_frames
 
 # Scores that all trackers get on MOT17, as its published results have them.
 _THRESHOLDS = {"track_high_thresh": 0.6, "track_low_thresh": 0.1, "new_track_thresh": 0.7}
 COLUMNS = ("IDF1", "ids", "HOTA", "AssA")
+HEADS = (*COLUMNS, "GTA-Link", "seconds")
 _CLEAN = {"min_conf": 0.25, "min_height": 24.0, "max_covered": Tuning.max_covered}
 NOTE = (
-    "IDF1, ids, HOTA and AssA online and after `refine`, and what the solver took, loading excluded. The same "
+    "IDF1, ids, HOTA and AssA online and after `refine`, and the solver's CPU seconds, loading excluded. The same "
     "detections (YOLO11n INT8), embeddings and camera motion (`sparseOptFlow`) for all; each tracker has its YAML's "
     "defaults but for what its row says. Reversed: the clip from its end, without camera motion. MOT17: YOLOX "
-    "detections, thresholds 0.6, 0.1 and 0.7, and MOTChallenge's rule."
+    "detections, thresholds 0.6, 0.1 and 0.7, and MOTChallenge's rule. GTA-Link: IDF1 after BoxMOT's offline linking "
+    "of the same log, with its defaults, where that package is installed."
 )
 
 
@@ -126,14 +132,15 @@ def measured(tracks: Tracks, length: int, scored: Callable[[list[FrameBoxes]], d
         length: Number of frames.
         scored: Gives the figures of boxes by frame.
     """
-    start = time.perf_counter()
+    start = time.process_time()
     refined = refine(tracks)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     shown = tracks.select(tracks.ids > 0)
     online = np.column_stack([shown.frame, shown.ids, shown.xyxy]).astype(np.float64)
     both = [scored(as_frames(rows, length)) for rows in (online, refined.rows)]
     found = {name: [f[name] for f in both] for name in COLUMNS}
-    return {**found, "seconds": seconds, "separation": refined.separation}
+    other = scored(as_frames(gta_link(tracks), length))["IDF1"] if has_gta_link() else None
+    return {**found, "gta_link": other, "seconds": seconds, "separation": refined.separation}
 
 
 def tracked(
@@ -185,15 +192,11 @@ def _of_rows(rows: Doubles, cache: Sequence[Detections], fps: float, shape: tupl
     )
 
 
-def as_frames(rows: Doubles, length: int) -> list[FrameBoxes]:
-    """Boxes by frame of `(R, 6)` rows or more: frame from 0, id, x1, y1, x2, y2."""
-    found = [rows[rows[:, 0] == n] for n in range(length)]
-    return [FrameBoxes(r[:, 1].astype(np.int64), r[:, 2:6].astype(np.float32)) for r in found]
-
-
 def run(args: Namespace) -> None:
     """Measure trackers online and after the second pass."""
     need_clips(args.shared, args.clips)
+    if not has_gta_link():
+        tell(INSTALL)
     able = usable(args.embedders, args.clips, args.shared, args.features)
     directions = (False, True) if args.reversed else (False,)
     jobs: list[Job | MotJob] = [
@@ -237,12 +240,12 @@ def _tables(found: Sequence[tuple[Job | MotJob, dict[str, Any]]]) -> Iterator[st
         rows = [_row(job, values) for job, values in found if isinstance(job, Job) and job.clip == clip]
         if rows:
             yield f"**{title}**"
-            yield table(["embedder", "tracker", *COLUMNS, "seconds"], rows)
+            yield table(["embedder", "tracker", *HEADS], rows)
     halves = [(job.clip.name, job, values) for job, values in found if isinstance(job, MotJob)]
     if halves:
         yield "**MOT17, validation half, simulated appearance**"
         rows = [[name, job.contender.label, *_figures(values)] for name, job, values in halves]
-        yield table(["sequence", "tracker", *COLUMNS, "seconds"], rows)
+        yield table(["sequence", "tracker", *HEADS], rows)
 
 
 def _row(job: Job, values: dict[str, Any]) -> list[str]:
@@ -252,4 +255,5 @@ def _row(job: Job, values: dict[str, Any]) -> list[str]:
 
 def _figures(values: dict[str, Any]) -> list[str]:
     shown = [" → ".join(f"{v:.0f}" if name == "ids" else f"{v:.1f}" for v in values[name]) for name in COLUMNS]
-    return [*shown, f"{values['seconds']:.1f}"]
+    other = "-" if values["gta_link"] is None else f"{values['gta_link']:.1f}"
+    return [*shown, other, f"{values['seconds']:.1f}"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ultralytics_reid import GalleryAway, Linked, Revival, RevivalReverted
-from ultralytics_reid.video_job.corrections import corrected_rows
+from ultralytics_reid.video_job.corrections import corrected_rows, with_held_back
 from ultralytics_reid.video_job.tracked import TrackedVideo
 
 # One frame a second, the first at 1 s.
@@ -75,6 +75,23 @@ def test_the_given_rows_stay_as_they_are():
     shown = rows((8, 2), (10, 1))
     corrected_rows(shown, TIMES, [revival(1, 2, 10)], np.zeros(2, int))
     assert shown[:, 1].tolist() == [2, 1]
+
+
+class TestHeldBack:
+    def ids(self, shown, tracklets):
+        found, of = with_held_back(rows(*shown), np.array(tracklets))
+        return [(int(f), int(i)) for f, i in found[:, :2]], of.tolist()
+
+    def test_they_have_the_id_that_their_tracklet_is_first_shown_with(self):
+        shown, tracklets = [(1, 0), (2, 0), (3, 4), (4, 5)], [1, 1, 1, 1]
+        assert self.ids(shown, tracklets) == ([(1, 4), (2, 4), (3, 4), (4, 5)], tracklets)
+
+    def test_those_of_a_tracklet_that_is_never_shown_are_left_out(self):
+        assert self.ids([(1, 0), (1, 3), (2, 0)], [1, 2, 0]) == ([(1, 3)], [2])
+
+    def test_those_whose_id_is_in_their_frame_are_left_out(self):
+        assert self.ids([(1, 0), (1, 4), (2, 4), (2, 0)], [1, 2, 1, 3]) == ([(1, 4), (2, 4)], [2, 1])
+        assert self.ids([(1, 0), (1, 0), (2, 4), (3, 4)], [1, 2, 1, 2])[0] == [(1, 4), (2, 4), (3, 4)]
 
 
 class TestIdentities:

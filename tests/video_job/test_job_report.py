@@ -140,4 +140,4 @@ def test_a_timeline_marks_round_times_and_absences():
     svg = timeline_svg(far)
     assert svg.count("away") == 2
     assert "10 min 00 s" in svg
-    assert svg.count('stroke="#e4e7eb"') <= 12
+    assert svg.count('stroke="var(--line)"') <= 12

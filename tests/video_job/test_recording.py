@@ -23,10 +23,14 @@ def result(*ids):
     return SimpleNamespace(boxes=boxes if ids else SimpleNamespace(id=None), obb=None, orig_shape=(480, 640))
 
 
-def tracker(now, **decisions):
+def held_back(decision, left):
+    return SimpleNamespace(track_id=-1, decision=decision, xyxy=np.array([left, 0, left + 5, 9]), score=0.5, cls=0)
+
+
+def tracker(now, *held, **decisions):
     tracks = [SimpleNamespace(track_id=int(i[1:]), decision=decision) for i, decision in decisions.items()]
     clock = SimpleNamespace(fps=10.0, now=now)
-    return SimpleNamespace(tracked_stracks=tracks, clock=clock, events=Events(), log=None)
+    return SimpleNamespace(tracked_stracks=tracks, clock=clock, events=Events(), log=None, held_tracks=lambda: held)
 
 
 def test_rows_times_and_tracklets_are_kept_by_frame():
@@ -41,6 +45,15 @@ def test_rows_times_and_tracklets_are_kept_by_frame():
     tracklets = recording.row_tracklets().tolist()
     assert (tracklets[0], tracklets[1]) == (tracklets[2], 0)
     assert tracklets[3] not in tracklets[:3]
+
+
+def test_boxes_that_are_held_back_are_kept_without_an_id_and_not_shown():
+    recording, decision = Recording(), Decision()
+    recording.add(result(7), tracker(0.1, held_back(decision, 80)))
+    recording.add(result(8), tracker(0.2, i8=decision))
+    assert recording.all_rows()[:, :3].tolist() == [[1, 7, 70], [1, 0, 80], [2, 8, 80]]
+    assert recording.row_tracklets().tolist() == [0, 1, 1]
+    assert len(recording.as_video(VideoSource("a.mp4", 3, is_repeatable=True), {}).rows) == 2
 
 
 def test_a_frame_that_was_interrupted_half_way_is_left_out():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ultralytics_reid import Change, Tracks
+from ultralytics_reid import Change, TrackLog, Tracks
 from ultralytics_reid.cli import main
+from ultralytics_reid.video_job import refining
 from ultralytics_reid.video_job.refining import frame_times
 from ultralytics_reid.video_job.report import report_html
 from ultralytics_reid.video_job.summary import summary
@@ -46,6 +48,7 @@ def test_the_command_refine_gives_what_track_refine_gives(clip, detector, tmp_pa
         ("words.txt --source 0 --report t.html", "--source must be a video or a folder of images"),
         ("words.txt --source nowhere.mp4", "--source nowhere.mp4: there is no such file"),
         ("words.txt --vid-stride 0", "--vid-stride must be 1 or more, got 0"),
+        ("words.txt --gallery none.db", "words.txt is no track log"),
         ("words.txt --csv t.txt", "t.txt can't be written: the suffix must be .csv"),
     ],
 )
@@ -55,6 +58,32 @@ def test_what_is_wrong_is_said_and_nothing_is_written(arguments, message, tmp_pa
     assert main(["refine", *arguments.split(), "--json", "t.json"]) == 1
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["words.txt"]
+
+
+def test_ids_are_the_identities_of_a_gallery(tmp_path, monkeypatch, capsys):
+    given, asked = tracks([1, 2, 3], [0.1, 0.2, 0.3]), []
+    monkeypatch.setattr(TrackLog, "read", lambda self: given)
+
+    class Known:
+        def __init__(self, uri):
+            asked.append(uri)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def identified(self, tracks, refined):
+            rows = refined.rows.copy()
+            rows[:, 1] = 77
+            return replace(refined, rows=rows)
+
+    monkeypatch.setattr(refining, "Gallery", Known)
+    log = tmp_path / "door.reid"
+    assert main(["refine", str(log), "--gallery", "site.db", "--mot", str(tmp_path / "t.txt")]) == 0
+    assert asked == ["site.db"]
+    assert {line.split(",")[1] for line in (tmp_path / "t.txt").read_text().splitlines()} == {"77"}
 
 
 def test_frames_without_boxes_have_times_between_and_beyond_those_with():

@@ -9,7 +9,9 @@ COLORS = (
     *("#d62828", "#1d6fb8", "#2a8f4f", "#8e44ad", "#c45a00", "#00808a"),
     *("#b5176c", "#5c6b00", "#4b3fae", "#8a1c1c", "#1b4965", "#7f5539"),
 )
-INK, FAINT, LINE, PAPER, GOOD, BAD = "#1f2933", "#7b8794", "#e4e7eb", "#ffffff", "#1a7f37", "#cf222e"
+INK, FAINT, LINE, PAPER, GOOD, BAD = "#1f2933", "#616e7c", "#e4e7eb", "#ffffff", "#1a7f37", "#cf222e"
+# The same on a dark page. All text has a contrast of 4.5 to 1 or more.
+NIGHT_INK, NIGHT_FAINT, NIGHT_LINE, NIGHT_PAPER = "#e4e7eb", "#9aa5b1", "#323f4b", "#14181d"
 _GOLDEN_RATIO = 0.618034
 
 

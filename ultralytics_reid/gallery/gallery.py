@@ -19,6 +19,9 @@ from ..appearance.embedding import unit
 from ..embedders import AUTO, CropOptions, family_by_name, family_of
 from ..embedders.crops import NOTHING_ELSE
 from ..errors import GalleryError, GalleryMissing
+from ..refinement.solver import Refinement, refine
+from ..refinement.track_log import TrackLog
+from ..refinement.tracks import Tracks
 from .edits import DECIDE, DELETE, MERGE, RENAME, SPLIT, Edit, edits, note, undo
 from .export.tabular import save_sightings, save_visits
 from .image_embedder import (
@@ -43,6 +46,7 @@ from .moves import undo as undo_moves
 from .recipe import CLASS_NAMES, RECIPE, crop_recipe, recorded_recipe, trusted_recipe, unpack_class_names
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids, nothing
 from .relinking.decisions import DIFFERENT, SAME, Decision, decision_key, decisions, record
+from .relinking.log_visits import with_identities
 from .relinking.relinking import Relinking, relinking_of
 from .retention import forget_evidence, forget_names, merged_key, prune, purge, tell_deleted
 from .scorer import Scorer
@@ -381,6 +385,29 @@ class Gallery:
         if undone is None:
             raise GalleryError("there is no relinking to undo in this gallery")
         return undone
+
+    def identified(
+        self, log: Tracks | TrackLog | str | Path, refined: Refinement | None = None, *, camera: str | None = None
+    ) -> Refinement:
+        """Give a camera's tracks, after the second pass over its video, the identities that this gallery has now.
+
+        After `relink`, boxes of all cameras have one identity each so, those of tracks too short for a visit too.
+
+        Args:
+            log: The camera's track log, its path, or its tracks.
+            refined: What `refine` made of it; None to refine it here.
+            camera: Its name; None for the camera whose visits lie on most boxes.
+
+        Returns:
+            The same with identities as ids. Ids that no visit belongs to are no identity's.
+
+        Raises:
+            TrackLogError: If the log can't be used.
+            GalleryError: If no visit lies on its boxes.
+        """
+        tracks = log if isinstance(log, Tracks) else (log if isinstance(log, TrackLog) else TrackLog(log)).read()
+        where = ANY if camera is None else Filter(cameras=frozenset({camera}))
+        return with_identities(refined or refine(tracks), tracks, list(self.store.visits(where)))
 
     def _visits_of(self, identity: int) -> frozenset[int]:
         where = Filter(identities=frozenset({identity}))

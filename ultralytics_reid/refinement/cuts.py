@@ -8,11 +8,11 @@ import numpy as np
 
 from .._typing import Bools, Doubles, Ints
 from ..tuning import RefineTuning
+from .encounters import ENCOUNTER_IOS
 from .overlaps import Pairs
 from .pieces import Pieces, by_first_row
 from .scores import Appearance
 
-_ENCOUNTER_IOS = 0.3
 _WINDOW = 40
 
 
@@ -40,7 +40,7 @@ def cut_at_changes(pieces: Pieces, pairs: Pairs, appearance: Appearance, tuning:
 def _met(pieces: Pieces, pairs: Pairs) -> Bools:
     """`(R,)`, whether a box overlaps another in its frame."""
     met = np.zeros(len(pieces.tracks), bool)
-    close = pairs.ios >= _ENCOUNTER_IOS
+    close = pairs.ios >= ENCOUNTER_IOS
     met[pairs.a[close]] = met[pairs.b[close]] = True
     return met
 

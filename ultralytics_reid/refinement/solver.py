@@ -20,11 +20,12 @@ from ..tuning import RefineTuning
 from .changes import Change, tell_changes
 from .clustering import Link, cluster, collect
 from .cuts import cut_at_changes
+from .encounters import ambiguous_links
 from .interpolation import interpolated
 from .overlaps import count_overlaps, pairs_of
 from .pieces import Pieces, cut_at_gaps
 from .scores import Appearance, learn_appearance
-from .surplus import second_boxes, short_clusters
+from .surplus import second_boxes, short_clusters, still_held
 from .track_log import TrackLog
 from .tracks import Tracks
 
@@ -107,12 +108,15 @@ def _solve(
     pieces = cut_at_changes(pieces, pairs, appearance, tuning)
     overlaps = count_overlaps(pieces, pairs, tuning)
     evidence = collect(pieces, overlaps, appearance, tuning)
+    if not appearance.is_discriminative:
+        evidence.motion[ambiguous_links(pieces, pairs)] = 0
     for a, b in different:
         out = np.outer(pieces.ids == a, pieces.ids == b)
         evidence.gated |= out | out.T
     clusters, links = cluster(evidence, appearance, tuning, _whole_ids(pieces, same))
     dropped = short_clusters(pieces, clusters, overlaps, tuning)
-    return _result(_Solution(pieces, clusters, links, dropped), appearance, interpolate)
+    held = still_held(pieces, clusters, pairs, appearance, tuning)
+    return _result(_Solution(pieces, clusters, links, dropped, held), appearance, interpolate)
 
 
 def _whole_ids(pieces: Pieces, same: set[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -123,12 +127,13 @@ def _whole_ids(pieces: Pieces, same: set[tuple[int, int]]) -> list[tuple[int, in
 
 @dataclass(frozen=True)
 class _Solution:
-    """What was decided of pieces: their clusters, what was linked, and which clusters are dropped."""
+    """What was decided of pieces: their clusters, what was linked, and which clusters, and which rows, are left out."""
 
     pieces: Pieces
     clusters: Ints
     links: list[Link]
     dropped: Bools
+    held: Bools
 
 
 def _result(solution: _Solution, appearance: Appearance, interpolate: bool) -> Refinement:
@@ -138,7 +143,7 @@ def _result(solution: _Solution, appearance: Appearance, interpolate: bool) -> R
     known[clusters[pieces.ids > 0]] = True  # what was held back, and belongs to no id, stays so
     known &= ~solution.dropped
     second = second_boxes(pieces, clusters) & known[owner]
-    ids = np.where(known[owner] & ~second, _new_ids(pieces, clusters)[owner], 0)
+    ids = np.where(known[owner] & ~second & ~solution.held, _new_ids(pieces, clusters)[owner], 0)
     rows = np.column_stack([tracks.frame, ids, tracks.xyxy, tracks.confidence, tracks.cls]).astype(np.float64)[ids > 0]
     filled = interpolated(rows, tracks.fps) if interpolate else np.zeros((0, 8))
     both = np.concatenate([rows, filled])

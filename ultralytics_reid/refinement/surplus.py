@@ -6,8 +6,9 @@ import numpy as np
 
 from .._typing import Bools, Ints
 from ..tuning import RefineTuning
-from .overlaps import Overlaps
+from .overlaps import Overlaps, Pairs
 from .pieces import Pieces
+from .scores import Appearance
 
 
 def second_boxes(pieces: Pieces, clusters: Ints) -> Bools:
@@ -23,6 +24,30 @@ def second_boxes(pieces: Pieces, clusters: Ints) -> Bools:
     second = np.zeros(len(tracks), bool)
     second[order[1:]] = (frame[1:] == frame[:-1]) & (who[1:] == who[:-1])
     return second
+
+
+def still_held(pieces: Pieces, clusters: Ints, pairs: Pairs, appearance: Appearance, tuning: RefineTuning) -> Bools:
+    """Which rows that the tracker held back are left out, `(R,)`, as nothing confirms them.
+
+    These are the rows of clusters that were held back longer than they were shown; and, where looks don't tell
+    individuals apart, those in a box that was shown: mostly they are second boxes.
+
+    Args:
+        pieces: Of the whole video.
+        clusters: `(P,)` the cluster of each piece.
+        pairs: Boxes of one frame.
+        appearance: The calibration.
+        tuning: Says how far one box lies in another.
+    """
+    tracks, owner = pieces.tracks, clusters[pieces.labels]
+    held = tracks.ids <= 0
+    shown = np.bincount(owner[~held], minlength=len(pieces))
+    out = held & (np.bincount(owner[held], minlength=len(pieces)) > shown)[owner]
+    if not appearance.is_discriminative:
+        close = pairs.ios >= tuning.same_ios
+        for one, other in ((pairs.a[close], pairs.b[close]), (pairs.b[close], pairs.a[close])):
+            out[one[held[one] & ~held[other]]] = True
+    return np.asarray(out)
 
 
 def short_clusters(pieces: Pieces, clusters: Ints, overlaps: Overlaps, tuning: RefineTuning) -> Bools:

@@ -376,6 +376,10 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
     def _shown_tracks(self) -> list[ReIDTrack]:
         return [t for t in self.tracked_stracks if t.is_activated and t.track_id > 0]
 
+    def held_tracks(self) -> list[ReIDTrack]:
+        """Return the confirmed tracks with a box in the last frame that is held back until their id is known."""
+        return [t for t in self.tracked_stracks if t.is_activated and t.track_id < 0 and t.frame_id == self.frame_id]
+
     def _shown_embeddings(self) -> dict[int, Floats]:
         tracks = self._shown_tracks()
         found = {t.track_id: t.smooth_feat if t.appearance is None else t.appearance for t in tracks}

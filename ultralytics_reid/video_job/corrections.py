@@ -11,6 +11,31 @@ from ..events import Event, Linked, Revival, RevivalReverted
 from .tracked import FRAME, ID
 
 
+def with_held_back(rows: Doubles, tracklets: Ints) -> tuple[Doubles, Ints]:
+    """Give boxes that were held back the id that their tracklet was first shown with.
+
+    Those of a tracklet that was never shown are left out, and those whose id another box of their frame has.
+
+    Args:
+        rows: `(R, 8)` float64 by frame; boxes that were held back have the id 0.
+        tracklets: `(R,)` the tracklet of each box; 0 where it isn't known.
+
+    Returns:
+        Rows `(S, 8)`, all with an id, no id twice in a frame, and the tracklet of each `(S,)`.
+    """
+    rows, shown = rows.copy(), rows[:, ID] > 0
+    of, first = np.unique(tracklets[shown], return_index=True)
+    ids = dict(zip(of.tolist(), rows[shown][first, ID].tolist(), strict=True))
+    taken = set(map(tuple, rows[shown][:, [FRAME, ID]].tolist()))
+    for n in np.flatnonzero(~shown & (tracklets > 0)).tolist():
+        place = float(rows[n, FRAME]), ids.get(int(tracklets[n]), 0.0)
+        if place not in taken:
+            rows[n, ID] = place[1]
+            taken.add(place)
+    kept = rows[:, ID] > 0
+    return rows[kept], tracklets[kept]
+
+
 def corrected_rows(rows: Doubles, times: Doubles, events: Sequence[Event], tracklets: Ints) -> Doubles:
     """Give boxes the ids that later events say they should have had.
 

@@ -14,7 +14,10 @@ _TRACK = (
     "street.mp4 --refine --log tracks.reid --video tracked.mp4\n"
     "street.mp4 --classes person car --mot tracks.txt --csv tracks.csv --json tracks.json\n0 --show"
 )
-_REFINE = "tracks.reid --mot tracks.txt\ntracks.reid --source street.mp4 --video tracked.mp4 --report report.html"
+_REFINE = (
+    "tracks.reid --mot tracks.txt\ntracks.reid --source street.mp4 --video tracked.mp4 --report report.html\n"
+    "door.reid --gallery gallery.db --csv door.csv"
+)
 
 
 def add_video(commands: Any) -> None:
@@ -66,6 +69,8 @@ def _add_refine(commands: Any) -> None:
     command.add_argument("--source", default="", metavar="SOURCE", help=text)
     text = "--vid-stride of the run that wrote the log (default: 1)"
     command.add_argument("--vid-stride", type=int, default=1, metavar="N", dest="stride", help=text)
+    text = "gallery that the video was tracked with; ids are the identities that it has by now, as after `relink`"
+    command.add_argument("--gallery", default="", metavar="URI", help=text)
     _add_outputs(command)
 
 
@@ -97,4 +102,5 @@ def _refine(args: Namespace) -> None:
     from .refining import refine_log
 
     outputs = Outputs(args.mot, args.csv, args.json, args.video, args.report)
-    refine_log(args.log, outputs, args.source, stride=args.stride, overwrite=args.overwrite)
+    given = {"stride": args.stride, "gallery": args.gallery, "overwrite": args.overwrite}
+    refine_log(args.log, outputs, args.source, **given)

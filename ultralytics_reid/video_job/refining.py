@@ -9,6 +9,7 @@ import numpy as np
 
 from .._typing import Doubles
 from ..errors import ConfigError, ReIDError
+from ..gallery.gallery import Gallery
 from ..refinement.solver import refine
 from ..refinement.track_log import TrackLog
 from ..refinement.tracks import Tracks
@@ -19,7 +20,9 @@ from .summary import speed, summary
 from .tracked import TrackedVideo
 
 
-def refine_log(path: Path, outputs: Outputs, source: str = "", *, stride: int = 1, overwrite: bool = False) -> None:
+def refine_log(
+    path: Path, outputs: Outputs, source: str = "", *, stride: int = 1, gallery: str = "", overwrite: bool = False
+) -> None:
     """Refine a track log, print a summary and write the files that were asked for, each complete or not at all.
 
     Args:
@@ -27,10 +30,11 @@ def refine_log(path: Path, outputs: Outputs, source: str = "", *, stride: int = 
         outputs: Files to write.
         source: Video or folder that was tracked; empty where no images are needed.
         stride: Every so many frames of the source one was tracked.
+        gallery: Gallery whose identities the ids are to be; empty for none.
         overwrite: Whether to replace existing files.
 
     Raises:
-        ReIDError: If the log or the source is unusable, or a file can't be written.
+        ReIDError: If the log, the source or the gallery is unusable, or a file can't be written.
     """
     if stride < 1:
         raise ConfigError(f"--vid-stride must be 1 or more, got {stride}")
@@ -41,16 +45,21 @@ def refine_log(path: Path, outputs: Outputs, source: str = "", *, stride: int = 
         raise ReIDError("--source must be a video or a folder of images: a stream has gone by")
     outputs.check(source, overwrite=overwrite)
     tracks = TrackLog(path).read()
-    tracked, took = _refined(path.name, tracks, video, stride)
+    tracked, took = _refined(path.name, tracks, video, stride, gallery)
     print(summary(tracked, f"refined in {took}"), flush=True)
     write_all(outputs, tracked, iter(()) if video is None else video.images(), f"second pass over {path.name}")
 
 
-def _refined(name: str, tracks: Tracks, video: VideoSource | None, stride: int) -> tuple[TrackedVideo, str]:
+def _refined(
+    name: str, tracks: Tracks, video: VideoSource | None, stride: int, gallery: str
+) -> tuple[TrackedVideo, str]:
     begin, times = time.perf_counter(), frame_times(tracks, 0 if video is None else video.frames or 0)
     if not len(times):
         raise ReIDError(f"{name}: there are no boxes in this track log")
     found = refine(tracks)
+    if gallery:
+        with Gallery(gallery) as opened:
+            found = opened.identified(tracks, found)
     shown = name if video is None else video.name
     size, changes = (tracks.shape[1], tracks.shape[0]), tuple(found.changes)
     tracked = TrackedVideo(

@@ -9,7 +9,17 @@ from html import escape
 from pathlib import Path
 
 from .. import __version__
-from ..drawing.colors import FAINT, INK, LINE, PAPER, color_of
+from ..drawing.colors import (
+    FAINT,
+    INK,
+    LINE,
+    NIGHT_FAINT,
+    NIGHT_INK,
+    NIGHT_LINE,
+    NIGHT_PAPER,
+    PAPER,
+    color_of,
+)
 from ..events import Event, Linked, Revival, RevivalReverted
 from ..gallery.export.atomic_file import atomic_write
 from ..gallery.times import duration
@@ -21,25 +31,40 @@ from .tracked import IdentityTrack, TrackedVideo
 
 # Events listed; more are counted.
 _MAX_EVENTS = 200
+# Seconds below which an absence is shown as none.
+_MIN_GAP = 0.05
 _PRIVACY = (
     "This page shows people, and which images show the same person. Re-identification of people is regulated in many "
     "places: share it only with those who may see it, and delete it when it has served its purpose."
 )
 # The page may load nothing: neither from the network nor from the disk.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+# Ids keep their colors, lighter on a dark page. On a narrow one crops stand below their id, and wide parts scroll.
 _STYLE = f"""
-body {{ font: 15px/1.5 system-ui, sans-serif; color: {INK}; background: {PAPER}; max-width: 1120px; margin: 32px auto;
-  padding: 0 20px; }}
+:root {{ color-scheme: light dark; --ink: {INK}; --paper: {PAPER}; --faint: {FAINT}; --line: {LINE}; }}
+body {{ font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1120px;
+  margin: 32px auto; padding: 0 20px; }}
 h1 {{ font-size: 26px; margin: 0; overflow-wrap: anywhere; }} h2 {{ font-size: 19px; margin: 36px 0 10px; }}
-.faint {{ color: {FAINT}; }} .figures {{ display: flex; flex-wrap: wrap; gap: 12px 40px; margin: 20px 0; }}
+.faint {{ color: var(--faint); }} .figures {{ display: flex; flex-wrap: wrap; gap: 12px 40px; margin: 20px 0; }}
 .figures b {{ display: block; font-size: 24px; line-height: 1.2; }}
-.identity {{ border-top: 1px solid {LINE}; padding: 10px 0; display: flex; gap: 16px; }}
+.identity {{ border-top: 1px solid var(--line); padding: 10px 0; display: flex; gap: 16px; }}
 .who {{ flex: 0 0 170px; border-left: 6px solid; padding-left: 12px; }} .who b {{ font-size: 19px; }}
 .crops {{ display: flex; flex-wrap: wrap; gap: 8px; }} figure {{ margin: 0; }}
-figure img {{ display: block; height: 128px; border-radius: 3px; }} figcaption {{ font-size: 12px; color: {FAINT}; }}
-table {{ border-collapse: collapse; }} th, td {{ text-align: left; padding: 3px 18px 3px 0; }}
-th {{ color: {FAINT}; font-weight: normal; border-bottom: 1px solid {LINE}; }} svg {{ width: 100%; height: auto; }}
-footer {{ margin-top: 40px; border-top: 1px solid {LINE}; padding-top: 12px; font-size: 13px; }}
+figure img {{ display: block; height: 128px; border-radius: 3px; }}
+figcaption {{ font-size: 12px; color: var(--faint); }}
+table {{ border-collapse: collapse; }} th, td {{ text-align: left; padding: 3px 18px 3px 0; vertical-align: top; }}
+th {{ color: var(--faint); font-weight: normal; border-bottom: 1px solid var(--line); }}
+.wide {{ overflow-x: auto; }} svg {{ width: 100%; min-width: 760px; height: auto; }}
+footer {{ margin-top: 40px; border-top: 1px solid var(--line); padding-top: 12px; font-size: 13px; }}
+@media (max-width: 640px) {{
+  body {{ margin: 16px auto; padding: 0 12px; }} td, th {{ padding-right: 10px; }}
+  .identity {{ flex-direction: column; gap: 8px; }} .who {{ flex: none; }}
+  .crops {{ flex-wrap: nowrap; overflow-x: auto; }} figure {{ flex: none; }} figure img {{ height: 96px; }}
+}}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --ink: {NIGHT_INK}; --paper: {NIGHT_PAPER}; --faint: {NIGHT_FAINT}; --line: {NIGHT_LINE}; }}
+  .who b, svg [data-id] {{ filter: brightness(1.7); }}
+}}
 """
 
 
@@ -65,7 +90,8 @@ def report_html(tracked: TrackedVideo, crops: Mapping[int, Sequence[Crop]], how:
     parts = [
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{name}: identities</title>',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        f'<meta name="viewport" content="width=device-width">\n<style>{_STYLE}</style>\n</head>\n<body>',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<style>{_STYLE}</style>\n</head>\n<body>",
         f"<h1>{name}</h1>",
         _figures(tracked),
         *_identities(tracked, crops),
@@ -95,7 +121,7 @@ def _identities(tracked: TrackedVideo, crops: Mapping[int, Sequence[Crop]]) -> I
         yield "<p>No individual was tracked.</p>"
         return
     yield "<h2>When each was in view</h2>"
-    yield timeline_svg(tracked)
+    yield f'<div class="wide">{timeline_svg(tracked)}</div>'
     yield "<h2>What each looks like</h2>"
     if not crops:
         yield '<p class="faint">There are no images.</p>'
@@ -134,7 +160,7 @@ def _events(events: Sequence[Event]) -> Iterable[str]:
         return
     rows = [_event_row(event) for event in events[:_MAX_EVENTS]]
     head = "<tr><th>at</th><th>id</th><th>what the tracker decided then</th></tr>"
-    yield f"<h2>Events</h2>\n<table>{head}{''.join(rows)}</table>"
+    yield f'<h2>Events</h2>\n<div class="wide"><table>{head}{"".join(rows)}</table></div>'
     if len(events) > _MAX_EVENTS:
         yield f'<p class="faint">and {len(events) - _MAX_EVENTS:,} more</p>'
 
@@ -150,7 +176,7 @@ def _changes(changes: Sequence[Change]) -> Iterable[str]:
         return
     head = "<tr><th>frames</th><th>change</th><th>ids</th><th>now</th><th>probability</th><th>why</th></tr>"
     rows = "".join(map(_change_row, changes[:_MAX_EVENTS]))
-    yield f"<h2>What the second pass changed</h2>\n<table>{head}{rows}</table>"
+    yield f'<h2>What the second pass changed</h2>\n<div class="wide"><table>{head}{rows}</table></div>'
     if len(changes) > _MAX_EVENTS:
         yield f'<p class="faint">and {len(changes) - _MAX_EVENTS:,} more</p>'
 
@@ -168,7 +194,8 @@ def event_text(event: Event) -> str:
         before = f", shown as {event.previous_id} until then" if event.previous_id is not None else ""
         if event.corrected:
             return f"id switch corrected{before}"
-        return f"recognized after {duration(event.gap)} (similarity {event.similarity:.2f}){before}"
+        when = f"after {duration(event.gap)}" if event.gap >= _MIN_GAP else "at once"
+        return f"recognized {when} (similarity {event.similarity:.2f}){before}"
     if isinstance(event, RevivalReverted):
         return f"recognition as {event.previous_id} reverted"
     if isinstance(event, Linked):

@@ -13,7 +13,7 @@ from .._typing import ImageArray
 from ..errors import ReIDError
 from ..gallery.commands.terminal import progress
 from ..refinement.solver import refine
-from .corrections import corrected_rows
+from .corrections import corrected_rows, with_held_back
 from .crops import CropCollector
 from .exports import WRITERS
 from .host import check_model, check_tracker
@@ -69,8 +69,8 @@ def _spool(outputs: Outputs, stack: ExitStack) -> Spool | None:
 def _with_final_ids(shown: TrackedVideo, recording: Recording, *, refines: bool) -> TrackedVideo:
     """The one place where ids become final: all files and the summary show the rows that are made here."""
     if not refines or recording.log is None:
-        tracklets = recording.row_tracklets()
-        return replace(shown, rows=corrected_rows(shown.rows, shown.times, shown.events, tracklets))
+        rows, tracklets = with_held_back(recording.all_rows(), recording.row_tracklets())
+        return replace(shown, rows=corrected_rows(rows, shown.times, shown.events, tracklets))
     found = refine(recording.log)
     # Ctrl-C may have come between the log of a frame and its result.
     rows = found.rows[found.rows[:, FRAME] <= len(shown.times)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ..drawing.colors import FAINT, INK, LINE, color_of
+from ..drawing.colors import color_of
 from ..gallery.times import duration
 from .tracked import IdentityTrack, TrackedVideo
 
@@ -26,7 +26,7 @@ def timeline_svg(tracked: TrackedVideo) -> str:
         tracked: The tracked video, with final ids.
 
     Returns:
-        An `<svg>` element; its texts are escaped.
+        An `<svg>` element for a page with the CSS colors `--line` and `--faint`; its texts are escaped.
     """
     begin, end = float(tracked.times[0]), float(tracked.times[-1])
     axis = _Axis(begin, max(end, begin + 1e-3))
@@ -56,21 +56,22 @@ class _Axis:
 
 
 def _mark(x: float, bottom: int, text: str) -> str:
-    line = f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_AXIS - 6}" y2="{bottom}" stroke="{LINE}"/>'
-    return f'{line}<text x="{x:.1f}" y="{_AXIS - 12}" text-anchor="middle" fill="{FAINT}">{text}</text>'
+    line = f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_AXIS - 6}" y2="{bottom}" stroke="var(--line)"/>'
+    return f'{line}<text x="{x:.1f}" y="{_AXIS - 12}" text-anchor="middle" fill="var(--faint)">{text}</text>'
 
 
 def _row(n: int, track: IdentityTrack, tracked: TrackedVideo, axis: _Axis) -> str:
     top, color = _AXIS + n * _ROW + (_ROW - _BAR) / 2, color_of(track.identity)
     full = f"{track.identity} {tracked.class_name(track.cls)}"
     name, short = escape(full), escape(full if len(full) <= _LABEL else f"{full[:_LABEL]}…")
-    parts = [f'<text x="{_SIDE - 10}" y="{top + _BAR - 2:g}" text-anchor="end" fill="{INK}">{short}</text>']
+    parts = [f'<text x="{_SIDE - 10}" y="{top + _BAR - 2:g}" text-anchor="end" fill="currentColor">{short}</text>']
     middle = f"{top + _BAR / 2:g}"
     for begin, end in track.absences:
-        line = f'x1="{axis.x(begin):.1f}" x2="{axis.x(end):.1f}" y1="{middle}" y2="{middle}" stroke="{color}"'
+        ends = f'x1="{axis.x(begin):.1f}" x2="{axis.x(end):.1f}" y1="{middle}" y2="{middle}"'
+        line = f'data-id="{track.identity}" {ends} stroke="{color}"'
         parts.append(f'<line {line} stroke-dasharray="2 3"><title>{_said(name, begin, end, "away")}</title></line>')
     for begin, end in track.spans:
-        box = f'x="{axis.x(begin):.1f}" y="{top:g}" height="{_BAR}" rx="2" fill="{color}"'
+        box = f'data-id="{track.identity}" x="{axis.x(begin):.1f}" y="{top:g}" height="{_BAR}" rx="2" fill="{color}"'
         width = max(_MIN_BAR, axis.x(end) - axis.x(begin))
         parts.append(f'<rect {box} width="{width:.1f}"><title>{_said(name, begin, end, "in view")}</title></rect>')
     return "".join(parts)

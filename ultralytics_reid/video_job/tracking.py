@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -27,13 +27,16 @@ from .source import VideoSource
 from .spool import Spool
 from .tracked import COLUMNS, ID, TrackedVideo
 
+if TYPE_CHECKING:
+    from ..tracking.track import ReIDTrack
+
 
 @dataclass
 class Recording:
     """What was tracked so far.
 
     Attributes:
-        rows: `(N, 8)` float64 a frame; see `TrackedVideo.rows`.
+        rows: `(N, 8)` float64 a frame; see `TrackedVideo.rows`. Boxes that are held back have the id 0.
         tracklets: `(N,)` int64 a frame: the tracklet of each box, counted from 1; 0 where it isn't known.
         times: Seconds, a frame each.
         events: What the tracker reported.
@@ -70,10 +73,13 @@ class Recording:
             self.log = tracker.log
             tracker.events.subscribe(self.events.append)
         self.fps = tracker.clock.fps
-        rows = _rows_of(result, len(self.times) + 1)
+        frame = len(self.times) + 1
+        rows = _rows_of(result, frame)
         number = {track.track_id: self._number(track.decision) for track in tracker.tracked_stracks}
-        self.rows.append(rows)
-        self.tracklets.append(np.array([number.get(i, 0) for i in rows[:, ID].astype(int).tolist()], np.int64))
+        held = [] if result.obb is not None else [t for t in tracker.held_tracks() if t.decision is not None]
+        shown = [number.get(i, 0) for i in rows[:, ID].astype(int).tolist()]
+        self.rows.append(np.concatenate([rows, _held_rows(held, frame)]))
+        self.tracklets.append(np.array([*shown, *(self._number(t.decision) for t in held)], np.int64))
         self.times.append(tracker.clock.now)
 
     def _number(self, decision: Decision | None) -> int:
@@ -85,13 +91,18 @@ class Recording:
         return self._numbers[decision]
 
     def row_tracklets(self) -> Ints:
-        """`(R,)` int64, the tracklet of each row of `as_video`; 0 where it isn't known."""
+        """`(R,)` int64, the tracklet of each row of `all_rows`; 0 where it isn't known."""
         return np.concatenate([np.empty(0, np.int64), *self.tracklets[: len(self.times)]])
+
+    def all_rows(self) -> Doubles:
+        """`(R, 8)` float64 by frame, those of boxes that were held back too, with the id 0."""
+        # Ctrl-C may have come between the rows and the time of a frame.
+        return np.concatenate([np.empty((0, COLUMNS)), *self.rows[: len(self.times)]])
 
     def as_video(self, source: VideoSource, class_names: dict[int, str]) -> TrackedVideo:
         """All of it, with ids as they were shown."""
-        # Ctrl-C may have come between the rows and the time of a frame.
-        rows, times = np.concatenate([np.empty((0, COLUMNS)), *self.rows[: len(self.times)]]), np.array(self.times)
+        rows, times = self.all_rows(), np.array(self.times)
+        rows = rows[rows[:, ID] > 0]
         lasted = float(times[-1] - times[0])
         fps = self.fps if source.is_repeatable or not lasted else (len(times) - 1) / lasted
         events = tuple(self.events)
@@ -106,6 +117,11 @@ def _rows_of(result: Any, frame: int) -> Doubles:
         np.asarray(part.cpu().numpy(), np.float64) for part in (boxes.id, boxes.xyxy, boxes.conf, boxes.cls)
     )
     return np.column_stack([np.full(len(ids), frame, np.float64), ids, xyxy, conf, cls])
+
+
+def _held_rows(tracks: Sequence[ReIDTrack], frame: int) -> Doubles:
+    boxes = [(frame, 0, *track.xyxy, track.score, track.cls) for track in tracks]
+    return np.array(boxes, np.float64).reshape(-1, COLUMNS)
 
 
 def track(source: VideoSource, options: TrackOptions, spool: Spool | None) -> tuple[TrackedVideo, Recording]:
