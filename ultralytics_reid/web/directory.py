@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -37,6 +38,11 @@ class Snapshot:
     names: Mapping[int, str]
     class_names: Mapping[int, str]
     version: object
+
+    @cached_property
+    def people(self) -> People:
+        """All identities, over all their visits."""
+        return people_of(self, np.ones(len(self.visits), bool))
 
     @property
     def cameras(self) -> list[str]:
@@ -204,6 +210,6 @@ class Directory:
         while not self._ending.wait(max(MAX_AGE, _SHARE * self._cost)):
             if self._held is not None:  # somebody has looked
                 try:
-                    self.current()
+                    _ = self.current().people  # computed here, so that no page waits for it
                 except GalleryError:
                     self._held = None  # the next page says what is wrong

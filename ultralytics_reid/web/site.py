@@ -122,7 +122,7 @@ class Site:
         """Read and compile what the first page would wait for."""
         for name in self._templates.list_templates():
             self._templates.get_template(name)
-        self.directory.current()
+        _ = self.directory.current().people
         self.gallery.scorer()
 
     def close(self) -> None:

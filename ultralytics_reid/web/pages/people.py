@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..._typing import Bools, Ints
-from ...gallery.records import ENROLLED
+from ...gallery.records import ANY, ENROLLED
 from ..choice import Choice
 from ..directory import People, Snapshot, people_of
 from ..site import label, site_of
@@ -67,8 +67,8 @@ def cards_of(snapshot: Snapshot, people: People, rows: Ints) -> list[Card]:
     visits, cards = snapshot.visits, []
     for n in rows.tolist():
         identity, latest = int(people.identities[n]), int(people.latest[n])
-        own = np.unique(visits.cameras[visits.identities == identity])
-        names = [visits.names[code] for code in own.tolist()]
+        own = set(visits.cameras[visits.identities == identity].tolist())
+        names = [visits.names[code] for code in sorted(own)]
         cards.append(
             Card(
                 identity,
@@ -90,7 +90,7 @@ def people_page(request: Request) -> Response:
     """The list."""
     site = site_of(request)
     choice, snapshot = site.choice(request), site.directory.get()
-    people = people_of(snapshot, snapshot.matching(choice.where))
+    people = snapshot.people if choice.where == ANY else people_of(snapshot, snapshot.matching(choice.where))
     people = people.take(_asked_for(choice, snapshot, people))
     order = _order(choice.one_of("sort", SORTS), people, snapshot)
     pages = max(1, -(-len(people) // PAGE))
@@ -102,7 +102,7 @@ def people_page(request: Request) -> Response:
         choice=choice,
         cards=cards_of(snapshot, people, order[PAGE * (page - 1) : PAGE * page]),
         total=len(people),
-        known=len(np.unique(snapshot.visits.identities)),
+        known=len(snapshot.people),
         page=page,
         pages=pages,
         sorts=SORTS,
