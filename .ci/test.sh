@@ -41,7 +41,7 @@ mkdir "$work/site"
 cp -r docs tools mkdocs.yml ultralytics_reid CHANGELOG.md CONTRIBUTING.md README.md "$work/site"
 (cd "$work/site" && PATH=$work/env/bin:$PATH make --file "$REID_CHECKOUT/Makefile" docs)
 # It was there for its types: the tests without extras do without it.
-pip uninstall --yes psycopg
+pip uninstall --yes psycopg starlette uvicorn
 
 mkdir "$work/tests"
 cp -r tests benchmarks tools pyproject.toml "$work/tests"
@@ -57,5 +57,11 @@ below=(appearance association benchmarks gallery/ledger gallery/index memory rev
 tests "${below[@]/#/--ignore=tests/}"
 
 step "tests of the extras and of the installation, Ultralytics $newest"
-pip install "${wheel}[torchreid,openvino,onnx,postgres,milvus]" "ultralytics==$newest" --group servers
+pip install "${wheel}[torchreid,openvino,onnx,postgres,milvus,web]" "ultralytics==$newest" --group servers --group web-tests
+# For the page's tests in a browser, which are skipped without it.
+if [ -z "$(command -v chromium)" ] && [ "$(id -u)" = 0 ] && [ -n "$(command -v apt-get)" ]; then
+  apt-get install --yes --no-install-recommends chromium >"$work/apt.log" 2>&1 ||
+    { apt-get update && apt-get install --yes --no-install-recommends chromium; } >>"$work/apt.log" 2>&1 ||
+    echo "no chromium: the tests in a browser are skipped"
+fi
 covered -m "extras or install" --cov-report=term-missing:skip-covered --cov-fail-under=95

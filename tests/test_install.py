@@ -185,6 +185,12 @@ class TestWheel:
         assert shipped == {path.name for path in (CHECKOUT / "trackers").iterdir()}
         assert "ultralytics_reid/py.typed" in files
         assert 0 < len(files["ultralytics_reid/demo/people.pt"]) <= 2e6
+        page = {name.partition("/web/")[2] for name in files if "/web/" in name and not name.endswith(".py")}
+        folder = CHECKOUT / "ultralytics_reid" / "web"
+        assert page == {
+            str(p.relative_to(folder)) for kind in ("templates", "static") for p in folder.rglob(f"{kind}/**/*.*")
+        }
+        assert {"templates/base.html", "static/vendor/htmx-LICENSE.txt", "static/vendor/echarts-LICENSE.txt"} <= page
 
     def test_the_sdist_builds_the_same(self, built):
         assert contents(built / "from sdist") == contents(built / "wheel")

@@ -9,16 +9,20 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .demo.options import OURS, DemoOptions
 from .embedders.export import FORMATS, export
-from .errors import ReIDError
+from .errors import ConfigError, ReIDError
 from .evaluation_job.parser import add_evaluate
 from .gallery.commands.parser import add_command, add_gallery, bind_times
 from .training.parser import add_training
 from .video_job.parser import add_video
+from .web.parser import add_serve
+
+if TYPE_CHECKING:
+    from .demo.camera_report import CameraReport
 
 # Exit codes of shells for SIGINT and SIGPIPE: 128 + the signal's number.
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
@@ -76,6 +80,7 @@ def build_parser() -> ArgumentParser:
     add_evaluate(commands)
     add_training(commands)
     add_gallery(commands)
+    add_serve(commands)
     return parser
 
 
@@ -100,6 +105,8 @@ def _add_demo(commands: Any) -> None:
     command.add_argument(
         "--out", type=Path, default=Path("demo-output"), metavar="DIR", help="output folder (default: demo-output)"
     )
+    text = "serve the two cameras' gallery then, to look at in a browser; see `serve`"
+    command.add_argument("--serve", action="store_true", help=text)
 
 
 def _add_export(commands: Any) -> None:
@@ -127,7 +134,10 @@ def _add_export(commands: Any) -> None:
 def _demo(args: Namespace) -> None:
     from .demo.run import run_demo
 
-    given = {name: value for name, value in vars(args).items() if name not in {"run", "interrupted", "classes"}}
+    if args.serve and args.source:
+        raise ConfigError("--serve shows the generated cameras' gallery: leave out --source, or track and `serve`")
+    rest = {"run", "interrupted", "classes", "serve"}
+    given = {name: value for name, value in vars(args).items() if name not in rest}
     report = run_demo(DemoOptions(classes=tuple(args.classes), **given))
     print(report)
     for command in report.commands:
@@ -135,6 +145,21 @@ def _demo(args: Namespace) -> None:
         parsed = build_parser().parse_args(command)
         args.interrupted = parsed.interrupted
         parsed.run(parsed)
+    if args.serve and report.cameras is not None and report.cameras.query is not None:
+        args.interrupted = "stopped"
+        _serve_demo(args.out, report.cameras)
+
+
+def _serve_demo(folder: Path, cameras: CameraReport) -> None:
+    """Serve what the demo has written; on a free port, as it took minutes to come here."""
+    from .demo.camera_report import GALLERY
+    from .web.parser import serve_gallery
+
+    detector = [] if cameras.query is None else ["--detector", cameras.query.detector]
+    backgrounds = [f"--background={name}={folder / f'{name}.mp4'}" for name in cameras.cameras]
+    command = ["serve", "--gallery", str(folder / GALLERY), "--port", "0", *detector, *backgrounds]
+    print(f"\n$ ultralytics-reid {shlex.join(command)}\n", flush=True)
+    serve_gallery(build_parser().parse_args(command))
 
 
 def _export(args: Namespace) -> None:

@@ -123,7 +123,7 @@ def sqlite(folder: Path) -> Iterator[Store]:
 @contextmanager
 def postgres(_: Path) -> Iterator[Store]:
     """A gallery in a server of its own, the tests' one, with its data on disk."""
-    server = _of_tests("postgres_server").Server().start()
+    server = of_tests("postgres_server").Server().start()
     try:
         store = open_store(server.uri(server.new_database()), DIM, FINGERPRINT)
         yield store
@@ -135,7 +135,7 @@ def postgres(_: Path) -> Iterator[Store]:
 @contextmanager
 def milvus(folder: Path) -> Iterator[Store]:
     """A ledger in PostgreSQL with an index in Milvus Lite's engine: cost of the client, not of a cluster."""
-    tests = _of_tests("milvus_engine")
+    tests = of_tests("milvus_engine")
     server = tests.Server(folder / "milvus")
     try:
         with postgres(folder) as ledger:
@@ -146,7 +146,8 @@ def milvus(folder: Path) -> Iterator[Store]:
         server.stop()
 
 
-def _of_tests(module: str) -> Any:
+def of_tests(module: str) -> Any:
+    """A module of the tests, which have the servers."""
     folder = str(CHECKOUT / "tests")
     if folder not in sys.path:
         sys.path.append(folder)

@@ -38,6 +38,7 @@ RUNS = {
     "reliability": Entry("probabilities that a gallery shows, against ground truth", "25 min, mostly rendering, once"),
     "ablation": Entry("accuracy with each part of the tracker switched off", "40 min"),
     "gallery": Entry("the gallery's engines, and the tracker with a large gallery", "8 min"),
+    "serve": Entry("time to the first byte of every page of a large gallery", "6 min"),
     "timeline": Entry("the image of ids over time in the README", "3 min"),
     "soak": Entry("a long run: ids stay unique, memory and time a frame level", "5 min"),
     "solutions": Entry(

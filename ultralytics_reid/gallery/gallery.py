@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from ..errors import GalleryError, GalleryMissing
 from ..refinement.solver import Refinement, refine
 from ..refinement.track_log import TrackLog
 from ..refinement.tracks import Tracks
+from .edits import DECIDE, DELETE, MERGE, RENAME, SPLIT, Edit, edits, note, undo
 from .export.tabular import save_sightings, save_visits
 from .image_embedder import (
     ImageEmbedder,
@@ -44,14 +46,16 @@ from .moves import apply as apply_moves
 from .moves import undo as undo_moves
 from .recipe import CLASS_NAMES, RECIPE, crop_recipe, recorded_recipe, trusted_recipe, unpack_class_names
 from .records import ANY, ENROLLED, Filter, Records, Visit, check_name, checked_embeddings, new_ids, nothing
-from .relinking.decisions import DIFFERENT, SAME, record
+from .relinking.decisions import DIFFERENT, SAME, Decision, decision_key, decisions, record
 from .relinking.log_visits import with_identities
 from .relinking.relinking import Relinking, relinking_of
 from .retention import forget_evidence, forget_names, merged_key, prune, purge, tell_deleted
 from .scorer import Scorer
 from .store import Deleted, Store, open_store
 from .times import local_time
+from .trash import empty, keep
 from .views import Individual, Match, Stats
+from .visit_columns import VisitColumns
 from .visit_pairs import Agreement, Asked, agreement, closest_pairs
 
 # The host's logger, by its name.
@@ -124,6 +128,7 @@ class Gallery:
         self._embedder = embedder
         self._opened: Store | None = None
         self._learning: SharedEvidence | None = None
+        self._scoring = threading.Lock()
         self._missing = ""
         try:
             self._opened = open_store(uri, None, None, index)
@@ -219,8 +224,14 @@ class Gallery:
         grouped = groupby(visits, key=lambda v: v.identity)
         return [Individual.of(identity, names.get(identity, ""), list(own)) for identity, own in grouped]
 
-    def rename(self, identity: int, name: str) -> None:
+    def rename(self, identity: int, name: str, *, keep_names: bool = False) -> None:
         """Name an identity; an empty name removes it.
+
+        Args:
+            identity: The identity.
+            name: Its new name.
+            keep_names: Whether the log of changes keeps the name before, so that `undo` brings it back. Otherwise it
+                is overwritten on disk at once, and the change isn't logged.
 
         Raises:
             GalleryError: If there is no such identity, or the name is another's.
@@ -229,16 +240,20 @@ class Gallery:
         check_name("individual", name)
         if name and self.find(name) not in (None, identity):
             raise GalleryError(f"identity {self.find(name)} is called {name!r} already; merge them if they are one")
+        before = self._names().get(identity, "")
+        if keep_names:
+            note(self.store, RENAME, [identity], time.time_ns(), names={identity: (before, name)})
         self.store.name(identity, name)
         self.store.scrub()
 
-    def merge(self, kept: int, *gone: int, force: bool = False) -> None:
+    def merge(self, kept: int, *gone: int, force: bool = False, keep_names: bool = False) -> None:
         """Merge identities that are one individual; running trackers follow within half a minute.
 
         Args:
             kept: The identity that remains, with its name, if it has one.
             gone: The others, whose ids end.
             force: Whether to merge even if they were on one camera at the same time.
+            keep_names: Whether the log of changes keeps names that end, so that `undo` brings them back.
 
         Raises:
             GalleryError: If one isn't there, or two were visible on one camera at once; nothing is changed then.
@@ -248,15 +263,23 @@ class Gallery:
             self._check_known(identity)
         if not force:
             self._check_never_together(together)
-        names = self._names()
-        record(self.store, SAME, [self._visits_of(i) for i in sorted(together)], time.time_ns())
-        for other in sorted(together - {kept}):
-            self.store.put_blob(merged_key(other, kept, time.time_ns()), b"by hand")
+        others = sorted(together - {kept})
+        if not others:
+            return
+        now, visits, names = time.time_ns(), {i: self._visits_of(i) for i in sorted(together)}, self._names()
+        called = next((names[i] for i in (kept, *others) if names.get(i)), "")
+        renamed = {kept: (names.get(kept, ""), called), **{i: (names[i], "") for i in others if i in names}}
+        moves = [Move(visit, i, kept) for i in others for visit in sorted(visits[i])]
+        files = [merged_key(other, kept, now) for other in others]
+        written = [decision_key(now), *files]
+        logged = renamed if keep_names else {}
+        note(self.store, MERGE, [kept, *others], now, names=logged, moves=moves, files=written)
+        record(self.store, SAME, list(visits.values()), now)
+        for other, file in zip(others, files, strict=True):
+            self.store.put_blob(file, b"by hand")
             self.store.relabel(Filter(identities=frozenset({other})), kept)
-            if not names.get(kept) and names.get(other):
-                self.store.name(kept, names[other])
-                names[kept] = names[other]
-            self.store.name(other, "")
+        for identity, (_, name) in renamed.items():
+            self.store.name(identity, name)
         self.store.scrub()
 
     def split(self, identity: int, visits: Iterable[int]) -> int:
@@ -278,10 +301,54 @@ class Gallery:
             raise GalleryError(
                 f"identity {identity} has {len(own)} visits; choose some of them, but not all: {sorted(chosen)}"
             )
-        new = self.store.reserve(1)
-        record(self.store, DIFFERENT, [chosen, own - chosen], time.time_ns())
-        apply_moves(self.store, [Move(visit, identity, new) for visit in sorted(chosen)], (), by=SPLIT_BY_HAND)
+        new, now = self.store.reserve(1), time.time_ns()
+        moves = [Move(visit, identity, new) for visit in sorted(chosen)]
+        note(self.store, SPLIT, [identity, new], now, moves=moves, files=[decision_key(now)])
+        record(self.store, DIFFERENT, [chosen, own - chosen], now)
+        apply_moves(self.store, moves, (), by=SPLIT_BY_HAND)
         return new
+
+    def decide(self, kind: str, groups: Sequence[Iterable[int]]) -> None:
+        """Record that visits show the same individual, or different ones, without changing an identity.
+
+        Relinking keeps to it, and it is a label for training; see `decisions`.
+
+        Args:
+            kind: `same` or `different`.
+            groups: Ids of visits, two groups or more, none of them empty.
+
+        Raises:
+            GalleryError: If the kind is another, or there are too few groups.
+        """
+        chosen = [sorted({int(visit) for visit in group}) for group in groups]
+        if kind not in (SAME, DIFFERENT) or len(chosen) < 2 or not all(chosen):  # noqa: PLR2004
+            raise GalleryError(
+                f"decide takes 'same' or 'different' and two groups of visits, got {kind!r} of {groups!r}"
+            )
+        now = time.time_ns()
+        of = self.store.visit_columns(Filter(visits=frozenset(visit for group in chosen for visit in group)))
+        note(self.store, DECIDE, sorted(set(of.identities.tolist())), now, files=[decision_key(now)])
+        record(self.store, kind, chosen, now)
+
+    def decisions(self) -> list[Decision]:
+        """All decisions by hand about visits, merges and splits among them, the earliest first."""
+        return decisions(self.store)
+
+    def edits(self, limit: int = 200) -> list[Edit]:
+        """The last changes by hand, the latest first: renames, merges, splits, decisions, and undoable deletions."""
+        return edits(self.store, limit)
+
+    def undo(self, key: str) -> Edit:
+        """Undo a change by hand; running trackers follow within half a minute.
+
+        Args:
+            key: See `Edit.key`.
+
+        Raises:
+            GalleryError: If there is no such change, it was undone before, what was deleted is gone for good, or
+                another identity has the name by now; nothing is changed then.
+        """
+        return undo(self.store, key)
 
     def relink(
         self, where: Filter = ANY, *, topology: Topology | str | Path | None = None, apply: bool = False
@@ -494,10 +561,29 @@ class Gallery:
 
     def scorer(self) -> Scorer:
         """Scores under the metric and calibration that all cameras have learned so far."""
-        if self._learning is None:
-            self._learning = SharedEvidence(self.store, self._family())
-        self._learning.reread()
-        return self._learning.scorer
+        with self._scoring:
+            if self._learning is None:
+                self._learning = SharedEvidence(self.store, self._family())
+            self._learning.reread()
+            return self._learning.scorer
+
+    def search_visit(self, visit: int, k: int = 10, where: Filter = ANY, *, by: Likeness = "learned") -> list[Match]:
+        """Find the visits most similar to a visit, which is left out; arguments, result and errors as in `search`.
+
+        Raises:
+            GalleryError: If `k` is out of range, or the visit has no sightings.
+        """
+        if not 1 <= k <= _MAX_HITS:
+            raise GalleryError(f"k must be in [1, {_MAX_HITS}], got {k!r}")
+        own = self._sightings(Filter(visits=frozenset({visit})))
+        if not len(own):
+            raise GalleryError(f"there is no visit {visit} with sightings in the gallery")
+        asked = Asked(own.embeddings, own.cameras, own.visits)
+        return [m for m in self._ranked(asked, min(k + 1, _MAX_HITS), where, by) if m.visit != visit][:k]
+
+    def visit_columns(self, where: Filter = ANY) -> VisitColumns:
+        """Visits that match, in columns: fast, for lists and counts of many."""
+        return self.store.visit_columns(where)
 
     def visits(self, where: Filter = ANY, *, details: bool = True) -> Iterator[Visit]:
         """Visits that match, by ascending id; without `details` their paths and crops are left empty."""
@@ -536,6 +622,37 @@ class Gallery:
         forget_names(self.store)
         # Last: evidence and names hold what is to be erased too.
         return replace(deleted, remains=self.store.scrub(_ERASE_SECONDS))
+
+    def discard(self, *identities: int) -> Edit:
+        """Delete identities with all that was seen of them, so that it can be undone until `empty_trash`.
+
+        Their rows are moved to the gallery's trash, where no search and no tracker finds them. Otherwise as `delete`.
+
+        Returns:
+            The change, for `undo`.
+
+        Raises:
+            GalleryError: If one isn't there; nothing is changed then.
+        """
+        for identity in identities:
+            self._check_known(identity)
+        where, now, names = Filter(identities=frozenset(identities)), time.time_ns(), self._names()
+        renamed = {i: (names[i], "") for i in identities if i in names}
+        edit = note(self.store, DELETE, identities, now, names=renamed, trash=keep(self.store, where, now))
+        self.delete(where)
+        return edit
+
+    def empty_trash(self, seconds: float = 0) -> int:
+        """Delete for good what was discarded some seconds ago or earlier, and overwrite it on disk.
+
+        Returns:
+            The number of files that were deleted; 0 if there was nothing.
+        """
+        emptied = empty(self.store, time.time() - seconds)
+        if emptied:
+            forget_names(self.store)
+            self.store.scrub(_ERASE_SECONDS)
+        return emptied
 
     def prune(self, keep_days: float) -> Deleted:
         """Delete what was seen more than `keep_days` days ago, as the key of the tracker YAML does.

@@ -197,6 +197,8 @@ def _was_elsewhere(after: _Span, spans: Sequence[_Span], start: int) -> bool:
 
 def _stay(span: _Span) -> Stay:
     visits = sorted(span.visits, key=lambda v: (v.first, v.last, v.id))
+    if not any(len(v.path) for v in visits):
+        return Stay(span.camera, span.first, span.last, visits[0].path, tuple(visit.id for visit in visits))
     # A path's times count from its own visit's start.
     paths = [v.path + np.array([v.first - span.first, 0, 0, 0, 0], np.float32) for v in visits]
     path = np.concatenate(paths)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .ledger import Move
@@ -70,8 +70,17 @@ def undo(store: Store) -> int | None:
     if step is None:
         return None
     back = [Move(m.visit, m.identity, m.previous) for m in step.moves]
-    files = dict.fromkeys((step.key, *step.merged), b"")
-    return store.reassign(back, files | {f"{MOVED}{time.time_ns()}": _packed(UNDONE, back, ())})
+    return take_back(store, back, dict.fromkeys((step.key, *step.merged), b""))
+
+
+def take_back(store: Store, moves: Sequence[Move], files: Mapping[str, bytes]) -> int:
+    """Write moves that undo others, and files, in one transaction that running trackers follow.
+
+    Returns:
+        How many visits were moved; those that were moved otherwise meanwhile weren't.
+    """
+    told = {f"{MOVED}{time.time_ns()}": _packed(UNDONE, moves, ())} if moves else {}
+    return store.reassign(moves, {**files, **told})
 
 
 def step_of(store: Store, key: str) -> Step:

@@ -16,6 +16,9 @@ EVIDENCE_PREFIX, MERGED = "evidence/", "merged/"
 # Visits that were moved to other identities, and what the user decided about visits.
 MOVED, DECIDED = "moved/", "decided/"
 DELETED = "deleted/"
+# What the user changed, and what was deleted but can be taken back.
+EDITED, TRASH = "edited/", "trash/"
+_PRUNED = (EVIDENCE_PREFIX, MERGED, MOVED, DECIDED, EDITED, TRASH)
 _DAY = 86_400.0
 _NANOSECONDS = re.compile(r"\d{1,19}", re.ASCII)
 _MERGED_KEY = re.compile(rf"{MERGED}(\d{{1,8}})/(\d{{1,8}})/\d{{1,19}}", re.ASCII)
@@ -58,7 +61,7 @@ def prune(store: Store, keep_days: float, now: float, patience: float = 0) -> De
         patience: Seconds to wait for programs that read, so that it can be overwritten on disk.
     """
     until = now - keep_days * _DAY
-    for key in [key for prefix in (EVIDENCE_PREFIX, MERGED, MOVED, DECIDED) for key in store.blobs(prefix)]:
+    for key in [key for prefix in _PRUNED for key in store.blobs(prefix)]:
         if not age_of(key) or age_of(key) < until * 1e9:
             store.put_blob(key, b"")
     cameras = {v.camera for v in store.visits(Filter(until=until), details=False)} - {ENROLLED}
@@ -105,11 +108,14 @@ def deleted_by(store: Store, key: str) -> frozenset[int]:
 
 
 def forget_names(store: Store) -> None:
-    """Delete the names of identities that have no visit left."""
+    """Delete the names of identities that have no visit left, in the log of changes too."""
+    from .edits import forget_edits
+
     names = store.names()
-    there = {v.identity for v in store.visits(details=False)} if names else set()
+    there = frozenset(store.visit_columns().identities.tolist())
     for identity in set(names) - there:
         store.name(identity, "")
+    forget_edits(store, there)
 
 
 def forget_evidence(store: Store, cameras: frozenset[str] | None) -> None:

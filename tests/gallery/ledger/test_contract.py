@@ -409,6 +409,41 @@ def test_visits_can_be_had_without_their_details(store):
     assert [v.first for v in bare] == [v.first for v in store.visits()]
 
 
+@few
+@given(seed=some, where=filters)
+def test_visits_in_columns_are_those_that_match(store, seed, where):
+    store.delete(Filter(classes=frozenset(range(4))))
+    store.upsert(nothing(DIM), some_visits(20, seed))
+    columns, visits = store.visit_columns(where), list(store.visits(where, details=False))
+    assert columns.ids.tolist() == [v.id for v in visits]
+    assert [columns.names[n] for n in columns.cameras.tolist()] == [v.camera for v in visits]
+    for name, attribute in {
+        "identities": "identity",
+        "classes": "cls",
+        "firsts": "first",
+        "lasts": "last",
+        "probabilities": "probability",
+    }.items():
+        assert getattr(columns, name).tolist() == [getattr(v, attribute) for v in visits]
+
+
+def test_the_version_changes_with_what_any_client_writes(engine):
+    store, other = engine.open(), engine.open()
+    before = store.version()
+    assert store.version() == before
+    for change in (
+        lambda: other.upsert(nothing(DIM), [a_visit(1)]),
+        lambda: other.name(1, "Ada"),
+        lambda: store.upsert(nothing(DIM), [a_visit(2)]),
+        lambda: store.relabel(Filter(visits=frozenset({2})), 5),
+        lambda: other.delete(Filter(visits=frozenset({1}))),
+    ):
+        change()
+        assert store.version() != before
+        before = store.version()
+    assert store.version() == before
+
+
 def test_large_paths_and_crops_come_back_also_after_relabeling(store):
     rng = np.random.default_rng(0)
     visits = [a_visit(n, path=rng.random((3000, 5)).astype(np.float32), crop=rng.bytes(2_000_000)) for n in range(3)]

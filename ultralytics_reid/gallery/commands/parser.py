@@ -104,12 +104,17 @@ def _add_command(commands: Any, name: str, text: str, examples: str) -> Argument
     command = add_command(commands, name, text, examples)
     command.set_defaults(run=_deferred(name), interrupted="interrupted; no file is half written")
     command.set_defaults(**dict.fromkeys(_FILTERS))
+    add_gallery_options(command)
+    return command
+
+
+def add_gallery_options(command: ArgumentParser) -> None:
+    """Add the options that name a gallery."""
     given = os.environ.get(GALLERY_VARIABLE)
     where = f"path of a gallery, or postgresql://… (default: ${GALLERY_VARIABLE})"
     command.add_argument("--gallery", metavar="URI", default=given or None, required=not given, help=where)
     index = f"milvus://… that searches it (default: ${INDEX_VARIABLE}, or the gallery itself)"
     command.add_argument("--index", metavar="URI", default=os.environ.get(INDEX_VARIABLE, ""), help=index)
-    return command
 
 
 def _deferred(name: str) -> Callable[[Namespace], None]:
@@ -141,7 +146,8 @@ def _add_times(command: ArgumentParser) -> None:
     )
 
 
-def _add_model(command: ArgumentParser) -> None:
+def add_model_options(command: ArgumentParser) -> None:
+    """Add the options that name the embedder of images."""
     text = (
         "embedding model of the gallery's cameras, as `model` of a tracker YAML; needed for images, as no model is "
         f"loaded because a gallery names it (default: ${MODEL_VARIABLE}; auto with a detector)"
@@ -192,7 +198,7 @@ def _add_search(commands: Any) -> None:
     command.add_argument("--by", choices=("learned", "cosine", "euclidean"), default="learned", help=text)
     text = "camera of the gallery that took the image: removes its mean appearance (illumination)"
     command.add_argument("--seen-on", metavar="CAMERA", help=text)
-    _add_model(command)
+    add_model_options(command)
     text = "also draw a contact sheet (without FILE: search.png)"
     command.add_argument("--sheet", type=Path, nargs="?", const=Path("search.png"), metavar="FILE", help=text)
     _add_overwrite(command)
@@ -206,7 +212,7 @@ def _add_enrol(commands: Any) -> None:
     command.add_argument("--name", dest="new_name", required=True, metavar="NAME", help=text)
     text = "class index, such as 15 for a cat in COCO (default: 0, a person)"
     command.add_argument("--class", dest="cls", type=int, default=0, metavar="N", help=text)
-    _add_model(command)
+    add_model_options(command)
 
 
 def _add_list(commands: Any) -> None:

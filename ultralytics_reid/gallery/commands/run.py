@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..._typing import ImageArray, as_pixels
+from ..._typing import ImageArray
 from ...embedders import AUTO, CropOptions
 from ...embedders.head import load_head
 from ...errors import GalleryError, GalleryMissing
@@ -39,6 +39,7 @@ from .arguments import (
     parse_integer,
     parse_visits,
 )
+from .backgrounds import IMAGE_SUFFIXES, background_of
 from .relink import relink
 from .tables import (
     aligned,
@@ -56,8 +57,6 @@ from .tables import (
 from .terminal import check_free, counted, print_note, progress, uninterrupted
 from .topology import topology
 
-# Common image files that OpenCV reads.
-_IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _MAX_LISTED = 10
 _BATCH = 1000
 
@@ -164,9 +163,9 @@ def _enrol(args: Namespace) -> None:
 def _image_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES)
+    found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
-        raise GalleryError(f"there are no images in the folder {path} ({', '.join(_IMAGE_SUFFIXES)})")
+        raise GalleryError(f"there are no images in the folder {path} ({', '.join(IMAGE_SUFFIXES)})")
     return found
 
 
@@ -363,7 +362,7 @@ def _heatmap(args: Namespace) -> None:
         if args.background and len(files) > 1:
             raise GalleryError(f"--background needs one --camera, of {', '.join(files)}")
         check_free(files.values(), args.overwrite)
-        background, names = None if args.background is None else _background(args.background), gallery.store.names()
+        background, names = None if args.background is None else background_of(args.background), gallery.store.names()
         identity = next(iter(where.identities)) if where.identities and len(where.identities) == 1 else None
         for camera, path in files.items():
             visits = progress(gallery.visits(replace(where, cameras=frozenset({camera}))), f"drawing {camera}")
@@ -387,31 +386,6 @@ def _camera_files(path: Path, cameras: Sequence[str]) -> dict[str, Path]:
         taken = sum(p.stem.startswith(f"{path.stem}-{word}") for p in files.values())
         files[camera] = path.with_name(f"{path.stem}-{word}{f'-{taken + 1}' if taken else ''}{path.suffix}")
     return files
-
-
-def _background(path: Path) -> ImageArray:
-    """Read an image, or the first frame of a video.
-
-    Raises:
-        GalleryError: If the file is neither.
-    """
-    if path.suffix.lower() in _IMAGE_SUFFIXES:
-        return as_image(path)
-    frame = _first_frame(path) if path.is_file() else None
-    if frame is None:
-        raise GalleryError(f"--background {path} is neither a readable image nor a readable video")
-    return frame
-
-
-def _first_frame(path: Path) -> ImageArray | None:
-    import cv2
-
-    video = cv2.VideoCapture(str(path))
-    try:
-        success, frame = video.read()
-        return as_pixels(frame) if success else None
-    finally:
-        video.release()
 
 
 def _reembed(args: Namespace) -> None:

@@ -143,6 +143,10 @@ class Database(Protocol):
         """Write everything into a new file; see `Ledger.backup`."""
         ...
 
+    def version(self) -> object:
+        """Changes with every commit, of any client; equal ones mean that nothing was committed in between."""
+        ...
+
     def health(self, sightings: int, visits: int) -> Health:
         """State of the engine, with these counts."""
         ...

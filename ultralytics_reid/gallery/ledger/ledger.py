@@ -13,10 +13,21 @@ import numpy as np
 from ..._typing import Ints
 from ...errors import GalleryError
 from ..records import ANY, FIRST_LOCAL_ID, Filter, Records, Visit, check_name, checked_records, checked_visits
+from ..visit_columns import VisitColumns
 from .checks import MAX_BLOB, check_blob, check_identity, check_next, check_reserved, check_token, check_whole
 from .conditions import Condition, of_sightings, of_visits, of_visits_within
 from .database import Database, Health, Session
-from .rows import DETAIL_COLUMNS, SIGHTING_COLUMNS, VISIT_COLUMNS, Row, damaged, pages, records_of, visit_of
+from .rows import (
+    DETAIL_COLUMNS,
+    SIGHTING_COLUMNS,
+    VISIT_COLUMNS,
+    Row,
+    damaged,
+    pages,
+    records_of,
+    visit_columns_of,
+    visit_of,
+)
 
 _LAST = FIRST_LOCAL_ID - 1
 _IN_USE = """
@@ -175,6 +186,12 @@ class Ledger:
         for rows in self._pages(text, of_visits(where, self.database.among), batch):
             yield from map(visit_of, rows)
 
+    def visit_columns(self, where: Filter = ANY) -> VisitColumns:
+        """All visits that match, in columns, by ascending id and in one statement: for many of them at once."""
+        condition = of_visits(where, self.database.among)
+        text = f"SELECT {VISIT_COLUMNS} FROM visits WHERE {condition.text} ORDER BY id"
+        return visit_columns_of(self._rows(text, condition.values))
+
     def relabel(self, where: Filter, identity: int) -> int:
         """Give the sightings and visits that match another identity; returns the number of sightings."""
         identity = check_identity(identity)
@@ -300,6 +317,10 @@ class Ledger:
             check_blob(key, value)
         with self.database.writing() as session:
             _put(session, "blobs", ("key", "value"), (key, bytes(value)))
+
+    def version(self) -> object:
+        """Changes with every commit, of any client: what was read before holds as long as it is the same."""
+        return self.database.version()
 
     def backup(self, path: Path) -> None:
         """Write everything there is now into a new file, whole or not at all.

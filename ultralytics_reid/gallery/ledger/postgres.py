@@ -253,6 +253,11 @@ class PostgresDatabase:
             f"and to restore it, pg_restore into a database in which CREATE EXTENSION vector was run"
         )
 
+    def version(self) -> object:
+        """See `Database`: transactions that are over and under way, of all databases of the server."""
+        with self.reading() as session:
+            return session.execute("SELECT pg_current_snapshot()::text").fetchone()[0]
+
     def health(self, sightings: int, visits: int) -> Health:
         """See `Database.health`."""
         query = """

@@ -10,6 +10,7 @@ import numpy as np
 from ..._typing import Bools, Floats
 from ...errors import GalleryError
 from ..records import LAST_ID, MAX_TIME, MIN_TIME, Records, Visit, check_name, checked_records, checked_visits, nothing
+from ..visit_columns import VisitColumns
 
 Row = tuple[Any, ...]
 _Item = TypeVar("_Item")
@@ -134,6 +135,47 @@ def visit_of(row: Row) -> Visit:
 
 
 _NO_PATH = np.zeros((0, _PATH_COLUMNS), np.float32)
+
+
+def visit_columns_of(rows: Sequence[Row]) -> VisitColumns:
+    """Rows of `VISIT_COLUMNS`, by ascending id, in columns.
+
+    Raises:
+        GalleryError: If a row holds what no gallery writes; the message names it.
+    """
+    try:
+        columns = _visit_columns(rows)
+        if _right(columns).all():
+            return columns
+    except (GalleryError, *_NOT_CONVERTED):
+        pass
+    for row in rows:  # names the row that is wrong
+        visit_of(row)
+    raise GalleryError("the gallery is damaged: a visit's number is no whole number")
+
+
+def _visit_columns(rows: Sequence[Row]) -> VisitColumns:
+    ids, identities, cameras, classes, firsts, lasts, probabilities = zip(*rows, strict=True) if rows else ((),) * 7
+    names = tuple(sorted(set(cameras)))
+    place = {name: n for n, name in enumerate(names)}
+    for name in names:
+        check_name("camera", name)
+    return VisitColumns(
+        np.array(ids, np.int64),
+        np.array(identities, np.int64),
+        names,
+        np.array([place[camera] for camera in cameras], np.int64),
+        np.array(classes, np.int64),
+        np.array(firsts, np.float64),
+        np.array(lasts, np.float64),
+        np.array(probabilities, np.float64),
+    )
+
+
+def _right(columns: VisitColumns) -> Bools:
+    right = (columns.ids >= 0) & (columns.identities >= 1) & (columns.identities <= LAST_ID)
+    right &= (columns.firsts >= MIN_TIME) & (columns.lasts <= MAX_TIME) & (columns.firsts <= columns.lasts)
+    return np.asarray(right & (columns.probabilities >= 0) & (columns.probabilities <= 1), bool)
 
 
 def _details(path: bytes, crop: bytes) -> tuple[Floats, bytes]:

@@ -49,6 +49,33 @@ class Constraints:
         return Constraints(as_bools(must), as_bools((self.cannot | (both & ~same)) & ~must))
 
 
+def decision_key(nanoseconds: int) -> str:
+    """Name of the file with a decision made then (1970, UTC)."""
+    return f"{DECIDED}{nanoseconds}"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the user decided about visits: a label.
+
+    Attributes:
+        kind: `same` or `different` individuals.
+        groups: Ids of the visits; different individuals are in different groups.
+        time: When, seconds since 1970 (UTC).
+    """
+
+    kind: str
+    groups: tuple[tuple[int, ...], ...]
+    time: float
+
+
+def decisions(store: Store) -> list[Decision]:
+    """All decisions of the user's, the earliest first; damaged ones are left out."""
+    keys = sorted(store.blobs(DECIDED), key=age_of)
+    found = ((key, *_parsed(store.blob(key) or b"")) for key in keys)
+    return [Decision(kind, tuple(map(tuple, groups)), age_of(key) / 1e9) for key, kind, groups in found if groups]
+
+
 def record(store: Store, kind: str, groups: Sequence[Iterable[int]], nanoseconds: int) -> None:
     """Keep a decision of the user's.
 
@@ -59,7 +86,7 @@ def record(store: Store, kind: str, groups: Sequence[Iterable[int]], nanoseconds
         nanoseconds: When, since 1970 (UTC).
     """
     content = {"kind": kind, "visits": [sorted(map(int, g)) for g in groups]}
-    store.put_blob(f"{DECIDED}{nanoseconds}", json.dumps(content).encode())
+    store.put_blob(decision_key(nanoseconds), json.dumps(content).encode())
 
 
 def constraints_of(store: Store, visits: Sequence[int]) -> Constraints:

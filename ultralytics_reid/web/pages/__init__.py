@@ -1,0 +1,1 @@
+"""The pages, a module each; each has `routes(read_only)`."""
