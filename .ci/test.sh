@@ -40,8 +40,8 @@ step "lint and types"
 mkdir "$work/site"
 cp -r docs tools mkdocs.yml ultralytics_reid CHANGELOG.md CONTRIBUTING.md README.md "$work/site"
 (cd "$work/site" && PATH=$work/env/bin:$PATH make --file "$REID_CHECKOUT/Makefile" docs)
-# It was there for its types: the tests without extras do without it.
-pip uninstall --yes psycopg starlette uvicorn
+# They were there for their types: the tests without extras do without them.
+pip uninstall --yes psycopg starlette uvicorn safetensors
 
 mkdir "$work/tests"
 cp -r tests benchmarks tools pyproject.toml "$work/tests"
@@ -57,7 +57,7 @@ below=(appearance association benchmarks gallery/ledger gallery/index memory rev
 tests "${below[@]/#/--ignore=tests/}"
 
 step "tests of the extras and of the installation, Ultralytics $newest"
-pip install "${wheel}[torchreid,openvino,onnx,postgres,milvus,web]" "ultralytics==$newest" --group servers --group web-tests
+pip install "${wheel}[torchreid,openvino,onnx,postgres,milvus,web,train]" "ultralytics==$newest" --group servers --group web-tests
 # For the page's tests in a browser, which are skipped without it.
 if [ -z "$(command -v chromium)" ] && [ "$(id -u)" = 0 ] && [ -n "$(command -v apt-get)" ]; then
   apt-get install --yes --no-install-recommends chromium >"$work/apt.log" 2>&1 ||
