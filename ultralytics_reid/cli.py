@@ -1,4 +1,4 @@
-"""Command-line interface: `ultralytics-reid demo`, `track`, `refine`, `export`, `serve`, and the gallery's commands."""
+"""Command-line interface: the demo, and commands on videos, embedders and galleries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from . import __version__
 from .demo.options import OURS, DemoOptions
 from .embedders.export import FORMATS, export
 from .errors import ConfigError, ReIDError
+from .evaluation_job.parser import add_evaluate
 from .gallery.commands.parser import add_command, add_gallery, bind_times
+from .training.parser import add_training
 from .video_job.parser import add_video
 from .web.parser import add_serve
 
@@ -75,6 +77,8 @@ def build_parser() -> ArgumentParser:
     _add_demo(commands)
     add_video(commands)
     _add_export(commands)
+    add_evaluate(commands)
+    add_training(commands)
     add_gallery(commands)
     add_serve(commands)
     return parser
@@ -111,6 +115,8 @@ def _add_export(commands: Any) -> None:
     command.set_defaults(run=_export, interrupted=_NOTHING_WRITTEN)
     command.add_argument("--model", required=True, help="torchreid architecture, such as osnet_x0_25")
     command.add_argument("--weights", default="", help="its .pth file (default: torchreid's ImageNet download)")
+    text = "head that `train --head-only` learned on this model's embeddings; it becomes part of the export"
+    command.add_argument("--head", default="", metavar="FILE", help=text)
     command.add_argument("--format", choices=FORMATS, default="openvino", help="file format (default: openvino)")
     command.add_argument(
         "--half", action="store_true", help="16-bit weights; OpenVINO also computes in 16 bits where supported"
@@ -158,6 +164,6 @@ def _serve_demo(folder: Path, cameras: CameraReport) -> None:
 
 def _export(args: Namespace) -> None:
     crops = {"crops": args.crops, "detector": args.detector}
-    made = export(args.model, args.weights, kind=args.format, half=args.half, out=args.out, **crops)
+    made = export(args.model, args.weights, kind=args.format, half=args.half, head=args.head, out=args.out, **crops)
     compared = f"{made.crops} {'real' if made.real else 'synthetic'} crops"
     print(f"{made.path}: cosine to PyTorch on {compared}: lowest {made.lowest:.5f}, median {made.median:.5f}")

@@ -144,7 +144,8 @@ class Config:
 
     with_reid: bool = True
     model: str = "auto"
-    weights: str = _text(_REID, "", "Path of the torchreid model's weights; empty = torchreid's own, of ImageNet")
+    weights: str = _text(_REID, "", "torchreid's weights, .pth or .safetensors; empty = its own, of ImageNet")
+    head: str = _text(_REID, "", "Path of a head that `ultralytics-reid train` learned for this embedder; empty = none")
     reid_interval: float = _number(
         *(_REID, 0.5, 0, 60),
         "0-60 s between two crops of a known and unambiguous track; 0 = every box; needs fuse_appearance",
@@ -270,6 +271,7 @@ class Config:
         ours = {f.name for f in fields(cls)}
         config = cls(**{k: v for k, v in given.items() if k in ours}, tuning=tuning or Tuning())
         config._check_colors()
+        config._check_head()
         config._check_closed_set()
         config._check_gallery()
         return config
@@ -278,6 +280,10 @@ class Config:
         for key in ("normalize", "channels"):
             if self.model == "auto" and (value := getattr(self, key)) != "auto":
                 raise ConfigError(f"'{key}' must be auto with model: auto, which sees no crops; got {value!r}")
+
+    def _check_head(self) -> None:
+        if self.head and not self.with_reid:
+            raise ConfigError("'head' requires with_reid: True")
 
     def _check_closed_set(self) -> None:
         if self.max_identities and not self.remembers:

@@ -17,6 +17,10 @@ class TrackLogError(ReIDError, ValueError):
     """A track log, or tracks, that can't be used: a foreign file, another version, mixed embedders, wrong arrays."""
 
 
+class DatasetError(ReIDError, ValueError):
+    """Labeled data that can't be used: a name against the rule, an unreadable image, a line that is no box."""
+
+
 class HostError(ReIDError, RuntimeError):
     """The installed Ultralytics lacks something that this package stands on."""
 

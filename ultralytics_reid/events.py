@@ -74,8 +74,8 @@ class Linked:
         probability: Does the individual look like that identity? In [0, 1], from their similarity and the number of
             sightings alone, at a prior of 0.1; see `Match.probability`.
         late: Whether the gallery was away when it was asked, so that the link had to be made up for.
-        new: Whether it was unknown: it came while the gallery couldn't give ids, and has one of its own from now
-            on. Then `gap` is 0, and `camera_id` this camera.
+        new: Whether it has an id of its own from now on: it came while the gallery couldn't give ids, or a link of it
+            turned out to be wrong. Then `gap` is 0, and `camera_id` this camera.
     """
 
     identity_id: int

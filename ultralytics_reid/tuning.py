@@ -116,6 +116,9 @@ REFRESH_GROWTH = 1.25
 # Crops from which on one stretch in so many is learned from: more of the same costs time and changes nothing.
 PLENTY_OF_CROPS = 8192
 SAMPLED_STRETCHES = 8
+# Multiplications of a refresh that a frame does, beyond which the next step waits for the next frame: 3-4 ms. A refresh
+# at 512 dimensions takes four frames.
+REFRESH_WORK = 1 << 28
 # Individuals without which there is no origin, and as how many the safe start (no origin) counts.
 MIN_INDIVIDUALS = 2
 PRIOR_TRACKLETS = 0.5
@@ -142,6 +145,9 @@ UPDATE_LAG = CHECK_SPAN + CONTRADICTIONS_TO_REVERT * CHECK_EVERY
 STRETCH_CROPS = 5
 STRETCH_SECONDS = 1.0
 MANY_CROPS = 128
+# Tracklets that update memory in one frame, those that wait longest first. Where a crowd was there from the first frame
+# on, all of it is due at once.
+MAX_UPDATES = 8
 # Clean crops that a prototype from another camera or an earlier run counts as.
 ELSEWHERE_CROPS = 5.0
 
@@ -302,3 +308,31 @@ RELINK = RefineTuning(
 FEW_IDENTITIES = 20.0
 # Visits that are relinked at once: tables of each two take 50 bytes a pair.
 MAX_RELINKED_VISITS = 3000
+
+# --- Overlapping views of two cameras: feet on common ground ---
+# Set on EPFL campus4 and on simulated places; errors of a foot are those of box and clock.
+
+# Standard deviation of a foot, in heights of its box, until feet tell, as many feet as that counts, and its bounds.
+FOOT_STD, FOOT_STD_POINTS = 0.08, 10.0
+MIN_FOOT_STD, MAX_FOOT_STD = 0.04, 0.2
+# Share of feet that are wrong, and most that one foot says, nats.
+FOOT_OUTLIERS, MAX_FOOT_NATS = 0.1, 3.0
+# Prior standard deviation of the homography's affine parameters, and of the two that tilt.
+PLANE_STD, TILT_STD = 5.0, 2.0
+# Weight of each foot: those a second apart have errors in common.
+FOOT_WEIGHT = 0.5
+# Nats by which a map must explain each of two pairs of visits or more without having been estimated from it, and all of
+# them together; by how many times it must explain more than any that matches visits otherwise; and the share of visits
+# that it must explain of those that it says the other camera sees, at first and later. Simulated, 3 to 8 people, views
+# that overlap in part: true maps explain 0.56 to 1 of these, maps between different places up to 0.56.
+MIN_GROUND_PAIR_NATS, MIN_GROUND_NATS = 4.0, 16.0
+MIN_GROUND_RATIO, MIN_GROUND_SHARE, KEPT_GROUND_SHARE = 1.5, 0.6, 0.4
+# Nats of feet without which two visible visits are not linked, and below which a link is revoked.
+MIN_FEET_NATS, REVOKE_FEET_NATS = 1.5, -6.0
+# Bound of what looks add to feet, nats.
+MAX_LOOKS_NATS = 4.0
+
+# --- Similarities between cameras: normalized by cohorts ---
+
+# Candidates without which there is no cohort, and as many of its scores all impostors' count.
+MIN_COHORT, COHORT_PRIOR = 4, 10.0

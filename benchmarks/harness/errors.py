@@ -1,14 +1,13 @@
-"""Exceptions of the benchmarks; all of them derive from `BenchmarkError`."""
+"""Exceptions of the benchmarks; all but `DataError` derive from `BenchmarkError`."""
 
-from ultralytics_reid.errors import ReIDError
+from ultralytics_reid.errors import DatasetError, ReIDError
+
+# Data that can't be used; the message names the file, and the line where there is one.
+DataError = DatasetError
 
 
 class BenchmarkError(ReIDError):
     """Ends a run with a message and exit code 2, without a traceback."""
-
-
-class DataError(BenchmarkError, ValueError):
-    """Data that can't be used; the message names the file, and the line where there is one."""
 
 
 class ChoiceError(BenchmarkError, ValueError):

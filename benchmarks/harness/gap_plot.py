@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from .scoring.gaps import BINS, Summary, Tally
+from ultralytics_reid.evaluation.revivals import BINS, Summary, Tally
 
 INK, FAINT = "#1f2933", "#9aa5b1"
 # Ours stands out; then Paul Tol's "bright".

@@ -11,11 +11,11 @@ from typing import Protocol
 
 from ultralytics_reid._typing import Doubles
 from ultralytics_reid.evaluation.frames import FrameBoxes
+from ultralytics_reid.evaluation.revivals import Appearance, AppearanceObserver
 
 from .contenders.base import Contender
 from .data.sequences import Detections
 from .progress import progress
-from .scoring.gaps import Appearance, AppearanceObserver
 
 
 class Source(Protocol):

@@ -27,6 +27,8 @@ RUNS = {
     "refine": Entry("stock trackers and this package's, online and after the second pass", "10 min"),
     "embedders": Entry("the shipped YAML with six embedders", "6 min"),
     "stills": Entry("still crops of people and vehicles: retrieval, verification, open-set identification", "4 min"),
+    "scoring": Entry("time and memory of scoring embeddings, as `ultralytics-reid evaluate` does", "2 min"),
+    "training": Entry("a head learned from a video's first half, heads and a network on still crops", "12 min"),
     "encoders": Entry("time to cut and to encode crops, and how close exported encoders are", "2 min"),
     "detector_features": Entry("how well a detector's layers separate identities, by pooling", "6 min"),
     "cameras": Entry("one identity over several cameras and runs, with a gallery and without", "25 min"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ultralytics_reid.evaluation.markdown import facts, table
+from ultralytics_reid.evaluation.revivals import BINS, DEFINITIONS, Appearance, Summary, Tally, summarize
 
 from ..harness.clips.material import (
     DATA,
@@ -58,7 +59,6 @@ from ..harness.options import (
 )
 from ..harness.packages import has
 from ..harness.report import present
-from ..harness.scoring.gaps import BINS, DEFINITIONS, Appearance, Summary, Tally, summarize
 from ..harness.watch import WatchOutcome, watch
 
 if TYPE_CHECKING:

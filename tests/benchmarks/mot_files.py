@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from benchmarks.harness.data.layout import find_clips
-from benchmarks.harness.data.reading import Truth
 from ultralytics_reid.evaluation.frames import FrameBoxes
+from ultralytics_reid.evaluation.mot_files import Truth
 
 SHAPE = (120, 160)
 NONE = "none"

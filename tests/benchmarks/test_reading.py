@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from mot_files import SHAPE, info
 
-from benchmarks.harness.data.reading import read_detections, read_info, read_truth
+from benchmarks.harness.data.reading import read_detections, read_info
 from benchmarks.harness.errors import DataError
+from ultralytics_reid.evaluation.mot_files import read_truth
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,10 @@ from benchmarks.harness.data.recipe import SIMULATED, Recipe
 from benchmarks.harness.data.sequences import Detections
 from benchmarks.harness.errors import ChoiceError
 from benchmarks.harness.options import CHECKOUT
-from benchmarks.harness.scoring.gaps import VISIBLE, summarize
 from benchmarks.harness.watch import watch
 from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import matches
+from ultralytics_reid.evaluation.revivals import VISIBLE, summarize
 from ultralytics_reid.scenes import Scene, SceneOptions
 
 FPS = 10.0

@@ -17,7 +17,6 @@ from benchmarks.harness.contenders.host import HostContender
 from benchmarks.harness.data.cache import Cache
 from benchmarks.harness.data.inputs import boxes_of_file, by_frame
 from benchmarks.harness.data.layout import find_clips
-from benchmarks.harness.data.reading import Truth, frames_of, read_truth
 from benchmarks.harness.data.recipe import Recipe
 from benchmarks.harness.data.sequences import load_sequence
 from benchmarks.harness.errors import BenchmarkError, DataError
@@ -25,6 +24,7 @@ from benchmarks.harness.mot17.jobs import Track
 from benchmarks.harness.scoring.bootstrap import METRICS, differences, draws, totals
 from benchmarks.harness.scoring.track_eval import COMBINED, benchmark_of, combine, figures, score, write_result
 from ultralytics_reid.evaluation.frames import FrameBoxes
+from ultralytics_reid.evaluation.mot_files import Truth, frames_of, read_truth
 
 
 def official(folder, benchmark, sequences, tracker="it"):

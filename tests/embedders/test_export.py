@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ultralytics_reid import ConfigError, EmbeddingError
+from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.cli import main
 from ultralytics_reid.embedders import build_embedder, family_of
 from ultralytics_reid.embedders import export as exporting
@@ -40,6 +41,37 @@ def test_an_export_gives_pytorch_s_rows_under_pytorch_s_fingerprint(tmp_path, we
     ours, original = build_embedder(str(made), "", "cpu"), build_embedder("osnet_x0_25", weights, "cpu")
     assert ours.fingerprint == original.fingerprint
     np.testing.assert_allclose(ours(sample_image(), BOXES), original(sample_image(), BOXES), atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", exporting.FORMATS)
+def test_an_export_has_the_head_in_it(tmp_path, weights, kind):
+    pytest.importorskip("safetensors")
+    from ultralytics_reid.embedders.head import HeadedEmbedder, load_head
+    from ultralytics_reid.training.result import save_tensors
+
+    original, rng = build_embedder("osnet_x0_25", weights, "cpu"), np.random.default_rng(0)
+    arrays = {"center": rng.normal(0, 0.02, 512).astype("f4"), "matrix": rng.normal(size=(512, 64)).astype("f4")}
+    path = tmp_path / "mine.safetensors"
+    save_tensors(path, arrays, {"kind": "head", "base": original.fingerprint})
+    arguments = ["--model", "osnet_x0_25", "--weights", weights, "--format", kind, "--out", str(tmp_path / "out")]
+    assert main(["export", *arguments, "--head", str(path)]) == 0
+    (made,) = (tmp_path / "out").iterdir()
+    assert made.name.startswith("mine_reid")
+    ours, headed = build_embedder(str(made), "", "cpu"), HeadedEmbedder(original, load_head(path))
+    assert ours.fingerprint == headed.fingerprint
+    rows, expected = ours(sample_image(), BOXES), headed(sample_image(), BOXES)
+    np.testing.assert_allclose(unit(rows), expected, atol=2e-3)
+
+
+def test_a_head_of_other_weights_is_refused(tmp_path, weights):
+    pytest.importorskip("safetensors")
+    from ultralytics_reid.training.result import save_tensors
+
+    path = tmp_path / "mine.safetensors"
+    arrays = {"center": np.zeros(512, "f4"), "matrix": np.eye(512, dtype="f4")}
+    save_tensors(path, arrays, {"kind": "head", "base": "osnet_x0_25:other/256x128-imagenet/512"})
+    with pytest.raises(ConfigError, match="trained on embeddings by osnet_x0_25:other"):
+        exporting.export("osnet_x0_25", weights, kind="onnx", head=str(path), out=tmp_path)
 
 
 def test_sixteen_bits_are_another_embedder(tmp_path, weights):

@@ -1,7 +1,6 @@
 """The memory bank: what it finds, what it forgets, and what it never exceeds."""
 
 import io
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ultralytics_reid.appearance.embedding import unit
-from ultralytics_reid.appearance.metric import Metric
+from ultralytics_reid.appearance.metric import Metric, Projection
 from ultralytics_reid.association.last_seen import LastSeen, sightings
 from ultralytics_reid.errors import EmbeddingError
 from ultralytics_reid.memory.bank import MemoryBank
@@ -23,7 +22,7 @@ def looks(seed, count=1):
 
 
 def at(time):
-    return replace(HERE, time=float(time))
+    return HERE.at(float(time))
 
 
 def make_bank(capacity=10, prototypes=4, metric=None):
@@ -50,14 +49,14 @@ class Shrinking:
 
     def __init__(self, dim=DIM):
         self.version = 0
-        self._dim = dim
+        self.projection = Projection(None, np.eye(DIM, dim, dtype=np.float32))
 
     def shrink(self):
         self.version += 1
-        self._dim -= 2
+        self.projection = Projection(None, self.projection.axes[:, :-2])
 
     def project(self, vectors):
-        return unit(np.ascontiguousarray(vectors[..., : self._dim]))
+        return self.projection.project(vectors)
 
 
 def same_state(a, b):
@@ -587,7 +586,7 @@ steps = st.lists(st.tuples(st.integers(1, 12), st.integers(0, 40)), max_size=60)
 
 def lived(history, bank):
     for time, (identity, seed) in enumerate(history):
-        bank.see(identity, replace(at(time), cls=seed))
+        bank.see(identity, at(time).as_class(seed))
         if seed % 3:
             bank.learn(identity, looks(seed)[0], seed)
     return bank

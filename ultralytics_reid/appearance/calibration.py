@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.special import ndtri
@@ -49,10 +50,10 @@ class Scores:
 
 
 # By embedders' family. Classifiers and detectors have none: their plain cosines hardly tell individuals apart, and
-# those under the learned metric are alike for all embedders.
-PRIORS = {"reid": Prior(0.88, 0.65, 0.1)}
+# those under the learned metric are alike for all embedders. A head is such a metric.
 # Cosines under the learned metric, whatever the embedder.
 LEARNED = Prior(0.6, 0.05, 0.17)
+PRIORS = {"reid": Prior(0.88, 0.65, 0.1), "head": LEARNED}
 
 
 class _Pairs:
@@ -63,6 +64,9 @@ class _Pairs:
         self._used = 0
         self._scores = np.zeros(SCORE_PAIRS, np.float32)
         self._moments: tuple[float, float] | None = None
+        # Scores under the metric to come, and places of pairs that came since.
+        self._prepared: Floats | None = None
+        self._since: set[int] = set()
 
     def add(self, a: Floats, b: Floats, project: Callable[[Floats], Floats]) -> None:
         a, b = a[-SCORE_PAIRS:], b[-SCORE_PAIRS:]
@@ -73,14 +77,35 @@ class _Pairs:
         self._scores[rows] = _similarity(self._pairs[rows], project)
         self._used += len(a)
         self._moments = None
+        self._since.update(rows.tolist())
+
+    def prepare(self, project: Callable[[Floats], Floats]) -> None:
+        """Score all pairs by another metric, which `rescore` is given later."""
+        self._since = set()
+        if self._pairs is not None:
+            self._prepared = _similarity(self._pairs[: len(self)], project)
 
     def rescore(self, project: Callable[[Floats], Floats]) -> None:
-        if self._pairs is not None:
-            self._scores[: len(self)] = _similarity(self._pairs[: len(self)], project)
-            self._moments = None
+        rows = list(range(len(self)))
+        if self._prepared is not None:
+            self._scores[: len(self._prepared)] = self._prepared
+            rows = sorted(self._since)
+        if rows and self._pairs is not None:
+            self._scores[rows] = _similarity(self._pairs[rows], project)
+        self._prepared, self._moments = None, None
 
     def __len__(self) -> int:
         return min(self._used, SCORE_PAIRS)
+
+    @property
+    def size(self) -> int:
+        """Numbers in all pairs."""
+        return 0 if self._pairs is None else 2 * len(self) * self.dim
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the embeddings; 0 before the first."""
+        return 0 if self._pairs is None else int(self._pairs.shape[2])
 
     @property
     def kept(self) -> Floats | None:
@@ -100,6 +125,24 @@ class _Pairs:
 def _similarity(pairs: Floats, project: Callable[[Floats], Floats]) -> Floats:
     seen = project(pairs)
     return np.asarray(np.einsum("nd,nd->n", seen[:, 0], seen[:, 1]), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What all scores so far say: how far to believe it, both kinds' means and variances, and the common deviation."""
+
+    evidence_weight: float
+    means: tuple[float, float]
+    variances: tuple[float, float]
+
+    @cached_property
+    def std(self) -> float:
+        return max(MIN_SCORE_STD, float(np.sqrt(sum(self.variances) / 2)))
+
+    @cached_property
+    def separation(self) -> float:
+        genuine, impostor = self.means
+        return (genuine - impostor) / self.std if self.evidence_weight else 0.0
 
 
 class ScoreModel:
@@ -122,10 +165,20 @@ class ScoreModel:
         self._prior: Prior | None = None
         self.people: int | None = None
         self._genuine, self._impostor = _Pairs(), _Pairs()
+        self._known: _Fit | None = None
+
+    @property
+    def _fit(self) -> _Fit:
+        """Fitted when it is first asked for after a change."""
+        if self._known is None:
+            n = min(len(pairs) + self._assumed(pairs) for pairs in (self._genuine, self._impostor))
+            weight = float(np.clip((n - MIN_PAIRS) / (FULL_PAIRS - MIN_PAIRS), 0, 1))
+            self._known = _Fit(weight, self._means(), self._variances())
+        return self._known
 
     def assume(self, prior: Prior) -> None:
         """Take a prior for evidence until the learned metric, which has one of its own, replaces plain cosine."""
-        self._prior = prior
+        self._prior, self._known = prior, None
 
     def observe(self, a: Floats, b: Floats, same: Bools) -> None:
         """Learn from pairs whose truth is known.
@@ -137,6 +190,7 @@ class ScoreModel:
         """
         if not self._learns:
             return
+        self._known = None
         for pairs, mask in ((self._genuine, same), (self._impostor, ~same)):
             if mask.any():
                 pairs.add(a[mask], b[mask], self._project)
@@ -148,19 +202,27 @@ class ScoreModel:
 
     def forget(self) -> None:
         """Forget all pairs; priors and what the metric is stay."""
-        self._genuine, self._impostor = _Pairs(), _Pairs()
+        self._genuine, self._impostor, self._known = _Pairs(), _Pairs(), None
+
+    def preparations(self, project: Callable[[Floats], Floats]) -> list[tuple[int, Callable[[], None]]]:
+        """What can be done ahead of `rescore`, of a metric to come: costs in multiplications, and functions.
+
+        Args:
+            project: What the model's own `project` will be when it rescores.
+        """
+        both = (self._genuine, self._impostor)
+        return [(pairs.size * pairs.dim, partial(pairs.prepare, project)) for pairs in both if len(pairs)]
 
     def rescore(self) -> None:
         """Measure what is kept anew; to be called when the metric has changed, which has a prior of its own."""
-        self._prior = LEARNED
+        self._prior, self._known = LEARNED, None
         self._genuine.rescore(self._project)
         self._impostor.rescore(self._project)
 
     @property
     def evidence_weight(self) -> float:
         """How far the model may be believed, from 0 (no evidence) to 1."""
-        n = min(len(pairs) + self._assumed(pairs) for pairs in (self._genuine, self._impostor))
-        return float(np.clip((n - MIN_PAIRS) / (FULL_PAIRS - MIN_PAIRS), 0, 1))
+        return self._fit.evidence_weight
 
     @property
     def is_discriminative(self) -> bool:
@@ -170,17 +232,14 @@ class ScoreModel:
     @property
     def separation(self) -> float:
         """Standard deviations between the means of the two kinds, 0 as long as there is too little evidence."""
-        if not self.evidence_weight:
-            return 0.0
-        g, i = self._means()
-        return (g - i) / self._std()
+        return self._fit.separation
 
     def llr(self, scores: Floats) -> Floats:
         """Log-likelihood ratios, same over different individual, of an array of scores; 0 says nothing."""
         if not self.evidence_weight:
             return np.zeros_like(scores)
-        g, i = self._means()
-        slope = max(0.0, g - i) / self._std() ** 2
+        g, i = self._fit.means
+        slope = max(0.0, g - i) / self._fit.std**2
         return np.asarray(self.evidence_weight * slope * (scores - (g + i) / 2), dtype=np.float32)
 
     def appearance_affinity(self, scores: Floats) -> Floats:
@@ -190,7 +249,7 @@ class ScoreModel:
         """
         if not self.evidence_weight:
             return np.zeros_like(scores)
-        g, i = self._means()
+        g, i = self._fit.means
         sharpness = np.clip(self.separation / FULL_SEPARATION, 0, 1)
         scale = np.clip((scores - (g + i) / 2) / max((g - i) / 2, MIN_SCORE_STD), -1, 1)
         return np.asarray(self.evidence_weight * sharpness * scale, dtype=np.float32)
@@ -204,9 +263,9 @@ class ScoreModel:
         """As `llr`, but individuals not met yet may differ from these as much as those of other videos do."""
         if not self.evidence_weight:
             return np.zeros_like(scores)
-        g, i = self._means()
+        g, i = self._fit.means
         known = self.population_weight
-        variance = known * self._std() ** 2 + (1 - known) * LEARNED.std**2
+        variance = known * self._fit.std**2 + (1 - known) * LEARNED.std**2
         return np.asarray(self.evidence_weight * max(0.0, g - i) / variance * (scores - (g + i) / 2), dtype=np.float32)
 
     def impostor_bound(self, rate: Doubles) -> Doubles:
@@ -226,7 +285,7 @@ class ScoreModel:
     def population(self) -> tuple[Scores, Scores]:
         """Genuine and impostor scores of any individuals: those met, blended with those of other videos."""
         known, learned = self.population_weight, (LEARNED.genuine, LEARNED.impostor)
-        moments = zip(self._means(), learned, self._variances(), strict=True)
+        moments = zip(self._fit.means, learned, self._fit.variances, strict=True)
         genuine, impostor = (
             Scores(known * mean + (1 - known) * usual, np.sqrt(known * variance + (1 - known) * LEARNED.std**2))
             for mean, usual, variance in moments
@@ -256,9 +315,6 @@ class ScoreModel:
         both = (self._genuine, self._impostor)
         g, i = (_blend(p.moments[1], len(p), variance, self._assumed(p)) for p in both)
         return g, i
-
-    def _std(self) -> float:
-        return max(MIN_SCORE_STD, float(np.sqrt(sum(self._variances()) / 2)))
 
 
 def _blend(total: float, count: int, prior: float, weight: int) -> float:

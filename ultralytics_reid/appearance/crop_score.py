@@ -36,6 +36,10 @@ class CropScoreModel:
         self._learned.assume(prior)
         self._plain.assume(prior)
 
+    def preparations(self, project: Callable[[Floats], Floats]) -> list[tuple[int, Callable[[], None]]]:
+        """See `ScoreModel.preparations`."""
+        return self._learned.preparations(project)
+
     def rescore(self) -> None:
         """Follow the metric, which has changed."""
         self._learned.rescore()
@@ -103,6 +107,6 @@ class CropScoreModel:
         doubt = float(np.clip(ENOUGH_SEPARATION - self._plain.separation, 0, 1))
         if not doubt:
             return plain
-        project = self._metric.project
-        learned = doubt * worth(self._learned, cosine(project(appearances), project(crops)))
+        seen = self._metric.project(np.concatenate([appearances, crops]))  # the map is read once for both
+        learned = doubt * worth(self._learned, cosine(seen[: len(appearances)], seen[len(appearances) :]))
         return np.where(np.abs(learned) > np.abs(plain), learned, plain)

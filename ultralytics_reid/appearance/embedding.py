@@ -37,8 +37,9 @@ def as_features(vectors: npt.ArrayLike, rows: int) -> Floats:
 
 def unit(vectors: Floats) -> Floats:
     """Scale the last axis to norm 1; vectors of norm 0 stay 0."""
-    norm = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.where(norm > _TINY, norm, 1), dtype=np.float32)
+    norm = np.sqrt(np.add.reduce(vectors * vectors, axis=-1, keepdims=True))
+    norm[norm <= _TINY] = 1
+    return np.asarray(vectors / norm, dtype=np.float32)
 
 
 def cosine(a: Floats, b: Floats) -> Floats:

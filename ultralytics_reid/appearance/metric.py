@@ -10,6 +10,7 @@ metric never makes memory stale.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -41,13 +42,13 @@ class Metric:
 
     Attributes:
         version: Grows by one with every refresh; caches of projections compare it.
+        projection: What it projects by now.
     """
 
     def __init__(self, *, learns: bool = True) -> None:
         self.version = 0
         self._learns = learns
-        self._center: Floats | None = None
-        self._map: Floats | None = None
+        self.projection = Projection()
         self._scatter: npt.NDArray[np.float32] | None = None
         self._crops = 0
         self._offered = 0
@@ -64,10 +65,11 @@ class Metric:
         if not self._learns or (self._crops >= PLENTY_OF_CROPS and self._offered % SAMPLED_STRETCHES):
             return
         self._pending.append(residuals)
-        if sum(map(len, self._pending)) >= SCATTER_BATCH:
-            self._absorb()
 
     def _absorb(self) -> None:
+        """Add what waits to the scatter, if it is worth a multiplication: once a frame, not once a tracklet."""
+        if sum(map(len, self._pending)) < SCATTER_BATCH:
+            return
         batch = np.concatenate(self._pending)
         self._pending.clear()
         outer = batch.T @ batch
@@ -77,6 +79,7 @@ class Metric:
     @property
     def scatter(self) -> tuple[Floats, int] | None:
         """The within-tracklet scatter, `(D, D)`, summed over so many crops; None as long as there is none."""
+        self._absorb()
         return None if self._scatter is None else (self._scatter, self._crops)
 
     def add_scatter(self, scatter: Floats, crops: int) -> None:
@@ -87,22 +90,71 @@ class Metric:
     @property
     def due(self) -> bool:
         """Whether there is so much new evidence that `refresh` pays."""
+        self._absorb()
         return self._crops >= max(FIRST_REFRESH, REFRESH_GROWTH * self._refreshed_at)
 
-    def refresh(self, means: Floats) -> None:
-        """Recompute the projection.
+    def fit(self, means: Floats) -> ProjectionFit | None:
+        """Begin to compute a projection of all evidence so far; None as long as there is too little.
 
         Args:
             means: `(K, D)` float32, one mean embedding an individual; their mean becomes the origin.
         """
+        self._absorb()
         if self._scatter is None or len(means) < MIN_INDIVIDUALS:
-            return
-        trust = len(means) / (len(means) + PRIOR_TRACKLETS)
-        self._center = np.asarray(trust * means.mean(axis=0), dtype=np.float32)
-        whitener = _inverse_root(self._scatter / np.float32(self._crops), self._crops)
-        self._map = _informative(means - self._center, whitener)
-        self._refreshed_at = self._crops
+            return None
+        return ProjectionFit(self._scatter, self._crops, means)
+
+    def adopt(self, fit: ProjectionFit) -> None:
+        """Project as a fit that is done says from now on."""
+        self.projection, self._refreshed_at = fit.projection, fit.crops
         self.version += 1
+
+    def refresh(self, means: Floats) -> None:
+        """Recompute the projection at once; see `fit`."""
+        fit = self.fit(means)
+        if fit is not None:
+            for _, step in fit.steps:
+                step()
+            self.adopt(fit)
+
+    @property
+    def affine(self) -> tuple[Floats, Floats] | None:
+        """See `Projection.affine`."""
+        return self.projection.affine
+
+    def project(self, vectors: Floats) -> Floats:
+        """See `Projection.project`."""
+        return self.projection.project(vectors)
+
+    def linear(self, vectors: Floats) -> Floats:
+        """See `Projection.linear`."""
+        return self.projection.linear(vectors)
+
+    def narrowed(self, directions: Floats) -> Callable[[Floats], Floats]:
+        """See `Projection.narrowed`."""
+        return self.projection.narrowed(directions)
+
+    def against_raw(self, vectors: Floats) -> Floats:
+        """See `Projection.against_raw`."""
+        return self.projection.against_raw(vectors)
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """A map from raw embeddings to where cosine means identity; without a center and axes it is plain cosine.
+
+    Attributes:
+        center: `(D,)` float32, the origin.
+        axes: `(D, d)` float32.
+    """
+
+    center: Floats | None = None
+    axes: Floats | None = None
+
+    @property
+    def affine(self) -> tuple[Floats, Floats] | None:
+        """Center `(D,)` and axes `(D, d)` of `linear`; None as long as nothing was learned."""
+        return None if self.axes is None or self.center is None else (self.center, self.axes)
 
     def project(self, vectors: Floats) -> Floats:
         """Map raw embeddings to where cosine means identity.
@@ -113,18 +165,18 @@ class Metric:
         Returns:
             `(..., d)` float32 unit vectors; `d` is D until something was learned, and at most 512 from then on.
         """
-        return unit(vectors if self._map is None else self._onto(self._map, vectors))
+        return unit(self.linear(vectors))
 
     def linear(self, vectors: Floats) -> Floats:
         """What `project` gives before it is scaled to norm 1: means of it are projected means, but for their norm.
 
         Args:
-            vectors: `(N, D)` float32 raw embeddings; rows of zeros stay zero.
+            vectors: `(..., D)` float32 raw embeddings; rows of zeros stay zero.
 
         Returns:
-            `(N, d)` float32.
+            `(..., d)` float32.
         """
-        return vectors if self._map is None else self._onto(self._map, vectors)
+        return vectors if self.axes is None else self._onto(self.axes, vectors)
 
     def narrowed(self, directions: Floats) -> Callable[[Floats], Floats]:
         """What `project` gives, seen from some directions only, in one step that costs far less.
@@ -133,9 +185,9 @@ class Metric:
             directions: `(d, n)` float32 orthonormal columns, in the space that `project` maps to.
 
         Returns:
-            Maps `(..., D)` raw embeddings to `(..., n)` float32 unit vectors, under the metric of now.
+            Maps `(..., D)` raw embeddings to `(..., n)` float32 unit vectors.
         """
-        onto = directions if self._map is None else self._map @ directions
+        onto = directions if self.axes is None else self.axes @ directions
         return lambda vectors: unit(self._onto(onto, vectors))
 
     def against_raw(self, vectors: Floats) -> Floats:
@@ -150,27 +202,68 @@ class Metric:
         Returns:
             `(N, D)` float32 unit vectors.
         """
-        if self._map is None or self._center is None:
+        if self.axes is None or self.center is None:
             return unit(vectors)
-        return unit((vectors - self._center) @ self._map @ self._map.T)
+        return unit((vectors - self.center) @ self.axes @ self.axes.T)
 
     def _onto(self, axes: Floats, vectors: Floats) -> Floats:
         rows = vectors.reshape(-1, vectors.shape[-1])  # NumPy would multiply a stack of matrices one by one
-        mapped = (rows if self._center is None else rows - self._center) @ axes
+        mapped = (rows if self.center is None else rows - self.center) @ axes
         mapped[~np.any(rows, axis=1)] = 0
         return np.asarray(mapped, np.float32).reshape(*vectors.shape[:-1], axes.shape[1])
 
 
-def _inverse_root(scatter: Floats, crops: int) -> Floats:
-    """`W` with `W @ W.T` the inverse of the scatter, shrunk toward its mean eigenvalue; the fewer crops, the more."""
+class ProjectionFit:
+    """A projection in the making, in steps of which a frame can spare one or two.
+
+    Args:
+        scatter: `(D, D)` within-tracklet scatter, summed over `crops`.
+        crops: Number of those crops.
+        means: `(K, D)` individuals' means.
+
+    Attributes:
+        crops: Number of crops that it is made of.
+        projection: The result, after all steps.
+        steps: What is to be done, in this order: its cost in multiplications, and the function.
+    """
+
+    def __init__(self, scatter: Floats, crops: int, means: Floats) -> None:
+        trust = len(means) / (len(means) + PRIOR_TRACKLETS)
+        self.crops = crops
+        self._matrix = scatter
+        self._center = np.asarray(trust * means.mean(axis=0), dtype=np.float32)
+        self._means: Floats = means - self._center
+        self.projection = Projection()
+        cube = len(scatter) ** 3
+        self.steps: list[tuple[int, Callable[[], None]]] = [(cube, self._factor), (3 * cube // 2, self._invert)]
+        if len(scatter) > MAX_METRIC_DIMS:
+            self.steps.append((10 * cube, self._narrow))
+
+    def _factor(self) -> None:
+        self._matrix = _root(self._matrix / np.float32(self.crops), self.crops)
+
+    def _invert(self) -> None:
+        inverse, _ = lapack.strtri(self._matrix, lower=1)
+        self._matrix = np.ascontiguousarray(inverse.T)
+        self.projection = Projection(self._center, self._matrix)
+
+    def _narrow(self) -> None:
+        self.projection = Projection(self._center, _informative(self._means, self._matrix))
+
+
+def _root(scatter: Floats, crops: int) -> Floats:
+    """Lower triangle `L` with `L @ L.T` the scatter, shrunk toward its mean eigenvalue; the fewer crops, the more.
+
+    The whitener is its inverse. Inner products are all that counts, so any root will do; Cholesky's is some ten times
+    cheaper than eigh's.
+    """
     dim = len(scatter)
     level = float(np.trace(scatter)) / dim
     blend = dim / (dim + crops)  # with fewer crops than dimensions, most directions were never seen
     target = np.asarray((1 - blend) * scatter, np.float32)
     np.fill_diagonal(target, target.diagonal() + (blend + SHRINKAGE) * max(level, _TINY))
-    # Inner products are all that counts, so any root will do; Cholesky's is some ten times cheaper than eigh's.
-    inverse, _ = lapack.strtri(np.linalg.cholesky(target), lower=1)
-    return np.ascontiguousarray(inverse.T)
+    root, _ = lapack.spotrf(target.T, lower=1, overwrite_a=1)  # symmetric, and by columns already
+    return np.asarray(root, np.float32)
 
 
 def _informative(means: Floats, whitener: Floats) -> Floats:

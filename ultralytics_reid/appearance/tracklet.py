@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class Tracklet:
             self.classes.clear()
         self.classes[last.cls] += 1
         if len(self.classes) > 1:
-            self.last = replace(last, cls=self.cls)
+            self.last = last.as_class(self.cls)
 
     def rescale(self, x: float, y: float) -> None:
         """Go on in an image that is `x` times as wide and `y` times as high."""
@@ -116,16 +116,21 @@ class Tracklet:
         start = next((n for n, (t, _) in enumerate(crops) if t >= since), len(crops))
         return crops[max(0, min(start, len(crops) - at_least)) :]
 
+    def has_mature(self, before: float, at_least: int, spared: int) -> bool:
+        """Whether `pop_mature` would take any crops out."""
+        return self.waiting >= at_least + spared and self._pending[at_least - 1][0] < before
+
     def pop_mature(self, before: float, at_least: int, spared: int) -> list[Floats]:
         """Take out the waiting crops older than a time but the last `spared`, if there are `at_least` or more."""
-        if self.waiting < at_least + spared or self._pending[at_least - 1][0] >= before:
+        if not self.has_mature(before, at_least, spared):
             return []
         count = min(sum(t < before for t, _ in self._pending), self.waiting - spared)
         return [self._pending.popleft()[1] for _ in range(count)]
 
     def drop_crops(self) -> None:
-        """Drop the waiting crops."""
+        """Drop the waiting crops, and the last one."""
         self._pending.clear()
+        self.embedding = None
 
     def restart(self, since: float) -> None:
         """Begin anew in the middle of the track, with the clean crops since a time for evidence."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -26,29 +25,82 @@ SIGHTING = np.dtype(
 NUMBERS = SIGHTING.itemsize // np.dtype(np.float64).itemsize
 
 
-@dataclass(frozen=True)
 class LastSeen:
-    """Where and how an identity was when it was last seen.
+    """Where and how an identity was when it was last seen: a row of `SIGHTING`, which doesn't change.
 
-    Attributes:
+    Args:
         time: Seconds.
         cls: Class index.
         center: `(2,)` pixels.
         velocity: `(2,)` pixels a second.
         position_std: Standard deviation of the center, pixels.
         height: Box height, pixels.
+
+    Attributes:
+        numbers: `(8,)` the same, in the order of `SIGHTING`; a row of a frame's array, not to be written to.
     """
 
-    time: float
-    cls: int
-    center: Doubles
-    velocity: Doubles
-    position_std: float
-    height: float
+    __slots__ = ("numbers",)
+    numbers: Doubles
+
+    def __init__(  # noqa: PLR0917
+        self, time: float, cls: int, center: Doubles, velocity: Doubles, position_std: float, height: float
+    ) -> None:
+        self.numbers = np.array([time, cls, *center, *velocity, position_std, height], np.float64)
+
+    @classmethod
+    def of(cls, numbers: Doubles) -> LastSeen:
+        """Make one of its eight numbers, which are shared, not copied."""
+        last = cls.__new__(cls)
+        last.numbers = numbers
+        return last
+
+    @property
+    def time(self) -> float:
+        """Seconds."""
+        return float(self.numbers[0])
+
+    @property
+    def cls(self) -> int:
+        """Class index."""
+        return int(self.numbers[1])
+
+    @property
+    def center(self) -> Doubles:
+        """`(2,)` pixels."""
+        return self.numbers[2:4]
+
+    @property
+    def velocity(self) -> Doubles:
+        """`(2,)` pixels a second."""
+        return self.numbers[4:6]
+
+    @property
+    def position_std(self) -> float:
+        """Standard deviation of the center, pixels."""
+        return float(self.numbers[6])
+
+    @property
+    def height(self) -> float:
+        """Box height, pixels."""
+        return float(self.numbers[7])
+
+    def at(self, time: float) -> LastSeen:
+        """The same at another time, seconds."""
+        return self._with(0, time)
+
+    def as_class(self, cls: int) -> LastSeen:
+        """The same of another class."""
+        return self._with(1, cls)
+
+    def _with(self, place: int, value: float) -> LastSeen:
+        numbers = self.numbers.copy()
+        numbers[place] = value
+        return LastSeen.of(numbers)
 
     def scaled(self, x: float, y: float) -> LastSeen:
         """The same in an image that is `x` times as wide and `y` times as high."""
-        return unpack(scaled(np.array([pack(self)]), x, y)[0])
+        return LastSeen.of(scaled(self.numbers[None], x, y)[0])
 
 
 def scaled(rows: Doubles, x: float, y: float) -> Doubles:
@@ -59,18 +111,7 @@ def scaled(rows: Doubles, x: float, y: float) -> Doubles:
 
 def sightings(seen: Iterable[LastSeen]) -> Sightings:
     """Rows of `SIGHTING`, `(N,)`."""
-    return as_sightings(np.array([pack(last) for last in seen], np.float64))
-
-
-def pack(last: LastSeen) -> list[float]:
-    """A sighting's eight numbers, in the order of `SIGHTING`."""
-    return [last.time, last.cls, *last.center, *last.velocity, last.position_std, last.height]
-
-
-def unpack(row: Doubles) -> LastSeen:
-    """The sighting that eight numbers say."""
-    time, cls, x, y, vx, vy, position_std, height = row.tolist()
-    return LastSeen(time, int(cls), np.array([x, y]), np.array([vx, vy]), position_std, height)
+    return as_sightings(np.array([last.numbers for last in seen], np.float64))
 
 
 def as_sightings(rows: Doubles) -> Sightings:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from .._typing import Floats
 
 
-def shared_areas(xyxy: Floats) -> Floats:
+def shared_areas(xyxy: npt.NDArray[np.floating]) -> Floats:
     """Areas in which two boxes overlap, `(N, N)` square pixels, of `(N, 4)` boxes; on the diagonal a box's own area."""
-    low = np.maximum(xyxy[:, None, :2], xyxy[None, :, :2])
-    high = np.minimum(xyxy[:, None, 2:], xyxy[None, :, 2:])
-    return np.asarray(np.prod(np.clip(high - low, 0, None), axis=2))
+    left, top, right, bottom = xyxy.T
+    width = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
+    height = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    return np.asarray(width.clip(0) * height.clip(0))
 
 
-def overlap_share(xyxy: Floats) -> Floats:
+def overlap_share(xyxy: npt.NDArray[np.floating]) -> Floats:
     """Share of the smaller box of each pair that the other one covers.
 
     Unlike IoU it is 1 for half a person in the box of the whole one.

@@ -52,8 +52,10 @@ def embed(embedder: Embedder, image: ImageArray, regions: Regions) -> Floats:
     return embedder(image, regions.xyxy)
 
 
-def family_of(model: str) -> str:
-    """Family of the embeddings of a tracker YAML's `model`, by name: "detector", "reid" or "classifier"."""
+def family_of(model: str, head: str = "") -> str:
+    """Family of the embeddings of a tracker YAML's `model`: "detector", "reid" or "classifier"; "head" with a head."""
+    if head:
+        return "head"
     if model == AUTO:
         return "detector"
     if factory_of(model) is not None:

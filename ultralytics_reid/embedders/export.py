@@ -24,7 +24,9 @@ from .._typing import Floats, ImageArray, as_floats
 from ..appearance.embedding import unit
 from ..errors import ConfigError, EmbeddingError
 from .crops import NOTHING_ELSE, Preprocessing, Regions, crop
+from .encoder import CropEmbedder
 from .exported import exported
+from .head import LinearHead, load_head
 from .metadata import FULL_PRECISION, METADATA
 from .torchreid import TorchReID
 
@@ -68,6 +70,7 @@ def export(
     half: bool = False,
     crops: Path | None = None,
     detector: str = "yolo11n.pt",
+    head: str = "",
     out: Path = Path(),
 ) -> Export:
     """Export a torchreid model with a dynamic batch size.
@@ -83,24 +86,67 @@ def export(
         crops: Crops to compare on: a folder of crop images, or a video whose people a detector finds; None for
             synthetic crops.
         detector: YOLO model that detects the people.
+        head: Path of a head of `ultralytics-reid train`, which becomes part of the model; empty for none.
         out: Output folder; created if missing.
 
     Raises:
-        ConfigError: If a package, the weights or the crops are missing.
+        ConfigError: If a package, the weights, the head or the crops are missing, or the head is another embedder's.
         EmbeddingError: If the exported model's embeddings differ too much from PyTorch's.
     """
     _check_packages(kind)
-    original = TorchReID(model, weights, "cpu")
+    original: CropEmbedder = TorchReID(model, weights, "cpu")
+    net = original.net  # type: ignore[attr-defined]
+    if head:
+        original, net = _with_head(original, net, load_head(head))
     size = original.preprocessing
     samples = _real_crops(crops, size, detector) if crops else _synthetic_crops(size)
     out.mkdir(parents=True, exist_ok=True)
     name = f"{Path(weights).stem.removesuffix('_reid')}_reid" if weights else f"{model}_imagenet"
+    name = f"{Path(head).stem}_reid" if head else name
     precision = "fp16" if half else FULL_PRECISION
     with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as folder:
-        path = _write(original, Path(folder) / name, kind, precision)
+        path = _write(_Source(original, net), Path(folder) / name, kind, precision)
         cosines = _compare(original, path, samples, MIN_COSINE[precision])
         final = _replace(out / path.name, path)
     return Export(final, float(cosines.min()), float(np.median(cosines)), len(samples), crops is not None)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is exported: an embedder, and its network."""
+
+    embedder: CropEmbedder
+    net: Any
+
+
+def _with_head(original: CropEmbedder, net: Any, head: LinearHead) -> tuple[CropEmbedder, Any]:
+    """Make the head part of a network; the result has the fingerprint of the embedder with this head."""
+    import torch
+
+    head.check_base(original.fingerprint)
+    layer = torch.nn.Linear(*head.matrix.shape)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(head.matrix.T.copy()))
+        layer.bias.copy_(torch.from_numpy(-head.center @ head.matrix))
+    whole = torch.nn.Sequential(net, _unit_rows(), layer).eval()
+
+    def encode(batch: Floats) -> Floats:
+        with torch.inference_mode():
+            return as_floats(whole(torch.from_numpy(batch)).numpy())
+
+    return CropEmbedder(encode, original.preprocessing, name=head.over(original.name)), whole
+
+
+def _unit_rows() -> Any:
+    import torch
+
+    class UnitRows(torch.nn.Module):
+        """Scale rows to norm 1."""
+
+        def forward(self, rows: Any) -> Any:
+            return torch.nn.functional.normalize(rows, dim=1)
+
+    return UnitRows()
 
 
 def _check_packages(kind: str) -> None:
@@ -111,7 +157,7 @@ def _check_packages(kind: str) -> None:
         raise ConfigError(f"to export to {kind}, {missing[0]} is missing; pip install '.[{kind}]' in the checkout")
 
 
-def _compare(original: TorchReID, path: Path, crops: ImageArray, min_cosine: float) -> Floats:
+def _compare(original: CropEmbedder, path: Path, crops: ImageArray, min_cosine: float) -> Floats:
     """Cosine between each crop's embedding and PyTorch's, `(N,)`; EmbeddingError if one is below `min_cosine`."""
     ours = exported(str(path), "cpu", NOTHING_ELSE)
     cosines = as_floats((unit(original.encode(crops)) * unit(ours.encode(crops))).sum(axis=1))
@@ -128,23 +174,24 @@ def _replace(target: Path, new: Path) -> Path:
     return new.replace(target)
 
 
-def _write(original: TorchReID, stem: Path, kind: str, precision: str) -> Path:
+def _write(source: _Source, stem: Path, kind: str, precision: str) -> Path:
+    original = source.embedder
     metadata = asdict(original.preprocessing)
     metadata |= {"name": original.name, "dim": original.dim, "precision": precision}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporters' own deprecation warnings
-        return (_write_onnx if kind == "onnx" else _write_openvino)(original, stem, precision, json.dumps(metadata))
+        return (_write_onnx if kind == "onnx" else _write_openvino)(source, stem, precision, json.dumps(metadata))
 
 
-def _write_onnx(original: TorchReID, stem: Path, precision: str, metadata: str) -> Path:
+def _write_onnx(source: _Source, stem: Path, precision: str, metadata: str) -> Path:
     import onnx
     import torch
 
     path = stem.with_suffix(".onnx")
     # The newer exporter needs another package, for the same graph.
     torch.onnx.export(
-        original.net,
-        (_example(original),),
+        source.net,
+        (_example(source.embedder),),
         path,
         input_names=[_INPUT],
         output_names=["embeddings"],
@@ -162,11 +209,11 @@ def _write_onnx(original: TorchReID, stem: Path, precision: str, metadata: str) 
     return path
 
 
-def _write_openvino(original: TorchReID, stem: Path, precision: str, metadata: str) -> Path:
+def _write_openvino(source: _Source, stem: Path, precision: str, metadata: str) -> Path:
     import openvino
 
-    example = _example(original)
-    model = openvino.convert_model(original.net, example_input=example, input=[-1, *example.shape[1:]])
+    example = _example(source.embedder)
+    model = openvino.convert_model(source.net, example_input=example, input=[-1, *example.shape[1:]])
     model.set_rt_info(metadata, METADATA)
     folder = stem.with_name(f"{stem.name}_openvino_model")
     folder.mkdir()
@@ -174,7 +221,7 @@ def _write_openvino(original: TorchReID, stem: Path, precision: str, metadata: s
     return folder
 
 
-def _example(original: TorchReID) -> Any:
+def _example(original: CropEmbedder) -> Any:
     import torch
 
     return torch.zeros(2, 3, original.preprocessing.height, original.preprocessing.width)

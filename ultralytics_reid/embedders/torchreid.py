@@ -12,8 +12,10 @@ from .._typing import Floats, as_floats
 from ..errors import ConfigError
 from .crops import NOTHING_ELSE, CropOptions, Preprocessing
 from .encoder import CropEmbedder, digest
+from .head import HEAD, read_safetensors
 
-_PREPROCESSING = Preprocessing(height=256, width=128)
+PREPROCESSING = Preprocessing(height=256, width=128)
+SAFETENSORS = ".safetensors"
 # Checkpoints keep the prefix of torch's `DataParallel`, and a classifier that embeddings don't use.
 _WRAPPER = "module."
 _HEAD = "classifier."
@@ -44,14 +46,12 @@ class TorchReID(CropEmbedder):
         import torch
 
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        net = _architecture(model, pretrained=not weights)
-        if weights:
-            _load(net, model, weights)
+        net = architecture(model, weights)
         # Depthwise convolutions of small planes take half the time on a CPU with this memory format.
         self.net = net.eval().to(self._device, memory_format=torch.channels_last)
         self._order = torch.channels_last
         name = f"{model}:{digest(Path(weights)) if weights else 'imagenet'}"
-        super().__init__(self._forward, options.over(_PREPROCESSING), name=name, flip=options.flip)
+        super().__init__(self._forward, options.over(PREPROCESSING), name=name, flip=options.flip)
 
     def _forward(self, batch: Floats) -> Floats:
         import torch
@@ -61,7 +61,23 @@ class TorchReID(CropEmbedder):
             return as_floats(self.net(crops).float().cpu().numpy())
 
 
-def _architecture(model: str, *, pretrained: bool) -> Any:
+def architecture(model: str, weights: str) -> Any:
+    """Build a network of torchreid's and load its weights.
+
+    Args:
+        model: Name of the architecture.
+        weights: Path of a state dict, `.pth` or `.safetensors`; empty for torchreid's download.
+
+    Raises:
+        ConfigError: If torchreid isn't installed, doesn't know the name, its download fails, or the weights don't fit.
+    """
+    net = _built(model, pretrained=not weights)
+    if weights:
+        _load(net, model, weights)
+    return net
+
+
+def _built(model: str, *, pretrained: bool) -> Any:
     try:
         with warnings.catch_warnings():
             # Of its evaluation, which isn't used here.
@@ -92,14 +108,9 @@ def _pretrained(torchreid: Any, model: str) -> Any:
 
 
 def _load(net: Any, model: str, weights: str) -> None:
+    stored = _of_ours(model, weights) if weights.endswith(SAFETENSORS) else _of_torch(weights)
     import torch
 
-    if not Path(weights).is_file():
-        raise ConfigError(f"weights: {weights} is not a file")
-    try:
-        stored = torch.load(weights, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        raise ConfigError(f"weights: {weights} can't be read as a state dict: {error}") from error
     inner = stored.get("state_dict", stored) if isinstance(stored, dict) else stored
     if not isinstance(inner, dict) or not all(isinstance(k, str) and torch.is_tensor(v) for k, v in inner.items()):
         raise ConfigError(f"weights: {weights} contain a {type(stored).__name__}, not a state dict")
@@ -111,3 +122,26 @@ def _load(net: Any, model: str, weights: str) -> None:
     different = [k for k in (*misfit.missing_keys, *misfit.unexpected_keys) if not k.startswith(_HEAD)]
     if different:
         raise ConfigError(f"weights: {weights} do not fit {model}: {len(different)} keys differ, first {different[0]}")
+
+
+def _of_torch(weights: str) -> Any:
+    import torch
+
+    if not Path(weights).is_file():
+        raise ConfigError(f"weights: {weights} is not a file")
+    try:
+        # A pickle with more than tensors in it, which could run code, is refused.
+        return torch.load(weights, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        raise ConfigError(f"weights: {weights} can't be read as a state dict: {error}") from error
+
+
+def _of_ours(model: str, weights: str) -> Any:
+    import torch
+
+    tensors, card = read_safetensors(weights, "weights")
+    if card.get("kind") == HEAD:
+        raise ConfigError(f"weights: {weights} is a head; set the key 'head' to it, and 'weights' to its base's")
+    if card.get("model", model) != model:
+        raise ConfigError(f"weights: {weights} are of model {card['model']!r}, not of {model}")
+    return {name: torch.from_numpy(array) for name, array in tensors.items()}

@@ -37,6 +37,7 @@ from .image_io import as_image
 from .journeys import JOIN_SECONDS, Journey, journeys
 from .ledger import Move
 from .ledger.checks import check_same
+from .linking.learned_topology import LearnedWay, learn_ways
 from .linking.open_visits import as_jpeg
 from .linking.shared_evidence import SharedEvidence
 from .linking.topology import Topology
@@ -84,6 +85,7 @@ class Gallery:
             where a detector is named. It must be the one that the gallery's cameras used: fingerprints are compared.
             What a gallery records of its model is never loaded, as the file may be someone else's.
         weights: As `weights` of a tracker YAML.
+        head: As `head` of a tracker YAML.
         detector: YOLO model, for `model: auto`; for other models, it finds the object in a larger image. Empty where
             images are crops.
         crops: Crop options, as in the cameras' tracker YAML; those left to the model are as the gallery records them.
@@ -110,11 +112,18 @@ class Gallery:
         model: str = "",
         weights: str = "",
         detector: str = "",
+        head: str = "",
         crops: CropOptions = NOTHING_ELSE,
         embedder: ImageEmbedder | None = None,
     ) -> None:
         self._uri, self._index = uri, index
-        given = {"model": model, "weights": weights, "detector": detector, "find": "yes" if detector else ""}
+        given = {
+            "model": model,
+            "weights": weights,
+            "detector": detector,
+            "head": head,
+            "find": "yes" if detector else "",
+        }
         self._recipe = {key: value for key, value in given.items() if value} | crop_recipe(crops)
         self._embedder = embedder
         self._opened: Store | None = None
@@ -371,6 +380,19 @@ class Gallery:
         moves = numbered(self.store, found.moves)
         apply_moves(self.store, moves, found.ended)
         return found.numbered(moves)
+
+    def learn_ways(self, where: Filter = ANY) -> list[LearnedWay]:
+        """Learn travel times between cameras, and which of them share a view.
+
+        Two cameras share a view if one homography of the ground explains where people stand on both at the same time.
+
+        Args:
+            where: Visits to learn from.
+
+        Returns:
+            A way for each two cameras of which something is known; see `Way` and the topology file.
+        """
+        return learn_ways(self.store.visits(where))
 
     def undo_relink(self) -> int:
         """Take back the last relinking that was applied; visits that were moved since stay where they are.
@@ -689,7 +711,10 @@ class Gallery:
     def _family(self) -> str:
         """Family of the embeddings; of a model that only the gallery names, without a look at the disk."""
         given = self._recipe.get("model")
-        return family_of(given) if given else family_by_name(self._recorded().get("model", AUTO))
+        recorded = self._recorded()
+        if head := self._recipe.get("head") or recorded.get("head", ""):
+            return family_of(given or AUTO, head)
+        return family_of(given) if given else family_by_name(recorded.get("model", AUTO))
 
     def _names(self) -> dict[int, str]:
         return {} if self._opened is None else self._opened.names()

@@ -12,6 +12,7 @@ from .._typing import Floats, ImageArray, as_floats
 from ..embedders import AUTO, CropOptions, Embedder, build_embedder, embed
 from ..embedders.crops import AUTO_OPTION, Regions
 from ..embedders.detector import DetectorFeatures
+from ..embedders.head import HeadedEmbedder, LinearHead, load_head
 from ..errors import GalleryError
 from .recipe import crop_options
 
@@ -91,9 +92,9 @@ def image_embedder(recipe: Mapping[str, str]) -> SceneEmbedder:
     """Build an embedder of images.
 
     Args:
-        recipe: As a user named it; see `trusted_recipe`, for what is loaded can run code. `model`, `weights` and crop
-            options as in a tracker YAML. `detector` (a YOLO model) and `imgsz` for `model: auto`, and with `find: yes`,
-            where images are whole scenes rather than crops.
+        recipe: As a user named it; see `trusted_recipe`, for what is loaded can run code. `model`, `weights`, `head`
+            and crop options as in a tracker YAML. `detector` (a YOLO model) and `imgsz` for `model: auto`, and with
+            `find: yes`, where images are whole scenes rather than crops.
 
     Raises:
         GalleryError: If the recipe names no model, one without features, or a detector that can't be loaded.
@@ -102,11 +103,14 @@ def image_embedder(recipe: Mapping[str, str]) -> SceneEmbedder:
     model = recipe.get("model", "")
     if not model:
         raise GalleryError("images are embedded by a model: name it")
+    head = load_head(recipe["head"]) if recipe.get("head") else None
     if model == AUTO:
         _refuse_colors(crop_options(recipe))
-        return _DetectorImageEmbedder(_detector(recipe), recipe.get("imgsz", ""))
+        return _DetectorImageEmbedder(_detector(recipe), recipe.get("imgsz", ""), head)
     embedder = build_embedder(model, recipe.get("weights", ""), None, crop_options(recipe))
     assert embedder is not None
+    if head is not None:
+        embedder = HeadedEmbedder(embedder, head)
     return _CropImageEmbedder(embedder, _detector(recipe) if recipe.get("find") == "yes" else None)
 
 
@@ -166,9 +170,10 @@ class _DetectorImageEmbedder:
     Args:
         detector: The YOLO model.
         imgsz: Input size as a number, or as a list in brackets; empty for the model's own.
+        head: Over its features; None without one.
     """
 
-    def __init__(self, detector: Any, imgsz: str) -> None:
+    def __init__(self, detector: Any, imgsz: str, head: LinearHead | None = None) -> None:
         from ultralytics.models.rtdetr import RTDETRPredictor
 
         self._detector = detector
@@ -180,7 +185,11 @@ class _DetectorImageEmbedder:
             raise GalleryError("this detector has no accessible layers: name the PyTorch model (.pt)")
         stretched = isinstance(predictor, RTDETRPredictor)
         self._taps = DetectorFeatures(predictor.model.model, lambda: True, stretched=stretched)
+        self._head = head
         self.fingerprint = self._taps.fingerprint
+        if head is not None:
+            head.check_base(self.fingerprint)
+            self.fingerprint = head.over(self.fingerprint)
 
     def __call__(self, images: Sequence[ImageArray]) -> Floats:
         """See `ImageEmbedder`."""
@@ -196,6 +205,8 @@ class _DetectorImageEmbedder:
         for image, box in zip(images, boxes, strict=True):
             result = self._predict(image)  # the features of a box are those of the last prediction
             rows.append(self._taps([box[None]], [result.orig_shape])[0])
+        if rows and self._head is not None:
+            return self._head(np.concatenate(rows))
         return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
 
     def _predict(self, image: ImageArray) -> Any:

@@ -30,7 +30,7 @@ _CROP_KEYS = {
     "channels": "channels",
     "flip_crops": "flip",
 }
-_KEYS = ("model", "weights", "detector", "imgsz", "find", CLASS_NAMES, *_CROP_KEYS)
+_KEYS = ("model", "weights", "detector", "head", "imgsz", "find", CLASS_NAMES, *_CROP_KEYS)
 _MAX_LETTERS = 4096
 # Pixels: the range of input sizes that a gallery may ask of a detector.
 _MIN_SIDE, _MAX_SIDE = 32, 4096
@@ -108,7 +108,7 @@ def trusted_recipe(given: Mapping[str, str], recorded: Mapping[str, str]) -> dic
     """Combine what the user named with the input size and the crop options that the gallery records.
 
     Args:
-        given: `model`, `weights`, `detector` and crop options, as named by the user; a detector alone means
+        given: `model`, `weights`, `detector`, `head` and crop options, as named by the user; a detector alone means
             `model: auto`.
         recorded: The gallery's recipe. Nothing that can be loaded is taken from it.
 
@@ -125,9 +125,10 @@ def trusted_recipe(given: Mapping[str, str], recorded: Mapping[str, str]) -> dic
 
 
 def _what_to_name(recorded: Mapping[str, str], model: str) -> str:
-    said = ", ".join(f"{key} {printable(recorded[key])!r}" for key in _KEYS[:3] if recorded.get(key))
+    said = ", ".join(f"{key} {printable(recorded[key])!r}" for key in _KEYS[:4] if recorded.get(key))
     records = f"it records {said}, which is not loaded because a file says so" if said else "it records none"
     what = "detector (--detector)" if model == AUTO else "model (--model, with --weights)"
+    what += " and head (--head)" if recorded.get("head") else ""
     return f"to embed images, name the {what} that the gallery's cameras used: {records}"
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from .._typing import Bools, Doubles, Floats, Ints
-from ..appearance.metric import Metric
-from ..association.last_seen import NUMBERS, LastSeen, Sightings, as_numbers, as_sightings, pack, scaled, unpack
+from ..appearance.metric import Metric, Projection
+from ..association.last_seen import NUMBERS, LastSeen, Sightings, as_numbers, as_sightings, scaled
 from ..errors import EmbeddingError
 from .prototypes import Prototypes, grown
 
@@ -97,9 +97,20 @@ class MemoryBank:
 
     def others(self, shown: Collection[int]) -> Bools:
         """`(S,)`, True where a slot's identity is none of those given; they needn't be in memory."""
-        others = self.ids_by_slot != _EMPTY
-        others[self.slots_of(i for i in shown if i in self)] = False
+        others = self._ids[: self._used] != _EMPTY
+        others[self._slots_among(shown)] = False
         return np.asarray(others)
+
+    def others_of_each(self, shown: Sequence[Collection[int]]) -> Bools:
+        """`(N, S)`, what `others` says of each of `N` collections."""
+        others = np.repeat((self._ids[: self._used] != _EMPTY)[None], len(shown), axis=0)
+        for row, identities in zip(others, shown, strict=True):
+            row[self._slots_among(identities)] = False
+        return others
+
+    def _slots_among(self, identities: Collection[int]) -> list[int]:
+        """Slots of those identities that are in memory."""
+        return list(map(self._slot.__getitem__, self._slot.keys() & identities))
 
     def slot_of(self, identity: int) -> int:
         """An identity's slot; KeyError if it isn't in memory."""
@@ -111,7 +122,7 @@ class MemoryBank:
 
     def last_seen(self, identity: int) -> LastSeen:
         """Where and how an identity was last seen; KeyError if it isn't in memory."""
-        return unpack(self._last[self._slot[identity]])
+        return LastSeen.of(self._last[self._slot[identity]].copy())
 
     def see(self, identity: int, last: LastSeen) -> list[int]:
         """Note that an identity is visible; it is made if it is new.
@@ -120,7 +131,7 @@ class MemoryBank:
             Identities that had to go to make room, the least useful first.
         """
         gone = [] if identity in self._slot else self._admit({identity: last.time}, self.slots_of([]))
-        self._last[self._slot[identity]] = pack(last)
+        self._last[self._slot[identity]] = last.numbers
         return gone
 
     def see_all(self, identities: Sequence[int], seen: Sightings) -> list[int]:
@@ -257,6 +268,10 @@ class MemoryBank:
         self._looks.clear(slots)
         return identities
 
+    def preparations(self, projection: Projection) -> list[tuple[int, Callable[[], None]]]:
+        """What can be done before the metric adopts a projection: costs in multiplications, and functions."""
+        return self._looks.preparations(projection)
+
     def means(self) -> Floats:
         """Every identity's mean embedding, `(I, D)` raw, of those that have prototypes."""
         return self._looks.means(np.flatnonzero(self._looks.crops))
@@ -301,6 +316,10 @@ class MemoryBank:
             `(Q, C)` cosines in [-1, 1] under the learned metric.
         """
         return self._looks.compare(queries, slots)
+
+    def compare_own(self, queries: Floats, slots: Ints) -> Floats:
+        """`(Q,)` cosines of each query to one slot, its own, as `compare` gives them; `slots` is `(Q,)`."""
+        return self._looks.compare_own(queries, slots)
 
     def find(self, queries: Floats, allowed: Bools, k: int, besides: Ints) -> tuple[Ints, Floats]:
         """The coarse search, and the fine one among those it leaves.

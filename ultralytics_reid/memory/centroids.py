@@ -24,6 +24,10 @@ class Centroids:
     def __init__(self, slots: int, dim: int) -> None:
         self._blocks: Floats = np.zeros((-(-slots // _BLOCK), dim, _BLOCK), np.float32)
 
+    def __len__(self) -> int:
+        """How many slots there is room for."""
+        return len(self._blocks) * _BLOCK
+
     @property
     def nbytes(self) -> int:
         """Bytes that the vectors take."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from .._typing import Bools, Floats, Ints
 from ..appearance.embedding import unit
-from ..appearance.metric import Metric
+from ..appearance.metric import Metric, Projection
 from ..errors import EmbeddingError
 from .centroids import Centroids, highest, widest
 
@@ -57,15 +58,15 @@ class Prototypes:
         self._projected_under = np.zeros(0, np.int64)
         self._weight: Floats = np.zeros((0, k), np.float32)
         self._crops: Floats = np.zeros(0, np.float32)
-        self._centroids = Centroids(0, 0)
-        self._directions: Floats | None = None
+        self._coarse = _Coarse(metric.projection, 0, 0)
+        self._upcoming: _Coarse | None = None
         self._version = _NEVER
 
     @property
     def nbytes(self) -> int:
         """Bytes that all arrays take."""
         arrays = self._raw, self._projected, self._projected_under, self._weight, self._crops
-        return self._centroids.nbytes + sum(a.nbytes for a in arrays)
+        return self._coarse.centroids.nbytes + sum(a.nbytes for a in arrays)
 
     @property
     def crops(self) -> Floats:
@@ -77,7 +78,7 @@ class Prototypes:
         self._raw, self._weight = grown(self._raw, slots), grown(self._weight, slots)
         self._projected, self._projected_under = grown(self._projected, slots), grown(self._projected_under, slots)
         self._crops = grown(self._crops, slots)
-        self._centroids, self._version = Centroids(slots, 0), _NEVER
+        self._coarse, self._upcoming, self._version = _Coarse(self._metric.projection, slots, 0), None, _NEVER
 
     def clear(self, slots: Ints) -> None:
         """Take slots' prototypes away."""
@@ -133,6 +134,13 @@ class Prototypes:
         """The fine search; see `MemoryBank.compare`."""
         return self._compare(self._project(queries), slots)
 
+    def compare_own(self, queries: Floats, slots: Ints) -> Floats:
+        """Of each query with one slot; see `MemoryBank.compare_own`."""
+        seen = self._project(queries)
+        self._refresh(slots)
+        scores = np.matmul(self._projected[slots], seen[:, :, None])[..., 0].max(axis=1, initial=-1)
+        return np.asarray(np.where(self._crops[slots] > 0, np.clip(scores, -1, 1), -1), np.float32)
+
     def find(self, queries: Floats, allowed: Bools, k: int, besides: Ints) -> tuple[Ints, Floats]:
         """Both searches; see `MemoryBank.find`."""
         seen = self._project(queries)
@@ -142,7 +150,7 @@ class Prototypes:
     def best(self, queries: Floats, allowed: Bools, k: int) -> Floats:
         """Both searches, of each query for itself; see `MemoryBank.best`."""
         seen = self._project(queries)
-        coarse = self._coarse(seen, allowed.shape[1])
+        coarse = self._coarse_scores(seen, allowed.shape[1])
         rows = (slice(n, n + 1) for n in range(len(seen)))
         found = (self._compare(seen[row], highest(coarse[row], allowed[row], k)) for row in rows)
         return np.array([scores.max(initial=-1) for scores in found], np.float32)
@@ -150,11 +158,11 @@ class Prototypes:
     def _shortlist(self, seen: Floats, allowed: Bools, k: int) -> Ints:
         if all(np.count_nonzero(row) <= k for row in allowed):
             return np.flatnonzero(allowed.any(axis=0))
-        return highest(self._coarse(seen, allowed.shape[1]), allowed, k)
+        return highest(self._coarse_scores(seen, allowed.shape[1]), allowed, k)
 
-    def _coarse(self, seen: Floats, slots: int) -> Floats:
+    def _coarse_scores(self, seen: Floats, slots: int) -> Floats:
         """How alike queries and the first so many slots' means are, `(Q, slots)`."""
-        scores = self._centroids.compare(self._narrowed(seen), slots)
+        scores = self._coarse.centroids.compare(self._coarse.narrowed(seen), slots)
         scores[:, np.flatnonzero(self._crops[:slots] == 0)] = -1
         return scores
 
@@ -205,20 +213,41 @@ class Prototypes:
         dim = self._metric.project(self._raw[:1, -1]).shape[1]
         if dim != self._projected.shape[2]:
             self._projected = np.zeros((*self._raw.shape[:2], dim), np.float32)
-        self._directions = self._widest(known) if dim > _NARROW and len(known) >= _MANY else None
-        self._centroids = Centroids(len(self._raw), dim if self._directions is None else _NARROW)
-        project = self._metric.project if self._directions is None else self._metric.narrowed(self._directions)
-        for part in _parts(len(known), _PROJECTED):
-            self._centroids.put(known[part], project(self._raw[known[part], -1]))
-        self._version = self._metric.version
+        coarse, self._upcoming = self._upcoming, None
+        if coarse is None or coarse.projection is not self._metric.projection:
+            coarse = _Coarse(self._metric.projection, len(self._raw), dim)
+            for _, step in self._steps(coarse, known):
+                step()
+        coarse.put(coarse.missed, self._raw[coarse.missed, -1])
+        self._coarse, self._version = coarse, self._metric.version
 
-    def _widest(self, known: Ints) -> Floats:
-        """Return the directions in which means differ most, by a sample of them."""
-        sample = known[np.linspace(0, len(known) - 1, _MANY).astype(np.int64)]
-        return widest(self._metric.project(self._raw[sample, -1]), _NARROW)
+    def preparations(self, projection: Projection) -> list[tuple[int, Callable[[], None]]]:
+        """What can be done before the metric adopts a projection: costs in multiplications, and functions.
 
-    def _narrowed(self, seen: Floats) -> Floats:
-        return seen if self._directions is None else unit(seen @ self._directions)
+        Args:
+            projection: What the metric will project by.
+        """
+        if not self._dim or projection.axes is None:
+            return []
+        self._upcoming = _Coarse(projection, len(self._raw), projection.axes.shape[1])
+        return self._steps(self._upcoming, np.flatnonzero(self._crops))
+
+    def _steps(self, coarse: _Coarse, known: Ints) -> list[tuple[int, Callable[[], None]]]:
+        """Steps in which centroids of known slots are projected."""
+        steps: list[tuple[int, Callable[[], None]]] = []
+        dims = self._dim * coarse.dim
+        if coarse.dim > _NARROW and len(known) >= _MANY:
+            sample = known[np.linspace(0, len(known) - 1, _MANY).astype(np.int64)]
+            steps.append((2 * _MANY * dims, partial(self._narrow, coarse, sample)))
+            dims = self._dim * _NARROW
+        parts = (known[part] for part in _parts(len(known), _PROJECTED))
+        return steps + [(len(part) * dims, partial(self._put_all, coarse, part)) for part in parts]
+
+    def _narrow(self, coarse: _Coarse, sample: Ints) -> None:
+        coarse.narrow(self._raw[sample, -1])
+
+    def _put_all(self, coarse: _Coarse, slots: Ints) -> None:
+        coarse.put(slots, self._raw[slots, -1])
 
     def _refresh(self, slots: Ints) -> None:
         stale = slots[(self._projected_under[slots] != self._version) & (self._crops[slots] > 0)]
@@ -239,13 +268,50 @@ class Prototypes:
         self._projected[slot] = mean
         self._projected[slot, : len(entries.seen)] = entries.seen
         self._projected_under[slot] = self._version
-        self._centroids.put(np.array([slot]), self._narrowed(mean))
+        self._coarse.centroids.put(np.array([slot]), self._coarse.narrowed(mean))
+        if self._upcoming is not None:
+            self._upcoming.missed.append(slot)
 
     def _store(self, slot: int, raw: Floats, weight: Floats) -> None:
         self._weight[slot], self._crops[slot] = 0, weight.sum()
         self._weight[slot, : len(raw)] = weight
         self._raw[slot] = weight @ raw / weight.sum()
         self._raw[slot, : len(raw)] = raw
+
+
+class _Coarse:
+    """Centroids under one projection; where there are many, narrowed to the directions in which means differ most.
+
+    Args:
+        projection: What they are projected by.
+        slots: How many there is room for.
+        dim: Dimension that it projects to.
+
+    Attributes:
+        centroids: By slot.
+        missed: Slots whose means have changed since they were put.
+    """
+
+    def __init__(self, projection: Projection, slots: int, dim: int) -> None:
+        self.projection, self.dim, self.missed = projection, dim, list[int]()
+        self.centroids = Centroids(slots, dim)
+        self._directions: Floats | None = None
+
+    def narrow(self, means: Floats) -> None:
+        """Choose the directions, by a sample of means `(N, D)` raw, before any centroid is put."""
+        self._directions = widest(self.projection.project(means), _NARROW)
+        self.centroids = Centroids(len(self.centroids), _NARROW)
+
+    def narrowed(self, seen: Floats) -> Floats:
+        """Projected vectors as centroids are."""
+        return seen if self._directions is None else unit(seen @ self._directions)
+
+    def put(self, slots: Ints | list[int], means: Floats) -> None:
+        """Set centroids to the projections of means, `(N, D)` raw."""
+        if len(slots):
+            directions, projection = self._directions, self.projection
+            seen = projection.project(means) if directions is None else projection.narrowed(directions)(means)
+            self.centroids.put(np.asarray(slots, np.int64), seen)
 
 
 @dataclass(frozen=True)

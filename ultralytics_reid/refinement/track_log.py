@@ -92,6 +92,11 @@ class TrackLog:
         """Whether this object has written a frame."""
         return self._header is not None
 
+    @property
+    def embedder(self) -> str:
+        """Fingerprint of the embedder of what this object has written; empty where it isn't known."""
+        return "" if self._header is None else self._header.embedder
+
     def read(self) -> Tracks:
         """Read all whole records; a log that was cut or damaged is read up to there, with a warning.
 

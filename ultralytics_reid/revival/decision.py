@@ -23,7 +23,8 @@ class State(Enum):
 
 
 _OPEN = frozenset({State.UNDECIDED, State.REACTIVATED, State.REVERIFYING})
-_DECIDED = frozenset({State.SETTLED, State.ON_PROBATION})
+_SETTLED, _ON_PROBATION = State.SETTLED, State.ON_PROBATION  # looking a member up takes longer than comparing it
+_DECIDED = frozenset({_SETTLED, _ON_PROBATION})
 _TRANSITIONS = {
     State.UNDECIDED: _DECIDED | {State.UNDECIDED},
     State.REACTIVATED: _DECIDED | {State.UNDECIDED},
@@ -68,7 +69,7 @@ class Decision:
         seen_apart: Identities that were certainly elsewhere while this tracklet was visible, and when last, seconds.
         birth: Detection scores until it has an id.
         returning_log_odds: Log-odds of the likeliest absent identity, nats; -inf where none is in question or scores
-            don't tell, and once it is decided.
+            don't tell, once it is decided, and without a clean crop where nothing depends on it.
     """
 
     tracklet: Tracklet
@@ -89,7 +90,7 @@ class Decision:
     @property
     def settled(self) -> bool:
         """Whether it is decided, if only on probation."""
-        return self.state in _DECIDED
+        return self.state is _SETTLED or self.state is _ON_PROBATION
 
     @property
     def unsure(self) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from .._typing import Floats
 from ..association.overlap import overlap_share
@@ -29,7 +30,7 @@ class VisibleBoxes:
         scores: `(N,)` detection scores in [0, 1].
     """
 
-    xyxy: Floats
+    xyxy: npt.NDArray[np.floating]
     scores: Floats
 
     @cached_property
@@ -73,12 +74,22 @@ def note_apart(visible: Sequence[Decision], boxes: VisibleBoxes | None, now: flo
     if not visible:
         return
     identities = np.array([d.identity if d.settled else -1 for d in visible], np.int64)
-    away = np.repeat((identities > 0)[None], len(visible), axis=0)
+    near = np.eye(len(visible), dtype=bool)
     if boxes is not None and config.tuning.covisible_apart:
-        away &= boxes.overlap_share <= APART_SHARE
-    np.fill_diagonal(away, False)
-    for decision, row in zip(visible, away, strict=True):
-        decision.seen_apart.update(dict.fromkeys(identities[row].tolist(), now))
+        near |= boxes.overlap_share > APART_SHARE
+    near &= identities > 0
+    everybody = dict.fromkeys(identities[identities > 0].tolist(), now)
+    rows, columns = (places.tolist() for places in np.nonzero(near))
+    before = [
+        (row, i, visible[row].seen_apart.get(i)) for row, i in zip(rows, identities[columns].tolist(), strict=True)
+    ]
+    for decision in visible:
+        decision.seen_apart.update(everybody)
+    for row, identity, last in before:  # all but those near: they are few
+        if last is None:
+            del visible[row].seen_apart[identity]
+        else:
+            visible[row].seen_apart[identity] = last
 
 
 def forget_apart(visible: Iterable[Decision], identity: int, since: float) -> None:

@@ -114,7 +114,7 @@ class LateMerges:
     def _gate(self, young: Sequence[Decision], first: Doubles, visible: set[int]) -> Bools:
         """Gate `(Y, S)`: identities that were never seen apart from the young one, of its class, in reach."""
         last = self._bank.last
-        never_apart = np.array([self._bank.others(self._apart.get(d.identity, ())) for d in young], bool)
+        never_apart = self._bank.others_of_each([self._apart.get(d.identity, set()) for d in young])
         gate = self._bank.others(visible) & ((last["time"] < first) | never_apart)
         if self._config.match_class:
             gate &= class_gate(young, last)

@@ -180,7 +180,7 @@ def presence_gate(decisions: Sequence[Decision], bank: MemoryBank, last: Sightin
     box on the same individual, or a track that was about to lose it.
     """
     absent = bank.others(present.visible) & bank.others(present.reactivated)
-    never_apart = np.array([bank.others(d.seen_apart) for d in decisions], bool).reshape(len(decisions), bank.slots)
+    never_apart = bank.others_of_each([d.seen_apart.keys() for d in decisions])
     return np.asarray(absent & ((np.ascontiguousarray(last["time"]) < _born(decisions)) | never_apart))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from .._typing import Floats
 from ..appearance.metric import Metric
 from ..memory.bank import MemoryBank
-from ..tuning import MANY_CROPS, MIN_CLEAN_CROPS, STRETCH_CROPS, STRETCH_SECONDS, UPDATE_LAG
+from ..tuning import MANY_CROPS, MAX_UPDATES, MIN_CLEAN_CROPS, STRETCH_CROPS, STRETCH_SECONDS, UPDATE_LAG
 from .decision import Decision, State
 
 # Takes each prototype update: the decision, `(D,)` the raw mean of crops, and how many crops.
@@ -47,15 +47,36 @@ class MemoryUpdater:
         """A copy has no listener: it would tell the gallery the same once more."""
         return vars(self) | {"listener": None}
 
-    def update(self, decision: Decision, now: float) -> None:
+    def update_all(self, settled: Sequence[Decision], now: float) -> None:
+        """Update memory from the tracklets whose crops are old enough, `MAX_UPDATES` a frame; the others come next.
+
+        Args:
+            settled: Decisions of the tracklets that have a box in this frame.
+            now: The time, seconds.
+        """
+        ready = [d for d in settled if self._is_ready(d, now)]
+        if len(ready) > MAX_UPDATES:
+            ready = sorted(ready, key=lambda d: d.tracklet.waits_since)[:MAX_UPDATES]
+        for decision in ready:
+            self._update(decision, now)
+
+    def _is_ready(self, decision: Decision, now: float) -> bool:
+        tracklet = decision.tracklet
+        if tracklet.waiting < STRETCH_CROPS:
+            return False
+        if tracklet.count > MANY_CROPS and tracklet.waits_since >= now - UPDATE_LAG - STRETCH_SECONDS:
+            return False
+        return tracklet.has_mature(*self._maturity(decision, now))
+
+    def _maturity(self, decision: Decision, now: float) -> tuple[float, int, int]:
+        """What `Tracklet.pop_mature` is given: until it is known at all, an identity's crops needn't wait."""
+        known = self._bank.knows(decision.identity)
+        return (now - UPDATE_LAG, STRETCH_CROPS, MIN_CLEAN_CROPS) if known else (now, STRETCH_CROPS, 0)
+
+    def _update(self, decision: Decision, now: float) -> None:
         """Average a settled tracklet's mature crops into a prototype; on probation it is held back."""
         tracklet = decision.tracklet
-        if tracklet.count > MANY_CROPS and tracklet.waits_since >= now - UPDATE_LAG - STRETCH_SECONDS:
-            return
-        if self._bank.knows(decision.identity):
-            crops = tracklet.pop_mature(now - UPDATE_LAG, STRETCH_CROPS, MIN_CLEAN_CROPS)
-        else:
-            crops = tracklet.pop_mature(now, STRETCH_CROPS, 0)
+        crops = tracklet.pop_mature(*self._maturity(decision, now))
         mean = tracklet.mean
         if not crops or mean is None:
             return

@@ -39,6 +39,7 @@ from .matching import (
     match_returning,
 )
 from .memory_update import MemoryUpdater
+from .metric_refresh import MetricRefresh
 from .verification import Verifier
 
 # A frame's number, and its time in seconds.
@@ -68,12 +69,14 @@ class Recognizer:
         self.crop_scores = CropScoreModel(self.metric, learns=tuning.calibrate)
         self.tracklet_scores = ScoreModel(self.metric.project, learns=tuning.calibrate)
         self.updater = MemoryUpdater(self.bank, self.metric)
+        self._refresh = MetricRefresh(self.metric, self.crop_scores, self.tracklet_scores, self.bank)
         self._verifier = Verifier(self.bank, self.tracklet_scores, reverifies=tuning.reverify)
         self._late = LateMerges(config, self.bank, self.tracklet_scores)
         self._config = config
         self._ids = ids
         self._events = events
         self._visible: Sequence[Decision] = ()
+        self._merges = False
 
     def step(
         self,
@@ -96,11 +99,10 @@ class Recognizer:
 
         self.updater.end_probations(settled, now)
         self.bank.see_all([d.identity for d in settled], sightings(d.tracklet.last for d in settled))
-        for decision in settled:
-            self.updater.update(decision, now)
-        self._refresh_metric()
-
+        self.updater.update_all(settled, now)
         check = self._verifier.due(now)
+        if not check:  # one of both is enough for a frame
+            self._refresh.step(self.updater.individuals)
         if check:
             for identity, since in self._verifier.check(settled, now):
                 self._forget_apart(identity, since)
@@ -110,8 +112,9 @@ class Recognizer:
         tested = [d for d in visible if check and d.probation is not None and d.tracklet.count >= MIN_CLEAN_CROPS]
         if open_ or tested:
             self._decide_all(open_, tested, when, image_area)
-        if check:
+        if self._merges:  # in the frame after a check: each takes a while in a crowd
             self._merge(when)
+        self._merges = check
         if not self._ids.closed:
             self.bank.forget(now - self._config.memory_seconds)
 
@@ -134,8 +137,9 @@ class Recognizer:
             returning = {id(d): found.best_log_odds(n) for n, d in enumerate(asking)}
         self._release()
         self._mark_returning(open_, returning, present)
+        patience = self._patience
         for decision in open_:
-            over = decision.tracklet.seen_for(when[1]) >= self._patience
+            over = decision.tracklet.seen_for(when[1]) >= patience
             if over and not decision.settled and not decision.in_doubt:
                 self._settle_by_default(decision, when)
 
@@ -166,12 +170,15 @@ class Recognizer:
         rows = [n for n, d in enumerate(asking) if n not in found.pairs and not d.settled]
         if not self.tracklet_scores.evidence_weight:
             return {n for n in rows if asking[n].reactivated_id is None and not found.log_odds_of_others(n).size}
+        unlike = self.tracklet_scores.llr(found.similarity.max(axis=1, initial=-1)) < UNLIKE_LOG_ODDS
         rows = [
             n
             for n in rows
-            if asking[n].tracklet.count >= MIN_CLEAN_CROPS and (found.log_odds_of_others(n) < UNLIKE_LOG_ODDS).all()
+            if asking[n].tracklet.count >= MIN_CLEAN_CROPS
+            and unlike[n]
+            and (found.log_odds_of_others(n) < UNLIKE_LOG_ODDS).all()
         ]
-        if not rows:
+        if not rows:  # or the closest of all, visible ones too, is looked for
             return set()
         closest = closest_log_odds([asking[n] for n in rows], self.bank, self.tracklet_scores, self._config)
         return {n for n, log_odds in zip(rows, closest, strict=True) if log_odds < UNLIKE_LOG_ODDS}
@@ -267,7 +274,7 @@ class Recognizer:
 
     def _mark_returning(self, open_: Sequence[Decision], returning: dict[int, float], present: Present) -> None:
         """Mark tracklets that may show an absent identity: only there, if scores tell, is an id worth waiting for."""
-        blind = [d for d in open_ if id(d) not in returning]
+        blind = [d for d in open_ if self._may_wait(d) and id(d) not in returning]
         if blind and self.tracklet_scores.evidence_weight:
             gate = candidate_gate(blind, self.bank, self._config, present)
             log_odds = blind_log_odds(blind, gate, self.bank, self.tracklet_scores, self._config)
@@ -276,6 +283,10 @@ class Recognizer:
         for decision in open_:
             known = tells and not decision.settled
             decision.returning_log_odds = returning.get(id(decision), -np.inf) if known else -np.inf
+
+    def _may_wait(self, decision: Decision) -> bool:
+        """Whether it depends on a likely return if a tracklet's id is shown: it has none, and isn't hidden anyway."""
+        return self._config.provisional == "hide" and decision.identity < 0 and not decision.in_doubt
 
     @property
     def _patience(self) -> float:
@@ -302,16 +313,6 @@ class Recognizer:
         rename_apart(decisions, old, new)
         self._late.rename_apart(old, new)
 
-    def _refresh_metric(self) -> None:
-        if not self.metric.due:
-            return
-        means, version = self.updater.individuals(), self.metric.version
-        self.metric.refresh(means)
-        if self.metric.version > version:  # one individual alone teaches nothing, and cosines stay plain
-            self.crop_scores.rescore()
-            self.tracklet_scores.rescore()
-            self.tracklet_scores.people = len(means)
-
     def show_id(self, decision: Decision) -> None:
         """Give an id to show to a tracklet that has none; a closed set, which has none to spare, makes it wait."""
         if decision.identity < 0 and not (self._ids.closed and self._config.remembers):
@@ -333,6 +334,7 @@ class Recognizer:
             self.metric.add_scatter(evidence.scatter, evidence.crops)
         for pairs, same in ((evidence.genuine, True), (evidence.impostor, False)):
             self.tracklet_scores.observe(pairs[:, 0], pairs[:, 1], np.full(len(pairs), same))
+        self._refresh.at_once(self.updater.individuals)
 
     def remember_prototypes(self, identity: int, prototypes: Floats) -> None:
         """Add prototypes from other cameras to an identity in memory, as far as there is room beside its own.

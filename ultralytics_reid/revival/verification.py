@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -75,7 +74,7 @@ class Verifier:
         self, decisions: Sequence[Decision], queries: Floats, since: Sequence[float]
     ) -> list[tuple[int, float]]:
         doubted = []
-        own = np.diagonal(self._bank.compare(queries, self._bank.slots_of(d.identity for d in decisions)))
+        own = self._bank.compare_own(queries, self._bank.slots_of(d.identity for d in decisions))
         strange = self._model.llr(own) < -REACTIVATION_LOG_ODDS
         for decision, contradicted, start in zip(decisions, strange, since, strict=True):
             if decision.state is State.ON_PROBATION:
@@ -85,6 +84,6 @@ class Verifier:
                 decision.reverify(start)
                 # The identity was last seen before the contradicting crops, so that another tracklet may match it.
                 before = float(np.nextafter(decision.tracklet.born, -np.inf))
-                self._bank.see(decision.identity, replace(decision.tracklet.last, time=before))
+                self._bank.see(decision.identity, decision.tracklet.last.at(before))
                 doubted.append((decision.identity, start))
         return doubted

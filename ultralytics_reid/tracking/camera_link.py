@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,6 @@ from ..embedders import CropOptions, family_of
 from ..embedders.crops import as_bgr
 from ..errors import ConfigError, EmbeddingError
 from ..events import Events, Linked
-from ..gallery.linking.client import GalleryCamera, shares
-from ..gallery.linking.connection import Connection
-from ..gallery.linking.messages import Observation
-from ..gallery.linking.worker import Channel
 from ..gallery.recipe import crop_recipe
 from ..gallery.times import RELEASED
 from ..revival.decision import Decision
@@ -27,6 +23,12 @@ from ..revival.recognizer import Recognizer, When
 from .frame import Frame
 from .stream_names import SOME_CAMERA
 from .track import ReIDTrack
+
+if TYPE_CHECKING:  # databases and threads, which only a tracker with a gallery needs
+    from ..gallery.linking.client import GalleryCamera
+    from ..gallery.linking.connection import Connection
+    from ..gallery.linking.messages import Observation
+    from ..gallery.linking.worker import Channel
 
 # Seconds by which a live camera's clock may differ from the wall clock, which frames reach with delays.
 _MAX_DRIFT = 2.0
@@ -53,6 +55,7 @@ class CameraLink:
         self.camera_id = "" if len(config.cameras) > 1 else (config.cameras or (SOME_CAMERA,))[0]
         self.starts_at = config.starts
         self.recipe = {"model": config.model, "weights": config.weights} | crop_recipe(CropOptions.of(config))
+        self.recipe |= {"head": config.head} if config.head else {}
         self._config = config
         self._events = events
         self._gallery: GalleryCamera | None = None
@@ -103,6 +106,8 @@ class CameraLink:
             raise ConfigError(f"'camera_id' names several cameras ({names}), and {one}")
         if dim is None:
             return
+        from ..gallery.linking.client import GalleryCamera
+
         worker = self.connection.connect(dim, recognizer.bank.fingerprint, self.recipe)
         if self._gallery is not None and self._is_outdated(self._gallery.channel):
             self.close(decisions, when)
@@ -165,6 +170,9 @@ class CameraLink:
 
     def _observe(self, track: ReIDTrack, decision: Decision, frame: Frame) -> Observation:
         """Make the observation of a box, with its crop, if that is to be stored."""
+        from ..gallery.linking.client import shares
+        from ..gallery.linking.messages import Observation
+
         box, score, tracklet = np.asarray(track.xyxy, np.float32), float(track.score), decision.tracklet
         where = (0.0, 0.0, 0.0, 0.0) if frame.shape is None else shares(box, frame.shape)
         if not self._config.store_crops or frame.image is None or not tracklet.clean:
@@ -213,4 +221,8 @@ class CameraLink:
 
 
 def _connection(config: Config) -> Connection | None:
-    return Connection(config, family_of(config.model)) if config.gallery else None
+    if not config.gallery:
+        return None
+    from ..gallery.linking.connection import Connection
+
+    return Connection(config, family_of(config.model, config.head))

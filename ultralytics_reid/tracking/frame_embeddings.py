@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from .._typing import Floats, Ints
 from ..appearance.embedding import as_features, unit
 from ..config import Config
 from ..embedders import CropOptions, Embedder, build_embedder, embed
+from ..embedders.head import HeadedEmbedder, LinearHead, load_head
 from ..errors import EmbeddingError
 from ..memory.bank import MemoryBank
 from .frame import Frame
@@ -66,12 +68,22 @@ class EmbeddingSource:
         if self._embedder is None and self._config.with_reid:
             config = self._config
             options = CropOptions.of(config)
-            self._embedder = build_embedder(config.model, config.weights, self._device, options)
+            self._embedder = self._with_head(build_embedder(config.model, config.weights, self._device, options))
         return self._embedder
 
     @embedder.setter
     def embedder(self, value: Embedder | None) -> None:
-        self._embedder, self._was_set = value, value is not None
+        self._embedder, self._was_set = self._with_head(value), value is not None
+
+    @cached_property
+    def head(self) -> LinearHead | None:
+        """The config's head, loaded when first asked for; None without one."""
+        return load_head(self._config.head) if self._config.head and self._config.with_reid else None
+
+    def _with_head(self, embedder: Embedder | None) -> Embedder | None:
+        if embedder is None or self.head is None or isinstance(embedder, HeadedEmbedder):
+            return embedder
+        return HeadedEmbedder(embedder, self.head)
 
     def of(self, frame: Frame, feats: Any, bank: MemoryBank, features_by: str) -> FrameEmbeddings:
         """Get a frame's embeddings.
@@ -85,16 +97,25 @@ class EmbeddingSource:
         Raises:
             EmbeddingError: If `feats` has another number of rows, or another dimension than before, or is of another
                 embedder than what is remembered.
-            ConfigError: If the embedder can't be loaded.
+            ConfigError: If the embedder or the head can't be loaded, or the head is another embedder's.
         """
         if not self._config.with_reid:
             return FrameEmbeddings()
         if feats is not None and (len(feats) or len(frame)):
-            bank.embedded_by(features_by or self.features_by)
-            return FrameEmbeddings(self._checked(feats, len(frame)))
+            return self._handed_over(feats, len(frame), bank, features_by or self.features_by)
         if not len(frame) or not self._can_embed(frame):
             return FrameEmbeddings()
         return FrameEmbeddings(on_demand=True) if self._config.fuses else self._embed_all(frame, bank)
+
+    def _handed_over(self, feats: Any, rows: int, bank: MemoryBank, features_by: str) -> FrameEmbeddings:
+        """Check embeddings that were handed over, and apply the head to them."""
+        if self.head is not None:
+            self.head.check_base(features_by)
+            features_by = self.head.over(features_by or self.head.base)
+            checked = as_features(feats, rows)
+            feats = self.head(checked) if checked.any() else checked
+        bank.embedded_by(features_by)
+        return FrameEmbeddings(self._checked(feats, rows))
 
     def _can_embed(self, frame: Frame) -> bool:
         if self.embedder is None:

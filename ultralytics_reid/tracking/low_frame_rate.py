@@ -14,7 +14,7 @@ import numpy as np
 from ultralytics.trackers.basetrack import TrackState
 from ultralytics.trackers.bot_sort import BOTSORT
 
-from .._typing import Bools, Doubles, Floats
+from .._typing import Bools, Floats
 from ..association.assignment import hungarian
 from ..association.low_frame_rate import apart_log_odds, reachable_boxes
 from ..config import Config
@@ -24,6 +24,7 @@ from .clock import Clock
 from .frame import Frame
 from .kalman import FrameIntervalKalmanFilter
 from .track import ReIDTrack
+from .track_arrays import kalman_states
 
 
 class LowFrameRateBOTSORT(BOTSORT):
@@ -47,21 +48,17 @@ class LowFrameRateBOTSORT(BOTSORT):
     def multi_predict(self, tracks: Sequence[ReIDTrack]) -> None:
         """Host hook: predict where tracks are in this frame."""
         self.kalman_filter.steps = HOST_FPS / self.clock.fps if self._low_frame_rate else 1.0
-        if not self._low_frame_rate:
+        if not self.config.fuses:
             super().multi_predict(tracks)
-        elif tracks:
-            before = np.array([self._state(t) for t in tracks])
-            means, covariances = self.kalman_filter.multi_predict(before, np.array([t.covariance for t in tracks]))
-            for track, mean, covariance in zip(tracks, means, covariances, strict=True):
-                track.mean, track.covariance = mean, covariance
-
-    def _state(self, track: ReIDTrack) -> Doubles:
-        """What is predicted from: a lost track keeps its size, and its velocity decays, since people stop."""
-        mean: Doubles = track.mean.copy()
-        if track.state != TrackState.Tracked:
-            mean[4:6] *= np.exp(-1 / self.clock.fps)
-            mean[6:8] = 0
-        return mean
+            return
+        means, covariances = kalman_states(tracks)
+        lost = np.array([t.state != TrackState.Tracked for t in tracks], bool)
+        means[lost, 6:8] = 0  # a lost track keeps its size, as the host has it
+        if self._low_frame_rate:
+            means[lost, 4:6] *= np.exp(-1 / self.clock.fps)  # and its velocity decays, since people stop
+        means, covariances = self.kalman_filter.multi_predict(means, covariances)
+        for track, mean, covariance in zip(tracks, means, covariances, strict=True):
+            track.mean, track.covariance = mean, covariance
 
     def _post_first_association(  # noqa: PLR0917 (the host's)
         self, strack_pool: Any, detections: Any, u_track: Any, u_detection: Any, activated: Any, refind: Any

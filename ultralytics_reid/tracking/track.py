@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from ultralytics.trackers.basetrack import TrackState
 from ultralytics.trackers.bot_sort import BOTrack
 
-from .._typing import Floats
+from .._typing import Doubles, Floats
 from ..appearance.embedding import unit
 from ..appearance.tracklet import Tracklet
 from ..association.last_seen import LastSeen
 from ..revival.decision import Decision
+
+# Columns of an upright box: center, size and number.
+UPRIGHT = 5
 
 
 class ReIDTrack(BOTrack):
@@ -21,6 +25,13 @@ class ReIDTrack(BOTrack):
         resumed: Whether its last detection re-activated it.
         decision: Which identity it shows; None until the end of its first frame.
     """
+
+    # The host sets them; said for the type checker.
+    state: int
+    tracklet_len: int
+    score: float
+    cls: float
+    idx: int
 
     clean: bool = False
     resumed: bool = False
@@ -34,6 +45,44 @@ class ReIDTrack(BOTrack):
         track = cls(box, score, kind)
         track._lean = True
         return track
+
+    @classmethod
+    def lean_batch(cls, boxes: Doubles, scores: Floats, kinds: Floats) -> list[ReIDTrack]:
+        """Make detections as `lean` does, all at once.
+
+        Args:
+            boxes: `(N, 5)` center, size and number; boxes with an angle, `(N, 6)`, are made one by one.
+            scores: `(N,)` in [0, 1].
+            kinds: `(N,)` classes.
+        """
+        if boxes.shape[1] != UPRIGHT or not len(boxes):
+            return [cls.lean(*box) for box in zip(boxes, scores, kinds, strict=True)]
+        alike = vars(cls.lean(boxes[0], scores[0], kinds[0]))  # whatever else the host's tracks have
+        ltwh = boxes[:, :4].copy()
+        ltwh[:, :2] -= ltwh[:, 2:] / 2
+        made = []
+        for row, score, kind, idx in zip(ltwh.astype(np.float32), scores, kinds, boxes[:, 4], strict=True):
+            track = cls.__new__(cls)
+            track.__dict__ |= alike
+            track._tlwh, track.score, track.cls, track.idx = row, score, kind, idx
+            made.append(track)
+        return made
+
+    @property
+    def ltwh(self) -> Floats:
+        """`(4,)` float32 left, top, width and height of the box that it was made of, pixels."""
+        box: Floats = self._tlwh
+        return box
+
+    @property
+    def xyxy(self) -> npt.NDArray[np.floating]:
+        """See the host's: the box as the Kalman filter has it; a detection's own. In the host's arithmetic, faster."""
+        if self.mean is None:
+            left, top, width, height = self.ltwh.tolist()
+            return np.array([left, top, width + left, height + top], np.float32)
+        x, y, width, height = self.mean[:4].tolist()
+        left, top = x - width / 2, y - height / 2
+        return np.array([left, top, width + left, height + top])
 
     def set_embedding(self, embedding: Floats) -> None:
         """Set the embedding of a detection, `(D,)` of unit norm; zeros say nothing."""
@@ -68,17 +117,14 @@ class ReIDTrack(BOTrack):
         feat: Floats | None = (self._matched or self).curr_feat
         return feat
 
-    def observe(self, now: float, fps: float, *, class_votes: bool) -> Decision:
+    def observe(self, last: LastSeen, now: float, *, class_votes: bool) -> Decision:
         """Bring its tracklet up to this frame; a re-activated track begins another.
 
         Args:
+            last: Where and how it is in this frame.
             now: The frame's time, seconds.
-            fps: Frames a second, to which the Kalman state's velocity refers.
             class_votes: Whether its class is the most frequent one.
         """
-        std = float(max(self.covariance[0, 0], self.covariance[1, 1])) ** 0.5
-        center, velocity = self.mean[:2].copy(), self.mean[4:6] * fps
-        last = LastSeen(now, int(self.cls), center, velocity, std, float(self.mean[3]))
         if self.decision is None:
             self.decision = Decision(Tracklet(now, last, last), self.track_id)
         elif self.resumed:
@@ -115,10 +161,30 @@ class ReIDTrack(BOTrack):
         self._match(new_track)
         self.resumed = False
 
+    def go_on(self, detection: ReIDTrack, mean: Doubles, covariance: Doubles, frame_id: int) -> None:
+        """Take a detection whose Kalman update is known: what `update`, or `re_activate` of a lost track, does.
+
+        Args:
+            detection: The track's next box.
+            mean: `(8,)` of the updated state.
+            covariance: `(8, 8)` of the updated state.
+            frame_id: The frame's number.
+        """
+        self.resumed = self.state != TrackState.Tracked
+        self.tracklet_len = 0 if self.resumed else self.tracklet_len + 1
+        self.mean, self.covariance = mean, covariance
+        self.state, self.is_activated, self.frame_id = TrackState.Tracked, True, frame_id
+        self.score, self.cls, self.idx = detection.score, detection.cls, detection.idx
+        if detection.curr_feat is not None:
+            self.curr_feat = detection.curr_feat
+        self._matched, self.clean = detection, detection.clean
+
     def mark_removed(self) -> None:
         """See the host's, which keeps removed tracks for long: their crops go."""
         super().mark_removed()
         self._matched = None
+        if self._lean:
+            self.__dict__["curr_feat"] = None  # a row of its frame's embeddings, which would all stay with it
         if self.tracklet is not None:
             self.tracklet.drop_crops()
 

@@ -27,6 +27,7 @@ from ultralytics.utils import LOGGER, YAML
 from .._typing import Bools, Floats, Ints
 from ..appearance.embedding import as_features
 from ..association.fusion import ambiguous_pairs, fuse_appearance
+from ..association.last_seen import LastSeen
 from ..config import TRACKER_TYPE, Config, keys
 from ..embedders import AUTO, Embedder, family_of
 from ..errors import ConfigError
@@ -49,6 +50,7 @@ from .low_frame_rate import LowFrameRateBOTSORT
 from .results import BoxIdentity, Shown
 from .retired_ids import RetiredIds
 from .track import ReIDTrack
+from .track_arrays import iou_cost, kalman_states, measurements, output_rows, sightings_of, track_boxes
 from .track_logging import log_frame
 
 
@@ -260,22 +262,24 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
         """Host hook: tracks of detections; `img` holds their embeddings, or None."""
         if not len(results):
             return []
-        boxes = zip(parse_bboxes(results), results.conf, results.cls, strict=True)
         if not self.config.fuses:
+            boxes = zip(parse_bboxes(results), results.conf, results.cls, strict=True)
             feats = [None] * len(results) if img is None or not self.config.with_reid else img
             return [ReIDTrack(*box, feat) for box, feat in zip(boxes, feats, strict=True)]
-        tracks = [ReIDTrack.lean(*box) for box in boxes]
-        for track, embedding in zip(tracks, () if img is None else img, strict=img is not None):
-            track.set_embedding(embedding)
+        tracks = ReIDTrack.lean_batch(parse_bboxes(results), results.conf, results.cls)
+        if img is not None:
+            for n in np.flatnonzero(img.any(axis=1)).tolist():  # zeros say nothing
+                tracks[n].curr_feat = img[n]
         return tracks
 
     def _first_association(self, strack_pool: Any, detections: Any, activated: Any, refind: Any) -> Any:
         """Host hook, after the Kalman prediction: embed those crops of which it pays, then associate."""
         assert self._frame is not None
+        clean = self._frame.clean.tolist()
         for detection in detections:
-            detection.clean = bool(self._frame.clean[int(detection.idx)])
+            detection.clean = clean[int(detection.idx)]
         if self._frame_embeddings.on_demand:
-            distance = host_matching.iou_distance(strack_pool, detections)
+            distance = iou_cost(strack_pool, detections)
             picked = self.crop_selector.pick(strack_pool, detections, distance, self._frame.time)
             rows = [int(detections[n].idx) for n in picked]
             embeddings = self.embeddings.embed(self._frame, rows, self.recognizer.bank)
@@ -283,13 +287,29 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
                 detections[n].set_embedding(embedding)
         return super()._first_association(strack_pool, detections, activated, refind)
 
+    def _apply_matches(self, matches: Any, pool: Any, detections: Any, activated: Any, refind: Any) -> None:
+        """Host hook: matched tracks take their detections, with one Kalman update for all of them."""
+        if not self.config.fuses or self._oriented(detections):
+            super()._apply_matches(matches, pool, detections, activated, refind)
+            return
+        tracks, found = [pool[t] for t, _ in matches], [detections[d] for _, d in matches]
+        means, covariances = self.kalman_filter.multi_update(*kalman_states(tracks), measurements(found))
+        for track, detection, mean, covariance in zip(tracks, found, means, covariances, strict=True):
+            track.go_on(detection, mean, covariance, self.frame_id)
+            (refind if track.resumed else activated).append(track)
+
+    @staticmethod
+    def _oriented(tracks: Sequence[ReIDTrack]) -> bool:
+        """Whether boxes have an angle, which the host's own path follows."""
+        return any(t.angle is not None for t in tracks[:1])
+
     def get_dists(self, tracks: list[ReIDTrack], detections: list[ReIDTrack]) -> npt.NDArray[np.float32]:
         """Host hook: the first association's cost matrix `(T, N)`: IoU after the Kalman prediction, and appearance."""
         if not self.config.fuses:
             return np.asarray(super().get_dists(tracks, detections))
-        iou_cost = host_matching.iou_distance(tracks, detections)
-        cost = host_matching.fuse_score(iou_cost, detections) if self.args.fuse_score else iou_cost
-        cost = np.asarray(cost, np.float32)
+        cost = iou_cost(tracks, detections)
+        if self.args.fuse_score:
+            cost = np.asarray(host_matching.fuse_score(cost, detections), np.float32)
         return fuse_appearance(cost, self._appearance_affinity(tracks, detections, cost)) if cost.size else cost
 
     def _appearance_affinity(
@@ -317,7 +337,8 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
         """Host hook, after all stages: revive, then output the boxes that have an id to show."""
         if self.config.fuses or self.config.remembers:
             self._revive()
-        rows = np.asarray(super()._format_output())
+        own = self.config.fuses and not self._oriented(self.tracked_stracks)
+        rows = output_rows([t for t in self.tracked_stracks if t.is_activated]) if own else super()._format_output()
         return rows[rows[:, -4] > 0] if len(rows) else rows  # ids below 0 are not shown yet
 
     def _revive(self) -> None:
@@ -325,7 +346,8 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
         assert self._frame is not None
         now, when = self._frame.time, (self._frame.index, self._frame.time)
         tracks = [t for t in self.tracked_stracks if t.frame_id == self.frame_id]
-        decisions = [t.observe(now, self.fps, class_votes=self.config.tuning.class_votes) for t in tracks]
+        seen, votes = sightings_of(tracks, now, self.fps), self.config.tuning.class_votes
+        decisions = [t.observe(LastSeen.of(row), now, class_votes=votes) for t, row in zip(tracks, seen, strict=True)]
         self.recognizer.crop_scores.learn([d.tracklet for d in decisions], now)
         for decision in decisions:
             decision.tracklet.blend(now)
@@ -336,7 +358,7 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
         if self.camera.connection is not None:
             self.camera.receive(self.recognizer, self.embeddings.dim, self._decisions(), when)
         confirmed = [t for t in tracks if t.is_activated]
-        boxes = VisibleBoxes(np.array([t.xyxy for t in confirmed]), np.array([t.score for t in confirmed]))
+        boxes = VisibleBoxes(track_boxes(confirmed), np.array([t.score for t in confirmed]))
         self.recognizer.step([t.decision for t in confirmed], when, self._frame.area, boxes)
         for track in confirmed:
             self._show(track, now)
@@ -459,7 +481,7 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
         self._retired = RetiredIds()
         self.embeddings.dim = None
         self.recognizer = Recognizer(self.config, self._identity_ids, self.events)
-        self.recognizer.assume(family_of(self.config.model))
+        self.recognizer.assume(family_of(self.config.model, self.config.head))
 
     def _next_id(self) -> int:
         connection = self.camera.connection

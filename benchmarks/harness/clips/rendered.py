@@ -15,6 +15,7 @@ from ultralytics_reid import scenes
 from ultralytics_reid.demo import DETECTOR, DETECTOR_SIZE
 from ultralytics_reid.demo.options import DETECTOR_OVERLAP
 from ultralytics_reid.evaluation.frames import FrameBoxes
+from ultralytics_reid.evaluation.revivals import VISIBLE
 
 from ..data import backbone, inputs
 from ..data.cache import Arrays, Cache, of_file
@@ -24,7 +25,6 @@ from ..data.layout import find_clips
 from ..data.recipe import AUTO, MOTION, Detector, Recipe
 from ..data.sequences import Detections, with_feats
 from ..packages import versions
-from ..scoring.gaps import VISIBLE
 from .takes import Take
 
 if TYPE_CHECKING:

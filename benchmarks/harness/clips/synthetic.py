@@ -13,9 +13,9 @@ import numpy as np
 from ultralytics_reid._typing import Doubles, Floats, Ints
 from ultralytics_reid.demo.ground_truth import GroundTruthView
 from ultralytics_reid.evaluation.frames import FrameBoxes
+from ultralytics_reid.evaluation.revivals import VISIBLE
 
 from ..data.sequences import Detections
-from ..scoring.gaps import VISIBLE
 from .simulate import DIM, Simulation, covers, draw_common, draw_identity
 
 # Of people in full view, what share of boxes is missing; half of them are where so much of the body is visible.

@@ -11,15 +11,15 @@ import numpy as np
 
 from ultralytics_reid._typing import Bools, Doubles, ImageArray
 from ultralytics_reid.evaluation.frames import FrameBoxes, iou
+from ultralytics_reid.evaluation.mot_files import CLASS, FLAG, frames_of
 from ultralytics_reid.evaluation.returns import MATCH_IOU, matches
+from ultralytics_reid.evaluation.revivals import FLICKER, VISIBLE
 
 from ..data.inputs import prepare
 from ..data.layout import Clip
 from ..data.motion import camera_motion
-from ..data.reading import CLASS, FLAG, frames_of
 from ..data.recipe import MOTION, Recipe
 from ..data.sequences import Detections, load_sequence, read_video
-from ..scoring.gaps import FLICKER, VISIBLE
 
 # Holes: seconds seen before and after each, how many of a length in a clip, and how many at the same time.
 MARGIN, OF_EACH, AT_ONCE = 2.0, 6, 2

@@ -12,6 +12,7 @@ import numpy as np
 from ultralytics_reid._typing import Doubles, Floats, ImageArray
 from ultralytics_reid.embedders import build_embedder, custom
 from ultralytics_reid.errors import ReIDError
+from ultralytics_reid.evaluation.mot_files import frames_of
 
 from ..clips.simulate import simulate
 from ..errors import ChoiceError
@@ -19,7 +20,6 @@ from ..packages import versions
 from .backbone import Backbone
 from .cache import Arrays, of_file
 from .layout import Clip
-from .reading import frames_of
 from .recipe import AUTO, Recipe
 from .sequences import Detections, Sequence
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ultralytics_reid._typing import Doubles, Floats, ImageArray
+from ultralytics_reid.evaluation.mot_files import FRAME
 
 from ..clips import simulate
 from ..errors import DataError
@@ -23,7 +24,6 @@ from .cache import Arrays, digest, of_arrays, of_file, of_stats
 from .embedding import embedding_facts, make_embedder, simulated
 from .known import base_name
 from .layout import Clip
-from .reading import FRAME
 from .recipe import NONE, SIMULATED, Recipe
 from .sequences import Detections, with_feats
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ultralytics_reid._typing import Doubles
+from ultralytics_reid.evaluation.mot_files import CLASS, FLAG, ID
 
 from ..errors import DataError
-from .reading import CLASS, FLAG, ID
 
 # The seven sequences that have ground truth. All of MOT16's and MOT17's are as long.
 TRAIN = {"02": 600, "04": 1050, "05": 837, "09": 525, "10": 654, "11": 900, "13": 750}

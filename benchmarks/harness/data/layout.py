@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ultralytics_reid._typing import Doubles
+from ultralytics_reid.evaluation.mot_files import FRAME, Truth, read_truth
 
 from ..errors import ChoiceError, DataError
 from .known import base_name, half, is_half, need_length, number, public_detector
-from .reading import FRAME, Found, Info, Truth, read_detections, read_info, read_motion, read_truth
+from .reading import Found, Info, read_detections, read_info, read_motion
 
 SPLITS = {"val-half": "train", "train": "train", "val": "val", "test": "test"}
 DETECTORS = ("DPM", "FRCNN", "SDP")

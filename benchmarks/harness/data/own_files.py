@@ -10,10 +10,11 @@ import numpy as np
 
 from ultralytics_reid._typing import Doubles
 from ultralytics_reid.evaluation.frames import FrameBoxes
+from ultralytics_reid.evaluation.mot_files import FLAG, FRAME, frames_of, read_result, read_truth
 
 from ..errors import DataError
 from ..progress import tell
-from .reading import FLAG, FRAME, frames_of, read_detections, read_result, read_truth
+from .reading import read_detections
 from .sequences import Detections
 
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from ultralytics_reid._typing import Bools, Floats, ImageArray
 from ultralytics_reid.evaluation.frames import FrameBoxes
+from ultralytics_reid.evaluation.mot_files import FLAG, frames_of, read_truth
 
 from ..options import CAMPUS, clip_folder
-from .reading import FLAG, frames_of, read_info, read_truth
+from .reading import read_info
 
 _VIDEOS = (".avi", ".mp4")
 # Seconds without a person after which a new track begins, where the ground truth keeps a person's id.

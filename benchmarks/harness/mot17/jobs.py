@@ -18,7 +18,7 @@ from ..data.inputs import Inputs, prepare
 from ..data.layout import Clip
 from ..data.recipe import NONE, SIMULATED, Recipe
 from ..data.sequences import Sequence
-from ..errors import BenchmarkError
+from ..errors import BenchmarkError, DataError
 from ..packages import versions
 from ..scoring.track_eval import Score, as_arrays, benchmark_of, score, write_result
 from ..scoring.track_eval import of_arrays as score_of
@@ -102,7 +102,7 @@ class Track:
             kept = self.recipe.cache.arrays(
                 self.clip.name, "score", key, lambda: as_arrays(score(truth, frames, benchmark))
             )
-        except BenchmarkError as error:
+        except (BenchmarkError, DataError) as error:
             raise BenchmarkError(f"{self.contender.label} on {self.clip.name}: {error}") from error
         return score_of(kept)
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from ultralytics_reid._typing import Doubles, Ints
 from ultralytics_reid.evaluation.frames import FrameBoxes, iou
+from ultralytics_reid.evaluation.mot_files import Truth
 
 from ..data.cache import Arrays
-from ..data.reading import Truth
 from ..errors import BenchmarkError
 
 # By metric, then by field; the fields that TrackEval's own combination of sequences needs are all there.

@@ -152,7 +152,7 @@ class TestOneIdentity:
             assert event.camera_id == "a"
             assert 0 < event.gap < 10
             assert 0.3 < event.similarity <= 1
-            assert 0.5 < event.probability <= 1
+            assert 0.3 < event.probability <= 1
             assert not event.late
             assert not event.new
         boxes = b.identities()
@@ -218,17 +218,16 @@ class TestOneIdentity:
         assert all(1 <= i < FIRST_LOCAL_ID for i in ids)
 
     @pytest.mark.slow
-    def test_identity_is_queried_once_and_a_new_one_once_more(self, camera, moody):
+    def test_identity_is_queried_once_and_a_new_one_whenever_it_has_twice_as_many_clean_crops(self, camera, moody):
         a = camera("a")
         stay(a, length=250)
-        assert moody.store.calls["search"] == 2 * MANY
+        assert 3 * MANY <= moody.store.calls["search"] <= 5 * MANY
         a.finish(wait=True)
         b = camera("b")
         stay(b, seed=1, length=250)
-        at_once = sum(e.time < 10 for e in of(b, Linked))
         assert len(of(b, Linked)) == MANY
-        assert at_once >= MANY / 2
-        assert moody.store.calls["search"] == MANY + (MANY - at_once)
+        assert all(e.time < 10 for e in of(b, Linked))
+        assert MANY <= moody.store.calls["search"] <= 2 * MANY
 
 
 def now():

@@ -31,6 +31,7 @@ _RENAME = "3 Ada\nAda ''"
 _MERGE = "3 7 9\nAda 7 --force"
 _SPLIT = "Ada 1201 1202"
 _RELINK = "--topology topology.yaml --sheet\n--cameras door,yard --from -1d\n--topology topology.yaml --apply\n--undo"
+_TOPOLOGY = "--gallery site.db\n--from -1w --out topology.yaml"
 _DELETE = "--name Ada\n--cameras door --to 2026-01-31 --yes"
 _PRUNE = "--keep-days 30"
 _STATS = "--gallery site.db\n--json"
@@ -38,6 +39,7 @@ _JOURNEYS = "--from -1d --within 600\n--name Ada --out stays.csv"
 _HEATMAP = "--camera door --background door.mp4\n--camera door --paths --name Ada --out ada.png"
 _EXPORT = "visits.csv --from -1w\nembeddings.parquet --embeddings"
 _BACKUP = "copy.db"
+_REEMBED = "--gallery site.db --head mine.safetensors --out site-mine.db"
 
 _FILTERS = ("identity", "name", "cameras", "classes", "since", "until", "min_quality")
 _AGO = re.compile(r"-[\d.]+[a-z]*", re.ASCII)
@@ -65,6 +67,7 @@ def add_gallery(commands: Any) -> None:
         add(commands)
     for add in (
         _add_relink,
+        _add_topology,
         _add_delete,
         _add_prune,
         _add_stats,
@@ -72,6 +75,7 @@ def add_gallery(commands: Any) -> None:
         _add_heatmap,
         _add_export,
         _add_backup,
+        _add_reembed,
     ):
         add(commands)
 
@@ -151,6 +155,8 @@ def add_model_options(command: ArgumentParser) -> None:
     command.add_argument("--model", default=os.environ.get(MODEL_VARIABLE, ""), metavar="M", help=text)
     text = f"weights of the model, as `weights` of a tracker YAML (default: ${WEIGHTS_VARIABLE})"
     command.add_argument("--weights", default=os.environ.get(WEIGHTS_VARIABLE, ""), metavar="W", help=text)
+    text = "head of the model, as `head` of a tracker YAML (default: none)"
+    command.add_argument("--head", default="", metavar="FILE", help=text)
     text = "colors that the model takes, as `normalize` of a tracker YAML (default: as the gallery or the model says)"
     command.add_argument("--normalize", choices=rule_of("normalize").words, default="auto", help=text)
     text = "their order, as `channels` of a tracker YAML (default: as the gallery or the model says)"
@@ -262,6 +268,14 @@ def _add_relink(commands: Any) -> None:
     _add_json(command)
 
 
+def _add_topology(commands: Any) -> None:
+    text = "learn travel times and shared views of cameras from visits, as a topology file"
+    command = _add_command(commands, "topology", text, _TOPOLOGY)
+    _add_visit_filter(command)
+    command.add_argument("--out", type=Path, metavar="FILE", help="YAML file to write (default: print it)")
+    _add_overwrite(command)
+
+
 def _add_delete(commands: Any) -> None:
     text = "delete the sightings and visits that match all the given filters"
     command = _add_command(commands, "delete", text, _DELETE)
@@ -320,3 +334,12 @@ def _add_export(commands: Any) -> None:
 def _add_backup(commands: Any) -> None:
     command = _add_command(commands, "backup", "copy the gallery into a new file, also while it is in use", _BACKUP)
     command.add_argument("path", type=Path, metavar="PATH", help="file to write; an existing one is never replaced")
+
+
+def _add_reembed(commands: Any) -> None:
+    text = "copy the gallery with the embeddings of a trained head; crops aren't needed"
+    command = _add_command(commands, "reembed", text, _REEMBED)
+    text = "head that `train --head-only` learned for the gallery's embedder"
+    command.add_argument("--head", required=True, metavar="FILE", help=text)
+    text = "new gallery: a path, or postgresql://…; the old one stays as it is"
+    command.add_argument("--out", required=True, metavar="URI", help=text)

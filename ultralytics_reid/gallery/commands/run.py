@@ -14,6 +14,7 @@ import numpy as np
 
 from ..._typing import ImageArray
 from ...embedders import AUTO, CropOptions
+from ...embedders.head import load_head
 from ...errors import GalleryError, GalleryMissing
 from ..export.contact_sheet import MAX_HITS, Hit, save_results
 from ..export.tabular import dwell_table, journey_table, save_journeys, save_sightings, save_visits, transition_table
@@ -22,6 +23,7 @@ from ..image_embedder import cut_out
 from ..image_io import as_image, decode_image
 from ..journeys import dwell, journeys, transitions
 from ..records import ANY, ENROLLED, LAST_ID, Filter, Visit
+from ..reembedding import reembed
 from ..store import Deleted
 from ..times import period
 from ..views import Match
@@ -53,6 +55,7 @@ from .tables import (
     visit_table,
 )
 from .terminal import check_free, counted, print_note, progress, uninterrupted
+from .topology import topology
 
 _MAX_LISTED = 10
 _BATCH = 1000
@@ -176,7 +179,7 @@ def _gallery_to_enrol(args: Namespace) -> Gallery:
 
 
 def _with_embedder(args: Namespace, model: str = "") -> Gallery:
-    named = {"model": model or args.model, "weights": args.weights, "detector": args.detector}
+    named = {"model": model or args.model, "weights": args.weights, "detector": args.detector, "head": args.head}
     crops = CropOptions(normalize=args.normalize, channels=args.channels)
     return Gallery(args.gallery, index=args.index, crops=crops, **named)
 
@@ -385,6 +388,14 @@ def _camera_files(path: Path, cameras: Sequence[str]) -> dict[str, Path]:
     return files
 
 
+def _reembed(args: Namespace) -> None:
+    head = load_head(args.head)
+    with uninterrupted("re-embedding"):
+        sightings, visits = reembed(args.gallery, head, args.out, name=Path(args.head).name)
+    what = f"{counted(sightings, 'embedding')} of {counted(visits, 'visit')}"
+    print(f"wrote {args.out} with {what}, by {head.fingerprint}")
+
+
 # Shared helpers
 
 
@@ -413,6 +424,7 @@ COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
     "merge": _merge,
     "split": _split,
     "relink": relink,
+    "topology": topology,
     "delete": _delete,
     "prune": _prune,
     "stats": _stats,
@@ -420,4 +432,5 @@ COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
     "heatmap": _heatmap,
     "export-gallery": _export,
     "backup": _backup,
+    "reembed": _reembed,
 }

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from ..._typing import Floats
+from ...embedders.head import base_name
 from ...errors import GalleryError, GalleryMissing
 from ..records import LAST_ID, check_name, checked_embeddings
 
@@ -42,9 +43,14 @@ def check_same(uri: str, held: tuple[int, str], asked: tuple[int | None, str | N
     """
     dim, fingerprint = asked
     if fingerprint is not None and fingerprint != held[1]:
+        do = "use another gallery"
+        if base_name(fingerprint) == held[1].partition("/")[0] != "":
+            do = f"re-embed it: ultralytics-reid reembed --gallery {uri} --head FILE --out NEW"
+        elif base_name(held[1]) == fingerprint.partition("/")[0] != "":
+            do = "name the head that it was made with: --head, or 'head' in the tracker YAML"
         raise GalleryError(
             f"the gallery {uri} holds embeddings by {held[1] or 'an unknown embedder'}, and these are by "
-            f"{fingerprint or 'an unknown embedder'}: they can't be compared; use another gallery"
+            f"{fingerprint or 'an unknown embedder'}: they can't be compared; {do}"
         )
     if dim is not None and dim != held[0]:
         raise GalleryError(f"the gallery {uri} holds embeddings of dimension {held[0]}, and these have {dim}")

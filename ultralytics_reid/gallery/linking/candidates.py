@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._typing import Bools, Doubles, Floats
+from ...appearance.embedding import unit
 from ...association.assignment import hungarian
+from ...tuning import COHORT_PRIOR, MIN_COHORT, STRETCH_CROPS
 from ..records import ENROLLED, Records, Visit
 from ..scorer import Scorer
 from .topology import Topology
@@ -40,11 +42,17 @@ class GalleryCandidates:
         """Return an identity's sightings."""
         return self.sightings.take(np.flatnonzero(self.sightings.identities == identity))
 
-    def probability(self, identity: int, scorer: Scorer) -> float:
-        """Return the probability, in [0, 1], that the query shows this identity, by their similarity alone."""
+    def probability(self, identity: int, scorer: Scorer, crops: int) -> float:
+        """Return the probability, in [0, 1], that the query shows this identity, by their similarity alone.
+
+        Args:
+            identity: One of them.
+            scorer: Compares embeddings.
+            crops: Number of clean crops of the query.
+        """
         held = len(self.sightings_of(identity))
         cosine = np.array([self.cosine_of(identity)], np.float32)
-        return float(scorer.same_individual(cosine, np.array([1]), np.array([held]))[0])
+        return float(scorer.same_individual(cosine, np.array([max(1, crops // STRETCH_CROPS)]), np.array([held]))[0])
 
 
 def presence_gate(
@@ -93,6 +101,41 @@ def appearance_scores(embedding: Floats, camera: str, found: Records, scorer: Sc
     cosine = scorer.compare(embedding, camera, np.array(means, np.float32).reshape(-1, len(embedding)))
     np.maximum.at(cosine, index, scorer.compare(embedding, camera, neutral))
     return identities.tolist(), cosine
+
+
+def cohort_normalized(cosine: Floats, found: Records, identities: Sequence[int], scorer: Scorer) -> Floats:
+    """Put similarities on the scale of impostor scores by what else the two sides resemble.
+
+    Some individuals resemble many others, under any metric: they are hubs. Each similarity is measured against those of
+    the query to all other candidates, and those of the candidate to them (symmetric score normalization: Reynolds et
+    al. 2000, Matejka et al. 2017). Mean and deviation of a cohort are blended with those of all impostors.
+
+    Args:
+        cosine: `(I,)` similarities of the query to candidates.
+        found: `N` sightings of them.
+        identities: `(I,)` the candidates, ascending.
+        scorer: Compares embeddings.
+
+    Returns:
+        `(I,)` float32.
+    """
+    count = len(identities)
+    if count < MIN_COHORT or not scorer.is_discriminative:
+        return cosine
+    seen = scorer.project(found.embeddings, found.cameras)
+    place = np.searchsorted(np.asarray(identities), found.identities)
+    between = unit(np.array([seen[place == n].mean(axis=0) for n in range(count)], np.float32))
+    others = ~np.eye(count, dtype=bool)
+    _, usual = scorer.model.population()
+    theirs = np.where(others, between @ between.T, 0)
+    asked = np.where(others, cosine, 0)
+    total = np.zeros(count)
+    for cohort in (asked, theirs):
+        mean = (cohort.sum(axis=1) + COHORT_PRIOR * usual.mean) / (count - 1 + COHORT_PRIOR)
+        off = np.where(others, cohort - mean[:, None], 0)
+        variance = ((off**2).sum(axis=1) + COHORT_PRIOR * usual.std**2) / (count - 1 + COHORT_PRIOR)
+        total += (cosine - mean) / np.sqrt(variance)
+    return np.asarray(usual.mean + usual.std * total / 2, np.float32)
 
 
 def rank_log_odds(cosine: Floats, gate: Bools, scorer: Scorer, rate: float, population: int) -> Doubles:

@@ -41,8 +41,9 @@ _LOGGER = logging.getLogger("ultralytics")
 _REPORT_INTERVAL = 1.0
 # Seconds that a tracklet is visible before it is queried; the second as long as similarity tells no identities apart.
 _MIN_VISIBLE, _MIN_VISIBLE_UNCALIBRATED = 2.0, 10.0
-# Seconds after which an identity that was new is queried once more, with several times as many crops.
-_REQUERY_AFTER = 10.0
+# Growth of an identity's clean crops after which it is queried again, as long as the gallery doesn't know it, and the
+# number of times: two minutes of clean crops.
+_REQUERY_GROWTH, _MAX_REQUERIES = 2.0, 6
 # Seconds without a box after which a tracklet is queried with what there is of it.
 _GONE_AFTER = 1.0
 
@@ -80,7 +81,7 @@ class GalleryCamera:
         self._queried: set[int] = set()
         self._new: set[int] = set()
         self._first_seen_here: set[int] = set()
-        self._requeried: set[int] = set()
+        self._asked: dict[int, tuple[int, int]] = {}
         self._merged: set[int] = set()
         self._renamed: set[int] = set()
         self._waiting: dict[int, Decision] = {}
@@ -203,12 +204,13 @@ class GalleryCamera:
                 self._query(decision, now)
 
     def _query_again(self, settled: Sequence[Decision], now: float) -> None:
-        """Query identities once more that were new to the gallery, when there is more to compare."""
+        """Query identities again that were new to the gallery, when there is twice as much to compare."""
         for decision in settled:
-            enough = decision.tracklet.seen_for(now) >= _REQUERY_AFTER
-            if decision.identity in self._new and decision.probation is None and enough:
-                self._new.discard(decision.identity)
-                self._requeried.add(decision.identity)
+            identity = decision.identity
+            times, crops = self._asked.get(identity, (0, 0))
+            enough = decision.tracklet.count >= _REQUERY_GROWTH * crops and times <= _MAX_REQUERIES
+            if identity in self._new and decision.probation is None and enough:
+                self._new.discard(identity)
                 self._query(decision, now)
 
     def _query(self, decision: Decision, now: float) -> None:
@@ -217,15 +219,17 @@ class GalleryCamera:
         if mean is None or tracklet.count < MIN_CLEAN_CROPS:
             return
         self._queried.add(identity)
+        times = self._asked.get(identity, (0, 0))[0]
+        self._asked[identity] = times + 1, tracklet.count
         first, last = max(tracklet.born, self._since), min(now, tracklet.last.time)
-        self._send(Query(identity, mean, tracklet.count, tracklet.cls, first, last, self._visible - {identity}))
+        beside = self._visible - {identity}
+        self._send(Query(identity, mean, tracklet.count, tracklet.cls, first, last, beside, times))
 
     def _apply(self, answer: Answer, decisions: Sequence[Decision], when: When) -> None:
         """Rename an identity to the gallery's, unless the camera found out otherwise meanwhile."""
         if answer.known is None:
             self._first_seen_here.add(answer.identity)
-            if answer.identity not in self._requeried:
-                self._new.add(answer.identity)
+            self._new.add(answer.identity)
             return
         if answer.identity in self._merged:
             return
@@ -242,6 +246,7 @@ class GalleryCamera:
         self._merged.discard(answer.known)
         if answer.identity in self._new and answer.new:
             self._new.add(answer.known)
+            self._asked[answer.known] = self._asked.get(answer.identity, (0, 0))
         self._emit_link(answer, answer.known, when)
 
     def _emit_link(self, answer: Answer, known: int, when: When) -> None:

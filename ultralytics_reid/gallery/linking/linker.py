@@ -7,6 +7,9 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
+
+import numpy as np
 
 from ..._typing import Bools
 from ...appearance.evidence import LearnedStatistics
@@ -23,14 +26,17 @@ from .candidates import (
     GalleryCandidates,
     appearance_scores,
     assign_identities,
+    cohort_normalized,
     latest_visit,
     presence_gate,
     rank_log_odds,
 )
 from .messages import Answer, Query, Settings
 from .open_visits import OpenVisit, pending_sightings
+from .overlap_links import OverlapLink, contradicted, feet_allow, looks_nats, overlap_links, sides
 from .session import CameraSession
 from .shared_evidence import SharedEvidence
+from .shared_views import SharedViews
 from .topology import Topology
 
 # Queries of one camera answered at once, and rounds in a row: the next round's queries are compared with those that
@@ -70,6 +76,7 @@ class Linker:
         self._settings = settings
         self.sessions: list[CameraSession] = []
         self._evidence = SharedEvidence(store, settings.family)
+        self._views = SharedViews(topology)
         self._next_reread = self._next_count = self._next_prune = 0.0
         self._wall_offset = time.time() - time.monotonic()
         self._population = 0
@@ -147,6 +154,8 @@ class Linker:
         if start is None:
             start = self._origin() if previous is None else previous.origin
         session = CameraSession(camera, start, start_known=start_known)
+        if self._views.concern(camera):
+            session.keep_trail()
         self.sessions.append(session)
         return session
 
@@ -188,6 +197,7 @@ class Linker:
             if not answered:
                 break
         self._revoke_conflicts()
+        self._compare_views()
         answers, self._answers = self._answers, []
         return [*answers, *self._follow_merges(), *self._replaced_ids()]
 
@@ -329,7 +339,14 @@ class Linker:
         found = self._store.search(vector[None], _SHORTLIST, where, exact=False)[0].records
         identities, cosine = appearance_scores(query.embedding, session.camera, found, self.scorer)
         gate = self._gate(identities, session, query)
-        log_odds = rank_log_odds(cosine, gate, self.scorer, self._settings.false_rate, self._population)
+        visit = session.open_visit(session.resolve(query.identity))
+        gate &= feet_allow(identities, visit, self.sessions, self._views)
+        rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
+        score = cohort_normalized(cosine, found, identities, self.scorer)
+        log_odds = rank_log_odds(score, gate, self.scorer, rate, self._population)
+        mine = session.remembered
+        declined = np.array([i in mine for i in identities], bool)
+        log_odds[declined & (log_odds < self.scorer.min_log_odds(rate) - np.log(rate))] = -np.inf
         return GalleryCandidates(identities, cosine, gate, log_odds, found)
 
     def _gate(self, identities: list[int], session: CameraSession, query: Query) -> Bools:
@@ -359,7 +376,7 @@ class Linker:
         if known is None:
             session.decide(query, None, 1.0)
             return Answer(identity, None)
-        probability = found.probability(known, self.scorer)
+        probability = found.probability(known, self.scorer, query.crops)
         before = session.origin + query.first
         latest = latest_visit(self._visits([known], 0.0)[known], before)
         gap, camera = (0.0, ENROLLED) if latest is None else (max(0.0, before - latest.last), latest.camera)
@@ -367,6 +384,45 @@ class Linker:
         prototypes = self.scorer.to_camera(session.camera, sightings.embeddings, sightings.cameras)
         session.decide(query, known, probability)
         return Answer(identity, known, found.cosine_of(known), probability, gap, camera, prototypes=prototypes)
+
+    def _compare_views(self) -> None:
+        """Link visits that feet on common ground show to be one individual's, and revoke links that they contradict."""
+        self._views.update(self.sessions, partial(looks_nats, self.scorer))
+        for one, other in sides(self.sessions, self._views):
+            for a, b in contradicted(one, other, self._views):
+                later, session = (a, one.session) if a.first >= b.first else (b, other.session)
+                previous, identity = later.identity, self.reserve(1)
+                session.unlink(later, identity)
+                answer = Answer(previous, identity, similarity=1.0, camera=session.camera, new=True)
+                self._answers.append((session, answer))
+            rate = self._settings.false_rate
+            for link in overlap_links(one, other, self._views, self.scorer, rate=rate, may_link=self._may_be_one):
+                self._join(link)
+
+    def _may_be_one(self, one: int, other: int) -> bool:
+        """Whether names, times and places of all visits of two identities allow that they are one."""
+        visits = self._visits([one, other], 0.0)
+        return not {one, other} <= set(self._store.names()) and all(
+            self._topology.allows(theirs, ours.camera, ours.first, ours.last, latest=False)
+            for ours in visits[one]
+            for theirs in visits[other]
+        )
+
+    def _stays(self, one: int, other: int) -> int:
+        """Choose which of two identities that are one stays: one with a name or enrolled, else what was seen longer."""
+        visits, names = self._visits([one, other], 0.0), self._store.names()
+        seconds = {i: sum(v.last - v.first for v in of) for i, of in visits.items()}
+        fixed = {i: i in names or any(v.camera == ENROLLED for v in of) for i, of in visits.items()}
+        return max(visits, key=lambda i: (fixed[i], seconds[i], -i))
+
+    def _join(self, link: OverlapLink) -> None:
+        """Make one of the two identities of a link, on all cameras."""
+        kept = self._stays(link.one.identity, link.other.identity)
+        stays, goes = (link.one, link.other) if link.one.identity == kept else (link.other, link.one)
+        gone = goes.identity
+        for session in self.sessions:
+            session.follow_merge(gone, kept)
+            self._answers.append((session, Answer(gone, kept, link.similarity, link.probability, 0.0, stays.camera)))
 
     def _revoke_conflicts(self) -> None:
         """Revoke links that another process' visits contradict by now.

@@ -34,6 +34,7 @@ class Query:
         first: Time of the first box.
         last: Time of the last box.
         beside: Ids visible at the same time, which therefore are other identities.
+        asked: How often this was asked before, with fewer crops.
     """
 
     identity: int
@@ -43,6 +44,7 @@ class Query:
     first: float
     last: float
     beside: frozenset[int]
+    asked: int = 0
 
 
 @dataclass(frozen=True, eq=False)

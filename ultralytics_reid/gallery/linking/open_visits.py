@@ -41,6 +41,7 @@ class OpenVisit:
         confirmed: Whether there are enough clean crops of it for it to be written at all.
         stored: Whether some of it is written.
         camera_identity: The id under which it began.
+        embedding: `(D,)` raw mean of its clean crops, as the camera told last; None before.
     """
 
     camera: str
@@ -54,6 +55,7 @@ class OpenVisit:
     confirmed: bool = False
     stored: bool = False
     camera_identity: int = field(init=False)
+    embedding: Floats | None = None
     _classes: Counter[int] = field(default_factory=Counter)
     _points: list[tuple[float, ...]] = field(default_factory=list)
     _point_spacing: float = _POINT_SPACING

@@ -27,6 +27,8 @@ from .open_visits import MAX_GAP, OpenVisit
 MAX_WAITING = 5000
 # Written visits whose times can still be corrected; of a camera that has written more, the last ones.
 MAX_CORRECTABLE = 10_000
+# When a box was seen, seconds since 1970 (UTC), its visit, and the box as shares of the image.
+Point = tuple[float, OpenVisit, tuple[float, float, float, float]]
 # Seconds by which an observation may precede the tracklet that it belongs to.
 _MAX_LEAD = 1.0
 
@@ -64,6 +66,7 @@ class CameraSession:
         self.evidence: LearnedStatistics | None = None
         self.reserved_ids: deque[int] = deque()
         self.renamed: list[tuple[int, int]] = []
+        self._trail: list[Point] | None = None
         self._open: dict[int, OpenVisit] = {}
         self._closed: list[OpenVisit] = []
         self._resolved: dict[int, int] = {}
@@ -72,6 +75,7 @@ class CameraSession:
         self._local: set[int] = set()
         self._forgetting: set[int] = set()
         self._stored_firsts: dict[int, float] = {}
+        self._seen: set[int] = set()
 
     def receive(self, message: SessionMessage) -> None:
         """Take in a message of the camera."""
@@ -105,6 +109,38 @@ class CameraSession:
         while identity in self._resolved:
             identity = self._resolved[identity]
         return identity
+
+    def keep_trail(self) -> None:
+        """Keep every box from now on, for `pop_trail`."""
+        self._trail = []
+
+    def pop_trail(self) -> list[Point]:
+        """Return the boxes that were seen since the last call; none without `keep_trail`."""
+        trail = self._trail or []
+        if trail:
+            self._trail = []
+        return trail
+
+    def open_visit(self, identity: int) -> OpenVisit | None:
+        """Return the visit of an identity that is going on; None for none."""
+        return self._open.get(identity)
+
+    def visible(self, since: float) -> list[OpenVisit]:
+        """Return open visits of decided identities with a box since a time, seconds since 1970."""
+        return [v for v in self._open.values() if v.last >= since and v.identity in self._decided and v.confirmed]
+
+    def unlink(self, visit: OpenVisit, identity: int) -> None:
+        """Give an open visit an identity of its own: it was linked to another wrongly."""
+        previous = visit.identity
+        self._reassign(visit, identity, 1.0)
+        self._resolved[previous] = identity
+        self._new.add(identity)
+        self._decided.add(identity)
+
+    @property
+    def remembered(self) -> frozenset[int]:
+        """Identities that were seen in this run, so that the camera's own memory has declined what it asks about."""
+        return frozenset(self._seen)
 
     @property
     def visits(self) -> list[OpenVisit]:
@@ -153,6 +189,8 @@ class CameraSession:
     def follow_merge(self, gone: int, kept: int) -> None:
         """Follow a merge of two identities in the gallery by hand."""
         self.identity_corrections.append((gone, kept))  # something may have been written meanwhile
+        if gone in self._seen:
+            self._seen.add(kept)
         self._rename(gone, kept, None)
         self._decided.add(kept)
 
@@ -205,6 +243,7 @@ class CameraSession:
     def mark_written(self, visit: OpenVisit) -> None:
         """Note that all of a visit is in the gallery."""
         visit.mark_written()
+        self._seen.add(visit.identity)
         self._stored_firsts.pop(visit.id, None)
         self._stored_firsts[visit.id] = visit.first
         if len(self._stored_firsts) > MAX_CORRECTABLE:
@@ -219,7 +258,9 @@ class CameraSession:
         identity, first = self.resolve(query.identity), self.origin + query.first
         if _is_local(identity):
             self._local.add(identity)
-        self._visit_at(identity, first).confirm(first)
+        visit = self._visit_at(identity, first)
+        visit.confirm(first)
+        visit.embedding = query.embedding
 
     def _accept_as_new(self, identity: int) -> None:
         """Take an identity as new to the gallery; a local id, which is not unique, is replaced by a reserved one."""
@@ -234,7 +275,10 @@ class CameraSession:
     def _observe(self, observations: Observations) -> None:
         time = self.origin + observations.time
         for observation in observations.boxes:
-            self._visit_at(self.resolve(observation.identity), time).observe(time, observation)
+            visit = self._visit_at(self.resolve(observation.identity), time)
+            visit.observe(time, observation)
+            if self._trail is not None:
+                self._trail.append((time, visit, observation.box))
         for identity in [i for i, v in self._open.items() if time - v.last > MAX_GAP]:
             self._close(self._open.pop(identity))
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.harness.scoring.gaps import BINS, Tally, bin_of, observe, summarize
 from ultralytics_reid.evaluation.frames import FrameBoxes
+from ultralytics_reid.evaluation.revivals import BINS, Tally, bin_of, observe, summarize
 
 FPS, UNSEEN, UNMATCHED = 10.0, ".", "-"
 

@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from ultralytics_reid.evaluation.frames import FrameBoxes
-from ultralytics_reid.evaluation.returns import matches
+from .frames import FrameBoxes
+from .returns import matches
 
 # Seconds: less is no absence; a person must be seen, and an id be on a person, that long to count; what is judged.
 FLICKER, LEAST, JUDGED = 0.25, 1.0, 30.0

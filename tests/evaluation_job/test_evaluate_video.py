@@ -1,0 +1,79 @@
+"""`ultralytics-reid evaluate --video`: what an embedder does to tracking."""
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+
+import ultralytics_reid
+from ultralytics_reid.cli import main
+from ultralytics_reid.scenes import Scene, SceneOptions
+
+DETECTOR = str(Path(ultralytics_reid.__file__).parent / "demo" / "people.pt")
+FRAMES, FPS, SIZE = 30, 10.0, (480, 270)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A folder with `street.mp4`, three seconds of a scene, and its `gt.txt`."""
+    folder = tmp_path_factory.mktemp("clip")
+    scene = Scene(SceneOptions(people=3, seconds=FRAMES / FPS, fps=FPS, size=SIZE, seed=5))
+    video = cv2.VideoWriter(str(folder / "street.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), FPS, SIZE)
+    rows = []
+    for frame, view in enumerate(scene.views(stop=FRAMES), 1):
+        video.write(scene.render(view))
+        for person, (x1, y1, x2, y2), visible in zip(view.ids, view.xyxy, view.visible, strict=True):
+            rows.append(f"{frame},{person},{x1:.1f},{y1:.1f},{x2 - x1:.1f},{y2 - y1:.1f},1,1,{visible:.2f}")
+    video.release()
+    (folder / "gt.txt").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def command(clip, *options):
+    given = ["--video", str(clip / "street.mp4"), "--ground-truth", str(clip / "gt.txt"), "--detector", DETECTOR]
+    return ["evaluate", *given, "--imgsz", "384", *options]
+
+
+@pytest.mark.slow
+def test_each_model_is_tracked_with_and_scored_by_person(clip, colors, tmp_path, capsys):
+    models = ["--model", "auto", "--model", "color_embedders:halves", "--label", "colors"]
+    assert main(command(clip, *models, "--out", str(tmp_path / "out"))) == 0
+    printed = capsys.readouterr().out
+    assert "IDF1 by person" in printed
+    found = json.loads((tmp_path / "out" / "scores.json").read_text())["tracking"]
+    assert [t["model"] for t in found] == ["auto", "colors"]
+    assert all(t["idf1"] > 0.7 and t["ids"] >= 2 for t in found)
+    assert colors.CALLS
+    assert not (tmp_path / "out" / "accuracy.png").exists()
+
+
+def test_ground_truth_of_another_video_is_refused(clip, colors, tmp_path, capsys):
+    (tmp_path / "gt.txt").write_text("31,1,10,10,20,40,1,1,1\n")
+    options = ["--model", "auto", "--ground-truth", str(tmp_path / "gt.txt")]
+    assert main(command(clip, *options)) == 1
+    assert "has the frame 31, and" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1,1,10,10,20\n", "gt.txt:1: 5 numbers"),
+        ("1,1,10,10,20,40,0,1,1\n", "the flag is 0 on every line"),
+        ("", "has no line"),
+    ],
+)
+def test_odd_ground_truth_is_named(clip, tmp_path, text, said, capsys):
+    (tmp_path / "gt.txt").write_text(text)
+    assert main(command(clip, "--model", "auto", "--ground-truth", str(tmp_path / "gt.txt"))) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_video_is_tracked_with_a_head_too(clip, colors, tmp_path, write_head):
+    head = write_head("colors2")
+    options = ["--model", "color_embedders:halves", "--head", head, "--out", str(tmp_path / "out")]
+    assert main(command(clip, *options)) == 0
+    (found,) = json.loads((tmp_path / "out" / "scores.json").read_text())["tracking"]
+    assert found["model"] == "color_embedders:halves + mine"
+    assert found["idf1"] > 0.7

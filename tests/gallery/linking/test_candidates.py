@@ -1,0 +1,56 @@
+"""Similarities normalized by cohorts: who resembles everybody doesn't win, and few candidates change nothing."""
+
+import numpy as np
+
+from ultralytics_reid.appearance.embedding import unit
+from ultralytics_reid.gallery.linking.candidates import appearance_scores, cohort_normalized
+from ultralytics_reid.gallery.records import Records, new_ids
+from ultralytics_reid.gallery.scorer import Scorer
+
+DIM, PEOPLE = 64, 30
+SCORER = Scorer(DIM, "reid", {})
+
+
+def sightings(vectors):
+    """One sighting of each of some identities, from 1 on."""
+    count = len(vectors)
+    of = np.arange(1, count + 1)
+    return Records(
+        new_ids(count),
+        unit(vectors.astype(np.float32)),
+        of,
+        of,
+        ("door",) * count,
+        np.zeros(count),
+        np.zeros(count, np.int64),
+        np.ones(count, np.float32),
+    )
+
+
+def normalized(query, vectors):
+    found = sightings(vectors)
+    identities, cosine = appearance_scores(unit(query[None].astype(np.float32))[0], "yard", found, SCORER)
+    return cosine, cohort_normalized(cosine, found, identities, SCORER)
+
+
+class TestCohorts:
+    def test_an_identity_that_resembles_everybody_is_ranked_below_one_that_resembles_the_query_alone(self):
+        rng = np.random.default_rng(0)
+        common = rng.normal(size=DIM)
+        people = 1.5 * common + rng.normal(size=(PEOPLE, DIM))
+        people[0] = common + 0.2 * rng.normal(size=DIM)  # a hub
+        people[1] = rng.normal(size=DIM)  # nothing of what the others have in common
+        query = unit(people[0][None])[0] + unit(people[1][None])[0]
+        cosine, score = normalized(query, people)
+        assert abs(cosine[0] - cosine[1]) < 0.1
+        assert score[1] - score[0] > cosine[1] - cosine[0] + 0.05
+
+    def test_order_of_equals_and_strangers_stays(self):
+        people = np.random.default_rng(1).normal(size=(PEOPLE, DIM))
+        cosine, score = normalized(people[3], people)
+        assert cosine.argmax() == score.argmax() == 3
+
+    def test_few_candidates_are_no_cohort(self):
+        people = np.random.default_rng(2).normal(size=(3, DIM))
+        cosine, score = normalized(people[0], people)
+        assert (cosine == score).all()

@@ -1,0 +1,1 @@
+"""Evaluate embedders in one command: retrieval on labeled crops, and identities in a video with ground truth."""

@@ -1,0 +1,86 @@
+"""Refreshes of the learned metric, spread over frames: no frame waits for the whole of one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from .._typing import Floats
+from ..appearance.calibration import ScoreModel
+from ..appearance.crop_score import CropScoreModel
+from ..appearance.metric import Metric, ProjectionFit
+from ..memory.bank import MemoryBank
+from ..tuning import REFRESH_WORK
+
+
+class MetricRefresh:
+    """Compute a new projection, scores and centroids under it, a bounded part a frame; all change in one frame.
+
+    Until then everything goes on under the projection of before. How much a frame does depends on sizes alone, so that
+    runs repeat.
+
+    Args:
+        metric: The metric; it says when a refresh is due.
+        crop_scores: Scores that follow it.
+        tracklet_scores: The same.
+        bank: Its centroids follow it.
+    """
+
+    def __init__(
+        self, metric: Metric, crop_scores: CropScoreModel, tracklet_scores: ScoreModel, bank: MemoryBank
+    ) -> None:
+        self._metric = metric
+        self._crop_scores = crop_scores
+        self._tracklet_scores = tracklet_scores
+        self._bank = bank
+        self._fit: ProjectionFit | None = None
+        self._people = 0
+        self._todo: deque[tuple[int, Callable[[], None]]] = deque()
+
+    def step(self, individuals: Callable[[], Floats]) -> None:
+        """Do a frame's part of the refresh, if one is due.
+
+        Args:
+            individuals: Gives `(K, D)` raw mean embeddings of all known individuals.
+        """
+        if self._fit is None:
+            if self._metric.due:
+                self._begin(individuals())  # the frame that brought the evidence has done enough
+            return
+        work = 0
+        while self._todo and work < REFRESH_WORK:
+            cost, do = self._todo.popleft()
+            do()
+            work += cost
+
+    def at_once(self, individuals: Callable[[], Floats]) -> None:
+        """Do the whole of a refresh that is due, as before the first frame.
+
+        Args:
+            individuals: Gives `(K, D)` raw mean embeddings of all known individuals.
+        """
+        if self._fit is None and self._metric.due:
+            self._begin(individuals())
+        while self._todo:
+            self._todo.popleft()[1]()
+
+    def _begin(self, means: Floats) -> None:
+        self._fit, self._people = self._metric.fit(means), len(means)
+        if self._fit is not None:  # one individual alone teaches nothing, and cosines stay plain
+            self._todo = deque([*self._fit.steps, (0, self._prepare)])
+
+    def _prepare(self) -> None:
+        assert self._fit is not None
+        projection = self._fit.projection
+        scores = (self._crop_scores, self._tracklet_scores)
+        self._todo.extend(step for model in scores for step in model.preparations(projection.project))
+        self._todo.extend(self._bank.preparations(projection))
+        self._todo.append((0, self._adopt))
+
+    def _adopt(self) -> None:
+        assert self._fit is not None
+        self._metric.adopt(self._fit)
+        self._crop_scores.rescore()
+        self._tracklet_scores.rescore()
+        self._tracklet_scores.people = self._people
+        self._fit = None
