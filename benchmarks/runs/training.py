@@ -65,17 +65,11 @@ def run(args: Namespace) -> None:
     if "stills" in args.parts:
         need(*(args.shared / "data" / name for name in (CUHK01, VEHICLES)))
         rows = [_stills_row(args, name) for name in (CUHK01, VEHICLES)]
-        parts += [
-            "**Still crops: heads, on individuals who weren't trained on**",
-            table([*STILLS, "head", "kept"], rows),
-        ]
+        parts += [STILLS_TITLE.format("heads"), table([*STILLS, "head", "kept"], rows)]
     if args.network:
         need(args.shared / "data" / CUHK01, args.network)
         head = [*STILLS[:-1], "fine-tuned"]
-        parts += [
-            "**Still crops: a network, on individuals who weren't trained on**",
-            table(head, [_network_row(args)]),
-        ]
+        parts += [STILLS_TITLE.format("a network"), table(head, [_network_row(args)])]
     present("training", [*parts, NOTE], write=args.write)
 
 
