@@ -45,6 +45,8 @@ MAX_CROPS, MAX_DIMS = 64, 512
 # CUHK01's first 485 people train, as is usual; vehicles come with their own test.
 TRAINED_PEOPLE = 485
 CONTENDER = REID_BOTSORT
+STILLS_TITLE = "**Still crops: {}, on individuals who weren't trained on**"
+STILLS = ("data", "trained on", "tested on", "plain", "whitening")
 NOTE = (
     "TAR at 1 % FAR: mean by person of pairs of single crops, of the second half, the farther half of each person's in "
     "time; impostor pairs are all others'. Plain: cosine of embeddings as they are. Whitening: the within-tracklet "
@@ -63,7 +65,12 @@ def run(args: Namespace) -> None:
             parts += [f"**{CLIP_TITLES[clip]}: first half to second half**", _video(args, clip)]
     if "stills" in args.parts:
         need(*(args.shared / "data" / name for name in (CUHK01, VEHICLES)))
-        parts += ["**Still crops: individuals who weren't trained on**", _stills(args)]
+        rows = [_stills_row(args, name) for name in (CUHK01, VEHICLES)]
+        parts += [STILLS_TITLE.format("heads"), table([*STILLS, "head", "kept"], rows)]
+    if args.network:
+        need(args.shared / "data" / CUHK01, args.network)
+        head = [*STILLS[:-1], "fine-tuned"]
+        parts += [STILLS_TITLE.format("a network"), table(head, [_network_row(args)])]
     present("training", [*parts, NOTE], write=args.write)
 
 
@@ -72,7 +79,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_shared(parser)
     add_features(parser)
     parts = ["video", "stills"]
-    parser.add_argument("--parts", nargs="+", choices=parts, default=parts, help="default: all")
+    parser.add_argument("--parts", nargs="*", choices=parts, default=parts, help="default: all")
     parser.add_argument("--clips", nargs="+", choices=(PETS, TUD), default=[PETS], help=f"default: {PETS}")
     parser.add_argument("--embedders", nargs="+", choices=COMPARED, default=list(COMPARED), help="default: all")
     text = "weights of an OSNet x0.25 that `ultralytics-reid train` made of CUHK01's first 485 people (see the page)"
@@ -148,13 +155,6 @@ def _idf1(sequence: Clip, cache: list[Detections], half: int, learned: LearnedHe
     return track_eval(sequence.by_person()[half:], as_frames(rows, len(rest)))["IDF1"]
 
 
-def _stills(args: Namespace) -> str:
-    rows = [_stills_row(args, name) for name in (CUHK01, VEHICLES)]
-    if args.network:
-        rows.append(_network_row(args))
-    return table(["data", "trained on", "tested on", "plain", "whitening", "head, or network", "kept"], rows)
-
-
 def _stills_row(args: Namespace, name: str) -> list[str]:
     crops = stills(args.shared, name)
     rows = still_embeddings(name, crops, "msmt17", args.shared, args.features)
@@ -178,7 +178,7 @@ def _network_row(args: Namespace) -> list[str]:
     tuned = unit(np.concatenate([encode(images(rows)) for rows in _parts(len(files))]))
     figures = [f"{_rank_1(crops, test, r):.3f}" for r in (plain, tuned)]
     counts = [str(TRAINED_PEOPLE), str(len(np.unique(crops.ids[test])))]
-    return [f"{CUHK01}, OSNet x0.25, fine-tuned", *counts, figures[0], "-", figures[1], "-"]
+    return [f"{CUHK01}, OSNet x0.25 MSMT17", *counts, *figures]
 
 
 def _parts(count: int) -> Iterator[Ints]:
