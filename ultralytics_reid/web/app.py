@@ -84,6 +84,7 @@ def open_gallery(options: ServeOptions) -> Gallery:
         index=options.index,
         model=options.model,
         weights=options.weights,
+        head=options.head,
         detector=options.detector,
         crops=options.crops,
     )

@@ -29,6 +29,7 @@ class ServeOptions:
         read_only: Whether the pages that change something are left out.
         model: Embedder of uploaded images, as `model` of a tracker YAML; empty where none are searched for.
         weights: As `weights` of a tracker YAML.
+        head: As `head` of a tracker YAML.
         detector: YOLO model that finds the individual in an uploaded image.
         crops: Crop options, as in the cameras' tracker YAML.
         backgrounds: An image or a video by camera, which heat maps are drawn on.
@@ -44,6 +45,7 @@ class ServeOptions:
     read_only: bool = False
     model: str = ""
     weights: str = ""
+    head: str = ""
     detector: str = ""
     crops: CropOptions = NOTHING_ELSE
     backgrounds: Mapping[str, Path] = field(default_factory=dict)

@@ -61,6 +61,7 @@ def serve_gallery(args: Namespace) -> None:
         read_only=args.read_only,
         model=args.model,
         weights=args.weights,
+        head=args.head,
         detector=args.detector,
         crops=CropOptions(normalize=args.normalize, channels=args.channels),
         backgrounds=dict(_background(text) for text in args.background),
