@@ -4,6 +4,7 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
+from synthetic import Scene, crowd, image, make_tracker
 
 from ultralytics_reid.appearance.calibration import ScoreModel
 from ultralytics_reid.appearance.crop_score import CropScoreModel
@@ -130,6 +131,21 @@ def test_one_individual_alone_teaches_nothing():
     assert not camera.metric.version
 
 
+def frames_with_a_stale_metric(fps):
+    """Frames after which there is evidence enough for a refresh that hasn't been made."""
+    tracker, stale = make_tracker(fps=fps), 0
+    for detections, feats, _ in Scene(crowd(length=120), 120).frames():
+        tracker.update(detections, image(), feats=feats)
+        stale += tracker.recognizer.metric.due
+    assert tracker.recognizer.metric.version
+    return stale
+
+
+@pytest.mark.usefixtures("slow")
+def test_where_frames_are_seconds_apart_a_refresh_does_not_lag_behind():
+    assert frames_with_a_stale_metric(fps=2) == 0 < frames_with_a_stale_metric(fps=30)
+
+
 def test_updates_of_memory_are_bounded_a_frame_and_the_longest_wait_goes_first():
     bank = MemoryBank(100, 4, Metric())
     updater, decisions = MemoryUpdater(bank, Metric()), []
@@ -140,7 +156,7 @@ def test_updates_of_memory_are_bounded_a_frame_and_the_longest_wait_goes_first()
         for crop in range(STRETCH_CROPS):
             decision.tracklet.take(1.0 - 0.01 * n + crop)
         decisions.append(decision)
-    updater.update_all(decisions, 100.0)
+    updater.update_all(decisions, 100.0, MAX_UPDATES)
     assert [d.identity for d in decisions if bank.knows(d.identity)] == list(range(4, MAX_UPDATES + 4))
-    updater.update_all(decisions, 100.1)
+    updater.update_all(decisions, 100.1, MAX_UPDATES)
     assert all(bank.knows(d.identity) for d in decisions)

@@ -10,7 +10,7 @@ import numpy as np
 from .._typing import Floats
 from ..appearance.metric import Metric
 from ..memory.bank import MemoryBank
-from ..tuning import MANY_CROPS, MAX_UPDATES, MIN_CLEAN_CROPS, STRETCH_CROPS, STRETCH_SECONDS, UPDATE_LAG
+from ..tuning import MANY_CROPS, MIN_CLEAN_CROPS, STRETCH_CROPS, STRETCH_SECONDS, UPDATE_LAG
 from .decision import Decision, State
 
 # Takes each prototype update: the decision, `(D,)` the raw mean of crops, and how many crops.
@@ -47,16 +47,17 @@ class MemoryUpdater:
         """A copy has no listener: it would tell the gallery the same once more."""
         return vars(self) | {"listener": None}
 
-    def update_all(self, settled: Sequence[Decision], now: float) -> None:
-        """Update memory from the tracklets whose crops are old enough, `MAX_UPDATES` a frame; the others come next.
+    def update_all(self, settled: Sequence[Decision], now: float, limit: int) -> None:
+        """Update memory from the tracklets whose crops are old enough; those beyond the limit come in the next frame.
 
         Args:
             settled: Decisions of the tracklets that have a box in this frame.
             now: The time, seconds.
+            limit: Tracklets at most; those that wait longest come first.
         """
         ready = [d for d in settled if self._is_ready(d, now)]
-        if len(ready) > MAX_UPDATES:
-            ready = sorted(ready, key=lambda d: d.tracklet.waits_since)[:MAX_UPDATES]
+        if len(ready) > limit:
+            ready = sorted(ready, key=lambda d: d.tracklet.waits_since)[:limit]
         for decision in ready:
             self._update(decision, now)
 

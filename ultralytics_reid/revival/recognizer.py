@@ -21,6 +21,8 @@ from ..memory.bank import MemoryBank
 from ..tuning import (
     CONTRADICTIONS_TO_REVERT,
     ELSEWHERE_CROPS,
+    FAST_FRAME_SECONDS,
+    MAX_UPDATES,
     MIN_CLEAN_CROPS,
     UNCALIBRATED_SECONDS,
     UNLIKE_LOG_ODDS,
@@ -77,6 +79,7 @@ class Recognizer:
         self._events = events
         self._visible: Sequence[Decision] = ()
         self._merges = False
+        self._stepped = float("-inf")
 
     def step(
         self,
@@ -99,9 +102,14 @@ class Recognizer:
 
         self.updater.end_probations(settled, now)
         self.bank.see_all([d.identity for d in settled], sightings(d.tracklet.last for d in settled))
-        self.updater.update_all(settled, now)
+        # Where frames follow each other fast, what takes long is spread over them.
+        fast = now - self._stepped < FAST_FRAME_SECONDS
+        self._stepped = now
+        self.updater.update_all(settled, now, MAX_UPDATES if fast else len(settled))
         check = self._verifier.due(now)
-        if not check:  # one of both is enough for a frame
+        if not fast:
+            self._refresh.at_once(self.updater.individuals)
+        elif not check:  # one of both is enough for a frame
             self._refresh.step(self.updater.individuals)
         if check:
             for identity, since in self._verifier.check(settled, now):
@@ -112,9 +120,9 @@ class Recognizer:
         tested = [d for d in visible if check and d.probation is not None and d.tracklet.count >= MIN_CLEAN_CROPS]
         if open_ or tested:
             self._decide_all(open_, tested, when, image_area)
-        if self._merges:  # in the frame after a check: each takes a while in a crowd
+        if self._merges or (check and not fast):  # else in the frame after a check: each takes a while in a crowd
             self._merge(when)
-        self._merges = check
+        self._merges = check and fast
         if not self._ids.closed:
             self.bank.forget(now - self._config.memory_seconds)
 
