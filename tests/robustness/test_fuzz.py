@@ -18,7 +18,7 @@ from ultralytics_reid.config import keys
 pytestmark = pytest.mark.slow
 
 # These name files, models and databases.
-_NAMES = {"tracker_type", "model", "weights", "gallery", "gallery_index", "topology"}
+_NAMES = {"tracker_type", "model", "weights", "head", "gallery", "gallery_index", "topology", "track_log"}
 _WRONG = (None, float("nan"), float("inf"), -1, 10**12, "x", "", [1], {}, True, 0, 1.5, "auto")
 _KEYS = {key.name: key for key in keys() if key.name not in _NAMES}
 

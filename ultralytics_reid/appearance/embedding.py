@@ -37,7 +37,8 @@ def as_features(vectors: npt.ArrayLike, rows: int) -> Floats:
 
 def unit(vectors: Floats) -> Floats:
     """Scale the last axis to norm 1; vectors of norm 0 stay 0."""
-    norm = np.sqrt(np.add.reduce(vectors * vectors, axis=-1, keepdims=True))
+    with np.errstate(over="ignore"):  # beyond float32 the norm is infinite, and the vector becomes 0
+        norm = np.sqrt(np.add.reduce(vectors * vectors, axis=-1, keepdims=True))
     norm[norm <= _TINY] = 1
     return np.asarray(vectors / norm, dtype=np.float32)
 
