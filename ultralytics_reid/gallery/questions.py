@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from .gallery import Gallery
 from .records import ENROLLED, Filter
 from .relinking.decisions import DIFFERENT, SAME, Decision
 from .relinking.proposals import MERGE, Proposal
+from .relinking.relinking import Relinking
 from .visit_columns import VisitColumns
 
 LINK, PAIR = "link", "pair"
@@ -92,16 +94,31 @@ def find_pairs(gallery: Gallery, visits: VisitColumns, topology: Path | None) ->
     found = gallery.relink(Filter(identities=frozenset(chosen)), topology=topology)
     note = "" if found.discriminative else "Too few people were seen at the same time yet to find pairs by looks."
     asked = (_question(p, seen) for p in found.proposals)
-    return [question for question in asked if question is not None][:MAX_PAIRS], note
+    changes = [question for question in asked if question is not None][:MAX_PAIRS]
+    return [*_weighed_links(found, seen), *changes], note
+
+
+def _weighed_links(found: Relinking, seen: VisitColumns) -> list[Question]:
+    """Links that relinking keeps, by what is known by now: also those that a camera's own memory made."""
+    of = dict(zip(seen.ids.tolist(), seen.identities.tolist(), strict=True))
+    together: dict[int, list[int]] = defaultdict(list)
+    for visit in found.links:
+        together[of[visit]].append(visit)
+    asked = []
+    for visit, probability in sorted(found.links.items(), key=lambda link: link[1]):
+        identity = of[visit]
+        others = tuple(v for v in together[identity] if v != visit)
+        asked.append(Question(LINK, (identity, identity), (visit,), others, probability))
+    return asked
 
 
 def _question(proposal: Proposal, seen: VisitColumns) -> Question | None:
     """A proposal as a question; None where it has no two sides."""
     if proposal.kind == MERGE:
-        if not (proposal.to and proposal.with_visits):
-            return None
-        way = proposal.identity_id, proposal.to
-        return Question(PAIR, way, proposal.visits, proposal.with_visits, proposal.probability)
+        # Not those that would join it at the same time from elsewhere.
+        theirs = tuple(np.intersect1d(proposal.with_visits, seen.ids[seen.identities == (proposal.to or -1)]).tolist())
+        way = proposal.identity_id, proposal.to or -1
+        return Question(PAIR, way, proposal.visits, theirs, proposal.probability) if theirs else None
     own = seen.ids[seen.identities == proposal.identity_id]
     rest = tuple(sorted(set(own.tolist()) - set(proposal.visits)))
     way = proposal.identity_id, proposal.identity_id
@@ -124,19 +141,39 @@ def open_questions(
         is_skipped: Whether the question of a key comes later, as the reviewer doesn't know.
     """
     decided = list(decided)
-    known = [{v for group in d.groups for v in group} for d in decided]
-    pairs = [p for p in pairs if not any(k.issuperset((*p.visits, *p.others)) for k in known)]
+    pairs = [p for p in pairs if not any(_answers(d, p) for d in decided)]
     return sort_questions(uncertain_links(visits, decided), pairs, visits, is_skipped)
+
+
+def _answers(decision: Decision, question: Question) -> bool:
+    """Whether a decision says what a question asks: of different ones only what is in two groups."""
+    groups = [frozenset(group) for group in decision.groups]
+    if decision.kind == SAME:
+        return frozenset().union(*groups).issuperset((*question.visits, *question.others))
+    first, second = ([g for g in groups if g.issuperset(side)] for side in (question.visits, question.others))
+    return bool(first and second) and first != second
 
 
 def sort_questions(
     links: Iterable[Question], pairs: Iterable[Question], visits: VisitColumns, is_skipped: Callable[[str], bool]
 ) -> list[Question]:
-    """The questions that are still open, the least sure first."""
-    there = set(visits.identities.tolist())
-    listed = [q for q in (*links, *pairs) if there.issuperset(q.identities) and not is_skipped(q.key)]
-    listed = list({q.key: q for q in listed}.values())
-    return sorted(listed, key=lambda q: (abs(q.probability - 0.5), q.key))
+    """The questions that are still open, those first whose answers are expected to correct most; see `expected_gain`.
+
+    Of two about the same link the latter holds. Questions about visits that have another identity by now are left out.
+    """
+    of = dict(zip(visits.ids.tolist(), visits.identities.tolist(), strict=True))
+    listed = {q.key: q for q in (*links, *pairs) if _still_there(q, of) and not is_skipped(q.key)}
+    return sorted(listed.values(), key=lambda q: (-expected_gain(q), q.key))
+
+
+def _still_there(question: Question, of: Mapping[int, int]) -> bool:
+    first, second = question.identities
+    return all(of.get(v) == first for v in question.visits) and all(of.get(v) == second for v in question.others)
+
+
+def expected_gain(question: Question) -> float:
+    """The probability that an answer corrects a link: cuts a wrong one, or makes one that is missing."""
+    return 1 - question.probability if question.kind == LINK else question.probability
 
 
 def answer(gallery: Gallery, names: Mapping[int, str], question: Question, same: bool) -> bool:
