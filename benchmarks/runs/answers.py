@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
+import sqlite3
 import tempfile
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,8 +47,8 @@ class Outcome:
         idf1: Of each scene.
     """
 
-    visits: VisitLinks = VisitLinks()
-    views: Links = Links()
+    visits: VisitLinks = field(default_factory=VisitLinks)
+    views: Links = field(default_factory=Links)
     idf1: list[float] = field(default_factory=list)
 
     def cells(self) -> list[str]:
@@ -80,7 +81,7 @@ def _scene(folder: Path, seed: int, answers: int, outcomes: Sequence[Outcome]) -
     before, after, after_relink, relink_only = outcomes
     path, copy = folder / "gallery.db", folder / "copy.db"
     runs = together(REID_BOTSORT, list(simulated(scene(4, seed, LOOK_ALIKES))), path, START)
-    shutil.copy(path, copy)
+    _copy(path, copy)
     with Gallery(path) as gallery:
         visits = list(gallery.visits())
         owner = owners(visits, runs, START)
@@ -94,6 +95,12 @@ def _scene(folder: Path, seed: int, answers: int, outcomes: Sequence[Outcome]) -
         gallery.relink(apply=True)
         _add(relink_only, gallery, runs, visits, owner)
     return reviewer.told
+
+
+def _copy(path: Path, to: Path) -> None:
+    """Copy a gallery that trackers have still open."""
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(to)) as target:
+        source.backup(target)
 
 
 def _add(

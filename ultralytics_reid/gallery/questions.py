@@ -20,6 +20,8 @@ LINK, PAIR = "link", "pair"
 # The visits that are compared with each other for pairs: the latest; comparing takes their square.
 MAX_COMPARED = 400
 MAX_LINKS, MAX_PAIRS = 200, 50
+# Links from this probability on are not asked about, unless the gallery was less sure when it made them.
+SURE = 0.95
 
 
 @dataclass(frozen=True)
@@ -101,14 +103,16 @@ def find_pairs(gallery: Gallery, visits: VisitColumns, topology: Path | None) ->
 def _weighed_links(found: Relinking, seen: VisitColumns) -> list[Question]:
     """Links that relinking keeps, by what is known by now: also those that a camera's own memory made."""
     of = dict(zip(seen.ids.tolist(), seen.identities.tolist(), strict=True))
+    doubted = frozenset(seen.ids[seen.probabilities < 1].tolist())
     together: dict[int, list[int]] = defaultdict(list)
     for visit in found.links:
         together[of[visit]].append(visit)
     asked = []
     for visit, probability in sorted(found.links.items(), key=lambda link: link[1]):
-        identity = of[visit]
-        others = tuple(v for v in together[identity] if v != visit)
-        asked.append(Question(LINK, (identity, identity), (visit,), others, probability))
+        if probability < SURE or visit in doubted:
+            identity = of[visit]
+            others = tuple(v for v in together[identity] if v != visit)
+            asked.append(Question(LINK, (identity, identity), (visit,), others, probability))
     return asked
 
 
