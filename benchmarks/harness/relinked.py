@@ -46,7 +46,7 @@ def relinked(
         opened.relink(topology=topology, apply=True)
         identities = {v.id: v.identity for v in opened.visits(details=False)}
         refined = [_refined(n, part, opened, set(identities.values())) for n, part in enumerate(parts)]
-    return [_relabeled(part, visits, identities, start + part.film.start) for part in parts], refined
+    return [relabeled(part, visits, identities, start + part.film.start) for part in parts], refined
 
 
 def _refined(number: int, part: CameraRun, gallery: Gallery, identities: Collection[int]) -> CameraRun:
@@ -59,7 +59,15 @@ def _refined(number: int, part: CameraRun, gallery: Gallery, identities: Collect
     return replace(part, output=tuple(as_frames(rows, len(part.output))), linked=())
 
 
-def _relabeled(part: CameraRun, visits: Iterable[Visit], identities: Mapping[int, int], start: float) -> CameraRun:
+def relabeled(part: CameraRun, visits: Iterable[Visit], identities: Mapping[int, int], start: float) -> CameraRun:
+    """Give the boxes of a camera the identities of their visits; others keep their id, as an identity of their own.
+
+    Args:
+        part: What the tracker put out.
+        visits: With their paths, as they were when the tracker had ended.
+        identities: By visit.
+        start: When the film starts, seconds since 1970.
+    """
     until = start + len(part.output) / part.film.fps
     spans: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     for visit in visits:

@@ -32,6 +32,7 @@ RUNS = {
     "encoders": Entry("time to cut and to encode crops, and how close exported encoders are", "2 min"),
     "detector_features": Entry("how well a detector's layers separate identities, by pooling", "6 min"),
     "cameras": Entry("one identity over several cameras and runs, with a gallery and without", "25 min"),
+    "answers": Entry("what twenty answers on the Review page correct, on four cameras", "5 min"),
     "pipeline": Entry("time and accuracy of whole pipelines, from the video to ids", "15 min"),
     "cost": Entry("time of update() beside stock BoT-SORT's, with 10,000 identities in memory", "6 min"),
     "calibration": Entry("observed against predicted log-likelihood ratios and false rates", "5 min"),

@@ -95,7 +95,7 @@ def scene(cameras: int, seed: int, look_alikes: float) -> SceneOptions:
 
 def _scenes(args: Namespace) -> Iterator[str]:
     for cameras in (2, 4):
-        films = [list(_simulated(scene(cameras, seed, LOOK_ALIKES))) for seed in range(args.seeds)]
+        films = [list(simulated(scene(cameras, seed, LOOK_ALIKES))) for seed in range(args.seeds)]
         yield _block(f"Scenes, {cameras} cameras ({args.seeds} of them)", films, together, at_once=True)
 
 
@@ -105,7 +105,8 @@ def _rendered(args: Namespace) -> Iterator[str]:
         yield _block(f"Rendered scenes, {cameras} cameras ({args.seeds} of them)", films, together, at_once=True)
 
 
-def _simulated(options: SceneOptions) -> Iterator[CameraStream]:
+def simulated(options: SceneOptions) -> Iterator[CameraStream]:
+    """The cameras of a place, with simulated boxes and embeddings."""
     place = Scene(options)
     outfits: list[int] = []
 
@@ -168,7 +169,7 @@ def _parade(args: Namespace) -> Iterator[str]:
             SceneOptions(people=60, seconds=900, fps=10, seed=seed, look_alikes=0.0, visits=1, crowd=crowd, pillars=0)
             for seed in range(args.seeds)
         ]
-        films = [list(_simulated(o)) for o in options]
+        films = [list(simulated(o)) for o in options]
         yield _block(
             f"A parade: each person appears once, {crowd} at a time ({args.seeds} runs)", films, together, at_once=True
         )

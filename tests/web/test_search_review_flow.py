@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import time
 
 import numpy as np
 import pytest
@@ -81,16 +82,24 @@ def test_a_visit_finds_the_other_visits_of_its_person(client, gallery):
 
 
 def question(client):
-    text = client.get("/review").text
+    deadline = time.monotonic() + 30
+    while "being looked for" in (text := client.get("/review").text) and time.monotonic() < deadline:
+        time.sleep(0.05)
     found = re.search(r'name="key" value="([^"]+)"', text)
     return found and found[1], text
 
 
+def link_question(client):
+    """The first question about a link; those about pairs come later."""
+    while (key := question(client)[0]).startswith("pair"):
+        client.post("/review/answer", data={"key": key, "answer": "skip"})
+    return key
+
+
 def test_answers_of_the_review_change_and_are_undone(client, gallery):
     before = {v.id: v.identity for v in gallery.visits(details=False)}
-    key, text = question(client)
+    key = link_question(client)
     visit = int(key.split("-")[1])
-    assert "62 %" in text
     done = client.post("/review/answer", data={"key": key, "answer": "different"})
     after = {v.id: v.identity for v in gallery.visits(details=False)}
     assert {v for v in after if after[v] != before[v]} == {visit}
@@ -102,7 +111,7 @@ def test_answers_of_the_review_change_and_are_undone(client, gallery):
 
 
 def test_a_confirmed_link_is_not_asked_again_and_is_a_label(client, gallery):
-    key, _ = question(client)
+    key = link_question(client)
     client.post("/review/answer", data={"key": key, "answer": "same"})
     assert question(client)[0] != key
     rows = list(csv.DictReader(io.StringIO(client.get("/review/labels.csv").text)))

@@ -82,6 +82,30 @@ def proposals_of(solution: Solution, constraints: Constraints, identities: Ints)
     return sorted(found, key=lambda p: (-p.probability, p.kind, p.identity_id, p.visits))
 
 
+def links_of(solution: Solution, constraints: Constraints, identities: Ints) -> dict[int, float]:
+    """Weigh each visit that keeps its identity against the others that keep it, by all that is known by now.
+
+    Args:
+        solution: Who is who.
+        constraints: What is decided.
+        identities: `(V,)` after relinking.
+
+    Returns:
+        The probability that a visit shows the individual of the others, by the visit's id; nothing where looks don't
+        tell individuals apart.
+    """
+    if not solution.appearance.is_discriminative:
+        return {}
+    kept = solution.of.identities == identities
+    found = {}
+    for n in np.flatnonzero(kept).tolist():
+        others = np.flatnonzero(kept & (identities == identities[n]))
+        others = others[others != n]
+        if len(others):
+            found[solution.of.visits[n].id] = _weighed(solution, constraints, np.array([n]), others)[0]
+    return found
+
+
 def _proposal(solution: Solution, constraints: Constraints, identities: Ints, way: tuple[int, int]) -> Proposal:
     old, new = way
     before = solution.of.identities

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ..records import ANY, ENROLLED, Filter, Records
 from ..scorer import Scorer
 from ..store import Store
 from .decisions import constraints_of
-from .proposals import MERGE, Proposal, identities_of, moves_of, proposals_of
+from .proposals import MERGE, Proposal, identities_of, links_of, moves_of, proposals_of
 from .solver import solve
 from .visit_set import VisitSet
 
@@ -31,6 +31,8 @@ class Relinking:
         discriminative: Whether looks tell individuals apart by now; where not, nothing but contradictions is changed.
         applied: Whether it was written.
         moves: Each visit's change; new identities are -1, -2 and so on until they are reserved.
+        links: The probability that a visit shows the individual of the visits that keep its identity too, in [0, 1], by
+            its id: of visits that keep theirs, where looks tell individuals apart.
     """
 
     proposals: tuple[Proposal, ...]
@@ -38,6 +40,7 @@ class Relinking:
     discriminative: bool
     applied: bool = False
     moves: tuple[Move, ...] = ()
+    links: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def ended(self) -> tuple[int, ...]:
@@ -89,6 +92,7 @@ def relinking_of(store: Store, scorer: Scorer, topology: Topology, where: Filter
         len(visits),
         solution.appearance.is_discriminative,
         moves=tuple(moves_of(solution, identities)),
+        links=links_of(solution, constraints, identities),
     )
 
 

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ...gallery.questions import PAIR, Question, answer, open_questions
 from ..directory import Snapshot
 from ..forms import Form, form_route
-from ..review import PAIR, Question, answer, sort_questions, uncertain_links
 from ..site import Site, camera_label, label, site_of
 from .person import done_edit
 
@@ -36,13 +36,13 @@ def review_page(request: Request) -> Response:
     """The next question."""
     site = site_of(request)
     choice, snapshot = site.choice(request), site.directory.get()
-    open_questions, looking = _open(site, snapshot)
-    question = next(iter(open_questions), None)
+    listed, looking = _open(site, snapshot)
+    question = next(iter(listed), None)
     return site.render(
         request,
         "review.html",
         question=question,
-        left=len(open_questions),
+        left=len(listed),
         looking=looking,
         note=site.pairs.note,
         skipped=len(site.skipped),
@@ -55,11 +55,8 @@ def review_page(request: Request) -> Response:
 
 
 def _open(site: Site, snapshot: Snapshot) -> tuple[list[Question], bool]:
-    decided = site.gallery.decisions()
     pairs, looking = site.pairs.get(snapshot)
-    known = [{v for group in d.groups for v in group} for d in decided]
-    pairs = [p for p in pairs if not any(k.issuperset((*p.visits, *p.others)) for k in known)]
-    return sort_questions(uncertain_links(snapshot, decided), pairs, snapshot, site.skipped.__contains__), looking
+    return open_questions(snapshot.visits, site.gallery.decisions(), pairs, site.skipped.__contains__), looking
 
 
 def _sides(snapshot: Snapshot, question: Question) -> list[tuple[str, int, list[Shown], int]]:
@@ -104,7 +101,7 @@ def take_answer(request: Request, form: Form) -> Response:
     with site.changing:
         about = {"identities": list(question.identities), "visits": list(question.visits)}
         site.audit.note("decide", answer=given, **about)
-        answer(site.gallery, snapshot, question, given == "same")
+        answer(site.gallery, snapshot.names, question, given == "same")
     return site.changed("/review", site.gallery.edits(1)[0].key)
 
 
