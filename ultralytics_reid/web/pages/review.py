@@ -1,4 +1,4 @@
-"""Review: the least sure links, one at a time, side by side, answered by key."""
+"""Review: links that may be wrong, one at a time, side by side, answered by key."""
 
 from __future__ import annotations
 
