@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .records import ENROLLED, Filter, Visit, new_ids, nothing
+from ..errors import GalleryError
+from .records import ANY, ENROLLED, Filter, Visit, new_ids, nothing
 from .store import Deleted, Store
 
 EVIDENCE_PREFIX, MERGED = "evidence/", "merged/"
@@ -70,6 +71,28 @@ def prune(store: Store, keep_days: float, now: float, patience: float = 0) -> De
         deleted = purge(store, Filter(cameras=frozenset(cameras), until=until))
         forget_names(store)
     # Last, for all of the above, and for earlier deletions that could not be overwritten.
+    return replace(deleted, remains=store.scrub(patience))
+
+
+def delete(store: Store, where: Filter, patience: float = 0) -> Deleted:
+    """Delete what matches, and what its cameras have learned; running trackers forget its identities.
+
+    Args:
+        store: Of the gallery.
+        where: What to delete; with a condition at least.
+        patience: Seconds to wait for programs that read, so that it can be overwritten on disk.
+
+    Raises:
+        GalleryError: If the filter has no condition.
+    """
+    if where == ANY:
+        raise GalleryError("deleting requires a condition: identities, cameras, a time, classes")
+    cameras = frozenset(v.camera for v in store.visits(where, details=False))
+    tell_deleted(store, where)
+    deleted = purge(store, where)
+    forget_evidence(store, cameras)
+    forget_names(store)
+    # Last: evidence and names hold what is to be erased too.
     return replace(deleted, remains=store.scrub(patience))
 
 
