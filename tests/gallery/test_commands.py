@@ -1125,12 +1125,12 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
         assert "s3cret" not in refused("list", "--gallery", uri)
 
     def test_a_password_is_never_shown_without_a_gallery(self, monkeypatch):
-        from ultralytics_reid.gallery import gallery
+        from ultralytics_reid.gallery import reader
 
         def missing(*_):
             raise GalleryMissing("there is no gallery at postgresql://me@host/x")
 
-        monkeypatch.setattr(gallery, "open_store", missing)
+        monkeypatch.setattr(reader, "open_store", missing)
         with pytest.raises(GalleryMissing, match="yet: enrol an identity") as told:
             Gallery("postgresql://me:s3cret@host/x", model=MODEL).search(np.ones(6, np.float32))
         assert "s3cret" not in str(told.value)
