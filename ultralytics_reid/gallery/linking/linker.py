@@ -344,8 +344,7 @@ class Linker:
         rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
         score = cohort_normalized(cosine, found, identities, self.scorer)
         log_odds = rank_log_odds(score, gate, self.scorer, rate, self._population)
-        mine = session.remembered
-        declined = np.array([i in mine for i in identities], bool)
+        declined = np.array([session.has_seen(i) for i in identities], bool)
         log_odds[declined & (log_odds < self.scorer.min_log_odds(rate) - np.log(rate))] = -np.inf
         return GalleryCandidates(identities, cosine, gate, log_odds, found)
 
@@ -403,9 +402,7 @@ class Linker:
         """Whether names, times and places of all visits of two identities allow that they are one."""
         visits = self._visits([one, other], 0.0)
         return not {one, other} <= set(self._store.names()) and all(
-            self._topology.allows(theirs, ours.camera, ours.first, ours.last, latest=False)
-            for ours in visits[one]
-            for theirs in visits[other]
+            self._compatible(ours, theirs) for ours in visits[one] for theirs in visits[other]
         )
 
     def _stays(self, one: int, other: int) -> int:
@@ -444,5 +441,6 @@ class Linker:
                 return True
         return False
 
-    def _compatible(self, visit: OpenVisit, other: Visit) -> bool:
+    def _compatible(self, visit: OpenVisit | Visit, other: Visit) -> bool:
+        """Whether presence and travel times allow that two visits are one individual's."""
         return self._topology.allows(other, visit.camera, visit.first, visit.last, latest=False)

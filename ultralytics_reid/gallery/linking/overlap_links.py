@@ -62,7 +62,7 @@ def sides(sessions: Sequence[CameraSession], views: SharedViews) -> Iterator[tup
 def contradicted(one: Side, other: Side, views: SharedViews) -> list[tuple[OpenVisit, OpenVisit]]:
     """Find visits that have one identity, and feet on different spots."""
     same = ((a, b) for a in one.visits for b in other.visits if a.identity == b.identity)
-    return [(a, b) for a, b in same if views.evidence(a, b).nats <= REVOKE_FEET_NATS]
+    return [(a, b) for a, b in same if views.nats(a, b) <= REVOKE_FEET_NATS]
 
 
 def overlap_links(
@@ -135,7 +135,7 @@ def _compared(
     for r, a in enumerate(rows):
         for c, b in enumerate(columns):
             cosine = _cosine(scorer, a, b)
-            feet[r, c], looks[r, c] = views.evidence(a, b).nats, _bounded(scorer, cosine)
+            feet[r, c], looks[r, c] = views.nats(a, b), _bounded(scorer, cosine)
             cosines[r, c] = cosine or 0.0
     return feet, looks, cosines
 
@@ -172,5 +172,5 @@ def feet_allow(
         beside = {v.identity: v for v in session.visible(visit.last - VISIBLE_SECONDS)}
         for n, identity in enumerate(identities):
             if identity in beside:
-                out[n] &= views.evidence(visit, beside[identity]).nats > MIN_FEET_NATS
+                out[n] &= views.nats(visit, beside[identity]) > MIN_FEET_NATS
     return out
