@@ -337,16 +337,17 @@ class Linker:
         vector = self.scorer.query(query.embedding, session.camera)
         where = Filter(excluding=beside, classes=classes)
         found = self._store.search(vector[None], _SHORTLIST, where, exact=False)[0].records
-        identities, cosine = appearance_scores(query.embedding, session.camera, found, self.scorer)
+        scores = appearance_scores(query.embedding, session.camera, found, self.scorer)
+        identities = scores.identities
         gate = self._gate(identities, session, query)
         visit = session.open_visit(session.resolve(query.identity))
         gate &= feet_allow(identities, visit, self.sessions, self._views)
         rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
-        score = cohort_normalized(cosine, found, identities, self.scorer)
-        log_odds = rank_log_odds(score, gate, self.scorer, rate, self._population)
+        normalized = cohort_normalized(scores, self.scorer)
+        log_odds = rank_log_odds(normalized, gate, self.scorer, rate, self._population)
         declined = np.array([session.has_seen(i) for i in identities], bool)
         log_odds[declined & (log_odds < self.scorer.min_log_odds(rate) - np.log(rate))] = -np.inf
-        return GalleryCandidates(identities, cosine, gate, log_odds, found)
+        return GalleryCandidates(identities, scores.cosine, gate, log_odds, found)
 
     def _gate(self, identities: list[int], session: CameraSession, query: Query) -> Bools:
         """Gate by all visits of the queried identity, since earlier ones would be linked too."""
