@@ -75,6 +75,18 @@ class TestProposals:
         assert not found.applied
         assert identities(gallery) == before
 
+    def test_links_that_stay_are_weighed_once_and_only_if_they_are_read(self, gallery, monkeypatch):
+        crowd(gallery)
+        visit(gallery, 3, 3, "yard", 100)
+        weigh, asked = relinking.links_of, []
+        monkeypatch.setattr(relinking, "links_of", lambda *given: asked.append(1) or weigh(*given))
+        found = gallery.relink()
+        assert not asked
+        kept = {v.id for v in gallery.visits() if v.identity == 3}
+        assert found.links.keys() >= kept
+        assert all(found.links[v] > 0.5 for v in kept)
+        assert asked == [1]
+
     def test_two_at_once_under_one_identity_are_split(self, gallery):
         crowd(gallery)
         other = visit(gallery, 9, 2, "door", 5)
