@@ -7,10 +7,10 @@ import pytest
 
 from ultralytics_reid import ConfigError, Filter, Gallery, GalleryError
 from ultralytics_reid.appearance.embedding import unit
+from ultralytics_reid.gallery.file_names import DECIDED, MERGED, MOVED
 from ultralytics_reid.gallery.linking.topology import Topology, Way
 from ultralytics_reid.gallery.records import ENROLLED, Records, Visit, new_ids
 from ultralytics_reid.gallery.relinking import relinking
-from ultralytics_reid.gallery.retention import DECIDED, MERGED, MOVED
 from ultralytics_reid.gallery.store import open_store
 
 DIM = 128

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from ..errors import GalleryError
 from .edits import DECIDE, DELETE, MERGE, RENAME, SPLIT, Edit, note
+from .file_names import merged_key
 from .identities import check_known, check_never_together, identity_named, visits_of
 from .ledger import Move
 from .moves import SPLIT_BY_HAND, apply
 from .records import Filter, check_name
 from .relinking.decisions import DIFFERENT, SAME, decision_key, record
-from .retention import delete, merged_key
+from .retention import delete
 from .store import Store
 from .trash import keep
 

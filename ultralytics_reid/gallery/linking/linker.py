@@ -14,11 +14,12 @@ import numpy as np
 from ..._typing import Bools
 from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError
+from ..file_names import DELETED, MERGED, MOVED, age_of, merged_of
 from ..ledger.checks import MAX_RESERVED
 from ..moves import step_of
 from ..recipe import RECIPE
 from ..records import ENROLLED, FIRST_LOCAL_ID, Filter, Visit, checked_records, checked_visits
-from ..retention import DELETED, MERGED, MOVED, age_of, deleted_by, merged_of, prune
+from ..retention import deleted_by, prune
 from ..scorer import Scorer
 from ..store import Store
 from ..times import RELEASED
