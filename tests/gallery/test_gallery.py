@@ -156,6 +156,24 @@ class TestEnrolling:
         assert ann.crop == b""
         assert cv2.imdecode(np.frombuffer(gallery.crop(bob.id), np.uint8), cv2.IMREAD_COLOR).shape == (60, 30, 3)
 
+    def test_boxes_say_who_is_meant_and_what_is_kept(self, gallery):
+        scene = np.concatenate([picture(1), picture(90)], axis=1)
+        scenes, boxes = (scene for _ in range(20)), [(30, 10, 60, 60)] * 20
+        ann = gallery.enrol("Ann", scenes, boxes=boxes, store_crops=True)
+        assert (gallery.store.count(), gallery.search(look(90), k=1)[0].similarity) == (20, pytest.approx(1, abs=1e-5))
+        (visit,) = gallery.visits(Filter(identities=frozenset({ann})))
+        kept = cv2.imdecode(np.frombuffer(visit.crop, np.uint8), cv2.IMREAD_COLOR)
+        assert (kept.shape, round(kept.mean())) == ((50, 30, 3), 90)
+
+    @pytest.mark.parametrize(
+        ("boxes", "why"),
+        [([], "0 boxes of 1 images"), ([(0, 0, 9, 9)] * 2, "2 boxes of 1"), ([(0, 0, 99, 9)], "within the image")],
+    )
+    def test_boxes_that_fit_no_picture_are_refused_and_nothing_is_written(self, gallery, boxes, why):
+        with pytest.raises(GalleryError, match=why):
+            gallery.enrol("Ann", [picture(1)], boxes=boxes)
+        assert gallery.store.count() == 0
+
     @pytest.mark.parametrize(
         ("name", "pictures", "why"),
         [

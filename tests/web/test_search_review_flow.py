@@ -12,9 +12,11 @@ import pytest
 pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
 pytest.importorskip("httpx", reason="needs httpx")
 
+import web_gallery
 from test_security import image_file
 
 from ultralytics_reid import Filter
+from ultralytics_reid.gallery.image_io import decode_image
 from ultralytics_reid.gallery.journeys import Journey, Stay
 from ultralytics_reid.gallery.visit_columns import VisitColumns
 from ultralytics_reid.web.flow import count_people, gates
@@ -58,6 +60,14 @@ def test_an_upload_is_enrolled_by_name(client, gallery):
     at = client.post("/search/enrol", data={"upload": name, "name": "Eve", "box": "1,1,50,100"}).headers["location"]
     assert gallery.find("Eve") == int(at.removeprefix("/people/"))
     assert "enrolled" in client.get(at).text
+
+
+def test_who_is_in_the_dragged_box_is_enrolled(client, gallery):
+    name = re.search(r"upload=([^&]+)", send(client).headers["location"])[1]
+    client.post("/search/enrol", data={"upload": name, "name": "Eve", "box": "35,10,59,110", "store": "yes"})
+    best = gallery.search(web_gallery.looks()[5], k=1, by="cosine")[0]
+    assert (best.name, best.similarity) == ("Eve", pytest.approx(1, abs=1e-5))
+    assert decode_image(gallery.crop(best.visit)).shape == (100, 24, 3)
 
 
 def test_without_a_model_the_page_says_what_to_do(serve):

@@ -170,7 +170,13 @@ class Gallery:
     # Identities
 
     def enrol(
-        self, name: str, images: Iterable[str | Path | ImageArray], *, cls: int = 0, store_crops: bool = False
+        self,
+        name: str,
+        images: Iterable[str | Path | ImageArray],
+        *,
+        cls: int = 0,
+        boxes: Sequence[Sequence[float]] | None = None,
+        store_crops: bool = False,
     ) -> int:
         """Add a named identity to the gallery, or images of one that is in it.
 
@@ -178,17 +184,19 @@ class Gallery:
             name: Not empty; if an identity has it already, the images are added to it.
             images: Images or their paths, each of a crop, or, with `model: auto`, of a scene with one person.
             cls: Class index, of COCO unless the detector has others; 0 is a person.
-            store_crops: Whether to keep the first image too; otherwise the gallery holds numbers only.
+            boxes: Where each image shows the individual, xyxy in pixels; None to find it, see `locate`.
+            store_crops: Whether to keep the first image too, of a box what lies in it; otherwise the gallery holds
+                numbers only.
 
         Returns:
             The `identity_id`.
 
         Raises:
-            GalleryError: If the name is empty or two have it, there are no images, or one can't be read or shows
-                nothing.
+            GalleryError: If the name is empty or two have it, there are no images, one can't be read or shows nothing,
+                or a box is out of range or missing.
         """
         check_name("individual", name)
-        first, vectors = self._embedded(images, cls)
+        first, vectors = self._embedded(images, cls, boxes)
         if not name or first is None:
             raise GalleryError(f"enrolling requires a name and an image, got {name!r} and {len(vectors)} images")
         store = self._made(vectors.shape[1])
@@ -754,13 +762,24 @@ class Gallery:
             _LOGGER.warning(f"image {number}: {region}")
         return region.xyxy
 
-    def _embedded(self, images: Iterable[str | Path | ImageArray], cls: int) -> tuple[ImageArray | None, Floats]:
-        """The first of some images, and embeddings of all; a few images are in memory at a time."""
+    def _embedded(
+        self, images: Iterable[str | Path | ImageArray], cls: int, boxes: Sequence[Sequence[float]] | None
+    ) -> tuple[ImageArray | None, Floats]:
+        """What the first of some images shows, and embeddings of all; a few images are in memory at a time."""
+        if boxes is not None:
+            images = list(images)
+            if len(boxes) != len(images):
+                raise GalleryError(f"each image requires one box, got {len(boxes)} boxes of {len(images)} images")
         rest, first, vectors = iter(images), None, [np.zeros((0, 0), np.float32)]
         while some := [as_image(image) for image in islice(rest, _BATCH)]:
-            first = some[0] if first is None else first
             before = _BATCH * (len(vectors) - 1)
-            vectors.append(unit(self._embed(some, self._boxes(some, cls, before), before)))
+            if boxes is None:
+                regions = self._boxes(some, cls, before)
+            else:
+                regions = [checked_box(box, image) for box, image in zip(boxes[before:], some, strict=False)]
+            if first is None:
+                first = some[0] if boxes is None else cut_out(some[0], regions[0])
+            vectors.append(unit(self._embed(some, regions, before)))
         return first, np.concatenate(vectors[1:] or vectors)
 
     def _boxes(self, images: Sequence[ImageArray], cls: int, before: int) -> list[Floats]:

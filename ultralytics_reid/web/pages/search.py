@@ -11,9 +11,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from ..._typing import ImageArray
 from ...gallery.gallery import Likeness
-from ...gallery.image_embedder import checked_box, cut_out
+from ...gallery.image_embedder import checked_box
 from ...gallery.records import LAST_ID
 from ...gallery.views import Match
 from ..choice import Choice
@@ -172,13 +171,13 @@ def enrol(request: Request, form: Form) -> Response:
     """Put the individual of an uploaded image into the gallery, under a name: now it is stored."""
     site, name = site_of(request), form.text("name").strip()
     held = site.uploads.get(form.text("upload"))
-    box = checked_box(_box(form.text("box"), held), held.image)
-    crop: ImageArray = held.image if site.gallery.recipe.get("model", "auto") == "auto" else cut_out(held.image, box)
+    box = _box(form.text("box"), held)
+    checked_box(box, held.image)
     if not name:
         raise HTTPException(400, "Give a name: an image is stored under a name only.")
     with site.changing, site.embedding:
         site.audit.note("enrol")
-        identity = site.gallery.enrol(name, [crop], store_crops=form.text("store") == "yes")
+        identity = site.gallery.enrol(name, [held.image], boxes=[box], store_crops=form.text("store") == "yes")
     return site.changed(f"/people/{identity}")
 
 
