@@ -51,9 +51,10 @@ CHANGES = {
 def test_an_undone_change_leaves_everything_as_before(change, path):
     with Gallery(path) as gallery:
         before = content(gallery)
-        CHANGES[change](gallery)
+        made = CHANGES[change](gallery)
         assert content(gallery) != before
         (edit,) = gallery.edits()
+        assert edit == made
         assert edit.undoable
         gallery.undo(edit.key)
         assert content(gallery) == before
@@ -81,7 +82,7 @@ def test_running_trackers_are_told_of_an_undone_merge(path):
 def test_visits_that_were_moved_since_stay_where_they_are(path):
     with Gallery(path) as gallery:
         gallery.merge(BOB, ADA)
-        new = gallery.split(BOB, [1100])
+        new = gallery.split(BOB, [1100]).identities[1]
         gallery.undo(gallery.edits()[1].key)
         assert {v.id: v.identity for v in gallery.visits()} == {1000: ADA, 1100: new, 2200: BOB}
 

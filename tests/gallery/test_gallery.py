@@ -539,14 +539,14 @@ class TestSplitting:
     def test_split_visits_get_a_new_identity(self, gallery):
         first, second = seen(gallery, 1, "door"), seen(gallery, 1, "shop", NOON + 100)
         gallery.rename(1, "Ann")
-        new = gallery.split(1, [second])
+        new = gallery.split(1, [second]).identities[1]
         assert {v.id: v.identity for v in gallery.visits()} == {first: 1, second: new}
         assert gallery.store.count(Filter(identities=frozenset({new}))) == 3
         assert gallery.store.names() == {1: "Ann"}
 
     def test_and_merging_takes_it_back(self, gallery):
         seen(gallery, 1, "door")
-        gallery.merge(1, gallery.split(1, [seen(gallery, 1, "shop", NOON + 100)]))
+        gallery.merge(*gallery.split(1, [seen(gallery, 1, "shop", NOON + 100)]).identities)
         assert [i.visits for i in gallery.individuals()] == [2]
 
     def test_some_but_not_all_and_only_its_own(self, gallery):

@@ -121,6 +121,36 @@ def test_two_tabs_do_not_change_the_same_twice(client, gallery):
     assert "undone before" in client.post("/changes/undo", data={"key": key}).text
 
 
+@pytest.mark.parametrize(
+    ("address", "data"),
+    [
+        ("/people/2/rename", {"name": "Bob"}),
+        ("/people/9/merge", {"gone": "10"}),
+        ("/people/1/split", {"visit": "1"}),
+    ],
+)
+def test_what_is_offered_for_undo_is_ones_own_change(address, data, client, gallery, monkeypatch):
+    served, change = client.app.state.site.gallery, address.rpartition("/")[2]
+    made = getattr(served, change)
+
+    def with_another(*args, **kwargs):
+        edit = made(*args, **kwargs)
+        gallery.rename(5, "Somebody", keep_names=True)  # another person's, at the same time
+        return edit
+
+    monkeypatch.setattr(served, change, with_another)
+    key = undo_key(client.post(address, data=data))
+    assert [edit.kind for edit in gallery.edits() if edit.key == key and 5 not in edit.identities] == [change]
+
+
+@pytest.mark.parametrize("gone", [[], ["9"]])
+def test_a_merge_with_nobody_else_says_so_and_offers_no_undo(gone, client, gallery):
+    client.post("/people/2/rename", data={"name": "Bob"})
+    refused = client.post("/people/9/merge", data={"gone": gone})
+    assert (refused.status_code, "Name another person" in refused.text) == (400, True)
+    assert [edit.kind for edit in gallery.edits()] == ["rename"]
+
+
 def test_undo_goes_back_to_its_own_pages_only(client):
     for n, back in enumerate(("//evil.example", "https://evil.example", "/\\evil.example")):
         done = client.post("/people/2/rename", data={"name": f"Bob {n}"})

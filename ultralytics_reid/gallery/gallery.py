@@ -232,7 +232,7 @@ class Gallery:
         grouped = groupby(visits, key=lambda v: v.identity)
         return [Individual.of(identity, names.get(identity, ""), list(own)) for identity, own in grouped]
 
-    def rename(self, identity: int, name: str, *, keep_names: bool = False) -> None:
+    def rename(self, identity: int, name: str, *, keep_names: bool = False) -> Edit | None:
         """Name an identity; an empty name removes it.
 
         Args:
@@ -241,6 +241,9 @@ class Gallery:
             keep_names: Whether the log of changes keeps the name before, so that `undo` brings it back. Otherwise it
                 is overwritten on disk at once, and the change isn't logged.
 
+        Returns:
+            The change, for `undo`; None where it isn't logged.
+
         Raises:
             GalleryError: If there is no such identity, or the name is another's.
         """
@@ -248,13 +251,14 @@ class Gallery:
         check_name("individual", name)
         if name and self.find(name) not in (None, identity):
             raise GalleryError(f"identity {self.find(name)} is called {name!r} already; merge them if they are one")
-        before = self._names().get(identity, "")
+        before, edit = self._names().get(identity, ""), None
         if keep_names:
-            note(self.store, RENAME, [identity], time.time_ns(), names={identity: (before, name)})
+            edit = note(self.store, RENAME, [identity], time.time_ns(), names={identity: (before, name)})
         self.store.name(identity, name)
         self.store.scrub()
+        return edit
 
-    def merge(self, kept: int, *gone: int, force: bool = False, keep_names: bool = False) -> None:
+    def merge(self, kept: int, *gone: int, force: bool = False, keep_names: bool = False) -> Edit | None:
         """Merge identities that are one individual; running trackers follow within half a minute.
 
         Args:
@@ -262,6 +266,9 @@ class Gallery:
             gone: The others, whose ids end.
             force: Whether to merge even if they were on one camera at the same time.
             keep_names: Whether the log of changes keeps names that end, so that `undo` brings them back.
+
+        Returns:
+            The change, for `undo`; None where there is no other identity to merge.
 
         Raises:
             GalleryError: If one isn't there, or two were visible on one camera at once; nothing is changed then.
@@ -273,7 +280,7 @@ class Gallery:
             self._check_never_together(together)
         others = sorted(together - {kept})
         if not others:
-            return
+            return None
         now, visits, names = time.time_ns(), {i: self._visits_of(i) for i in sorted(together)}, self._names()
         called = next((names[i] for i in (kept, *others) if names.get(i)), "")
         renamed = {kept: (names.get(kept, ""), called), **{i: (names[i], "") for i in others if i in names}}
@@ -281,7 +288,7 @@ class Gallery:
         files = [merged_key(other, kept, now) for other in others]
         written = [decision_key(now), *files]
         logged = renamed if keep_names else {}
-        note(self.store, MERGE, [kept, *others], now, names=logged, moves=moves, files=written)
+        edit = note(self.store, MERGE, [kept, *others], now, names=logged, moves=moves, files=written)
         record(self.store, SAME, list(visits.values()), now)
         for other, file in zip(others, files, strict=True):
             self.store.put_blob(file, b"by hand")
@@ -289,8 +296,9 @@ class Gallery:
         for identity, (_, name) in renamed.items():
             self.store.name(identity, name)
         self.store.scrub()
+        return edit
 
-    def split(self, identity: int, visits: Iterable[int]) -> int:
+    def split(self, identity: int, visits: Iterable[int]) -> Edit:
         """Give some visits of an identity to a new one.
 
         Args:
@@ -298,7 +306,7 @@ class Gallery:
             visits: Ids of its visits; some, but not all.
 
         Returns:
-            The new identity.
+            The change, for `undo`; its second identity is the new one.
 
         Raises:
             GalleryError: If one isn't a visit of it, or they are none or all.
@@ -311,12 +319,12 @@ class Gallery:
             )
         new, now = self.store.reserve(1), time.time_ns()
         moves = [Move(visit, identity, new) for visit in sorted(chosen)]
-        note(self.store, SPLIT, [identity, new], now, moves=moves, files=[decision_key(now)])
+        edit = note(self.store, SPLIT, [identity, new], now, moves=moves, files=[decision_key(now)])
         record(self.store, DIFFERENT, [chosen, own - chosen], now)
         apply_moves(self.store, moves, (), by=SPLIT_BY_HAND)
-        return new
+        return edit
 
-    def decide(self, kind: str, groups: Sequence[Iterable[int]]) -> None:
+    def decide(self, kind: str, groups: Sequence[Iterable[int]]) -> Edit:
         """Record that visits show the same individual, or different ones, without changing an identity.
 
         Relinking keeps to it, and it is a label for training; see `decisions`.
@@ -324,6 +332,9 @@ class Gallery:
         Args:
             kind: `same` or `different`.
             groups: Ids of visits, two groups or more, none of them empty.
+
+        Returns:
+            The change, for `undo`.
 
         Raises:
             GalleryError: If the kind is another, or there are too few groups.
@@ -335,8 +346,9 @@ class Gallery:
             )
         now = time.time_ns()
         of = self.store.visit_columns(Filter(visits=frozenset(visit for group in chosen for visit in group)))
-        note(self.store, DECIDE, sorted(set(of.identities.tolist())), now, files=[decision_key(now)])
+        edit = note(self.store, DECIDE, sorted(set(of.identities.tolist())), now, files=[decision_key(now)])
         record(self.store, kind, chosen, now)
+        return edit
 
     def decisions(self) -> list[Decision]:
         """All decisions by hand about visits, merges and splits among them, the earliest first."""

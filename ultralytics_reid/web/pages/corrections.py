@@ -19,6 +19,7 @@ from .people import card_of
 from .person import done_edit, visit_rows
 
 _MAX_MERGED = 20
+_NOBODY_ELSE = "Name another person to merge with: a number, or a name."
 _LISTED = 100
 # For so long a deletion can be undone, seconds.
 UNDO_SECONDS = 600.0
@@ -64,7 +65,7 @@ def undo(request: Request, form: Form) -> Response:
     back = form.text("back")
     if back.startswith("/") and not back.startswith("//") and "\\" not in back:
         return site.changed(back)
-    return site.changed(f"/people/{left[0]}" if left else "/changes", edit.key)
+    return site.changed(f"/people/{left[0]}" if left else "/changes", edit)
 
 
 # Rename
@@ -91,8 +92,8 @@ def rename(request: Request, form: Form) -> Response:
     site, identity = site_of(request), int(request.path_params["identity"])
     with site.changing:
         site.audit.note("rename", identity=identity)
-        site.gallery.rename(identity, form.text("name").strip(), keep_names=True)
-    return site.changed(f"/people/{identity}", site.gallery.edits(1)[0].key)
+        edit = site.gallery.rename(identity, form.text("name").strip(), keep_names=True)
+    return site.changed(f"/people/{identity}", edit)
 
 
 # Merge
@@ -114,7 +115,7 @@ def merge_preview(request: Request) -> Response:
     others = [_person(site, text) for text in given if text != str(identity)]
     others = list(dict.fromkeys(i for i in others if i != identity))[:_MAX_MERGED]
     if not others:
-        raise HTTPException(400, "Name another person to merge with: a number, or a name.")
+        raise HTTPException(400, _NOBODY_ELSE)
     snapshot = site.knowing(identity, *others, now=True)
     kept = card_of(snapshot, identity)
     gone = [card_of(snapshot, i) for i in others]
@@ -150,11 +151,13 @@ def _together(snapshot: Snapshot, identities: list[int]) -> list[Together]:
 def merge(request: Request, form: Form) -> Response:
     """Merge persons."""
     site, identity, others = site_of(request), int(request.path_params["identity"]), form.numbers("gone")
+    if not set(others) - {identity}:
+        raise HTTPException(400, _NOBODY_ELSE)
     site.knowing(identity, *others, now=True)
     with site.changing:
         site.audit.note("merge", kept=identity, gone=others)
-        site.gallery.merge(identity, *others, force=form.text("force") == "yes", keep_names=True)
-    return site.changed(f"/people/{identity}", site.gallery.edits(1)[0].key)
+        edit = site.gallery.merge(identity, *others, force=form.text("force") == "yes", keep_names=True)
+    return site.changed(f"/people/{identity}", edit)
 
 
 # Split
@@ -178,8 +181,8 @@ def split(request: Request, form: Form) -> Response:
     site, identity = site_of(request), int(request.path_params["identity"])
     with site.changing:
         site.audit.note("split", identity=identity, visits=form.numbers("visit"))
-        new = site.gallery.split(identity, form.numbers("visit"))
-    return site.changed(f"/people/{new}", site.gallery.edits(1)[0].key)
+        edit = site.gallery.split(identity, form.numbers("visit"))
+    return site.changed(f"/people/{edit.identities[1]}", edit)
 
 
 # Delete
@@ -213,7 +216,7 @@ def delete(request: Request, form: Form) -> Response:
             site.gallery.delete(Filter(identities=frozenset({identity})))
             return site.changed("/people")
         edit = site.gallery.discard(identity)
-    return site.changed("/changes", edit.key)
+    return site.changed("/changes", edit)
 
 
 def routes(read_only: bool) -> list[Route]:

@@ -94,15 +94,15 @@ def take_answer(request: Request, form: Form) -> Response:
     if given == "skip":
         site.skipped.add(key[:80])
         return site.changed("/review")
-    snapshot = site.directory.current()
-    question = next((q for q in _open(site, snapshot)[0] if q.key == key), None)
-    if question is None:
-        raise HTTPException(409, "This question was answered meanwhile, in another tab or by another person.")
     with site.changing:
+        snapshot = site.directory.current()
+        question = next((q for q in _open(site, snapshot)[0] if q.key == key), None)
+        if question is None:
+            raise HTTPException(409, "This question was answered meanwhile, in another tab or by another person.")
         about = {"identities": list(question.identities), "visits": list(question.visits)}
         site.audit.note("decide", answer=given, **about)
-        answer(site.gallery, snapshot.names, question, given == "same")
-    return site.changed("/review", site.gallery.edits(1)[0].key)
+        edit = answer(site.gallery, snapshot.names, question, given == "same")
+    return site.changed("/review", edit)
 
 
 def ask_again(request: Request, form: Form) -> Response:  # noqa: ARG001
