@@ -112,10 +112,12 @@ def forget_names(store: Store) -> None:
     from .edits import forget_edits
 
     names = store.names()
-    there = frozenset(store.visit_columns().identities.tolist())
-    for identity in set(names) - there:
+    if not names and not store.blobs(EDITED):
+        return
+    visits = store.visit_columns()
+    for identity in names.keys() - set(visits.identities.tolist()):
         store.name(identity, "")
-    forget_edits(store, there)
+    forget_edits(store, visits)
 
 
 def forget_evidence(store: Store, cameras: frozenset[str] | None) -> None:
