@@ -37,6 +37,7 @@ def test_a_fault_of_a_page_shows_no_details(client, monkeypatch):
     response = client.get("/people")
     assert response.status_code == 500
     assert "secret" not in response.text
+    assert "The server&#39;s log says what went wrong." in response.text
     assert response.headers["content-security-policy"].startswith("default-src 'self'")
 
 

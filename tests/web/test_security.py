@@ -209,6 +209,18 @@ def test_searches_and_changes_are_logged_without_names(client, path):
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
+def test_what_leaves_the_gallery_as_a_file_is_logged_and_nothing_that_was_refused(client, path):
+    picture = "/flow/heatmap.png?on=shop&time=all"
+    made = ("/review/labels.csv", "/flow/ways.csv", "/flow/visits.csv", f"{picture}&download=yes")
+    refused = ("/flow/secrets.csv", "/flow/ways.csv?cls=x", "/flow/paths.png?on=nowhere&download=yes")
+    assert [client.get(address).status_code for address in made] == [200] * 4
+    assert [client.get(address).status_code for address in refused] == [404, 409, 404]
+    assert client.get(picture).status_code == 200  # shown on a page
+    lines = [json.loads(line) for line in path.with_name("site.db.audit.jsonl").read_text().splitlines()]
+    assert [line.pop("action") for line in lines] == ["export"] * 4
+    assert [line.get("table", line.get("picture")) for line in lines] == ["labels", "ways", "visits", "heatmap.png"]
+
+
 def test_a_change_that_cannot_be_logged_is_not_made(client, path, gallery):
     log = path.with_name("site.db.audit.jsonl")
     log.unlink()

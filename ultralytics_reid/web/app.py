@@ -157,7 +157,7 @@ def _failed(request: Request, error: ReIDError) -> Response:
 
 def _fault(request: Request, error: Exception) -> Response:
     _LOGGER.error(f"{request.method} {request.url.path}: {type(error).__name__}", exc_info=error)
-    response = _error_page(request, _FAULT, "The server's log says .")
+    response = _error_page(request, _FAULT, "The server's log says what went wrong.")
     response.headers.update(HEADERS)  # made outside of the guard
     return response
 

@@ -92,9 +92,12 @@ def _download(content: bytes, name: str, kind: str) -> Response:
 def table(request: Request) -> Response:
     """A table of the flow as CSV."""
     site, kind = site_of(request), request.path_params["kind"]
-    site.audit.note("export", table=kind[:40])
-    if kind in ("visits", "stays"):
-        return _rows(site, request, kind)
+    made = _rows(site, request, kind) if kind in ("visits", "stays") else _numbers(site, request, kind)
+    site.audit.note("export", table=kind)
+    return made
+
+
+def _numbers(site: Site, request: Request, kind: str) -> Response:
     flow = _counted(site, request)[1]
     ways = ["from", "to", "count", "overlapping", "shortest", "median", "longest"]
     dwelt = ["camera", "people", "stays", "seconds", "median", "longest"]
@@ -164,6 +167,7 @@ def _drawn(request: Request, draw: Callable[..., None], name: str) -> Response:
         )
         content = path.read_bytes()
     if choice.get("download") == "yes":
+        site.audit.note("export", picture=name)
         return _download(content, name, "image/png")
     return Response(content, media_type="image/png")
 

@@ -114,14 +114,15 @@ def ask_again(request: Request, form: Form) -> Response:  # noqa: ARG001
 
 def labels(request: Request) -> Response:
     """All decisions as pairs of visits, for training: `visit`, `other`, `same` (1 or 0), `time`."""
-    file = io.StringIO()
+    site, file = site_of(request), io.StringIO()
     rows = csv.writer(file)
     rows.writerow(["visit", "other", "same", "time"])
-    for decision in site_of(request).gallery.decisions():
+    for decision in site.gallery.decisions():
         first, *others = decision.groups
         for group in others:
             rows.writerows([a, b, int(decision.kind == "same"), f"{decision.time:.3f}"] for a in first for b in group)
     headers = {"content-disposition": 'attachment; filename="labels.csv"'}
+    site.audit.note("export", table="labels")
     return Response(file.getvalue(), media_type="text/csv", headers=headers)
 
 
