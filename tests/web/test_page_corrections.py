@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
 import web_gallery
@@ -11,6 +12,8 @@ from ultralytics_reid.gallery.records import nothing
 
 pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
 pytest.importorskip("httpx", reason="needs httpx")
+
+from markupsafe import escape
 
 pytestmark = pytest.mark.extras
 
@@ -160,17 +163,23 @@ def test_undo_goes_back_to_its_own_pages_only(client):
 
 @pytest.mark.parametrize("name", [web_gallery.HOSTILE, web_gallery.HOSTILE_CAMERA, "{{7*7}}", 'O\'Brien & "Söhne" <b>'])
 def test_hostile_names_are_shown_as_text(name, client, gallery):
-    gallery.rename(2, name)
-    visit = next(gallery.visits(Filter(identities=frozenset({2}))))
+    gallery.rename(2, name, keep_names=True)
+    visit, *others = gallery.visits(Filter(identities=frozenset({2})))
     gallery.store.upsert(nothing(web_gallery.DIM), [replace(visit, camera=web_gallery.HOSTILE_CAMERA)])
     client.app.state.site.directory.current()
-    pages = (
-        "/people", "/people/2", "/people/2/similar", "/people/2/merge?with=1", "/people/2/delete", "/people/2/split",
-        f"/people?q={name[:20]}", "/search?identity=2", "/flow?time=all&person=2", "/flow/charts?time=all",
-        "/status/facts", "/live", "/review", "/changes", f"/people/2/merge?with={name}x", f"/search?visit={visit.id}",
+    pages = dict.fromkeys(
+        ("/people", "/people/2", "/people/2/merge?with=1", "/people/2/delete", "/people/2/split",
+         f"/people?q={quote(name[:20])}", "/search?identity=2", "/flow?time=all&person=2", "/changes",
+         f"/search?visit={others[0].id}&all=yes", "/people/7/similar"),
+        name,
     )  # fmt: skip
-    for page in pages:
-        text = client.get(page.replace("#", "%23")).text
+    pages |= dict.fromkeys(("/flow/charts?time=all", "/status/facts", "/live"), web_gallery.HOSTILE_CAMERA)
+    pages |= {"/review": "Review", f"/people/2/merge?with={quote(name + 'x')}": repr(f"{name}x")}
+    for page, shown in pages.items():
+        response = client.get(page)
+        text = response.text
+        assert response.status_code == (404 if "with=" in page and shown != name else 200), page
+        assert str(escape(shown)) in text, page
         assert "<script>alert" not in text, page
         assert "<img src=x" not in text, page
         assert "</script>alert" not in text, page
