@@ -28,6 +28,7 @@ from .site import HERE, Site, site_of
 
 _LOGGER = logging.getLogger("ultralytics")
 _PAGES = (people, person, corrections, search, flow, review, live)
+_CHANGING = (corrections, search, review)
 # Seconds between looks for what was deleted and can't be undone any more.
 _EMPTY_EVERY = 30.0
 _CONFLICT, _NOT_FOUND, _UNAVAILABLE, _FAULT = 409, 404, 503, 500
@@ -61,7 +62,9 @@ def make_app(options: ServeOptions, session: Session, gallery: Gallery | None = 
         Route(REPORTS, _report, methods=["POST"]),
     ]
     for page in _PAGES:
-        routes += page.routes(options.read_only)
+        routes += page.ROUTES
+    for page in () if options.read_only else _CHANGING:
+        routes += page.CHANGES
     middleware = [
         Middleware(TrustedHostMiddleware, allowed_hosts=list(options.hosts), www_redirect=False),
         Middleware(Guard, session=session),

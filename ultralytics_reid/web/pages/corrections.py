@@ -219,20 +219,16 @@ def delete(request: Request, form: Form) -> Response:
     return site.changed("/changes", edit)
 
 
-def routes(read_only: bool) -> list[Route]:
-    """Its addresses; with `read_only`, none that changes something."""
-    if read_only:
-        return [Route("/changes", changes_page)]
-    person = "/people/{identity:int}"
-    listed = [Route("/changes", changes_page), Route("/changes/undo", form_route(undo), methods=["POST"])]
-    for name, preview, change in (
-        ("rename", rename_preview, rename),
-        ("merge", merge_preview, merge),
-        ("split", split_preview, split),
-        ("delete", delete_preview, delete),
-    ):
-        listed += [
-            Route(f"{person}/{name}", preview),
-            Route(f"{person}/{name}", form_route(change), methods=["POST"]),
-        ]
-    return listed
+_PERSON = "/people/{identity:int}"
+ROUTES = [Route("/changes", changes_page)]
+CHANGES = [
+    Route("/changes/undo", form_route(undo), methods=["POST"]),
+    Route(f"{_PERSON}/rename", rename_preview),
+    Route(f"{_PERSON}/rename", form_route(rename), methods=["POST"]),
+    Route(f"{_PERSON}/merge", merge_preview),
+    Route(f"{_PERSON}/merge", form_route(merge), methods=["POST"]),
+    Route(f"{_PERSON}/split", split_preview),
+    Route(f"{_PERSON}/split", form_route(split), methods=["POST"]),
+    Route(f"{_PERSON}/delete", delete_preview),
+    Route(f"{_PERSON}/delete", form_route(delete), methods=["POST"]),
+]

@@ -185,12 +185,10 @@ def _background(site: Site, camera: str) -> ImageArray | None:
     return None if file is None else background_of(file)
 
 
-def routes(read_only: bool) -> list[Route]:  # noqa: ARG001
-    """Its addresses."""
-    return [
-        Route("/flow", flow_page),
-        Route("/flow/charts", charts_part),
-        Route("/flow/heatmap.png", heatmap),
-        Route("/flow/paths.png", paths),
-        Route("/flow/{kind}.csv", table),
-    ]
+ROUTES = [
+    Route("/flow", flow_page),
+    Route("/flow/charts", charts_part),
+    Route("/flow/heatmap.png", heatmap),
+    Route("/flow/paths.png", paths),
+    Route("/flow/{kind}.csv", table),
+]

@@ -117,11 +117,9 @@ def status_part(request: Request) -> Response:
     )
 
 
-def routes(read_only: bool) -> list[Route]:  # noqa: ARG001
-    """Its addresses."""
-    return [
-        Route("/live", live_page),
-        Route("/live/now", live_part),
-        Route("/status", status_page),
-        Route("/status/facts", status_part),
-    ]
+ROUTES = [
+    Route("/live", live_page),
+    Route("/live/now", live_part),
+    Route("/status", status_page),
+    Route("/status/facts", status_part),
+]

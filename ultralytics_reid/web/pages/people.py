@@ -132,6 +132,4 @@ def _order(sort: str, people: People, snapshot: Snapshot) -> Ints:
     return np.asarray(np.lexsort((people.identities, keys.get(sort, people.identities))), np.int64)
 
 
-def routes(read_only: bool) -> list[Route]:  # noqa: ARG001
-    """Its addresses."""
-    return [Route("/people", people_page)]
+ROUTES = [Route("/people", people_page)]

@@ -152,11 +152,9 @@ def visit_page(request: Request) -> Response:
     return RedirectResponse(f"/people/{found.identity}#visit-{visit}", 303)
 
 
-def routes(read_only: bool) -> list[Route]:  # noqa: ARG001
-    """Its addresses."""
-    return [
-        Route("/people/{identity:int}", person_page),
-        Route("/people/{identity:int}/similar", similar_part),
-        Route("/visits/{visit:int}", visit_page),
-        Route("/visits/{visit:int}/image", visit_image),
-    ]
+ROUTES = [
+    Route("/people/{identity:int}", person_page),
+    Route("/people/{identity:int}/similar", similar_part),
+    Route("/visits/{visit:int}", visit_page),
+    Route("/visits/{visit:int}/image", visit_image),
+]

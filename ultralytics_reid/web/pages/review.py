@@ -126,13 +126,8 @@ def labels(request: Request) -> Response:
     return Response(file.getvalue(), media_type="text/csv", headers=headers)
 
 
-def routes(read_only: bool) -> list[Route]:
-    """Its addresses; with `read_only`, there are no answers."""
-    listed = [Route("/review", review_page), Route("/review/labels.csv", labels)]
-    if read_only:
-        return listed
-    return [
-        *listed,
-        Route("/review/answer", form_route(take_answer), methods=["POST"]),
-        Route("/review/again", form_route(ask_again), methods=["POST"]),
-    ]
+ROUTES = [Route("/review", review_page), Route("/review/labels.csv", labels)]
+CHANGES = [
+    Route("/review/answer", form_route(take_answer), methods=["POST"]),
+    Route("/review/again", form_route(ask_again), methods=["POST"]),
+]

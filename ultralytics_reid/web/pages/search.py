@@ -181,11 +181,10 @@ def enrol(request: Request, form: Form) -> Response:
     return site.changed(f"/people/{identity}")
 
 
-def routes(read_only: bool) -> list[Route]:
-    """Its addresses; with `read_only`, uploads are searched for and never enrolled."""
-    listed = [
-        Route("/search", search_page),
-        Route("/search/upload", form_route(upload), methods=["POST"]),
-        Route("/search/upload/{name}", upload_image),
-    ]
-    return listed if read_only else [*listed, Route("/search/enrol", form_route(enrol), methods=["POST"])]
+# With --read-only, uploads are searched for and never enrolled.
+ROUTES = [
+    Route("/search", search_page),
+    Route("/search/upload", form_route(upload), methods=["POST"]),
+    Route("/search/upload/{name}", upload_image),
+]
+CHANGES = [Route("/search/enrol", form_route(enrol), methods=["POST"])]
