@@ -107,7 +107,7 @@ def people_page(request: Request) -> Response:
         pages=pages,
         sorts=SORTS,
         cameras=snapshot.cameras,
-        classes={int(c): snapshot.class_name(int(c)) for c in np.unique(snapshot.visits.classes)},
+        classes=snapshot.classes,
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +12,7 @@ from starlette.routing import Route
 
 from ...gallery.questions import PAIR, Question, answer, open_questions
 from ..directory import Snapshot
+from ..downloads import csv_download
 from ..forms import Form, form_route
 from ..site import Site, camera_label, label, site_of
 from .person import done_edit
@@ -114,16 +113,13 @@ def ask_again(request: Request, form: Form) -> Response:  # noqa: ARG001
 
 def labels(request: Request) -> Response:
     """All decisions as pairs of visits, for training: `visit`, `other`, `same` (1 or 0), `time`."""
-    site, file = site_of(request), io.StringIO()
-    rows = csv.writer(file)
-    rows.writerow(["visit", "other", "same", "time"])
+    site, rows = site_of(request), []
     for decision in site.gallery.decisions():
+        same, time = int(decision.kind == "same"), f"{decision.time:.3f}"
         first, *others = decision.groups
-        for group in others:
-            rows.writerows([a, b, int(decision.kind == "same"), f"{decision.time:.3f}"] for a in first for b in group)
-    headers = {"content-disposition": 'attachment; filename="labels.csv"'}
+        rows += [(a, b, same, time) for group in others for a in first for b in group]
     site.audit.note("export", table="labels")
-    return Response(file.getvalue(), media_type="text/csv", headers=headers)
+    return csv_download(["visit", "other", "same", "time"], rows, "labels.csv")
 
 
 ROUTES = [Route("/review", review_page), Route("/review/labels.csv", labels)]
