@@ -167,7 +167,7 @@ def split_preview(request: Request) -> Response:
     """Show which visits stay, and which go."""
     site, identity = site_of(request), int(request.path_params["identity"])
     snapshot = site.knowing(identity, now=True)
-    rows = visit_rows(site, identity, snapshot.of(identity))
+    rows = visit_rows(snapshot.of(identity))
     chosen = {whole("visit", text) for text in request.query_params.getlist("visit")}
     if since := request.query_params.get("since"):
         at = next((n for n, row in enumerate(rows) if row.id == whole("since", since)), len(rows))

@@ -58,8 +58,8 @@ class Card:
 
 def card_of(snapshot: Snapshot, identity: int) -> Card:
     """The card of one identity, over all its visits."""
-    people = people_of(snapshot, snapshot.visits.identities == identity)
-    return cards_of(snapshot, people, np.zeros(1, np.int64))[0]
+    row = np.searchsorted(snapshot.people.identities, [identity])
+    return cards_of(snapshot, snapshot.people, row)[0]
 
 
 def cards_of(snapshot: Snapshot, people: People, rows: Ints) -> list[Card]:

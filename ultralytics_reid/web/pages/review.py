@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...gallery.questions import PAIR, Question, answer, open_questions
+from ...gallery.relinking.decisions import Decision
 from ..directory import Snapshot
 from ..downloads import csv_download
 from ..forms import Form, form_route
@@ -35,7 +36,8 @@ def review_page(request: Request) -> Response:
     """The next question."""
     site = site_of(request)
     choice, snapshot = site.choice(request), site.directory.get()
-    listed, looking = _open(site, snapshot)
+    decided = site.gallery.decisions()
+    listed, looking = _open(site, snapshot, decided)
     question = next(iter(listed), None)
     return site.render(
         request,
@@ -49,13 +51,13 @@ def review_page(request: Request) -> Response:
         is_pair=question is not None and question.kind == PAIR,
         done=done_edit(site, choice),
         can_answer=not site.options.read_only,
-        decisions=len(site.gallery.decisions()),
+        decisions=len(decided),
     )
 
 
-def _open(site: Site, snapshot: Snapshot) -> tuple[list[Question], bool]:
+def _open(site: Site, snapshot: Snapshot, decided: list[Decision]) -> tuple[list[Question], bool]:
     pairs, looking = site.pairs.get(snapshot)
-    return open_questions(snapshot.visits, site.gallery.decisions(), pairs, site.skipped.__contains__), looking
+    return open_questions(snapshot.visits, decided, pairs, site.skipped.__contains__), looking
 
 
 def _sides(snapshot: Snapshot, question: Question) -> list[tuple[str, int, list[Shown], int]]:
@@ -95,7 +97,8 @@ def take_answer(request: Request, form: Form) -> Response:
         return site.changed("/review")
     with site.changing:
         snapshot = site.directory.current()
-        question = next((q for q in _open(site, snapshot)[0] if q.key == key), None)
+        listed, _ = _open(site, snapshot, site.gallery.decisions())
+        question = next((q for q in listed if q.key == key), None)
         if question is None:
             raise HTTPException(409, "This question was answered meanwhile, in another tab or by another person.")
         about = {"identities": list(question.identities), "visits": list(question.visits)}
