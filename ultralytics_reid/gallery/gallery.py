@@ -55,7 +55,7 @@ from .store import Deleted, Store, open_store
 from .times import local_time
 from .trash import empty, keep
 from .views import Individual, Match, Stats
-from .visit_columns import VisitColumns
+from .visit_columns import VisitColumns, together
 from .visit_pairs import Agreement, Asked, agreement, closest_pairs
 
 # The host's logger, by its name.
@@ -744,22 +744,12 @@ class Gallery:
             raise GalleryError(f"there is no identity {identity} in the gallery")
 
     def _check_never_together(self, identities: set[int]) -> None:
-        visits = [
-            v
-            for v in self.store.visits(Filter(identities=frozenset(identities)), details=False)
-            if v.camera != ENROLLED
-        ]
-        visits.sort(key=lambda v: (v.camera, v.first))
-        latest: dict[str, Visit] = {}
-        for visit in visits:
-            before = latest.get(visit.camera)
-            if before is not None and before.last > visit.first and before.identity != visit.identity:
-                both = f"{before.identity} and {visit.identity}"
-                raise GalleryError(
-                    f"identities {both} were on {visit.camera!r} at the same time; force it if they are one"
-                )
-            if before is None or visit.last > before.last:
-                latest[visit.camera] = visit
+        met = together(self.visit_columns(Filter(identities=frozenset(identities))))
+        if met:
+            both = " and ".join(map(str, met[0].identities))
+            raise GalleryError(
+                f"identities {both} were on {met[0].camera!r} at the same time; force it if they are one"
+            )
 
     def _query(self, query: str | Path | ImageArray | Floats, where: Filter, box: Sequence[float] | None) -> Floats:
         if isinstance(query, np.ndarray) and query.ndim == 1:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,6 +10,7 @@ from starlette.routing import Route
 
 from ...gallery.edits import DECIDE, DELETE, MERGE, RENAME, SPLIT, Edit
 from ...gallery.records import ENROLLED, Filter, check_name
+from ...gallery.visit_columns import together
 from ..directory import Snapshot
 from ..forms import Form, form_route, whole
 from ..site import Site, label, site_of
@@ -99,15 +98,6 @@ def rename(request: Request, form: Form) -> Response:
 # Merge
 
 
-@dataclass(frozen=True)
-class Together:
-    """Two persons' visits to one camera at the same time."""
-
-    camera: str
-    first: float
-    last: float
-
-
 def merge_preview(request: Request) -> Response:
     """Show the persons side by side, and say what merging does."""
     site, identity = site_of(request), int(request.path_params["identity"])
@@ -119,7 +109,7 @@ def merge_preview(request: Request) -> Response:
     snapshot = site.knowing(identity, *others, now=True)
     kept = card_of(snapshot, identity)
     gone = [card_of(snapshot, i) for i in others]
-    conflicts = _together(snapshot, [identity, *others])
+    conflicts = together(snapshot.visits.take(np.isin(snapshot.visits.identities, [identity, *others])))
     return site.render(request, "merge.html", person=kept, gone=gone, conflicts=conflicts[:5], more=len(conflicts) - 5)
 
 
@@ -130,21 +120,6 @@ def _person(site: Site, text: str) -> int:
     found = site.gallery.find(text)
     if found is None:
         raise HTTPException(404, f"Nobody is named {text[:80]!r}.")
-    return found
-
-
-def _together(snapshot: Snapshot, identities: list[int]) -> list[Together]:
-    """When different persons were on one camera at once."""
-    rows = np.isin(snapshot.visits.identities, identities) & snapshot.on_camera
-    visits = snapshot.visits.take(rows)
-    visits = visits.take(np.lexsort((visits.firsts, visits.cameras)))
-    columns = (visits.cameras, visits.identities, visits.firsts, visits.lasts)
-    found, before = [], None
-    for camera, identity, first, last in zip(*(c.tolist() for c in columns), strict=True):
-        if before is not None and before[0] == camera and before[1] != identity and before[2] > first:
-            found.append(Together(visits.names[camera], first, min(before[2], last)))
-        if before is None or before[0] != camera or last > before[2]:
-            before = camera, identity, last
     return found
 
 
