@@ -296,6 +296,8 @@ class TestSearch:
     def test_k_out_of_range(self, three, k):
         with pytest.raises(GalleryError, match=rf"k must be in \[1, 1000\], got {k}"):
             three.search(look(1), k=k)
+        with pytest.raises(GalleryError, match=rf"k must be in \[1, 1000\], got {k}"):
+            three.search_visit(next(three.visits()).id, k=k)
 
     @pytest.mark.parametrize("warm", [False, True])
     @pytest.mark.parametrize("query", [np.ones(DIM + 1), np.zeros(DIM), np.full(DIM, np.nan)])

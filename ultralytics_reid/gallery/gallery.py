@@ -485,8 +485,7 @@ class Gallery:
         Raises:
             GalleryError: If the query, `k` or the box is out of range, or the identity isn't there.
         """
-        if not 1 <= k <= _MAX_HITS:
-            raise GalleryError(f"k must be in [1, {_MAX_HITS}], got {k!r}")
+        _check_hits(k)
         if isinstance(query, int | np.integer):
             self._check_known(int(query))
             return self._search_identity(int(query), k, where, by)
@@ -593,13 +592,12 @@ class Gallery:
         Raises:
             GalleryError: If `k` is out of range, or the visit has no sightings.
         """
-        if not 1 <= k <= _MAX_HITS:
-            raise GalleryError(f"k must be in [1, {_MAX_HITS}], got {k!r}")
+        _check_hits(k)
         own = self._sightings(Filter(visits=frozenset({visit})))
         if not len(own):
             raise GalleryError(f"there is no visit {visit} with sightings in the gallery")
         asked = Asked(own.embeddings, own.cameras, own.visits)
-        return [m for m in self._ranked(asked, min(k + 1, _MAX_HITS), where, by) if m.visit != visit][:k]
+        return [m for m in self._ranked(asked, k + 1, where, by) if m.visit != visit][:k]
 
     def visit_columns(self, where: Filter = ANY) -> VisitColumns:
         """Visits that match, in columns: fast, for lists and counts of many."""
@@ -817,6 +815,11 @@ class Gallery:
         if self._recipe and self._opened.blob(RECIPE) is None:
             self._opened.put_blob(RECIPE, json.dumps(self._recipe).encode())
         return self._opened
+
+
+def _check_hits(k: int) -> None:
+    if not 1 <= k <= _MAX_HITS:
+        raise GalleryError(f"k must be in [1, {_MAX_HITS}], got {k!r}")
 
 
 def _distance(similarity: float, by: Likeness) -> float:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from ...gallery.commands.parser import MIN_PROBABILITY
 from ...gallery.gallery import Likeness
 from ...gallery.image_embedder import checked_box
 from ...gallery.records import LAST_ID
@@ -22,7 +23,6 @@ from ..uploads import Upload, as_jpeg_file, decode
 from .people import card_of
 
 KINDS = {"learned": "learned metric", "cosine": "cosine", "euclidean": "Euclidean"}
-MIN_PROBABILITY = 0.05
 _COUNTS = ("20", "50", "100")
 
 
