@@ -200,6 +200,8 @@ def test_names_that_can_not_be_stored_are_refused(name, client, gallery):
         ("/people/1/split", {"visit": "999999"}),
         ("/people/1/merge", {"gone": "9" * 30}),
         ("/people/1/merge", {"gone": "77"}),
+        ("/people/1/merge", {"gone": str(2**63 - 1)}),
+        ("/people/1/split", {"visit": str(2**63)}),
         ("/people/77/delete", {}),
         ("/changes/undo", {"key": "../1"}),
         ("/changes/undo", {}),

@@ -47,7 +47,7 @@ def test_a_box_is_taken_instead_of_the_detectors(client):
     at = send(client).headers["location"]
     assert 'value="15,0,45,120"' in client.get(at).text
     assert 'value="1,2,30,40"' in client.get(f"{at}&box=1,2,30,40").text
-    for wrong in ("1,2,3", "a,b,c,d", "9,9,1,1", "0,0,999,999", "1e9,0,1,1"):
+    for wrong in ("1,2,3", "1,2,x,30,40", "a,b,c,d", "9,9,1,1", "0,0,999,999", "1e9,0,1,1"):
         assert client.get(f"{at}&box={wrong}").status_code in (400, 409), wrong
 
 

@@ -267,6 +267,12 @@ def test_options_out_of_range_are_refused(options):
         ServeOptions(gallery="site.db", **options)
 
 
+def test_the_latest_reports_of_the_policy_are_held_and_no_more(client):
+    for n in range(150):
+        client.post("/csp-report", content=str(n).encode())
+    assert list(client.app.state.reports) == [str(n).encode() for n in range(50, 150)]
+
+
 def test_reports_of_the_policy_are_taken_from_who_is_let_in(serve):
     assert serve().post("/csp-report", content=b"{}").status_code == 204
     assert serve(signed_in=False).post("/csp-report", content=b"{}").status_code == 401

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -31,6 +32,8 @@ _PAGES = (people, person, corrections, search, flow, review, live)
 _CHANGING = (corrections, search, review)
 # Seconds between looks for what was deleted and can't be undone any more.
 _EMPTY_EVERY = 30.0
+# The latest of the browsers' reports that are held.
+_MAX_REPORTS = 100
 _CONFLICT, _NOT_FOUND, _UNAVAILABLE, _FAULT = 409, 404, 503, 500
 _TITLES = {
     400: "That can't be done",
@@ -72,7 +75,7 @@ def make_app(options: ServeOptions, session: Session, gallery: Gallery | None = 
     handlers: dict[Any, Callable[..., Response]] = {HTTPException: _refused, ReIDError: _failed, Exception: _fault}
     app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers, lifespan=_lifespan)
     app.state.site = site
-    app.state.reports = []
+    app.state.reports = deque(maxlen=_MAX_REPORTS)
     return app
 
 

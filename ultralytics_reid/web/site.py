@@ -33,7 +33,6 @@ from .zones import Zone
 HERE = Path(__file__).parent
 ZONE_COOKIE = "tz"
 _MAX_SHOWN = 0.99
-# Hues of the palette are dark, for white text; on a dark page they are lightened in the style sheet.
 _SEE_OTHER = 303
 
 

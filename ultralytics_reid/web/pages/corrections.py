@@ -14,6 +14,7 @@ from ...gallery.visit_columns import together
 from ..directory import Snapshot
 from ..forms import Form, form_route, whole
 from ..site import Site, label, site_of
+from ..whole_numbers import parse_whole
 from .people import card_of
 from .person import done_edit, visit_rows
 
@@ -82,7 +83,6 @@ def rename_preview(request: Request) -> Response:
         person=card_of(snapshot, identity),
         name=name,
         taken=taken,
-        edit_seconds=UNDO_SECONDS,
     )
 
 
@@ -115,9 +115,8 @@ def merge_preview(request: Request) -> Response:
 
 def _person(site: Site, text: str) -> int:
     """A person by number or name."""
-    if text.isascii() and text.isdecimal():
-        return whole("with", text)
-    found = site.gallery.find(text)
+    number = parse_whole(text)
+    found = site.gallery.find(text) if number is None else number
     if found is None:
         raise HTTPException(404, f"Nobody is named {text[:80]!r}.")
     return found

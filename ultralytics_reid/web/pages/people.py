@@ -14,6 +14,7 @@ from ...gallery.records import ANY, ENROLLED
 from ..choice import Choice
 from ..directory import People, Snapshot, people_of
 from ..site import label, site_of
+from ..whole_numbers import parse_whole
 
 PAGE = 24
 _MAX_PAGES = 100_000
@@ -119,7 +120,8 @@ def _asked_for(choice: Choice, snapshot: Snapshot, people: People) -> Bools:
     if not text:
         return np.asarray(wanted, bool)
     fits = [i for i, name in snapshot.names.items() if text in name.casefold()]
-    fits += [int(text)] if text.isascii() and text.isdecimal() and len(text) <= len("16777215") else []
+    number = parse_whole(text)
+    fits += [] if number is None else [number]
     return np.asarray(wanted & np.isin(people.identities, np.array(fits, np.int64)), bool)
 
 
