@@ -33,12 +33,11 @@ from .image_embedder import (
     image_embedder,
     whole_image,
 )
-from .image_io import as_image
+from .image_io import as_image, as_jpeg
 from .journeys import JOIN_SECONDS, Journey, journeys
 from .ledger import Move
 from .ledger.checks import check_same
 from .linking.learned_topology import LearnedWay, learn_ways
-from .linking.open_visits import as_jpeg
 from .linking.shared_evidence import SharedEvidence
 from .linking.topology import Topology
 from .moves import SPLIT_BY_HAND, numbered

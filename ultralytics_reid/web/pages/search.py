@@ -14,18 +14,20 @@ from starlette.routing import Route
 from ...gallery.commands.parser import MIN_PROBABILITY
 from ...gallery.gallery import Likeness
 from ...gallery.image_embedder import checked_box
+from ...gallery.image_io import as_jpeg
 from ...gallery.records import LAST_ID
 from ...gallery.views import Match
 from ..choice import Choice
 from ..forms import Form, form_route, whole
 from ..site import Site, camera_label, label, site_of
-from ..uploads import Upload, as_jpeg_file, decode
+from ..uploads import Upload, decode
 from ..whole_numbers import parse_whole
 from .people import card_of
 
 KINDS = {"learned": "learned metric", "cosine": "cosine", "euclidean": "Euclidean"}
 _COUNTS = ("20", "50", "100")
 _MAX_PIXEL = 99_999
+_SHOWN_QUALITY = 90
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def upload(request: Request, form: Form) -> Response:
 def upload_image(request: Request) -> Response:
     """An uploaded image, back to who uploaded it."""
     held = site_of(request).uploads.get(request.path_params["name"])
-    return Response(as_jpeg_file(held.image), media_type="image/jpeg")
+    return Response(as_jpeg(held.image, _SHOWN_QUALITY), media_type="image/jpeg")
 
 
 def enrol(request: Request, form: Form) -> Response:
