@@ -7,6 +7,7 @@ import re
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -158,6 +159,19 @@ def test_an_answer_comes_too_late_after_another_tabs(client):
     late = client.post("/review/answer", data={"key": key, "answer": "different"})
     assert late.status_code == 409
     assert "meanwhile" in late.text
+
+
+def test_of_two_answers_at_once_one_is_taken(client, gallery):
+    key, site = link_question(client), client.app.state.site
+    visit, identity = map(int, key.split("-")[1:])
+    rest = [v.id for v in gallery.visits(Filter(identities=frozenset({identity})), details=False) if v.id != visit]
+    with ThreadPoolExecutor(1) as other_tab:
+        with site.changing:
+            late = other_tab.submit(client.post, "/review/answer", data={"key": key, "answer": "same"})
+            time.sleep(0.5)  # it is on its way
+            gallery.decide("same", [[visit], rest])
+        assert late.result().status_code == 409
+    assert len(gallery.decisions()) == 1
 
 
 def chart_data(client, query=""):
