@@ -9,7 +9,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import __version__
 from .demo.options import OURS, DemoOptions
@@ -20,9 +20,6 @@ from .gallery.commands.parser import add_command, add_gallery, bind_times
 from .training.parser import add_training
 from .video_job.parser import add_video
 from .web.parser import add_serve
-
-if TYPE_CHECKING:
-    from .demo.camera_report import CameraReport
 
 # Exit codes of shells for SIGINT and SIGPIPE: 128 + the signal's number.
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
@@ -147,17 +144,16 @@ def _demo(args: Namespace) -> None:
         parsed.run(parsed)
     if args.serve and report.cameras is not None and report.cameras.query is not None:
         args.interrupted = "stopped"
-        _serve_demo(args.out, report.cameras)
+        _serve_demo(args.out, report.cameras.cameras, report.cameras.query.detector)
 
 
-def _serve_demo(folder: Path, cameras: CameraReport) -> None:
+def _serve_demo(folder: Path, cameras: Sequence[str], detector: str) -> None:
     """Serve what the demo has written; on a free port, as it took minutes to come here."""
     from .demo.camera_report import GALLERY
     from .web.parser import serve_gallery
 
-    detector = [] if cameras.query is None else ["--detector", cameras.query.detector]
-    backgrounds = [f"--background={name}={folder / f'{name}.mp4'}" for name in cameras.cameras]
-    command = ["serve", "--gallery", str(folder / GALLERY), "--port", "0", *detector, *backgrounds]
+    backgrounds = [f"--background={name}={folder / f'{name}.mp4'}" for name in cameras]
+    command = ["serve", "--gallery", str(folder / GALLERY), "--port", "0", "--detector", detector, *backgrounds]
     print(f"\n$ ultralytics-reid {shlex.join(command)}\n", flush=True)
     serve_gallery(build_parser().parse_args(command))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ultralytics_reid import Gallery
 from ultralytics_reid.errors import GalleryError
+from ultralytics_reid.gallery.edits import DECIDE
 from ultralytics_reid.gallery.questions import Question, answer, find_pairs, open_questions
 
 
@@ -84,9 +85,11 @@ class Reviewer:
             self.skipped.add(question.key)
             return
         try:
-            self.changed += answer(self.gallery, self.gallery.store.names(), question, first == second)
+            edit = answer(self.gallery, self.gallery.store.names(), question, first == second)
         except GalleryError as error:
             raise RuntimeError(f"the answer to {question} was refused: {error}") from error
+        if edit is not None and edit.kind != DECIDE:
+            self.changed += 1
         self.told[question.kind, first == second] += 1
 
     def _shown(self, visits: Iterable[int]) -> int | None:

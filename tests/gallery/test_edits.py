@@ -7,7 +7,14 @@ from gallery_engines import a_visit, rows
 from ultralytics_reid import Filter, Gallery, GalleryError
 from ultralytics_reid.gallery.store import open_store
 
-ADA, BOB = 1, 2
+ADA, BOB, CID = 1, 2, 3
+
+
+def add(store, identity, first):
+    number = int(identity * 1000 + first)
+    visit = a_visit(number, identity=identity, first=1.7e9 + first, crop=b"crop", path=np.ones((2, 5), np.float32))
+    records = rows(3, number, identities=identity, visits=number, cameras="front door", times=visit.first)
+    store.upsert(records, [visit])
 
 
 @pytest.fixture
@@ -15,15 +22,17 @@ def path(tmp_path):
     path = tmp_path / "site.db"
     store = open_store(path, 8, "test")
     for identity, first in ((ADA, 0.0), (ADA, 100.0), (BOB, 200.0)):
-        number = int(identity * 1000 + first)
-        visit = a_visit(number, identity=identity, first=1.7e9 + first, crop=b"crop", path=np.ones((2, 5), np.float32))
-        records = rows(3, number, identities=identity, visits=number, cameras="front door", times=visit.first)
-        store.upsert(records, [visit])
-    store.reserve(2)
+        add(store, identity, first)
+    store.reserve(3)
     store.name(ADA, "Ada")
     store.put_blob("evidence/front door/5", b"learned")
     store.close()
     return path
+
+
+def holds_ada(path):
+    """Whether her name is in any of the gallery's files."""
+    return any(b"Ada" in file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
 
 
 def content(gallery):
@@ -51,9 +60,10 @@ CHANGES = {
 def test_an_undone_change_leaves_everything_as_before(change, path):
     with Gallery(path) as gallery:
         before = content(gallery)
-        CHANGES[change](gallery)
+        made = CHANGES[change](gallery)
         assert content(gallery) != before
         (edit,) = gallery.edits()
+        assert edit == made
         assert edit.undoable
         gallery.undo(edit.key)
         assert content(gallery) == before
@@ -81,7 +91,7 @@ def test_running_trackers_are_told_of_an_undone_merge(path):
 def test_visits_that_were_moved_since_stay_where_they_are(path):
     with Gallery(path) as gallery:
         gallery.merge(BOB, ADA)
-        new = gallery.split(BOB, [1100])
+        new = gallery.split(BOB, [1100]).identities[1]
         gallery.undo(gallery.edits()[1].key)
         assert {v.id: v.identity for v in gallery.visits()} == {1000: ADA, 1100: new, 2200: BOB}
 
@@ -110,6 +120,40 @@ def test_emptied_trash_is_gone_with_names_and_log(path):
             gallery.undo(edit.key)
         assert (gallery.store.blobs("trash/"), gallery.edits()) == ([], [])
     assert b"Ada" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("kept", [ADA, BOB])
+def test_the_name_of_a_deleted_person_is_gone_from_an_undone_merge(path, kept):
+    with Gallery(path) as gallery:
+        add(gallery.store, CID, 300.0)
+        gallery.rename(CID, "Cid")
+        merge = gallery.merge(kept, *{ADA, BOB, CID} - {kept}, keep_names=True)
+        gallery.undo(merge.key)
+        assert holds_ada(path)
+        gallery.delete(Filter(identities=frozenset({ADA})))
+        (left,) = gallery.edits()
+        assert left.identities == merge.identities
+        assert left.names == {CID: ("Cid", "")}
+    assert not holds_ada(path)
+
+
+def test_the_name_of_a_deleted_person_is_gone_from_a_merge_that_can_be_undone(path):
+    with Gallery(path) as gallery:
+        gallery.merge(BOB, ADA, keep_names=True)
+        gallery.rename(BOB, "Bob")
+        assert holds_ada(path)
+        gallery.delete(Filter(until=1.7e9 + 150))
+        assert [edit.kind for edit in gallery.edits()] == ["merge"]
+    assert not holds_ada(path)
+
+
+def test_a_merge_is_undone_with_its_names_after_others_were_deleted(path):
+    with Gallery(path) as gallery:
+        add(gallery.store, CID, 300.0)
+        merge = gallery.merge(BOB, ADA, keep_names=True)
+        gallery.delete(Filter(identities=frozenset({CID})))
+        gallery.undo(merge.key)
+        assert gallery.store.names() == {ADA: "Ada"}
 
 
 def test_a_damaged_log_and_trash_are_refused_or_left_out(path):

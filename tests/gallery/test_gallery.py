@@ -156,6 +156,24 @@ class TestEnrolling:
         assert ann.crop == b""
         assert cv2.imdecode(np.frombuffer(gallery.crop(bob.id), np.uint8), cv2.IMREAD_COLOR).shape == (60, 30, 3)
 
+    def test_boxes_say_who_is_meant_and_what_is_kept(self, gallery):
+        scene = np.concatenate([picture(1), picture(90)], axis=1)
+        scenes, boxes = (scene for _ in range(20)), [(30, 10, 60, 60)] * 20
+        ann = gallery.enrol("Ann", scenes, boxes=boxes, store_crops=True)
+        assert (gallery.store.count(), gallery.search(look(90), k=1)[0].similarity) == (20, pytest.approx(1, abs=1e-5))
+        (visit,) = gallery.visits(Filter(identities=frozenset({ann})))
+        kept = cv2.imdecode(np.frombuffer(visit.crop, np.uint8), cv2.IMREAD_COLOR)
+        assert (kept.shape, round(kept.mean())) == ((50, 30, 3), 90)
+
+    @pytest.mark.parametrize(
+        ("boxes", "why"),
+        [([], "0 boxes of 1 images"), ([(0, 0, 9, 9)] * 2, "2 boxes of 1"), ([(0, 0, 99, 9)], "within the image")],
+    )
+    def test_boxes_that_fit_no_picture_are_refused_and_nothing_is_written(self, gallery, boxes, why):
+        with pytest.raises(GalleryError, match=why):
+            gallery.enrol("Ann", [picture(1)], boxes=boxes)
+        assert gallery.store.count() == 0
+
     @pytest.mark.parametrize(
         ("name", "pictures", "why"),
         [
@@ -278,6 +296,8 @@ class TestSearch:
     def test_k_out_of_range(self, three, k):
         with pytest.raises(GalleryError, match=rf"k must be in \[1, 1000\], got {k}"):
             three.search(look(1), k=k)
+        with pytest.raises(GalleryError, match=rf"k must be in \[1, 1000\], got {k}"):
+            three.search_visit(next(three.visits()).id, k=k)
 
     @pytest.mark.parametrize("warm", [False, True])
     @pytest.mark.parametrize("query", [np.ones(DIM + 1), np.zeros(DIM), np.full(DIM, np.nan)])
@@ -521,14 +541,14 @@ class TestSplitting:
     def test_split_visits_get_a_new_identity(self, gallery):
         first, second = seen(gallery, 1, "door"), seen(gallery, 1, "shop", NOON + 100)
         gallery.rename(1, "Ann")
-        new = gallery.split(1, [second])
+        new = gallery.split(1, [second]).identities[1]
         assert {v.id: v.identity for v in gallery.visits()} == {first: 1, second: new}
         assert gallery.store.count(Filter(identities=frozenset({new}))) == 3
         assert gallery.store.names() == {1: "Ann"}
 
     def test_and_merging_takes_it_back(self, gallery):
         seen(gallery, 1, "door")
-        gallery.merge(1, gallery.split(1, [seen(gallery, 1, "shop", NOON + 100)]))
+        gallery.merge(*gallery.split(1, [seen(gallery, 1, "shop", NOON + 100)]).identities)
         assert [i.visits for i in gallery.individuals()] == [2]
 
     def test_some_but_not_all_and_only_its_own(self, gallery):

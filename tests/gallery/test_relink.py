@@ -175,7 +175,7 @@ class TestDecisions:
     def test_what_was_split_by_hand_stays_two(self, gallery):
         crowd(gallery)
         again = visit(gallery, 3, 3, "yard", 100)
-        new = gallery.split(3, [again])
+        new = gallery.split(3, [again]).identities[1]
         assert gallery.relink(apply=True).proposals == ()
         assert identities(gallery)[again] == new
 
@@ -194,7 +194,7 @@ class TestDecisions:
     def test_the_later_of_two_decisions_holds(self, gallery):
         crowd(gallery)
         again = visit(gallery, 3, 3, "yard", 100)
-        gallery.merge(3, gallery.split(3, [again]))
+        gallery.merge(*gallery.split(3, [again]).identities)
         assert gallery.relink().proposals == ()
         gallery.split(3, [again])
         assert gallery.relink().proposals == ()
@@ -279,7 +279,7 @@ class TestUndo:
         gallery.rename(3, "Ada")
         one, other = (visit(gallery, 3, 33, "yard", begins) for begins in (100, 200))
         gallery.relink(apply=True)
-        new = gallery.split(3, [one])
+        new = gallery.split(3, [one]).identities[1]
         assert gallery.undo_relink() == 1
         assert (identities(gallery)[one], identities(gallery)[other]) == (new, 33)
 

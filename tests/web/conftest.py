@@ -13,7 +13,7 @@ from ultralytics_reid.gallery.gallery import Gallery
 
 
 class StubEmbedder:
-    """Embeds an image by its mean color, and finds somebody in its middle."""
+    """Finds somebody in an image's middle, who looks like person 3; in its right half there is one like person 5."""
 
     fingerprint = "test"
 
@@ -27,7 +27,9 @@ class StubEmbedder:
         return ImageRegion(web_gallery.np.array([width * 0.25, 0, width * 0.75, height], "f4"), "person", 0.9, 2)
 
     def embed(self, images, boxes):
-        return web_gallery.looks()[[3] * len(images)]
+        halves = [image.shape[1] / 2 for image in images]
+        who = [5 if box is not None and box[0] >= half else 3 for box, half in zip(boxes, halves, strict=True)]
+        return web_gallery.looks()[who]
 
 
 @pytest.fixture(scope="session")

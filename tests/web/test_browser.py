@@ -94,7 +94,7 @@ def watch(server, browser):
     yield watch
     watch.context.close()
     assert watch.faults == []
-    assert server.app.state.reports == []
+    assert list(server.app.state.reports) == []
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
 import web_gallery
@@ -11,6 +12,8 @@ from ultralytics_reid.gallery.records import nothing
 
 pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
 pytest.importorskip("httpx", reason="needs httpx")
+
+from markupsafe import escape
 
 pytestmark = pytest.mark.extras
 
@@ -121,6 +124,36 @@ def test_two_tabs_do_not_change_the_same_twice(client, gallery):
     assert "undone before" in client.post("/changes/undo", data={"key": key}).text
 
 
+@pytest.mark.parametrize(
+    ("address", "data"),
+    [
+        ("/people/2/rename", {"name": "Bob"}),
+        ("/people/9/merge", {"gone": "10"}),
+        ("/people/1/split", {"visit": "1"}),
+    ],
+)
+def test_what_is_offered_for_undo_is_ones_own_change(address, data, client, gallery, monkeypatch):
+    served, change = client.app.state.site.gallery, address.rpartition("/")[2]
+    made = getattr(served, change)
+
+    def with_another(*args, **kwargs):
+        edit = made(*args, **kwargs)
+        gallery.rename(5, "Somebody", keep_names=True)  # another person's, at the same time
+        return edit
+
+    monkeypatch.setattr(served, change, with_another)
+    key = undo_key(client.post(address, data=data))
+    assert [edit.kind for edit in gallery.edits() if edit.key == key and 5 not in edit.identities] == [change]
+
+
+@pytest.mark.parametrize("gone", [[], ["9"]])
+def test_a_merge_with_nobody_else_says_so_and_offers_no_undo(gone, client, gallery):
+    client.post("/people/2/rename", data={"name": "Bob"})
+    refused = client.post("/people/9/merge", data={"gone": gone})
+    assert (refused.status_code, "Name another person" in refused.text) == (400, True)
+    assert [edit.kind for edit in gallery.edits()] == ["rename"]
+
+
 def test_undo_goes_back_to_its_own_pages_only(client):
     for n, back in enumerate(("//evil.example", "https://evil.example", "/\\evil.example")):
         done = client.post("/people/2/rename", data={"name": f"Bob {n}"})
@@ -130,17 +163,23 @@ def test_undo_goes_back_to_its_own_pages_only(client):
 
 @pytest.mark.parametrize("name", [web_gallery.HOSTILE, web_gallery.HOSTILE_CAMERA, "{{7*7}}", 'O\'Brien & "Söhne" <b>'])
 def test_hostile_names_are_shown_as_text(name, client, gallery):
-    gallery.rename(2, name)
-    visit = next(gallery.visits(Filter(identities=frozenset({2}))))
+    gallery.rename(2, name, keep_names=True)
+    visit, *others = gallery.visits(Filter(identities=frozenset({2})))
     gallery.store.upsert(nothing(web_gallery.DIM), [replace(visit, camera=web_gallery.HOSTILE_CAMERA)])
     client.app.state.site.directory.current()
-    pages = (
-        "/people", "/people/2", "/people/2/similar", "/people/2/merge?with=1", "/people/2/delete", "/people/2/split",
-        f"/people?q={name[:20]}", "/search?identity=2", "/flow?time=all&person=2", "/flow/charts?time=all",
-        "/status/facts", "/live", "/review", "/changes", f"/people/2/merge?with={name}x", f"/search?visit={visit.id}",
+    pages = dict.fromkeys(
+        ("/people", "/people/2", "/people/2/merge?with=1", "/people/2/delete", "/people/2/split",
+         f"/people?q={quote(name[:20])}", "/search?identity=2", "/flow?time=all&person=2", "/changes",
+         f"/search?visit={others[0].id}&all=yes", "/people/7/similar"),
+        name,
     )  # fmt: skip
-    for page in pages:
-        text = client.get(page.replace("#", "%23")).text
+    pages |= dict.fromkeys(("/flow/charts?time=all", "/status/facts", "/live"), web_gallery.HOSTILE_CAMERA)
+    pages |= {"/review": "Review", f"/people/2/merge?with={quote(name + 'x')}": repr(f"{name}x")}
+    for page, shown in pages.items():
+        response = client.get(page)
+        text = response.text
+        assert response.status_code == (404 if "with=" in page and shown != name else 200), page
+        assert str(escape(shown)) in text, page
         assert "<script>alert" not in text, page
         assert "<img src=x" not in text, page
         assert "</script>alert" not in text, page
@@ -161,6 +200,8 @@ def test_names_that_can_not_be_stored_are_refused(name, client, gallery):
         ("/people/1/split", {"visit": "999999"}),
         ("/people/1/merge", {"gone": "9" * 30}),
         ("/people/1/merge", {"gone": "77"}),
+        ("/people/1/merge", {"gone": str(2**63 - 1)}),
+        ("/people/1/split", {"visit": str(2**63)}),
         ("/people/77/delete", {}),
         ("/changes/undo", {"key": "../1"}),
         ("/changes/undo", {}),

@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
 pytest.importorskip("httpx", reason="needs httpx")
 
+from ultralytics_reid.gallery.edits import note
 from ultralytics_reid.gallery.store import open_store
 
 pytestmark = pytest.mark.extras
@@ -37,6 +38,7 @@ def test_a_fault_of_a_page_shows_no_details(client, monkeypatch):
     response = client.get("/people")
     assert response.status_code == 500
     assert "secret" not in response.text
+    assert "The server&#39;s log says what went wrong." in response.text
     assert response.headers["content-security-policy"].startswith("default-src 'self'")
 
 
@@ -53,6 +55,13 @@ def test_an_empty_gallery_says_what_to_do(serve, tmp_path):
         "/status/facts": "nothing yet",
     }.items():
         assert hint in client.get(page).text, page
+
+
+def test_the_status_counts_all_changes_and_decisions(client, gallery):
+    for n in range(1, 202):
+        note(gallery.store, "rename", [1], n)
+    gallery.decide("same", [[1], [2]])
+    assert "202 changes in the log, 1 decisions" in client.get("/status/facts").text
 
 
 def test_pages_follow_what_other_programs_write(client, gallery):

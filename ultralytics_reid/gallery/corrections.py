@@ -21,7 +21,7 @@ from .trash import keep
 _MIN_GROUPS = 2
 
 
-def rename(store: Store, identity: int, name: str, *, keep_names: bool) -> None:
+def rename(store: Store, identity: int, name: str, *, keep_names: bool) -> Edit | None:
     """Name an identity; see `Gallery.rename`."""
     check_known(store, [identity])
     check_name("individual", name)
@@ -29,13 +29,15 @@ def rename(store: Store, identity: int, name: str, *, keep_names: bool) -> None:
     holder = identity_named(names, name) if name else None
     if holder not in (None, identity):
         raise GalleryError(f"identity {holder} is called {name!r} already; merge them if they are one")
+    edit = None
     if keep_names:
-        note(store, RENAME, [identity], time.time_ns(), names={identity: (names.get(identity, ""), name)})
+        edit = note(store, RENAME, [identity], time.time_ns(), names={identity: (names.get(identity, ""), name)})
     store.name(identity, name)
     store.scrub()
+    return edit
 
 
-def merge(store: Store, kept: int, gone: Iterable[int], *, force: bool, keep_names: bool) -> None:
+def merge(store: Store, kept: int, gone: Iterable[int], *, force: bool, keep_names: bool) -> Edit | None:
     """Merge identities that are one individual; see `Gallery.merge`."""
     others = sorted(set(gone) - {kept})
     together = sorted({kept, *others})
@@ -43,14 +45,14 @@ def merge(store: Store, kept: int, gone: Iterable[int], *, force: bool, keep_nam
     if not force:
         check_never_together(store, together)
     if not others:
-        return
+        return None
     now, visits, names = time.time_ns(), {i: visits_of(store, i) for i in together}, store.names()
     called = next((names[i] for i in (kept, *others) if names.get(i)), "")
     renamed = {kept: (names.get(kept, ""), called), **{i: (names[i], "") for i in others if i in names}}
     moves = [Move(visit, i, kept) for i in others for visit in sorted(visits[i])]
     files = [merged_key(other, kept, now) for other in others]
     logged = renamed if keep_names else {}
-    note(store, MERGE, [kept, *others], now, names=logged, moves=moves, files=[decision_key(now), *files])
+    edit = note(store, MERGE, [kept, *others], now, names=logged, moves=moves, files=[decision_key(now), *files])
     record(store, SAME, list(visits.values()), now)
     for other, file in zip(others, files, strict=True):
         store.put_blob(file, b"by hand")
@@ -58,9 +60,10 @@ def merge(store: Store, kept: int, gone: Iterable[int], *, force: bool, keep_nam
     for identity, (_, name) in renamed.items():
         store.name(identity, name)
     store.scrub()
+    return edit
 
 
-def split(store: Store, identity: int, visits: Iterable[int]) -> int:
+def split(store: Store, identity: int, visits: Iterable[int]) -> Edit:
     """Give some visits of an identity to a new one; see `Gallery.split`."""
     own, chosen = visits_of(store, identity), frozenset(visits)
     if not chosen or not chosen < own:
@@ -69,21 +72,22 @@ def split(store: Store, identity: int, visits: Iterable[int]) -> int:
         )
     new, now = store.reserve(1), time.time_ns()
     moves = [Move(visit, identity, new) for visit in sorted(chosen)]
-    note(store, SPLIT, [identity, new], now, moves=moves, files=[decision_key(now)])
+    edit = note(store, SPLIT, [identity, new], now, moves=moves, files=[decision_key(now)])
     record(store, DIFFERENT, [chosen, own - chosen], now)
     apply(store, moves, (), by=SPLIT_BY_HAND)
-    return new
+    return edit
 
 
-def decide(store: Store, kind: str, groups: Sequence[Iterable[int]]) -> None:
+def decide(store: Store, kind: str, groups: Sequence[Iterable[int]]) -> Edit:
     """Record that visits show the same individual, or different ones; see `Gallery.decide`."""
     chosen = [sorted({int(visit) for visit in group}) for group in groups]
     if kind not in (SAME, DIFFERENT) or len(chosen) < _MIN_GROUPS or not all(chosen):
         raise GalleryError(f"decide takes 'same' or 'different' and two groups of visits, got {kind!r} of {groups!r}")
     now = time.time_ns()
     of = store.visit_columns(Filter(visits=frozenset(visit for group in chosen for visit in group)))
-    note(store, DECIDE, sorted(set(of.identities.tolist())), now, files=[decision_key(now)])
+    edit = note(store, DECIDE, sorted(set(of.identities.tolist())), now, files=[decision_key(now)])
     record(store, kind, chosen, now)
+    return edit
 
 
 def discard(store: Store, identities: Sequence[int], patience: float) -> Edit:

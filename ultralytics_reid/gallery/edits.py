@@ -14,6 +14,7 @@ from .ledger import Move
 from .moves import take_back
 from .store import Store
 from .trash import restore
+from .visit_columns import VisitColumns
 
 RENAME, MERGE, SPLIT, DELETE, DECIDE = "rename", "merge", "split", "delete", "decide"
 _KINDS = (RENAME, MERGE, SPLIT, DELETE, DECIDE)
@@ -111,18 +112,35 @@ def undo(store: Store, key: str) -> Edit:
     return done
 
 
-def forget_edits(store: Store, there: frozenset[int]) -> None:
+def forget_edits(store: Store, visits: VisitColumns) -> None:
     """Delete changes of identities that have no visit left: they may hold names. Not those that can bring them back.
+
+    Of changes that concern others too, the names alone are deleted.
 
     Args:
         store: Of the gallery.
-        there: Identities that have visits.
+        visits: All that are there.
     """
+    there, ids = frozenset(visits.identities.tolist()), frozenset(visits.ids.tolist())
     held = set(store.blobs(TRASH))
     for key in store.blobs(EDITED):
         edit = _read(store, key.removeprefix(EDITED), held)
         if edit is None or not (there.intersection(edit.identities) or edit.trash):
             store.put_blob(key, b"")
+            continue
+        names = _names_left(edit, there, ids)
+        if names != edit.names:
+            _put(store, replace(edit, names=names))
+
+
+def _names_left(edit: Edit, there: frozenset[int], ids: frozenset[int]) -> dict[int, tuple[str, str]]:
+    """A change's names without those of identities that are gone, which a merge may have given to another one."""
+    returning: set[int] = set()
+    if not edit.undone:
+        returning.update(m.previous for m in edit.moves if m.visit in ids)
+    gone = set() if edit.trash else edit.names.keys() - there - returning
+    lost = {name for identity in gone for name in edit.names[identity] if name}
+    return {i: pair for i, pair in edit.names.items() if i not in gone and not lost.intersection(pair)}
 
 
 def _check_names(store: Store, edit: Edit) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from .._typing import Floats, ImageArray
 from ..appearance.embedding import unit
 from ..errors import GalleryError
-from .image_embedder import ImageEmbedder, ImageRegion, SceneEmbedder, cut_out, whole_image
+from .image_embedder import ImageEmbedder, ImageRegion, SceneEmbedder, checked_box, cut_out, whole_image
 from .image_io import as_image
 
 # The host's logger, by its name.
@@ -65,27 +65,44 @@ def embed_boxes(
 
 
 def embed_images(
-    load: Callable[[], ImageEmbedder], images: Iterable[str | Path | ImageArray], cls: int
+    load: Callable[[], ImageEmbedder],
+    images: Iterable[str | Path | ImageArray],
+    cls: int,
+    boxes: Sequence[Sequence[float]] | None = None,
 ) -> tuple[ImageArray | None, Floats]:
-    """Embed the largest individual of a class in each image; a few images are in memory at a time.
+    """Embed the largest individual of a class in each image, or a given box; a few images are in memory at a time.
 
     Args:
         load: The embedder, which is asked for once an image could be read.
         images: Images or their paths.
         cls: Class index.
+        boxes: Where each image shows the individual, xyxy in pixels; None to find it.
 
     Returns:
-        The first image, None if there is none, and `(N, D)` float32 unit vectors.
+        The first image, of a given box what lies in it, None if there is none; and `(N, D)` float32 unit vectors.
 
     Raises:
-        GalleryError: If one can't be read or shows nothing.
+        GalleryError: If one can't be read or shows nothing, or a box is out of range or missing.
     """
+    if boxes is not None:
+        images = list(images)
+        if len(boxes) != len(images):
+            raise GalleryError(f"each image requires one box, got {len(boxes)} boxes of {len(images)} images")
     rest, first, vectors = iter(images), None, [np.zeros((0, 0), np.float32)]
     while some := [as_image(image) for image in islice(rest, _BATCH)]:
-        first = some[0] if first is None else first
-        embedder, number = load(), _BATCH * (len(vectors) - 1) + 1
-        boxes = [whole_image(image) for image in some]
-        if finds_individuals(embedder):
-            boxes = [warned_box(embedder.locate(image, {cls}), number + n) for n, image in enumerate(some)]
-        vectors.append(unit(embed_boxes(embedder, some, boxes, number)))
+        embedder, before = load(), _BATCH * (len(vectors) - 1)
+        if boxes is None:
+            regions = _found(embedder, some, cls, before + 1)
+        else:
+            regions = [checked_box(box, image) for box, image in zip(boxes[before:], some, strict=False)]
+        if first is None:
+            first = some[0] if boxes is None else cut_out(some[0], regions[0])
+        vectors.append(unit(embed_boxes(embedder, some, regions, before + 1)))
     return first, np.concatenate(vectors[1:] or vectors)
+
+
+def _found(embedder: ImageEmbedder, images: Sequence[ImageArray], cls: int, number: int) -> list[Floats]:
+    """The box of the largest individual of a class in each image, the first of which has a number for warnings."""
+    if not finds_individuals(embedder):
+        return [whole_image(image) for image in images]
+    return [warned_box(embedder.locate(image, {cls}), number + n) for n, image in enumerate(images)]

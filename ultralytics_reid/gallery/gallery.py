@@ -14,7 +14,7 @@ from . import corrections
 from .edits import Edit, undo
 from .embedded_images import embed_images
 from .enrolment import add_images
-from .linking.open_visits import as_jpeg
+from .image_io import as_jpeg
 from .linking.topology import Topology
 from .moves import apply as apply_moves
 from .moves import numbered
@@ -63,7 +63,13 @@ class Gallery(GalleryReader):
     # Identities
 
     def enrol(
-        self, name: str, images: Iterable[str | Path | ImageArray], *, cls: int = 0, store_crops: bool = False
+        self,
+        name: str,
+        images: Iterable[str | Path | ImageArray],
+        *,
+        cls: int = 0,
+        boxes: Sequence[Sequence[float]] | None = None,
+        store_crops: bool = False,
     ) -> int:
         """Add a named identity to the gallery, or images of one that is in it.
 
@@ -71,22 +77,24 @@ class Gallery(GalleryReader):
             name: Not empty; if an identity has it already, the images are added to it.
             images: Images or their paths, each of a crop, or, with `model: auto`, of a scene with one person.
             cls: Class index, of COCO unless the detector has others; 0 is a person.
-            store_crops: Whether to keep the first image too; otherwise the gallery holds numbers only.
+            boxes: Where each image shows the individual, xyxy in pixels; None to find it, see `locate`.
+            store_crops: Whether to keep the first image too, of a box what lies in it; otherwise the gallery holds
+                numbers only.
 
         Returns:
             The `identity_id`.
 
         Raises:
-            GalleryError: If the name is empty or two have it, there are no images, or one can't be read or shows
-                nothing.
+            GalleryError: If the name is empty or two have it, there are no images, one can't be read or shows nothing,
+                or a box is out of range or missing.
         """
         check_name("individual", name)
-        first, vectors = embed_images(self._image_embedder, images, cls)
+        first, vectors = embed_images(self._image_embedder, images, cls, boxes)
         if not name or first is None:
             raise GalleryError(f"enrolling requires a name and an image, got {name!r} and {len(vectors)} images")
         return add_images(self._made(vectors.shape[1]), name, vectors, cls, as_jpeg(first) if store_crops else b"")
 
-    def rename(self, identity: int, name: str, *, keep_names: bool = False) -> None:
+    def rename(self, identity: int, name: str, *, keep_names: bool = False) -> Edit | None:
         """Name an identity; an empty name removes it.
 
         Args:
@@ -95,12 +103,15 @@ class Gallery(GalleryReader):
             keep_names: Whether the log of changes keeps the name before, so that `undo` brings it back. Otherwise it
                 is overwritten on disk at once, and the change isn't logged.
 
+        Returns:
+            The change, for `undo`; None where it isn't logged.
+
         Raises:
             GalleryError: If there is no such identity, or the name is another's.
         """
-        corrections.rename(self.store, identity, name, keep_names=keep_names)
+        return corrections.rename(self.store, identity, name, keep_names=keep_names)
 
-    def merge(self, kept: int, *gone: int, force: bool = False, keep_names: bool = False) -> None:
+    def merge(self, kept: int, *gone: int, force: bool = False, keep_names: bool = False) -> Edit | None:
         """Merge identities that are one individual; running trackers follow within half a minute.
 
         Args:
@@ -109,12 +120,15 @@ class Gallery(GalleryReader):
             force: Whether to merge even if they were on one camera at the same time.
             keep_names: Whether the log of changes keeps names that end, so that `undo` brings them back.
 
+        Returns:
+            The change, for `undo`; None where there is no other identity to merge.
+
         Raises:
             GalleryError: If one isn't there, or two were visible on one camera at once; nothing is changed then.
         """
-        corrections.merge(self.store, kept, gone, force=force, keep_names=keep_names)
+        return corrections.merge(self.store, kept, gone, force=force, keep_names=keep_names)
 
-    def split(self, identity: int, visits: Iterable[int]) -> int:
+    def split(self, identity: int, visits: Iterable[int]) -> Edit:
         """Give some visits of an identity to a new one.
 
         Args:
@@ -122,14 +136,14 @@ class Gallery(GalleryReader):
             visits: Ids of its visits; some, but not all.
 
         Returns:
-            The new identity.
+            The change, for `undo`; its second identity is the new one.
 
         Raises:
             GalleryError: If one isn't a visit of it, or they are none or all.
         """
         return corrections.split(self.store, identity, visits)
 
-    def decide(self, kind: str, groups: Sequence[Iterable[int]]) -> None:
+    def decide(self, kind: str, groups: Sequence[Iterable[int]]) -> Edit:
         """Record that visits show the same individual, or different ones, without changing an identity.
 
         Relinking keeps to it, and it is a label for training; see `decisions`.
@@ -138,10 +152,13 @@ class Gallery(GalleryReader):
             kind: `same` or `different`.
             groups: Ids of visits, two groups or more, none of them empty.
 
+        Returns:
+            The change, for `undo`.
+
         Raises:
             GalleryError: If the kind is another, or there are too few groups.
         """
-        corrections.decide(self.store, kind, groups)
+        return corrections.decide(self.store, kind, groups)
 
     def undo(self, key: str) -> Edit:
         """Undo a change by hand; running trackers follow within half a minute.

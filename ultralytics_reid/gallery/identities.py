@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..errors import GalleryError
-from .records import ENROLLED, Filter, Visit
+from .records import ENROLLED, Filter
 from .store import Store
+from .visit_columns import together
 
 
 def identity_named(names: Mapping[int, str], name: str) -> int | None:
@@ -44,7 +45,9 @@ def visits_of(store: Store, identity: int) -> frozenset[int]:
 def visible_beside(store: Store, identity: int) -> frozenset[int]:
     """Identities that were on a camera at the same time as this one."""
     found: set[int] = set()
-    for own in _seen(store, {identity}):
+    for own in store.visits(Filter(identities=frozenset({identity})), details=False):
+        if own.camera == ENROLLED:  # images were taken at no known time
+            continue
         there = Filter(cameras=frozenset({own.camera}), since=own.first, until=own.last)
         others = store.visits(there, details=False)
         found |= {v.identity for v in others if min(v.last, own.last) > max(v.first, own.first)}
@@ -57,17 +60,7 @@ def check_never_together(store: Store, identities: Iterable[int]) -> None:
     Raises:
         GalleryError: If one did.
     """
-    latest: dict[str, Visit] = {}
-    for visit in sorted(_seen(store, identities), key=lambda v: (v.camera, v.first)):
-        before = latest.get(visit.camera)
-        if before is not None and before.last > visit.first and before.identity != visit.identity:
-            both = f"{before.identity} and {visit.identity}"
-            raise GalleryError(f"identities {both} were on {visit.camera!r} at the same time; force it if they are one")
-        if before is None or visit.last > before.last:
-            latest[visit.camera] = visit
-
-
-def _seen(store: Store, identities: Iterable[int]) -> list[Visit]:
-    """Visits to cameras: images were taken at no known time."""
-    visits = store.visits(Filter(identities=frozenset(identities)), details=False)
-    return [visit for visit in visits if visit.camera != ENROLLED]
+    met = together(store.visit_columns(Filter(identities=frozenset(identities))))
+    if met:
+        both = " and ".join(map(str, met[0].identities))
+        raise GalleryError(f"identities {both} were on {met[0].camera!r} at the same time; force it if they are one")

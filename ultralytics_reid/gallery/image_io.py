@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .._typing import ImageArray, as_pixels
 from ..errors import GalleryError
@@ -20,6 +21,19 @@ MAX_FILE_BYTES = 2**28
 
 _DIMS, _CHANNELS = 3, 3
 _WEBP_HEAD = 30
+_JPEG_QUALITY = 85
+# What Pillow raises for damaged files.
+PILLOW_ERRORS = (
+    SyntaxError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    OverflowError,
+    struct.error,
+    MemoryError,
+)
 
 
 def as_image(image: str | Path | ImageArray | Image) -> ImageArray:
@@ -75,26 +89,48 @@ def decode_image(data: bytes) -> ImageArray | None:
     return None if read is None else as_pixels(read)
 
 
+def as_jpeg(image: npt.NDArray[np.uint8], quality: int = _JPEG_QUALITY) -> bytes:
+    """Encode an image, `(H, W, 3)` uint8 BGR, as JPEG; empty for an empty one."""
+    import cv2
+
+    if not image.size:
+        return b""
+    try:
+        done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    except cv2.error:  # not an image that JPEG can hold
+        return b""
+    return bytes(data) if done else b""
+
+
 def _size(data: bytes) -> tuple[int, int]:
     """Width and height that a BMP, JPEG, PNG, TIFF or WebP file claims; 0 where it is none of them."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _webp_size(data)
-    from PIL.BmpImagePlugin import BmpImageFile
-    from PIL.JpegImagePlugin import JpegImageFile
-    from PIL.PngImagePlugin import PngImageFile
-    from PIL.TiffImagePlugin import TiffImageFile
+    reader = pillow_reader(data)
+    if data[:2] in (b"II", b"MM"):
+        from PIL.TiffImagePlugin import TiffImageFile
 
-    # The readers themselves, which read no more than the header: the host replaces Pillow's `open`.
-    magic: dict[bytes, Any] = {b"BM": BmpImageFile, b"\xff\xd8": JpegImageFile, b"\x89P": PngImageFile}
-    reader = magic.get(data[:2], TiffImageFile if data[:2] in (b"II", b"MM") else None)
+        reader = TiffImageFile
     if reader is None:
         return 0, 0
     try:
         width, height = reader(io.BytesIO(data)).size
         return int(width), int(height)
-    # What Pillow raises for headers that are damaged.
-    except (SyntaxError, OSError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error):
+    except PILLOW_ERRORS:
         return 0, 0
+
+
+def pillow_reader(data: bytes) -> Any:
+    """Select Pillow's reader of a BMP, JPEG or PNG file; None for others. It reads no more than the header at first.
+
+    The readers themselves: the host replaces Pillow's `open`.
+    """
+    from PIL.BmpImagePlugin import BmpImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
+
+    magic: dict[bytes, Any] = {b"BM": BmpImageFile, b"\xff\xd8": JpegImageFile, b"\x89P": PngImageFile}
+    return magic.get(data[:2])
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

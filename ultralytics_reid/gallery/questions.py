@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .edits import Edit
 from .gallery import Gallery
 from .records import ENROLLED, Filter
 from .relinking.decisions import DIFFERENT, SAME, Decision
@@ -180,7 +181,7 @@ def expected_gain(question: Question) -> float:
     return 1 - question.probability if question.kind == LINK else question.probability
 
 
-def answer(gallery: Gallery, names: Mapping[int, str], question: Question, same: bool) -> bool:
+def answer(gallery: Gallery, names: Mapping[int, str], question: Question, same: bool) -> Edit | None:
     """Do what an answer says.
 
     Args:
@@ -190,7 +191,7 @@ def answer(gallery: Gallery, names: Mapping[int, str], question: Question, same:
         same: Whether both groups show the same individual.
 
     Returns:
-        Whether identities were changed; a decision alone is recorded otherwise.
+        The change, for `undo`: a merge, a split, or a decision alone; None where both identities are one by now.
 
     Raises:
         GalleryError: If an identity isn't there any more.
@@ -198,10 +199,7 @@ def answer(gallery: Gallery, names: Mapping[int, str], question: Question, same:
     # The one that is kept: the one with a name, of two with or without one the one with the lower number.
     kept, gone = sorted(question.identities, key=lambda i: (i not in names, i))
     if question.kind == PAIR and same:
-        gallery.merge(kept, gone, force=True, keep_names=True)
-        return True
+        return gallery.merge(kept, gone, force=True, keep_names=True)
     if question.kind == LINK and not same:
-        gallery.split(question.identities[0], question.visits)
-        return True
-    gallery.decide(SAME if same else DIFFERENT, [question.visits, question.others])
-    return False
+        return gallery.split(question.identities[0], question.visits)
+    return gallery.decide(SAME if same else DIFFERENT, [question.visits, question.others])

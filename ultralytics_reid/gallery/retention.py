@@ -99,10 +99,12 @@ def deleted_by(store: Store, key: str) -> frozenset[int]:
 def forget_names(store: Store) -> None:
     """Delete the names of identities that have no visit left, in the log of changes too."""
     names = store.names()
-    there = frozenset(store.visit_columns().identities.tolist())
-    for identity in set(names) - there:
+    if not names and not store.blobs(EDITED):
+        return
+    visits = store.visit_columns()
+    for identity in names.keys() - set(visits.identities.tolist()):
         store.name(identity, "")
-    forget_edits(store, there)
+    forget_edits(store, visits)
 
 
 def forget_evidence(store: Store, cameras: frozenset[str] | None) -> None:

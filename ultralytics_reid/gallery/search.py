@@ -77,7 +77,7 @@ class VisitSearch:
         own = sightings_of(self._store, Filter(visits=frozenset({visit})))
         if not len(own):
             raise GalleryError(f"there is no visit {visit} with sightings in the gallery")
-        found = self.by_sightings(Asked.of(own), min(k + 1, _MAX_HITS), where)
+        found = self.by_sightings(Asked.of(own), k + 1, where)
         return [match for match in found if match.visit != visit][:k]
 
     def by_sightings(self, asked: Asked, k: int, where: Filter) -> list[Match]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._typing import Bools, Doubles, Ints
+from .records import ENROLLED
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,3 +54,36 @@ class VisitColumns:
         """`(V,)`, which visits are on a camera."""
         code = self.names.index(camera) if camera in self.names else -1
         return np.asarray(self.cameras == code, bool)
+
+
+@dataclass(frozen=True)
+class Together:
+    """Two identities on one camera at the same time.
+
+    Attributes:
+        camera: Its name.
+        identities: Both, the one that came first first.
+        first: Since when, seconds since 1970 (UTC).
+        last: Until when.
+    """
+
+    camera: str
+    identities: tuple[int, int]
+    first: float
+    last: float
+
+
+def together(visits: VisitColumns) -> list[Together]:
+    """When different identities were on one camera at once, by camera and time; enrolled images are on none."""
+    seen = visits.take(~visits.on(ENROLLED))
+    seen = seen.take(np.lexsort((seen.firsts, seen.cameras)))
+    columns = (seen.cameras, seen.identities, seen.firsts, seen.lasts)
+    found: list[Together] = []
+    latest: dict[int, tuple[int, float]] = {}
+    for camera, identity, first, last in zip(*(c.tolist() for c in columns), strict=True):
+        other, until = latest.get(camera, (identity, -np.inf))
+        if other != identity and until > first:
+            found.append(Together(seen.names[camera], (other, identity), first, min(until, last)))
+        if last > until:
+            latest[camera] = identity, last
+    return found

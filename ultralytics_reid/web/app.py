@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -28,8 +29,11 @@ from .site import HERE, Site, site_of
 
 _LOGGER = logging.getLogger("ultralytics")
 _PAGES = (people, person, corrections, search, flow, review, live)
+_CHANGING = (corrections, search, review)
 # Seconds between looks for what was deleted and can't be undone any more.
 _EMPTY_EVERY = 30.0
+# The latest of the browsers' reports that are held.
+_MAX_REPORTS = 100
 _CONFLICT, _NOT_FOUND, _UNAVAILABLE, _FAULT = 409, 404, 503, 500
 _TITLES = {
     400: "That can't be done",
@@ -61,7 +65,9 @@ def make_app(options: ServeOptions, session: Session, gallery: Gallery | None = 
         Route(REPORTS, _report, methods=["POST"]),
     ]
     for page in _PAGES:
-        routes += page.routes(options.read_only)
+        routes += page.ROUTES
+    for page in () if options.read_only else _CHANGING:
+        routes += page.CHANGES
     middleware = [
         Middleware(TrustedHostMiddleware, allowed_hosts=list(options.hosts), www_redirect=False),
         Middleware(Guard, session=session),
@@ -69,7 +75,7 @@ def make_app(options: ServeOptions, session: Session, gallery: Gallery | None = 
     handlers: dict[Any, Callable[..., Response]] = {HTTPException: _refused, ReIDError: _failed, Exception: _fault}
     app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers, lifespan=_lifespan)
     app.state.site = site
-    app.state.reports = []
+    app.state.reports = deque(maxlen=_MAX_REPORTS)
     return app
 
 
@@ -157,7 +163,7 @@ def _failed(request: Request, error: ReIDError) -> Response:
 
 def _fault(request: Request, error: Exception) -> Response:
     _LOGGER.error(f"{request.method} {request.url.path}: {type(error).__name__}", exc_info=error)
-    response = _error_page(request, _FAULT, "The server's log says .")
+    response = _error_page(request, _FAULT, "The server's log says what went wrong.")
     response.headers.update(HEADERS)  # made outside of the guard
     return response
 

@@ -1,4 +1,4 @@
-"""The audit log: a line of JSON for each search and each change."""
+"""The audit log: a line of JSON for each search, change and export."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from starlette.datastructures import QueryParams
 
 from ..errors import GalleryError
 from ..gallery.records import LAST_ID, Filter
+from .whole_numbers import parse_whole
 from .zones import Zone
 
 _MAX_CLASS = 2**31 - 1
 _MAX_VALUES, _MAX_LETTERS = 100, 300
-_KEYS = ("camera", "cls", "from", "to", "person")
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,10 @@ class Choice:
         """The last value of a parameter."""
         return dict(self.params).get(key, default)
 
-    def all(self, key: str) -> list[str]:
-        """All values of a parameter."""
-        return [value for name, value in self.params if name == key]
-
     def number(self, key: str, default: int, most: int) -> int:
         """A whole number in [1, `most`]; the default for anything else."""
-        text = self.get(key)
-        return (
-            min(max(int(text), 1), most)
-            if text.isascii() and text.isdecimal() and len(text) < len("1" * 10)
-            else default
-        )
+        given = parse_whole(self.get(key))
+        return default if given is None else min(max(given, 1), most)
 
     def one_of(self, key: str, allowed: Iterable[str]) -> str:
         """A parameter's value if it is one of these; the first of them otherwise."""
@@ -87,17 +79,12 @@ class Choice:
         added = [(key, str(value)) for key, value in changes.items() if value not in (None, "")]
         return urlencode(kept + added)
 
-    def filter_query(self, **changes: str | int | None) -> str:
-        """The parameters that choose visits, for links to other pages, with some changed."""
-        kept = [(key, value) for key, value in self.params if key in (*_KEYS, "tz") and key not in changes]
-        times = {"tz": self.zone.name} if any(key in ("from", "to") for key, _ in kept) else {}
-        added = [(key, str(value)) for key, value in changes.items() if value not in (None, "")]
-        return urlencode(kept + added + [(k, v) for k, v in times.items() if k not in dict(kept)])
-
 
 def _numbers(texts: list[str], key: str, most: int) -> frozenset[int] | None:
-    given = [text for text in texts if text]
-    for text in given:
-        if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and int(text) <= most):
+    found = set()
+    for text in filter(None, texts):
+        number = parse_whole(text, most)
+        if number is None:
             raise GalleryError(f"{key!r} must be a whole number in [0, {most}], got {text[:40]!r}")
-    return frozenset(map(int, given)) or None
+        found.add(number)
+    return frozenset(found) or None

@@ -49,6 +49,11 @@ class Snapshot:
         """Names of the cameras, sorted; enrolled images are none."""
         return [name for name in self.visits.names if name != ENROLLED]
 
+    @property
+    def classes(self) -> dict[int, str]:
+        """Names of the classes that were seen, by their index."""
+        return {cls: self.class_name(cls) for cls in np.unique(self.visits.classes).tolist()}
+
     def matching(self, where: Filter) -> Bools:
         """`(V,)`, which visits match a filter."""
         visits = self.visits

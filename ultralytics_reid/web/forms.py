@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .security import MAX_UPLOAD
+from .whole_numbers import parse_whole
 
 _MULTIPART = "multipart/form-data"
 _MAX_FIELDS, _MAX_FILES, _MAX_FIELD = 2000, 1, 65_536
@@ -44,28 +45,25 @@ class Form:
         """All texts of a field."""
         return [value for value in self._fields.getlist(name) if isinstance(value, str)]
 
-    def number(self, name: str) -> int:
-        """A field's whole number.
+    def numbers(self, name: str) -> list[int]:
+        """All whole numbers of a field.
 
         Raises:
-            HTTPException: 400 if it is none.
+            HTTPException: 400 if one is none.
         """
-        return whole(name, self.text(name))
-
-    def numbers(self, name: str) -> list[int]:
-        """All whole numbers of a field; see `number`."""
         return [whole(name, text) for text in self.texts(name)]
 
 
 def whole(name: str, text: str) -> int:
-    """A whole number of 19 digits at most.
+    """A whole number, as a gallery stores it.
 
     Raises:
         HTTPException: 400 if it is none.
     """
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(2**63))):
+    number = parse_whole(text)
+    if number is None:
         raise HTTPException(400, f"{name} must be a whole number, got {text[:40]!r}")
-    return int(text)
+    return number
 
 
 Handler = Callable[[Request, Form], Response]

@@ -10,8 +10,8 @@ from pathlib import Path
 from ..embedders import CropOptions
 from ..embedders.crops import NOTHING_ELSE
 from ..errors import ConfigError, GalleryError
+from . import HOST, PORT
 
-HOST, PORT = "127.0.0.1", 8765
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 _MAX_PORT = 65_535
 

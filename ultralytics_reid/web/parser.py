@@ -8,12 +8,12 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..gallery.commands.parser import add_command, add_gallery_options, add_model_options
+from . import HOST, PORT
 
 _EXAMPLES = (
     "--gallery site.db\n--gallery site.db --detector yolo11n.pt --background door=door.mp4\n"
     "--gallery postgresql://localhost/site --read-only --port 0"
 )
-_HOST, _PORT = "127.0.0.1", 8765
 
 
 def add_serve(commands: Any) -> None:
@@ -26,10 +26,10 @@ def add_serve(commands: Any) -> None:
     command = add_command(commands, "serve", text, _EXAMPLES)
     command.set_defaults(run=serve_gallery, interrupted="stopped")
     add_gallery_options(command)
-    text = f"address to listen on (default: {_HOST}, this machine only)"
-    command.add_argument("--host", default=_HOST, metavar="ADDRESS", help=text)
-    text = f"port to listen on; 0 takes a free one (default: {_PORT})"
-    command.add_argument("--port", type=int, default=_PORT, metavar="N", help=text)
+    text = f"address to listen on (default: {HOST}, this machine only)"
+    command.add_argument("--host", default=HOST, metavar="ADDRESS", help=text)
+    text = f"port to listen on; 0 takes a free one (default: {PORT})"
+    command.add_argument("--port", type=int, default=PORT, metavar="N", help=text)
     text = "name by which browsers reach it, beside --host and localhost; repeatable"
     command.add_argument("--allow-host", action="append", default=[], metavar="NAME", help=text)
     command.add_argument("--read-only", action="store_true", help="leave out all pages that change something")

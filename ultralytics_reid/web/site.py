@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from .. import __version__
 from ..drawing.colors import color_of
+from ..gallery.edits import Edit
 from ..gallery.gallery import Gallery
 from ..gallery.records import ENROLLED
 from ..gallery.times import duration
@@ -32,7 +33,6 @@ from .zones import Zone
 HERE = Path(__file__).parent
 ZONE_COOKIE = "tz"
 _MAX_SHOWN = 0.99
-# Hues of the palette are dark, for white text; on a dark page they are lightened in the style sheet.
 _SEE_OTHER = 303
 
 
@@ -112,10 +112,10 @@ class Site:
                 raise HTTPException(404, f"There is no person {identity} in the gallery: merged or deleted meanwhile?")
         return snapshot
 
-    def changed(self, url: str, edit: str = "") -> Response:
+    def changed(self, url: str, edit: Edit | None = None) -> Response:
         """Go on to a page after a change, which it says, with its undo button."""
         self.directory.current()
-        joined = ("&" if "?" in url else "?") + f"done={edit}" if edit else ""
+        joined = ("&" if "?" in url else "?") + f"done={edit.key}" if edit is not None else ""
         return RedirectResponse(url + joined, _SEE_OTHER)
 
     def warm(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import secrets
-import struct
 import threading
 import time
 from collections import OrderedDict
@@ -15,6 +14,7 @@ import numpy as np
 
 from .._typing import Floats, ImageArray
 from ..errors import GalleryError
+from ..gallery.image_io import PILLOW_ERRORS, pillow_reader
 from .security import MAX_UPLOAD
 
 if TYPE_CHECKING:
@@ -23,18 +23,6 @@ if TYPE_CHECKING:
 MAX_MEGAPIXELS = 40
 # An image is kept with its longer side at most this long, pixels; and as many images, for as many seconds.
 MAX_SIDE, MAX_HELD, KEEP_SECONDS = 1920, 8, 900.0
-# What Pillow raises for damaged files.
-_DAMAGED = (
-    SyntaxError,
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    OverflowError,
-    struct.error,
-    MemoryError,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,21 +100,17 @@ def decode(data: bytes) -> ImageArray:
         image = reader(io.BytesIO(data))
         _check_size(*image.size)
         return _upright(image)
-    except _DAMAGED as error:
+    except PILLOW_ERRORS as error:
         raise GalleryError("this image is damaged") from error
 
 
 def _reader(data: bytes) -> Any:
-    """Pillow's reader of a kind of file. The readers themselves: the host replaces Pillow's `open`."""
-    from PIL.BmpImagePlugin import BmpImageFile
-    from PIL.JpegImagePlugin import JpegImageFile
-    from PIL.PngImagePlugin import PngImageFile
-    from PIL.WebPImagePlugin import WebPImageFile
-
+    """Pillow's reader of a kind of file."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        from PIL.WebPImagePlugin import WebPImageFile
+
         return WebPImageFile
-    magic: dict[bytes, Any] = {b"\xff\xd8": JpegImageFile, b"\x89P": PngImageFile, b"BM": BmpImageFile}
-    return magic.get(data[:2])
+    return pillow_reader(data)
 
 
 def _check_size(width: int, height: int) -> None:
@@ -142,10 +126,3 @@ def _upright(image: Image) -> ImageArray:
     image = ImageOps.exif_transpose(image).convert("RGB")
     image.thumbnail((MAX_SIDE, MAX_SIDE))
     return np.ascontiguousarray(np.asarray(image, np.uint8)[..., ::-1])
-
-
-def as_jpeg_file(image: ImageArray) -> bytes:
-    """Encode an image, `(H, W, 3)` uint8 BGR, for a browser."""
-    import cv2
-
-    return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1])

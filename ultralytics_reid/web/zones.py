@@ -84,11 +84,6 @@ class Zone:
         """The time of the day, as `09:30`."""
         return f"{self.local(seconds):%H:%M}"
 
-    def day(self, seconds: float) -> str:
-        """The day, as `26 Nov`."""
-        local = self.local(seconds)
-        return f"{local.day} {local:%b}"
-
     def period(self, first: float, last: float) -> str:
         """A period, whose day isn't repeated."""
         if self.local(first).date() == self.local(last).date():

@@ -567,6 +567,9 @@ def test_blobs_come_and_go(store):
     store.put_blob("other", b"\0\xff'")
     assert store.blobs("metric/") == sorted(k for k in keys if k.startswith("metric/"))
     assert (store.blobs("metric/10%"), store.blobs("m_tric"), store.blobs("%")) == (["metric/10%"], [], [])
+    assert [store.count_blobs(prefix) for prefix in ("metric/", "metric/10%", "m_tric", "%", "")] == [
+        len(store.blobs(prefix)) for prefix in ("metric/", "metric/10%", "m_tric", "%", "")
+    ]
     assert (store.blob("other"), store.blob("metric/ä"), store.blob("none")) == (b"\0\xff'", "metric/ä".encode(), None)
     store.put_blob("other", b"")
     store.put_blob("none", b"")

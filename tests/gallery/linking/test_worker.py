@@ -491,7 +491,7 @@ class TestMoves:
         answers(worker, channel)
         early, late = sorted(store.visits(), key=lambda v: v.first)
         with Gallery(path) as gallery:
-            new = gallery.split(10, [late.id])
+            new = gallery.split(10, [late.id]).identities[1]
         show(worker, channel, 10, 1, (36, 40), query=False)
         answers(worker, channel)
         show(worker, channel, 10, 1, (41, 43), query=False)

@@ -231,7 +231,7 @@ def _split(args: Namespace) -> None:
     with Gallery(args.gallery, index=args.index) as gallery:
         identity = parse_identity(gallery, args.target)
         visits = parse_visits(gallery, identity, args.visits)
-        new = gallery.split(identity, visits)
+        new = gallery.split(identity, visits).identities[1]
     print(f"moved {counted(len(set(visits)), 'visit')} of identity {identity} to identity {new}")
 
 

@@ -311,6 +311,10 @@ class Ledger:
         """Names of files that begin with a prefix, sorted; of a damaged gallery, names that couldn't be given too."""
         return sorted(key for (key,) in self._rows("SELECT key FROM blobs") if str(key).startswith(prefix))
 
+    def count_blobs(self, prefix: str) -> int:
+        """Number of files that begin with a prefix."""
+        return self._number("SELECT count(*) FROM blobs WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
+
     def put_blob(self, key: str, value: bytes) -> None:
         """Write a small file (16 MiB at most); empty to delete it."""
         if value:

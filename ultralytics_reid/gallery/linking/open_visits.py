@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..._typing import Floats
 from ...appearance.embedding import unit
+from ..image_io import as_jpeg
 from ..records import Records, Visit, new_ids
 from .messages import Observation, PrototypeUpdate
 
@@ -22,7 +23,6 @@ _MAX_POINTS, _POINT_SPACING = 256, 1.0
 # Seconds between two sightings that are kept. The spacing doubles with each, up to the maximum: appearance differs more
 # between the first seconds than between the tenth and eleventh minute, and a day-long visit must not fill the disk.
 _SPACING, _MAX_SPACING = 1.0, 300.0
-_JPEG_QUALITY = 85
 
 
 @dataclass(eq=False)
@@ -125,19 +125,6 @@ class OpenVisit:
             self.probability,
             self._jpeg,
         )
-
-
-def as_jpeg(crop: npt.NDArray[np.uint8]) -> bytes:
-    """Encode an image, `(H, W, 3)` uint8 BGR, as JPEG; empty for an empty one."""
-    import cv2
-
-    if not crop.size:
-        return b""
-    try:
-        done, data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    except cv2.error:  # not an image that JPEG can hold
-        return b""
-    return bytes(data) if done else b""
 
 
 def pending_sightings(visits: Sequence[OpenVisit], dim: int) -> Records:

@@ -97,13 +97,12 @@ def constraints_of(store: Store, visits: Sequence[int]) -> Constraints:
         visits: `V` ids.
     """
     place, found = {v: n for n, v in enumerate(visits)}, Constraints.none(len(visits))
-    for key in sorted(store.blobs(DECIDED), key=age_of):
-        kind, groups = _parsed(store.blob(key) or b"")
-        rows = [np.array([place[v] for v in g if v in place], np.int64) for g in groups]
-        if kind == SAME:
+    for decision in decisions(store):
+        rows = [np.array([place[v] for v in g if v in place], np.int64) for g in decision.groups]
+        if decision.kind == SAME:
             together = np.concatenate([np.zeros(0, np.int64), *rows])
             _set(found, together, together, same=True)
-        elif kind == DIFFERENT:
+        elif decision.kind == DIFFERENT:
             for n, a in enumerate(rows):
                 for b in rows[n + 1 :]:
                     _set(found, a, b, same=False)

@@ -1,1 +1,1 @@
-"""The pages, a module each; each has `routes(read_only)`."""
+"""The pages, a module each, with their `ROUTES`; and `CHANGES`, those that `--read-only` leaves out."""

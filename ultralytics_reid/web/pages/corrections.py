@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,13 +10,16 @@ from starlette.routing import Route
 
 from ...gallery.edits import DECIDE, DELETE, MERGE, RENAME, SPLIT, Edit
 from ...gallery.records import ENROLLED, Filter, check_name
+from ...gallery.visit_columns import together
 from ..directory import Snapshot
 from ..forms import Form, form_route, whole
 from ..site import Site, label, site_of
+from ..whole_numbers import parse_whole
 from .people import card_of
 from .person import done_edit, visit_rows
 
 _MAX_MERGED = 20
+_NOBODY_ELSE = "Name another person to merge with: a number, or a name."
 _LISTED = 100
 # For so long a deletion can be undone, seconds.
 UNDO_SECONDS = 600.0
@@ -64,7 +65,7 @@ def undo(request: Request, form: Form) -> Response:
     back = form.text("back")
     if back.startswith("/") and not back.startswith("//") and "\\" not in back:
         return site.changed(back)
-    return site.changed(f"/people/{left[0]}" if left else "/changes", edit.key)
+    return site.changed(f"/people/{left[0]}" if left else "/changes", edit)
 
 
 # Rename
@@ -82,7 +83,6 @@ def rename_preview(request: Request) -> Response:
         person=card_of(snapshot, identity),
         name=name,
         taken=taken,
-        edit_seconds=UNDO_SECONDS,
     )
 
 
@@ -91,20 +91,11 @@ def rename(request: Request, form: Form) -> Response:
     site, identity = site_of(request), int(request.path_params["identity"])
     with site.changing:
         site.audit.note("rename", identity=identity)
-        site.gallery.rename(identity, form.text("name").strip(), keep_names=True)
-    return site.changed(f"/people/{identity}", site.gallery.edits(1)[0].key)
+        edit = site.gallery.rename(identity, form.text("name").strip(), keep_names=True)
+    return site.changed(f"/people/{identity}", edit)
 
 
 # Merge
-
-
-@dataclass(frozen=True)
-class Together:
-    """Two persons' visits to one camera at the same time."""
-
-    camera: str
-    first: float
-    last: float
 
 
 def merge_preview(request: Request) -> Response:
@@ -114,47 +105,33 @@ def merge_preview(request: Request) -> Response:
     others = [_person(site, text) for text in given if text != str(identity)]
     others = list(dict.fromkeys(i for i in others if i != identity))[:_MAX_MERGED]
     if not others:
-        raise HTTPException(400, "Name another person to merge with: a number, or a name.")
+        raise HTTPException(400, _NOBODY_ELSE)
     snapshot = site.knowing(identity, *others, now=True)
     kept = card_of(snapshot, identity)
     gone = [card_of(snapshot, i) for i in others]
-    conflicts = _together(snapshot, [identity, *others])
+    conflicts = together(snapshot.visits.take(np.isin(snapshot.visits.identities, [identity, *others])))
     return site.render(request, "merge.html", person=kept, gone=gone, conflicts=conflicts[:5], more=len(conflicts) - 5)
 
 
 def _person(site: Site, text: str) -> int:
     """A person by number or name."""
-    if text.isascii() and text.isdecimal():
-        return whole("with", text)
-    found = site.gallery.find(text)
+    number = parse_whole(text)
+    found = site.gallery.find(text) if number is None else number
     if found is None:
         raise HTTPException(404, f"Nobody is named {text[:80]!r}.")
-    return found
-
-
-def _together(snapshot: Snapshot, identities: list[int]) -> list[Together]:
-    """When different persons were on one camera at once."""
-    rows = np.isin(snapshot.visits.identities, identities) & snapshot.on_camera
-    visits = snapshot.visits.take(rows)
-    visits = visits.take(np.lexsort((visits.firsts, visits.cameras)))
-    columns = (visits.cameras, visits.identities, visits.firsts, visits.lasts)
-    found, before = [], None
-    for camera, identity, first, last in zip(*(c.tolist() for c in columns), strict=True):
-        if before is not None and before[0] == camera and before[1] != identity and before[2] > first:
-            found.append(Together(visits.names[camera], first, min(before[2], last)))
-        if before is None or before[0] != camera or last > before[2]:
-            before = camera, identity, last
     return found
 
 
 def merge(request: Request, form: Form) -> Response:
     """Merge persons."""
     site, identity, others = site_of(request), int(request.path_params["identity"]), form.numbers("gone")
+    if not set(others) - {identity}:
+        raise HTTPException(400, _NOBODY_ELSE)
     site.knowing(identity, *others, now=True)
     with site.changing:
         site.audit.note("merge", kept=identity, gone=others)
-        site.gallery.merge(identity, *others, force=form.text("force") == "yes", keep_names=True)
-    return site.changed(f"/people/{identity}", site.gallery.edits(1)[0].key)
+        edit = site.gallery.merge(identity, *others, force=form.text("force") == "yes", keep_names=True)
+    return site.changed(f"/people/{identity}", edit)
 
 
 # Split
@@ -164,7 +141,7 @@ def split_preview(request: Request) -> Response:
     """Show which visits stay, and which go."""
     site, identity = site_of(request), int(request.path_params["identity"])
     snapshot = site.knowing(identity, now=True)
-    rows = visit_rows(site, identity, snapshot.of(identity))
+    rows = visit_rows(snapshot.of(identity))
     chosen = {whole("visit", text) for text in request.query_params.getlist("visit")}
     if since := request.query_params.get("since"):
         at = next((n for n, row in enumerate(rows) if row.id == whole("since", since)), len(rows))
@@ -178,8 +155,8 @@ def split(request: Request, form: Form) -> Response:
     site, identity = site_of(request), int(request.path_params["identity"])
     with site.changing:
         site.audit.note("split", identity=identity, visits=form.numbers("visit"))
-        new = site.gallery.split(identity, form.numbers("visit"))
-    return site.changed(f"/people/{new}", site.gallery.edits(1)[0].key)
+        edit = site.gallery.split(identity, form.numbers("visit"))
+    return site.changed(f"/people/{edit.identities[1]}", edit)
 
 
 # Delete
@@ -213,23 +190,19 @@ def delete(request: Request, form: Form) -> Response:
             site.gallery.delete(Filter(identities=frozenset({identity})))
             return site.changed("/people")
         edit = site.gallery.discard(identity)
-    return site.changed("/changes", edit.key)
+    return site.changed("/changes", edit)
 
 
-def routes(read_only: bool) -> list[Route]:
-    """Its addresses; with `read_only`, none that changes something."""
-    if read_only:
-        return [Route("/changes", changes_page)]
-    person = "/people/{identity:int}"
-    listed = [Route("/changes", changes_page), Route("/changes/undo", form_route(undo), methods=["POST"])]
-    for name, preview, change in (
-        ("rename", rename_preview, rename),
-        ("merge", merge_preview, merge),
-        ("split", split_preview, split),
-        ("delete", delete_preview, delete),
-    ):
-        listed += [
-            Route(f"{person}/{name}", preview),
-            Route(f"{person}/{name}", form_route(change), methods=["POST"]),
-        ]
-    return listed
+_PERSON = "/people/{identity:int}"
+ROUTES = [Route("/changes", changes_page)]
+CHANGES = [
+    Route("/changes/undo", form_route(undo), methods=["POST"]),
+    Route(f"{_PERSON}/rename", rename_preview),
+    Route(f"{_PERSON}/rename", form_route(rename), methods=["POST"]),
+    Route(f"{_PERSON}/merge", merge_preview),
+    Route(f"{_PERSON}/merge", form_route(merge), methods=["POST"]),
+    Route(f"{_PERSON}/split", split_preview),
+    Route(f"{_PERSON}/split", form_route(split), methods=["POST"]),
+    Route(f"{_PERSON}/delete", delete_preview),
+    Route(f"{_PERSON}/delete", form_route(delete), methods=["POST"]),
+]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple
+from collections.abc import Callable
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +20,11 @@ from ...gallery.commands.backgrounds import background_of
 from ...gallery.export.heatmap import draw_heatmap, draw_paths
 from ...gallery.export.tabular import save_journeys, save_visits
 from ...gallery.journeys import journeys
-from ...gallery.records import ENROLLED, Filter
+from ...gallery.records import Filter
 from ...gallery.visit_columns import VisitColumns
 from ..choice import Choice
 from ..directory import Snapshot
+from ..downloads import csv_download, download
 from ..flow import Flow, flow_of
 from ..site import Site, label, site_of
 
@@ -39,9 +38,7 @@ def _chosen(site: Site, request: Request) -> tuple[Choice, Snapshot, Filter]:
     where, seen = choice.where, snapshot.on_camera
     if where.since is None and where.until is None and seen.any() and choice.get("time") != "all":
         last = float(snapshot.visits.lasts[seen].max())
-        where = Filter(
-            identities=where.identities, cameras=where.cameras, classes=where.classes, since=last - _DAY, until=last
-        )
+        where = replace(where, since=last - _DAY, until=last)
     return choice, snapshot, where
 
 
@@ -58,7 +55,7 @@ def flow_page(request: Request) -> Response:
         people={i: label(snapshot.names, i) for i in sorted(where.identities or ())},
         cameras=snapshot.cameras,
         drawn=[c for c in snapshot.cameras if where.cameras is None or c in where.cameras],
-        classes={int(c): snapshot.class_name(int(c)) for c in np.unique(snapshot.visits.classes)},
+        classes=snapshot.classes,
         backgrounds=site.options.backgrounds,
         empty=not snapshot.on_camera.any(),
     )
@@ -77,40 +74,27 @@ def charts_part(request: Request) -> Response:
     return site_of(request).render(request, "charts.html", zone=choice.zone, choice=choice, flow=flow)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]], name: str) -> Response:
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(head)
-    writer.writerows(rows)
-    return _download(file.getvalue().encode(), name, "text/csv")
-
-
-def _download(content: bytes, name: str, kind: str) -> Response:
-    return Response(content, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})
-
-
 def table(request: Request) -> Response:
     """A table of the flow as CSV."""
     site, kind = site_of(request), request.path_params["kind"]
-    site.audit.note("export", table=kind[:40])
-    if kind in ("visits", "stays"):
-        return _rows(site, request, kind)
-    flow = _counted(site, request)[1]
+    made = _rows(site, request, kind) if kind in ("visits", "stays") else _numbers(site, request, kind)
+    site.audit.note("export", table=kind)
+    return made
+
+
+def _numbers(site: Site, request: Request, kind: str) -> Response:
+    choice, flow = _counted(site, request)
     ways = ["from", "to", "count", "overlapping", "shortest", "median", "longest"]
     dwelt = ["camera", "people", "stays", "seconds", "median", "longest"]
     tables: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {
         "ways": (ways, [astuple(w) for w in flow.ways]),
         "dwell": (dwelt, [astuple(d) for d in flow.dwell]),
-        "visitors": ([flow.unit, "people"], [(_iso(site, request, b.start), b.people) for b in flow.buckets]),
+        "visitors": ([flow.unit, "people"], [(choice.zone.local(b.start).isoformat(), b.people) for b in flow.buckets]),
         "gates": (["camera", "entrances", "exits"], [astuple(g) for g in flow.gates]),
     }
     if kind not in tables:
         raise HTTPException(404, "There is no such table.")
-    return _table(*tables[kind], f"{kind}.csv")
-
-
-def _iso(site: Site, request: Request, seconds: float) -> str:
-    return site.choice(request).zone.local(seconds).isoformat()
+    return csv_download(*tables[kind], f"{kind}.csv")
 
 
 def _rows(site: Site, request: Request, kind: str) -> Response:
@@ -122,7 +106,7 @@ def _rows(site: Site, request: Request, kind: str) -> Response:
             save_visits(path, site.gallery.visits(where), dict(snapshot.names), site.gallery.class_names)
         else:
             save_journeys(path, journeys(site.gallery.visits(where), names=snapshot.names))
-        return _download(path.read_bytes(), path.name, "text/csv")
+        return download(path.read_bytes(), path.name, "text/csv")
 
 
 async def heatmap(request: Request) -> Response:
@@ -147,16 +131,16 @@ def _drawn(request: Request, draw: Callable[..., None], name: str) -> Response:
     site = site_of(request)
     choice, snapshot, where = _chosen(site, request)
     camera = choice.get("on")
-    if camera not in snapshot.cameras or camera == ENROLLED:
+    if camera not in snapshot.cameras:
         raise HTTPException(404, "There is no such camera.")
-    where = Filter(**{**vars(where), "cameras": frozenset({camera})})
+    where = replace(where, cameras=frozenset({camera}))
     one = next(iter(where.identities)) if where.identities and len(where.identities) == 1 else None
     visits = _latest(snapshot.visits.take(snapshot.matching(where)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         draw(
             path,
-            site.gallery.visits(Filter(**{**vars(where), "visits": visits})),
+            site.gallery.visits(replace(where, visits=visits)),
             camera=camera,
             identity=one,
             background=_background(site, camera),
@@ -164,7 +148,8 @@ def _drawn(request: Request, draw: Callable[..., None], name: str) -> Response:
         )
         content = path.read_bytes()
     if choice.get("download") == "yes":
-        return _download(content, name, "image/png")
+        site.audit.note("export", picture=name)
+        return download(content, name, "image/png")
     return Response(content, media_type="image/png")
 
 
@@ -181,12 +166,10 @@ def _background(site: Site, camera: str) -> ImageArray | None:
     return None if file is None else background_of(file)
 
 
-def routes(read_only: bool) -> list[Route]:  # noqa: ARG001
-    """Its addresses."""
-    return [
-        Route("/flow", flow_page),
-        Route("/flow/charts", charts_part),
-        Route("/flow/heatmap.png", heatmap),
-        Route("/flow/paths.png", paths),
-        Route("/flow/{kind}.csv", table),
-    ]
+ROUTES = [
+    Route("/flow", flow_page),
+    Route("/flow/charts", charts_part),
+    Route("/flow/heatmap.png", heatmap),
+    Route("/flow/paths.png", paths),
+    Route("/flow/{kind}.csv", table),
+]

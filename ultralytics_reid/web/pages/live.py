@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ...gallery.edits import edits
+from ...gallery.file_names import DECIDED, EDITED
 from ..directory import Snapshot
 from ..site import label, site_of
 
@@ -112,16 +112,14 @@ def status_part(request: Request) -> Response:
         calibrated=calibrated,
         can_embed=site.can_embed,
         audit=site.options.audit_file,
-        decisions=len(site.gallery.decisions()),
-        changes=len(edits(site.gallery.store)),
+        decisions=site.gallery.store.count_blobs(DECIDED),
+        changes=site.gallery.store.count_blobs(EDITED),
     )
 
 
-def routes(read_only: bool) -> list[Route]:  # noqa: ARG001
-    """Its addresses."""
-    return [
-        Route("/live", live_page),
-        Route("/live/now", live_part),
-        Route("/status", status_page),
-        Route("/status/facts", status_part),
-    ]
+ROUTES = [
+    Route("/live", live_page),
+    Route("/live/now", live_part),
+    Route("/status", status_page),
+    Route("/status/facts", status_part),
+]

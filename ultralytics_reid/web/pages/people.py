@@ -14,6 +14,7 @@ from ...gallery.records import ANY, ENROLLED
 from ..choice import Choice
 from ..directory import People, Snapshot, people_of
 from ..site import label, site_of
+from ..whole_numbers import parse_whole
 
 PAGE = 24
 _MAX_PAGES = 100_000
@@ -58,8 +59,8 @@ class Card:
 
 def card_of(snapshot: Snapshot, identity: int) -> Card:
     """The card of one identity, over all its visits."""
-    people = people_of(snapshot, snapshot.visits.identities == identity)
-    return cards_of(snapshot, people, np.zeros(1, np.int64))[0]
+    row = np.searchsorted(snapshot.people.identities, [identity])
+    return cards_of(snapshot, snapshot.people, row)[0]
 
 
 def cards_of(snapshot: Snapshot, people: People, rows: Ints) -> list[Card]:
@@ -107,7 +108,7 @@ def people_page(request: Request) -> Response:
         pages=pages,
         sorts=SORTS,
         cameras=snapshot.cameras,
-        classes={int(c): snapshot.class_name(int(c)) for c in np.unique(snapshot.visits.classes)},
+        classes=snapshot.classes,
     )
 
 
@@ -119,7 +120,8 @@ def _asked_for(choice: Choice, snapshot: Snapshot, people: People) -> Bools:
     if not text:
         return np.asarray(wanted, bool)
     fits = [i for i, name in snapshot.names.items() if text in name.casefold()]
-    fits += [int(text)] if text.isascii() and text.isdecimal() and len(text) <= len("16777215") else []
+    number = parse_whole(text)
+    fits += [] if number is None else [number]
     return np.asarray(wanted & np.isin(people.identities, np.array(fits, np.int64)), bool)
 
 
@@ -132,6 +134,4 @@ def _order(sort: str, people: People, snapshot: Snapshot) -> Ints:
     return np.asarray(np.lexsort((people.identities, keys.get(sort, people.identities))), np.int64)
 
 
-def routes(read_only: bool) -> list[Route]:  # noqa: ARG001
-    """Its addresses."""
-    return [Route("/people", people_page)]
+ROUTES = [Route("/people", people_page)]

@@ -13,6 +13,7 @@ from ...gallery.image_io import decode_image
 from ...gallery.journeys import journeys
 from ...gallery.records import ENROLLED, Filter
 from ...gallery.visit_columns import VisitColumns
+from ...gallery.visit_pairs import Agreement
 from ..choice import Choice
 from ..journey_map import WIDTH, journey_map
 from ..lanes import BAR, LANE, outings
@@ -68,7 +69,7 @@ def person_page(request: Request) -> Response:
         bar=BAR,
         map=None if journey is None else journey_map(journey),
         map_width=WIDTH,
-        rows=visit_rows(site, identity, own)[_LISTED * (page - 1) : _LISTED * page],
+        rows=visit_rows(own, _compared(site, identity, own))[_LISTED * (page - 1) : _LISTED * page],
         page=page,
         pages=pages,
         done=done_edit(site, choice),
@@ -85,14 +86,15 @@ def done_edit(site: Site, choice: Choice) -> object:
     return next((edit for edit in site.gallery.edits(20) if edit.key == key), None) if key else None
 
 
-def visit_rows(site: Site, identity: int, visits: VisitColumns) -> list[VisitRow]:
-    """The visits of an identity, in the order given; compared with each other unless they are very many."""
-    probabilities: dict[int, float] = {}
-    odd: set[int] = set()
-    if len(visits) <= _MAX_COMPARED:
-        found = site.gallery.agreements([identity]).get(identity)
-        if found is not None:
-            probabilities, odd = found.probabilities, {v for group in found.groups[1:] for v in group}
+def _compared(site: Site, identity: int, visits: VisitColumns) -> Agreement | None:
+    """The visits of an identity compared with each other, unless they are very many."""
+    return site.gallery.agreements([identity]).get(identity) if len(visits) <= _MAX_COMPARED else None
+
+
+def visit_rows(visits: VisitColumns, found: Agreement | None = None) -> list[VisitRow]:
+    """Visits in the order given, with what comparing them with each other says."""
+    probabilities = {} if found is None else found.probabilities
+    odd = set() if found is None else {v for group in found.groups[1:] for v in group}
     columns = zip(
         visits.ids.tolist(), visits.cameras.tolist(), visits.firsts.tolist(), visits.lasts.tolist(), strict=True
     )
@@ -152,11 +154,9 @@ def visit_page(request: Request) -> Response:
     return RedirectResponse(f"/people/{found.identity}#visit-{visit}", 303)
 
 
-def routes(read_only: bool) -> list[Route]:  # noqa: ARG001
-    """Its addresses."""
-    return [
-        Route("/people/{identity:int}", person_page),
-        Route("/people/{identity:int}/similar", similar_part),
-        Route("/visits/{visit:int}", visit_page),
-        Route("/visits/{visit:int}/image", visit_image),
-    ]
+ROUTES = [
+    Route("/people/{identity:int}", person_page),
+    Route("/people/{identity:int}/similar", similar_part),
+    Route("/visits/{visit:int}", visit_page),
+    Route("/visits/{visit:int}/image", visit_image),
+]

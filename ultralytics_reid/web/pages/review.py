@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...gallery.questions import PAIR, Question, answer, open_questions
+from ...gallery.relinking.decisions import Decision
 from ..directory import Snapshot
+from ..downloads import csv_download
 from ..forms import Form, form_route
 from ..site import Site, camera_label, label, site_of
 from .person import done_edit
@@ -36,7 +36,8 @@ def review_page(request: Request) -> Response:
     """The next question."""
     site = site_of(request)
     choice, snapshot = site.choice(request), site.directory.get()
-    listed, looking = _open(site, snapshot)
+    decided = site.gallery.decisions()
+    listed, looking = _open(site, snapshot, decided)
     question = next(iter(listed), None)
     return site.render(
         request,
@@ -50,13 +51,13 @@ def review_page(request: Request) -> Response:
         is_pair=question is not None and question.kind == PAIR,
         done=done_edit(site, choice),
         can_answer=not site.options.read_only,
-        decisions=len(site.gallery.decisions()),
+        decisions=len(decided),
     )
 
 
-def _open(site: Site, snapshot: Snapshot) -> tuple[list[Question], bool]:
+def _open(site: Site, snapshot: Snapshot, decided: list[Decision]) -> tuple[list[Question], bool]:
     pairs, looking = site.pairs.get(snapshot)
-    return open_questions(snapshot.visits, site.gallery.decisions(), pairs, site.skipped.__contains__), looking
+    return open_questions(snapshot.visits, decided, pairs, site.skipped.__contains__), looking
 
 
 def _sides(snapshot: Snapshot, question: Question) -> list[tuple[str, int, list[Shown], int]]:
@@ -94,15 +95,16 @@ def take_answer(request: Request, form: Form) -> Response:
     if given == "skip":
         site.skipped.add(key[:80])
         return site.changed("/review")
-    snapshot = site.directory.current()
-    question = next((q for q in _open(site, snapshot)[0] if q.key == key), None)
-    if question is None:
-        raise HTTPException(409, "This question was answered meanwhile, in another tab or by another person.")
     with site.changing:
+        snapshot = site.directory.current()
+        listed, _ = _open(site, snapshot, site.gallery.decisions())
+        question = next((q for q in listed if q.key == key), None)
+        if question is None:
+            raise HTTPException(409, "This question was answered meanwhile, in another tab or by another person.")
         about = {"identities": list(question.identities), "visits": list(question.visits)}
         site.audit.note("decide", answer=given, **about)
-        answer(site.gallery, snapshot.names, question, given == "same")
-    return site.changed("/review", site.gallery.edits(1)[0].key)
+        edit = answer(site.gallery, snapshot.names, question, given == "same")
+    return site.changed("/review", edit)
 
 
 def ask_again(request: Request, form: Form) -> Response:  # noqa: ARG001
@@ -114,24 +116,17 @@ def ask_again(request: Request, form: Form) -> Response:  # noqa: ARG001
 
 def labels(request: Request) -> Response:
     """All decisions as pairs of visits, for training: `visit`, `other`, `same` (1 or 0), `time`."""
-    file = io.StringIO()
-    rows = csv.writer(file)
-    rows.writerow(["visit", "other", "same", "time"])
-    for decision in site_of(request).gallery.decisions():
+    site, rows = site_of(request), []
+    for decision in site.gallery.decisions():
+        same, time = int(decision.kind == "same"), f"{decision.time:.3f}"
         first, *others = decision.groups
-        for group in others:
-            rows.writerows([a, b, int(decision.kind == "same"), f"{decision.time:.3f}"] for a in first for b in group)
-    headers = {"content-disposition": 'attachment; filename="labels.csv"'}
-    return Response(file.getvalue(), media_type="text/csv", headers=headers)
+        rows += [(a, b, same, time) for group in others for a in first for b in group]
+    site.audit.note("export", table="labels")
+    return csv_download(["visit", "other", "same", "time"], rows, "labels.csv")
 
 
-def routes(read_only: bool) -> list[Route]:
-    """Its addresses; with `read_only`, there are no answers."""
-    listed = [Route("/review", review_page), Route("/review/labels.csv", labels)]
-    if read_only:
-        return listed
-    return [
-        *listed,
-        Route("/review/answer", form_route(take_answer), methods=["POST"]),
-        Route("/review/again", form_route(ask_again), methods=["POST"]),
-    ]
+ROUTES = [Route("/review", review_page), Route("/review/labels.csv", labels)]
+CHANGES = [
+    Route("/review/answer", form_route(take_answer), methods=["POST"]),
+    Route("/review/again", form_route(ask_again), methods=["POST"]),
+]

@@ -11,20 +11,23 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from ..._typing import ImageArray
-from ...gallery.image_embedder import checked_box, cut_out
+from ...gallery.commands.parser import MIN_PROBABILITY
+from ...gallery.image_embedder import checked_box
+from ...gallery.image_io import as_jpeg
 from ...gallery.records import LAST_ID
 from ...gallery.search import Likeness
 from ...gallery.views import Match
 from ..choice import Choice
 from ..forms import Form, form_route, whole
 from ..site import Site, camera_label, label, site_of
-from ..uploads import Upload, as_jpeg_file, decode
+from ..uploads import Upload, decode
+from ..whole_numbers import parse_whole
 from .people import card_of
 
 KINDS = {"learned": "learned metric", "cosine": "cosine", "euclidean": "Euclidean"}
-MIN_PROBABILITY = 0.05
 _COUNTS = ("20", "50", "100")
+_MAX_PIXEL = 99_999
+_SHOWN_QUALITY = 90
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Query:
         kind: `upload`, `visit` or `identity`.
         text: In words.
         image: Address of its image.
+        of: Id of the visit or the identity.
         upload: The uploaded image.
         box: Where it shows the individual, xyxy in pixels.
     """
@@ -61,6 +65,7 @@ class Query:
     kind: str
     text: str
     image: str
+    of: int = 0
     upload: Upload | None = None
     box: tuple[int, ...] = ()
 
@@ -103,15 +108,15 @@ def _query(site: Site, choice: Choice) -> Query | None:
     if name := choice.get("upload"):
         upload = site.uploads.get(name)
         box = _box(choice.get("box"), upload)
-        return Query("upload", "the uploaded image", f"/search/upload/{name}", upload, box)
+        return Query("upload", "the uploaded image", f"/search/upload/{name}", upload=upload, box=box)
     if text := choice.get("visit"):
         visit = whole("visit", text)
-        return Query("visit", f"visit {str(visit)[-6:]}", f"/visits/{visit}/image")
+        return Query("visit", f"visit {str(visit)[-6:]}", f"/visits/{visit}/image", visit)
     if text := choice.get("identity"):
         identity = min(whole("identity", text), LAST_ID)
         snapshot = site.knowing(identity)
         face = card_of(snapshot, identity).face
-        return Query("identity", label(snapshot.names, identity), f"/visits/{face}/image")
+        return Query("identity", label(snapshot.names, identity), f"/visits/{face}/image", identity)
     return None
 
 
@@ -119,28 +124,24 @@ def _box(text: str, upload: Upload) -> tuple[int, ...]:
     """A box of an image, given as `x1,y1,x2,y2`; what the detector found where none is given."""
     if not text:
         return tuple(round(float(x)) for x in upload.found)
-    parts = text.split(",")
-    if len(parts) != len("xyxy") or not all(p.isascii() and p.isdecimal() and len(p) < len("1" * 6) for p in parts):
+    corners = [parse_whole(part, _MAX_PIXEL) for part in text.split(",")]
+    box = tuple(corner for corner in corners if corner is not None)
+    if len(corners) != len("xyxy") or len(box) != len(corners):
         raise HTTPException(400, f"the box must be x1,y1,x2,y2 in pixels, got {text[:60]!r}")
-    return tuple(map(int, parts))
+    return box
 
 
 def _found(site: Site, choice: Choice, query: Query, by: Likeness) -> list[Match]:
     count = int(choice.one_of("k", _COUNTS))
-    about = {"by": by, "k": count, **({"of": choice.get(query.kind)} if query.upload is None else {})}
+    about = {"by": by, "k": count, **({"of": str(query.of)} if query.upload is None else {})}
     site.audit.note("search", kind=query.kind, **about)
     if query.upload is not None:
-        checked_box(query.box, query.upload.image)
-        box = [float(x) for x in query.box]
+        image, camera = query.upload.image, choice.get("seen_on")
         with site.embedding:
-            return site.gallery.search(query.upload.image, count, choice.where, by=by, camera=_seen_on(choice), box=box)
+            return site.gallery.search(image, count, choice.where, by=by, camera=camera, box=query.box)
     if query.kind == "visit":
-        return site.gallery.search_visit(whole("visit", choice.get("visit")), count, choice.where, by=by)
-    return site.gallery.search(int(choice.get("identity")), count, choice.where, by=by)
-
-
-def _seen_on(choice: Choice) -> str:
-    return choice.get("seen_on")
+        return site.gallery.search_visit(query.of, count, choice.where, by=by)
+    return site.gallery.search(query.of, count, choice.where, by=by)
 
 
 def upload(request: Request, form: Form) -> Response:
@@ -165,28 +166,27 @@ def upload(request: Request, form: Form) -> Response:
 def upload_image(request: Request) -> Response:
     """An uploaded image, back to who uploaded it."""
     held = site_of(request).uploads.get(request.path_params["name"])
-    return Response(as_jpeg_file(held.image), media_type="image/jpeg")
+    return Response(as_jpeg(held.image, _SHOWN_QUALITY), media_type="image/jpeg")
 
 
 def enrol(request: Request, form: Form) -> Response:
     """Put the individual of an uploaded image into the gallery, under a name: now it is stored."""
     site, name = site_of(request), form.text("name").strip()
     held = site.uploads.get(form.text("upload"))
-    box = checked_box(_box(form.text("box"), held), held.image)
-    crop: ImageArray = held.image if site.gallery.recipe.get("model", "auto") == "auto" else cut_out(held.image, box)
+    box = _box(form.text("box"), held)
+    checked_box(box, held.image)
     if not name:
         raise HTTPException(400, "Give a name: an image is stored under a name only.")
     with site.changing, site.embedding:
         site.audit.note("enrol")
-        identity = site.gallery.enrol(name, [crop], store_crops=form.text("store") == "yes")
+        identity = site.gallery.enrol(name, [held.image], boxes=[box], store_crops=form.text("store") == "yes")
     return site.changed(f"/people/{identity}")
 
 
-def routes(read_only: bool) -> list[Route]:
-    """Its addresses; with `read_only`, uploads are searched for and never enrolled."""
-    listed = [
-        Route("/search", search_page),
-        Route("/search/upload", form_route(upload), methods=["POST"]),
-        Route("/search/upload/{name}", upload_image),
-    ]
-    return listed if read_only else [*listed, Route("/search/enrol", form_route(enrol), methods=["POST"])]
+# With --read-only, uploads are searched for and never enrolled.
+ROUTES = [
+    Route("/search", search_page),
+    Route("/search/upload", form_route(upload), methods=["POST"]),
+    Route("/search/upload/{name}", upload_image),
+]
+CHANGES = [Route("/search/enrol", form_route(enrol), methods=["POST"])]
