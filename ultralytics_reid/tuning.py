@@ -121,8 +121,8 @@ SAMPLED_STRETCHES = 8
 REFRESH_WORK = 1 << 28
 # Seconds between frames from which on a refresh, updates and late merges aren't spread: the frame has time for all of
 # them, and memory would lag behind. Spread at any frame rate, PETS loses 8 points of IDF1 at 1.4 fps, and 5 at 10 fps
-# with the detector's features.
-FAST_FRAME_SECONDS = 0.05
+# with the detector's features. A little above 0.05: 20 fps are fast, however the times of frames are rounded.
+FAST_FRAME_SECONDS = 0.0501
 # A camera is static once so many frames in a row show a keyframe's view; a keyframe lasts so many frames.
 STATIC_FRAMES, KEYFRAME_FRAMES = 30, 300
 # Corners of a keyframe at most, those in no box at least, and how far their median may have moved: pixels of the image

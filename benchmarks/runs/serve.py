@@ -23,8 +23,8 @@ from ultralytics_reid._typing import as_floats
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.appearance.evidence import LearnedStatistics
 from ultralytics_reid.evaluation.markdown import table
+from ultralytics_reid.gallery.file_names import evidence_key
 from ultralytics_reid.gallery.records import Records, Visit, new_ids
-from ultralytics_reid.gallery.retention import evidence_key
 from ultralytics_reid.gallery.store import Store, open_store
 
 from ..harness.engines import CAMERAS, DIM, EACH, FINGERPRINT, crowd, missing, of_tests

@@ -63,7 +63,7 @@ def test_from_some_directions_it_is_the_projection_seen_from_there(learns):
     directions = np.linalg.qr(np.random.default_rng(1).normal(size=(DIM, 5)))[0].astype(np.float32)
     rows = np.concatenate([crops[3], np.zeros((2, DIM), np.float32)])
     expected = unit(metric.project(rows) @ directions)
-    assert metric.narrowed(directions)(rows) == pytest.approx(expected, abs=1e-5)
+    assert metric.projection.narrowed(directions).project(rows) == pytest.approx(expected, abs=1e-5)
     assert not expected[-2:].any()
 
 

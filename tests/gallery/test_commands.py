@@ -478,7 +478,7 @@ class TestRecipe:
         store = open_store("theirs.db")
         store.put_blob("recipe", json.dumps(recipe).encode())
         store.close()
-        monkeypatch.setattr("ultralytics_reid.gallery.gallery.image_embedder", loaded)
+        monkeypatch.setattr("ultralytics_reid.gallery.reader.image_embedder", loaded)
         told = refused("search", "--gallery", "theirs.db", "--image", write_image("red.png", RED))
         assert what in told
         assert repr(recipe.get("detector", recipe["model"])) in told
@@ -773,7 +773,7 @@ class TestDetector:
             def embed(self, images, boxes):
                 return np.array([colors(cut_out(i, b)) for i, b in zip(images, boxes, strict=True)], np.float32)
 
-        monkeypatch.setattr("ultralytics_reid.gallery.gallery.image_embedder", lambda _: Finder())
+        monkeypatch.setattr("ultralytics_reid.gallery.reader.image_embedder", lambda _: Finder())
         cv2.imwrite("both.png", np.hstack([dressed(BLUE), dressed(RED)]))
         assert main(["search", "--image", "both.png", "--sheet"]) == 0
         told = capsys.readouterr()
@@ -875,16 +875,16 @@ class TestDelete:
         assert self.there(site) == ([4, 5], 8)
 
     def test_ctrl_c_leaves_nothing_half_deleted(self, site, monkeypatch, capsys):
-        from ultralytics_reid.gallery import gallery
+        from ultralytics_reid.gallery import retention
 
-        purge = gallery.purge
+        purge = retention.purge
 
         def pressed(store, where):
             deleted = purge(store, where)
             signal.raise_signal(signal.SIGINT)
             return deleted
 
-        monkeypatch.setattr(gallery, "purge", pressed)
+        monkeypatch.setattr(retention, "purge", pressed)
         assert main(["delete", "--name", "Ada", "--yes"]) == 0
         assert "deleting is finished first" in capsys.readouterr().err
         with Gallery(site) as there:
@@ -1125,12 +1125,12 @@ print(*{"torch", "ultralytics", "cv2", "matplotlib.figure", "polars"} & set(sys.
         assert "s3cret" not in refused("list", "--gallery", uri)
 
     def test_a_password_is_never_shown_without_a_gallery(self, monkeypatch):
-        from ultralytics_reid.gallery import gallery
+        from ultralytics_reid.gallery import reader
 
         def missing(*_):
             raise GalleryMissing("there is no gallery at postgresql://me@host/x")
 
-        monkeypatch.setattr(gallery, "open_store", missing)
+        monkeypatch.setattr(reader, "open_store", missing)
         with pytest.raises(GalleryMissing, match="yet: enrol an identity") as told:
             Gallery("postgresql://me:s3cret@host/x", model=MODEL).search(np.ones(6, np.float32))
         assert "s3cret" not in str(told.value)

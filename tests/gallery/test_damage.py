@@ -20,9 +20,10 @@ from ultralytics_reid.cli import main
 from ultralytics_reid.drawing.text import cut
 from ultralytics_reid.errors import GalleryError
 from ultralytics_reid.gallery.export.atomic_file import atomic_write
+from ultralytics_reid.gallery.file_names import evidence_key, merged_key
 from ultralytics_reid.gallery.image_io import MAX_PIXELS, as_image, decode_image
 from ultralytics_reid.gallery.records import Records, Visit, new_ids
-from ultralytics_reid.gallery.retention import evidence_key, merged_key, prune
+from ultralytics_reid.gallery.retention import prune
 from ultralytics_reid.gallery.store import open_store
 
 DIM = 8

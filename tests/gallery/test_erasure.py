@@ -12,8 +12,8 @@ import pytest
 from ultralytics_reid import Filter, Gallery
 from ultralytics_reid.cli import main
 from ultralytics_reid.gallery import gallery as gallery_module
+from ultralytics_reid.gallery.file_names import evidence_key
 from ultralytics_reid.gallery.records import Records, Visit, checked_embeddings, new_ids
-from ultralytics_reid.gallery.retention import evidence_key
 from ultralytics_reid.gallery.store import open_store
 
 DIM = 64

@@ -13,9 +13,9 @@ from ultralytics_reid import Filter, Gallery, GalleryError, GalleryMissing
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.appearance.evidence import LearnedStatistics
 from ultralytics_reid.embedders import CropOptions
+from ultralytics_reid.gallery.file_names import EVIDENCE_PREFIX, evidence_key
 from ultralytics_reid.gallery.recipe import RECIPE
 from ultralytics_reid.gallery.records import ENROLLED, Records, Visit, new_ids
-from ultralytics_reid.gallery.retention import EVIDENCE_PREFIX, evidence_key
 from ultralytics_reid.gallery.store import open_store
 
 DIM = 32

@@ -1,5 +1,7 @@
 """A topology file from a gallery's visits: shared views by where people stand, travel times by sure journeys."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from walkers import boxes, walks
@@ -58,6 +60,15 @@ class TestLearnWays:
     def test_few_or_doubtful_journeys_give_no_least_time(self, visits):
         (found,) = learn_ways(visits)
         assert found.way.min_seconds == 0
+
+    def test_order_of_visits_and_numbers_of_those_that_begin_at_once_change_nothing(self):
+        at_the_gate_too = [stay(300 + n, n, "gate", (100.0 * n, 100.0 * n + 8)) for n in range(6)]
+        visits = [*yard(), *journeys(6), *at_the_gate_too]
+        found = learn_ways(visits)
+        assert [pair.cameras for pair in found] == [("door", "gate"), ("door", "hall"), ("east", "west")]
+        for seed in range(4):
+            numbers = np.random.default_rng(seed).permutation(len(visits))
+            assert learn_ways([replace(visits[n], id=1000 + k) for k, n in enumerate(numbers)]) == found
 
     def test_one_camera_has_no_ways(self):
         assert learn_ways([stay(1, 1, "door", (0, 10))]) == []

@@ -7,10 +7,10 @@ import pytest
 
 from ultralytics_reid import ConfigError, Filter, Gallery, GalleryError
 from ultralytics_reid.appearance.embedding import unit
+from ultralytics_reid.gallery.file_names import DECIDED, MERGED, MOVED
 from ultralytics_reid.gallery.linking.topology import Topology, Way
 from ultralytics_reid.gallery.records import ENROLLED, Records, Visit, new_ids
 from ultralytics_reid.gallery.relinking import relinking
-from ultralytics_reid.gallery.retention import DECIDED, MERGED, MOVED
 from ultralytics_reid.gallery.store import open_store
 
 DIM = 128
@@ -74,6 +74,18 @@ class TestProposals:
         assert found.discriminative
         assert not found.applied
         assert identities(gallery) == before
+
+    def test_links_that_stay_are_weighed_once_and_only_if_they_are_read(self, gallery, monkeypatch):
+        crowd(gallery)
+        visit(gallery, 3, 3, "yard", 100)
+        weigh, asked = relinking.links_of, []
+        monkeypatch.setattr(relinking, "links_of", lambda *given: asked.append(1) or weigh(*given))
+        found = gallery.relink()
+        assert not asked
+        kept = {v.id for v in gallery.visits() if v.identity == 3}
+        assert found.links.keys() >= kept
+        assert all(found.links[v] > 0.5 for v in kept)
+        assert asked == [1]
 
     def test_two_at_once_under_one_identity_are_split(self, gallery):
         crowd(gallery)

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from synthetic import Scene, crowd, image, make_tracker
 
+from ultralytics_reid.appearance import metric
 from ultralytics_reid.appearance.calibration import ScoreModel
 from ultralytics_reid.appearance.crop_score import CropScoreModel
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.appearance.metric import Metric
 from ultralytics_reid.appearance.tracklet import Tracklet
 from ultralytics_reid.association.last_seen import LastSeen
+from ultralytics_reid.memory import prototypes
 from ultralytics_reid.memory.bank import MemoryBank
 from ultralytics_reid.revival import metric_refresh
 from ultralytics_reid.revival.decision import Decision, State
@@ -73,7 +75,16 @@ def slow(monkeypatch):
     monkeypatch.setattr(metric_refresh, "REFRESH_WORK", 1)
 
 
-@pytest.mark.usefixtures("slow")
+@pytest.fixture(params=["all", "few"], ids="{} dimensions".format)
+def dimensions(request, monkeypatch):
+    """Whether the metric, and the coarse search, are narrowed to some dimensions, as those of long embeddings are."""
+    if request.param == "few":
+        monkeypatch.setattr(metric, "MAX_METRIC_DIMS", DIM - 8)
+        monkeypatch.setattr(prototypes, "_MANY", PEOPLE - 2)
+        monkeypatch.setattr(prototypes, "_NARROW", DIM - 12)
+
+
+@pytest.mark.usefixtures("slow", "dimensions")
 class TestSpread:
     def test_nothing_changes_before_the_last_frame(self):
         camera = Camera()
@@ -84,6 +95,12 @@ class TestSpread:
             frames += 1
         assert frames > 4
         assert not same(camera.answers(), before, atol=0.01)
+
+    def test_metric_has_no_more_dimensions_than_it_may(self):
+        camera = Camera()
+        while not camera.metric.version:
+            camera.refresh.step(camera.bank.means)
+        assert camera.metric.project(camera.looks).shape == (PEOPLE, min(DIM, metric.MAX_METRIC_DIMS))
 
     @pytest.mark.parametrize("at", range(6))
     def test_it_ends_where_a_refresh_at_once_does_whatever_happens_in_between(self, at):
@@ -146,17 +163,49 @@ def test_where_frames_are_seconds_apart_a_refresh_does_not_lag_behind():
     assert frames_with_a_stale_metric(fps=2) == 0 < frames_with_a_stale_metric(fps=30)
 
 
-def test_updates_of_memory_are_bounded_a_frame_and_the_longest_wait_goes_first():
-    bank = MemoryBank(100, 4, Metric())
-    updater, decisions = MemoryUpdater(bank, Metric()), []
-    for n in range(MAX_UPDATES + 3):
+def ready_decisions(bank, count):
+    """Decided tracklets with crops that are old enough to update memory; the last ones wait longest."""
+    decisions = []
+    for n in range(count):
         decision = Decision(Tracklet(0.0, HERE, HERE, clean=True, embedding=unit(np.ones(DIM, np.float32))), n + 1)
         decision.transition(State.SETTLED, n + 1)
         bank.see(n + 1, HERE)
         for crop in range(STRETCH_CROPS):
             decision.tracklet.take(1.0 - 0.01 * n + crop)
         decisions.append(decision)
+    return decisions
+
+
+def known(bank, decisions):
+    return [d.identity for d in decisions if bank.knows(d.identity)]
+
+
+def test_updates_of_memory_are_bounded_a_frame_and_the_longest_wait_goes_first():
+    bank = MemoryBank(100, 4, Metric())
+    updater, decisions = MemoryUpdater(bank, Metric()), ready_decisions(bank, MAX_UPDATES + 3)
     updater.update_all(decisions, 100.0, MAX_UPDATES)
-    assert [d.identity for d in decisions if bank.knows(d.identity)] == list(range(4, MAX_UPDATES + 4))
+    assert known(bank, decisions) == list(range(4, MAX_UPDATES + 4))
     updater.update_all(decisions, 100.1, MAX_UPDATES)
-    assert all(bank.knows(d.identity) for d in decisions)
+    assert len(known(bank, decisions)) == len(decisions)
+
+
+@pytest.mark.parametrize(
+    ("fps", "first"), [(30, MAX_UPDATES), (20, MAX_UPDATES), (19.9, MAX_UPDATES + 3), (2, MAX_UPDATES + 3)]
+)
+def test_a_frame_does_all_updates_of_memory_only_where_frames_are_slow(fps, first):
+    recognizer = make_tracker().recognizer
+    recognizer.step([], (1, 100.0))
+    decisions = ready_decisions(recognizer.bank, MAX_UPDATES + 3)
+    recognizer.step(decisions, (2, 100.0 + 1 / fps))
+    assert len(known(recognizer.bank, decisions)) == first
+    recognizer.step(decisions, (3, 100.0 + 2 / fps))
+    assert len(known(recognizer.bank, decisions)) == len(decisions)
+
+
+@pytest.mark.parametrize("start", [0.0, 1 / 3, 86_400.1, 1.8e9])
+def test_twenty_frames_a_second_are_fast_however_their_times_are_rounded(start):
+    recognizer, limits = make_tracker().recognizer, []
+    recognizer.updater.update_all = lambda settled, now, limit: limits.append(limit)
+    for n in range(400):
+        recognizer.step([], (n, start + n / 20))
+    assert limits == [0] + 399 * [MAX_UPDATES]

@@ -68,9 +68,8 @@ class _Pairs:
         self._used = 0
         self._scores = np.zeros(SCORE_PAIRS, np.float32)
         self._moments: tuple[float, float] | None = None
-        # Scores under the metric to come, and places of pairs that came since.
-        self._prepared: Floats | None = None
-        self._since: set[int] = set()
+        # Scores under the metric to come, and how many pairs had come by then.
+        self._prepared: tuple[Floats, int] | None = None
 
     def add(self, a: Floats, b: Floats, project: Callable[[Floats], Floats]) -> None:
         a, b = a[-SCORE_PAIRS:], b[-SCORE_PAIRS:]
@@ -81,20 +80,19 @@ class _Pairs:
         self._scores[rows] = _similarity(self._pairs[rows], project)
         self._used += len(a)
         self._moments = None
-        self._since.update(rows.tolist())
 
     def prepare(self, project: Callable[[Floats], Floats]) -> None:
         """Score all pairs by another metric, which `rescore` is given later."""
-        self._since = set()
         if self._pairs is not None:
-            self._prepared = _similarity(self._pairs[: len(self)], project)
+            self._prepared = _similarity(self._pairs[: len(self)], project), self._used
 
     def rescore(self, project: Callable[[Floats], Floats]) -> None:
-        rows = list(range(len(self)))
+        rows = np.arange(len(self))
         if self._prepared is not None:
-            self._scores[: len(self._prepared)] = self._prepared
-            rows = sorted(self._since)
-        if rows and self._pairs is not None:
+            scores, used = self._prepared
+            self._scores[: len(scores)] = scores
+            rows = np.unique(np.arange(used, self._used) % SCORE_PAIRS)  # those that came since
+        if len(rows) and self._pairs is not None:
             self._scores[rows] = _similarity(self._pairs[rows], project)
         self._prepared, self._moments = None, None
 

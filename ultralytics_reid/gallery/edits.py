@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import GalleryError
+from .file_names import DECIDED, EDITED, MERGED, TRASH, age_of
 from .ledger import Move
 from .moves import take_back
-from .retention import DECIDED, EDITED, MERGED, TRASH, age_of
 from .store import Store
 from .trash import restore
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from .file_names import MOVED, age_of, merged_key, merged_of
 from .ledger import Move
 from .ledger.checks import MAX_RESERVED
-from .retention import MOVED, age_of, merged_key, merged_of
 from .store import Store
 
 RELINKED, SPLIT_BY_HAND, UNDONE = "relink", "split", "undo"

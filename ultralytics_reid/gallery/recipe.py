@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..config import rule_of
-from ..embedders import AUTO
+from ..embedders import AUTO, family_by_name, family_of
 from ..embedders.crops import NOTHING_ELSE, CropOptions
 from ..errors import GalleryError
 from .records import printable
@@ -122,6 +122,19 @@ def trusted_recipe(given: Mapping[str, str], recorded: Mapping[str, str]) -> dic
     size = {"imgsz": _checked_size(recorded["imgsz"])} if model == AUTO and recorded.get("imgsz") else {}
     recorded_crops = crop_recipe(crop_options(recorded))
     return {**recorded_crops, **given, "model": model, **size}
+
+
+def family_of_recipe(given: Mapping[str, str], recorded: Mapping[str, str]) -> str:
+    """Family of the embeddings; of a model that only the gallery names, without a look at the disk.
+
+    Args:
+        given: As for `trusted_recipe`.
+        recorded: The gallery's recipe.
+    """
+    model = given.get("model")
+    if head := given.get("head") or recorded.get("head", ""):
+        return family_of(model or AUTO, head)
+    return family_of(model) if model else family_by_name(recorded.get("model", AUTO))
 
 
 def _what_to_name(recorded: Mapping[str, str], model: str) -> str:

@@ -14,10 +14,10 @@ from .._typing import Floats, Ints, as_floats
 from ..appearance.evidence import LearnedStatistics
 from ..embedders.head import LinearHead
 from ..errors import GalleryError
+from .file_names import EVIDENCE_PREFIX
 from .ledger.ledger import Ledger
 from .recipe import RECIPE
 from .records import Records, Visit, nothing
-from .retention import EVIDENCE_PREFIX
 from .store import Store, open_store
 
 _BATCH = 1000

@@ -3,52 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from dataclasses import replace
 
 import numpy as np
 
-from .records import ENROLLED, Filter, Visit, new_ids, nothing
+from ..errors import GalleryError
+from .edits import forget_edits
+from .file_names import DECIDED, DELETED, EDITED, EVIDENCE_PREFIX, MERGED, MOVED, TRASH, age_of, camera_of
+from .records import ANY, ENROLLED, Filter, Visit, new_ids, nothing
 from .store import Deleted, Store
 
-EVIDENCE_PREFIX, MERGED = "evidence/", "merged/"
-# Visits that were moved to other identities, and what the user decided about visits.
-MOVED, DECIDED = "moved/", "decided/"
-DELETED = "deleted/"
-# What the user changed, and what was deleted but can be taken back.
-EDITED, TRASH = "edited/", "trash/"
 _PRUNED = (EVIDENCE_PREFIX, MERGED, MOVED, DECIDED, EDITED, TRASH)
 _DAY = 86_400.0
-_NANOSECONDS = re.compile(r"\d{1,19}", re.ASCII)
-_MERGED_KEY = re.compile(rf"{MERGED}(\d{{1,8}})/(\d{{1,8}})/\d{{1,19}}", re.ASCII)
-
-
-def evidence_key(camera: str, nanoseconds: int) -> str:
-    """Name of the file with what a camera has learned since then (1970, UTC)."""
-    return f"{EVIDENCE_PREFIX}{camera}/{nanoseconds}"
-
-
-def camera_of(key: str) -> str:
-    """The camera of a file of evidence."""
-    return key[len(EVIDENCE_PREFIX) :].rpartition("/")[0]
-
-
-def age_of(key: str) -> int:
-    """When a file was written, nanoseconds since 1970 (UTC); 0 where its name doesn't tell, so that it is pruned."""
-    written = key.rpartition("/")[2]
-    return int(written) if _NANOSECONDS.fullmatch(written) else 0
-
-
-def merged_key(gone: int, kept: int, nanoseconds: int) -> str:
-    """Name of the file that tells running trackers of a merge by hand."""
-    return f"{MERGED}{gone}/{kept}/{nanoseconds}"
-
-
-def merged_of(key: str) -> tuple[int, int] | None:
-    """The identity that ended in a merge, and the one that it was merged into; None where the name doesn't tell."""
-    found = _MERGED_KEY.fullmatch(key)
-    return None if found is None else (int(found[1]), int(found[2]))
 
 
 def prune(store: Store, keep_days: float, now: float, patience: float = 0) -> Deleted:
@@ -70,6 +37,28 @@ def prune(store: Store, keep_days: float, now: float, patience: float = 0) -> De
         deleted = purge(store, Filter(cameras=frozenset(cameras), until=until))
         forget_names(store)
     # Last, for all of the above, and for earlier deletions that could not be overwritten.
+    return replace(deleted, remains=store.scrub(patience))
+
+
+def delete(store: Store, where: Filter, patience: float = 0) -> Deleted:
+    """Delete what matches, and what its cameras have learned; running trackers forget its identities.
+
+    Args:
+        store: Of the gallery.
+        where: What to delete; with a condition at least.
+        patience: Seconds to wait for programs that read, so that it can be overwritten on disk.
+
+    Raises:
+        GalleryError: If the filter has no condition.
+    """
+    if where == ANY:
+        raise GalleryError("deleting requires a condition: identities, cameras, a time, classes")
+    cameras = frozenset(v.camera for v in store.visits(where, details=False))
+    tell_deleted(store, where)
+    deleted = purge(store, where)
+    forget_evidence(store, cameras)
+    forget_names(store)
+    # Last: evidence and names hold what is to be erased too.
     return replace(deleted, remains=store.scrub(patience))
 
 
@@ -109,8 +98,6 @@ def deleted_by(store: Store, key: str) -> frozenset[int]:
 
 def forget_names(store: Store) -> None:
     """Delete the names of identities that have no visit left, in the log of changes too."""
-    from .edits import forget_edits
-
     names = store.names()
     there = frozenset(store.visit_columns().identities.tolist())
     for identity in set(names) - there:

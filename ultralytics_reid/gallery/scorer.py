@@ -87,20 +87,6 @@ class Scorer:
         """Map embeddings, `(N, D)`, of some cameras to where cosine means identity: `(N, d)` float32 unit vectors."""
         return self.metric.project(self.neutral(embeddings, cameras))
 
-    def compare(self, embedding: Floats, camera: str, others: Floats) -> Floats:
-        """Compute cosines under the common metric.
-
-        Args:
-            embedding: `(D,)` float32, raw.
-            camera: Its camera.
-            others: `(N, D)` float32, after `neutral`.
-
-        Returns:
-            `(N,)` float32 in [-1, 1].
-        """
-        one = self.metric.project(self.neutral(unit(embedding)[None], (camera,)))[0]
-        return np.asarray(np.clip(self.metric.project(others) @ one, -1, 1), np.float32)
-
     def exceeds_impostors(self, scores: Floats, rate: float, population: int) -> Bools:
         """Test scores against the impostor bound, corrected for the number of identities (Bonferroni).
 

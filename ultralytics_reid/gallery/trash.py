@@ -10,8 +10,8 @@ from itertools import count
 import numpy as np
 
 from ..errors import GalleryError
+from .file_names import EVIDENCE_PREFIX, TRASH, age_of, camera_of
 from .records import Filter, Records, Visit, nothing
-from .retention import EVIDENCE_PREFIX, TRASH, age_of, camera_of
 from .store import Store
 
 # Bytes of a file before its last visit; a visit has 16 MiB of crop at most, those that trackers write some 10 KiB.

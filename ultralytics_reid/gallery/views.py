@@ -8,6 +8,7 @@ from datetime import datetime
 
 from .ledger import Health
 from .records import ENROLLED, Visit
+from .store import Store
 
 
 @dataclass(frozen=True)
@@ -110,3 +111,19 @@ class Stats:
     until: float | None
     fingerprint: str
     dim: int
+
+    @classmethod
+    def of(cls, store: Store) -> Stats:
+        """Count what a store holds."""
+        visits = list(store.visits(details=False))
+        seen = [v for v in visits if v.camera != ENROLLED]
+        return cls(
+            store.health(),
+            len({v.identity for v in visits}),
+            len(store.names()),
+            {c: sum(v.camera == c for v in seen) for c in sorted({v.camera for v in seen})},
+            min((v.first for v in seen), default=None),
+            max((v.last for v in seen), default=None),
+            store.fingerprint,
+            store.dim,
+        )

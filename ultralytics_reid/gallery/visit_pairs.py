@@ -27,6 +27,11 @@ class Asked:
     cameras: tuple[str, ...]
     visits: Ints
 
+    @classmethod
+    def of(cls, sightings: Records) -> Asked:
+        """Ask by sightings of the gallery."""
+        return cls(sightings.embeddings, sightings.cameras, sightings.visits)
+
     def take(self, count: int) -> Asked:
         """The first sightings."""
         return Asked(self.embeddings[:count], self.cameras[:count], self.visits[:count])
@@ -117,7 +122,7 @@ def agreement(identity: int, held: Records, scorer: Scorer) -> Agreement:
     """
     held = held.take(np.lexsort((held.times, held.visits)))
     visits, starts = np.unique(held.visits, return_index=True)
-    _, similarity, sizes = _compare(Asked(held.embeddings, held.cameras, held.visits), held, scorer)
+    _, similarity, sizes = _compare(Asked.of(held), held, scorer)
     probability = scorer.same_individual(similarity, *sizes)
     groups = _groups(visits, held.times[starts], ~(probability < ALIKE_PROBABILITY))
     np.fill_diagonal(probability, -np.inf)

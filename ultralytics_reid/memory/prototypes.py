@@ -296,10 +296,12 @@ class _Coarse:
         self.projection, self.dim, self.missed = projection, dim, list[int]()
         self.centroids = Centroids(slots, dim)
         self._directions: Floats | None = None
+        self._onto = projection
 
     def narrow(self, means: Floats) -> None:
         """Choose the directions, by a sample of means `(N, D)` raw, before any centroid is put."""
         self._directions = widest(self.projection.project(means), _NARROW)
+        self._onto = self.projection.narrowed(self._directions)
         self.centroids = Centroids(len(self.centroids), _NARROW)
 
     def narrowed(self, seen: Floats) -> Floats:
@@ -309,9 +311,7 @@ class _Coarse:
     def put(self, slots: Ints | list[int], means: Floats) -> None:
         """Set centroids to the projections of means, `(N, D)` raw."""
         if len(slots):
-            directions, projection = self._directions, self.projection
-            seen = projection.project(means) if directions is None else projection.narrowed(directions)(means)
-            self.centroids.put(np.asarray(slots, np.int64), seen)
+            self.centroids.put(np.asarray(slots, np.int64), self._onto.project(means))
 
 
 @dataclass(frozen=True)

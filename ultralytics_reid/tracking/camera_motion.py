@@ -16,6 +16,7 @@ from ..tuning import KEYFRAME_FRAMES, MIN_STATIC_CORNERS, STATIC_CORNERS, STATIC
 NO_MOTION: Doubles = np.eye(2, 3)
 NO_MOTION.flags.writeable = False
 _METHOD = "sparseOptFlow"
+_COLORS = 3
 # Corners of a keyframe: across the image's shorter side at most, and their least quality, as the host's have it.
 _SPREAD, _QUALITY = 12, 0.01
 
@@ -93,7 +94,7 @@ class CameraMotion(GMC):
     def _scaled_down(self, raw_frame: ImageArray) -> ImageArray:
         """The image as the host compares it."""
         height, width, channels = raw_frame.shape
-        gray: Any = cv2.cvtColor(raw_frame, cv2.COLOR_BGR2GRAY) if channels == 3 else raw_frame
+        gray: Any = cv2.cvtColor(raw_frame, cv2.COLOR_BGR2GRAY) if channels == _COLORS else raw_frame
         size = (width // self.downscale, height // self.downscale)
         return np.asarray(cv2.resize(gray, size) if self.downscale > 1 else gray)
 

@@ -29,8 +29,8 @@ def sightings(vectors):
 
 def normalized(query, vectors):
     found = sightings(vectors)
-    identities, cosine = appearance_scores(unit(query[None].astype(np.float32))[0], "yard", found, SCORER)
-    return cosine, cohort_normalized(cosine, found, identities, SCORER)
+    scores = appearance_scores(unit(query[None].astype(np.float32))[0], "yard", found, SCORER)
+    return scores.cosine, cohort_normalized(scores, SCORER)
 
 
 class TestCohorts:
@@ -45,10 +45,16 @@ class TestCohorts:
         assert abs(cosine[0] - cosine[1]) < 0.1
         assert score[1] - score[0] > cosine[1] - cosine[0] + 0.05
 
-    def test_order_of_equals_and_strangers_stays(self):
+    def test_strangers_are_put_on_the_scale_of_impostors_and_the_order_stays(self):
         people = np.random.default_rng(1).normal(size=(PEOPLE, DIM))
         cosine, score = normalized(people[3], people)
         assert cosine.argmax() == score.argmax() == 3
+        strangers = np.arange(PEOPLE) != 3
+        assert np.corrcoef(cosine[strangers], score[strangers])[0, 1] > 0.9
+        _, usual = SCORER.model.population()
+        assert abs(cosine[strangers].mean() - usual.mean) > 0.5
+        assert abs(score[strangers].mean() - usual.mean) < 0.1
+        assert score[strangers].max() < score[3] - 4 * usual.std
 
     def test_few_candidates_are_no_cohort(self):
         people = np.random.default_rng(2).normal(size=(3, DIM))

@@ -6,8 +6,8 @@ from synthetic import Person, Scene, image, make_tracker
 
 from ultralytics_reid import Filter, Gallery
 from ultralytics_reid.appearance.evidence import LearnedStatistics
+from ultralytics_reid.gallery.file_names import EVIDENCE_PREFIX
 from ultralytics_reid.gallery.linking import linker
-from ultralytics_reid.gallery.retention import EVIDENCE_PREFIX
 
 GONE, SEEN, LENGTH = 0, 150, 500
 

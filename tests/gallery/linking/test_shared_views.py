@@ -1,9 +1,13 @@
 """Two cameras that see the same place: visits are matched by where they stand, without any look at anybody."""
 
+import weakref
+
 import pytest
 from walkers import boxes, walks
 
+from ultralytics_reid.gallery.linking.messages import Observation, Observations
 from ultralytics_reid.gallery.linking.open_visits import OpenVisit
+from ultralytics_reid.gallery.linking.session import CameraSession
 from ultralytics_reid.gallery.linking.shared_views import SharedView
 
 PEOPLE = 4
@@ -42,7 +46,7 @@ class TestSharedView:
         assert view.calibrated
         for a in range(PEOPLE):
             for b in range(PEOPLE):
-                nats = view.evidence(visits[0][a], visits[1][b]).nats
+                nats = view.nats(visits[0][a], visits[1][b])
                 assert nats > 6 if a == b else nats < 1.5
 
     @pytest.mark.parametrize(("people", "seconds"), [(PEOPLE, 30), (2, 60)])
@@ -52,7 +56,7 @@ class TestSharedView:
         strangers = boxes(1, walks(people, seconds, seed=100), seed=1)
         watch(view, one, strangers, visits, range(seconds))
         assert not view.calibrated
-        assert view.evidence(visits[0][0], visits[1][0]).nats == 0
+        assert view.nats(visits[0][0], visits[1][0]) == 0
 
     def test_views_that_overlap_in_part_are_calibrated_by_the_people_in_both(self, visits):
         view = SharedView("east", "west")
@@ -60,8 +64,8 @@ class TestSharedView:
         one[0], other[1] = -1.0, -1.0  # one person is on the first camera only, and one on the second
         watch(view, one, other, visits, range(40))
         assert view.calibrated
-        assert view.evidence(visits[0][2], visits[1][2]).nats > 6
-        assert view.evidence(visits[0][2], visits[1][3]).nats < 1.5
+        assert view.nats(visits[0][2], visits[1][2]) > 6
+        assert view.nats(visits[0][2], visits[1][3]) < 1.5
 
     def test_one_person_alone_calibrates_nothing(self, visits):
         view = SharedView("east", "west")
@@ -76,8 +80,8 @@ class TestSharedView:
         visits[1][0], visits[1][1] = visits[1][1], visits[1][0]
         watch(view, one, other, visits, range(35, 60))
         assert view.calibrated
-        assert view.evidence(visits[0][0], visits[1][0]).nats > 4
-        assert view.evidence(visits[0][0], visits[1][1]).nats < -4
+        assert view.nats(visits[0][0], visits[1][0]) > 4
+        assert view.nats(visits[0][0], visits[1][1]) < -4
 
     def test_boxes_cut_off_by_the_image_say_nothing(self, visits):
         view = SharedView("east", "west")
@@ -85,3 +89,26 @@ class TestSharedView:
         one[..., 3] = 1.0
         watch(view, one, other, visits, range(40))
         assert not view.calibrated
+
+    @pytest.mark.parametrize("camera", ["east", "west"])
+    def test_a_camera_that_sees_alone_for_long_keeps_a_bounded_number_of_visits(self, camera):
+        view, there = SharedView("east", "west"), []
+        for n in range(15_000):
+            visit = OpenVisit(camera, n, float(n), float(n))
+            view.observe(camera, float(n), visit, (0.4, 0.2, 0.5, 0.8))
+            there.append(weakref.ref(visit))
+            del visit
+            if n % 1000 == 0:
+                view.update(nothing)
+        kept = [n for n, visit in enumerate(there) if visit() is not None]
+        assert 500 < len(kept) <= 10_000
+        assert kept == list(range(15_000 - len(kept), 15_000))
+
+    def test_a_session_whose_trail_is_not_read_keeps_its_last_boxes(self):
+        session = CameraSession("east", 0.0)
+        session.keep_trail()
+        for n in range(12_000):
+            session.receive(Observations(float(n), (Observation(1, 0, 0.9, (0.4, 0.2, 0.5, 0.8)),)))
+        times = [time for time, _, _ in session.pop_trail()]
+        assert times == [float(n) for n in range(2000, 12_000)]
+        assert session.pop_trail() == []

@@ -14,6 +14,7 @@ from moody_store import Moody
 from ultralytics_reid import Gallery, GalleryError
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.errors import GalleryUnavailable
+from ultralytics_reid.gallery.file_names import EVIDENCE_PREFIX, evidence_key
 from ultralytics_reid.gallery.ledger import Move
 from ultralytics_reid.gallery.linking import linker as linker_module
 from ultralytics_reid.gallery.linking import worker as worker_module
@@ -35,7 +36,6 @@ from ultralytics_reid.gallery.linking.topology import Topology
 from ultralytics_reid.gallery.linking.worker import GalleryWorker
 from ultralytics_reid.gallery.moves import apply, undo
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, LAST_ID, Filter
-from ultralytics_reid.gallery.retention import EVIDENCE_PREFIX, evidence_key
 from ultralytics_reid.gallery.store import open_store
 
 DIM = 64

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..._typing import Bools, Doubles, Floats
+from ..._typing import Bools, Doubles, Floats, Ints, as_floats
 from ...appearance.embedding import unit
 from ...association.assignment import hungarian
 from ...tuning import COHORT_PRIOR, MIN_COHORT, STRETCH_CROPS
@@ -83,7 +83,24 @@ def latest_visit(visits: Iterable[Visit], before: float) -> Visit | None:
     return max(began, key=lambda v: v.last, default=None)
 
 
-def appearance_scores(embedding: Floats, camera: str, found: Records, scorer: Scorer) -> tuple[list[int], Floats]:
+@dataclass(frozen=True, eq=False)
+class AppearanceScores:
+    """Similarities of a query to `I` identities, of which `N` sightings were found.
+
+    Attributes:
+        identities: `(I,)` ids, ascending.
+        cosine: `(I,)` float32 under the common metric, in [-1, 1].
+        seen: `(N, d)` float32, the sightings under the common metric.
+        of: `(N,)` places of the sightings' identities.
+    """
+
+    identities: list[int]
+    cosine: Floats
+    seen: Floats
+    of: Ints
+
+
+def appearance_scores(embedding: Floats, camera: str, found: Records, scorer: Scorer) -> AppearanceScores:
     """Score each identity by its closest sighting, or by the mean of them if that is closer.
 
     Args:
@@ -91,19 +108,18 @@ def appearance_scores(embedding: Floats, camera: str, found: Records, scorer: Sc
         camera: Its camera.
         found: `N` sightings.
         scorer: Compares embeddings.
-
-    Returns:
-        The sightings' `I` identities, ascending, and `(I,)` cosines under the common metric.
     """
+    query = scorer.project(unit(embedding)[None], (camera,))[0]
     neutral = scorer.neutral(found.embeddings, found.cameras)
-    identities, index = np.unique(found.identities, return_inverse=True)
-    means = [neutral[index == n].mean(axis=0) for n in range(len(identities))]
-    cosine = scorer.compare(embedding, camera, np.array(means, np.float32).reshape(-1, len(embedding)))
-    np.maximum.at(cosine, index, scorer.compare(embedding, camera, neutral))
-    return identities.tolist(), cosine
+    identities, of = np.unique(found.identities, return_inverse=True)
+    means = as_floats([neutral[of == n].mean(axis=0) for n in range(len(identities))]).reshape(-1, len(embedding))
+    seen = scorer.metric.project(neutral)
+    cosine = scorer.metric.project(means) @ query
+    np.maximum.at(cosine, of, seen @ query)
+    return AppearanceScores(identities.tolist(), as_floats(np.clip(cosine, -1, 1)), seen, of)
 
 
-def cohort_normalized(cosine: Floats, found: Records, identities: Sequence[int], scorer: Scorer) -> Floats:
+def cohort_normalized(scores: AppearanceScores, scorer: Scorer) -> Floats:
     """Put similarities on the scale of impostor scores by what else the two sides resemble.
 
     Some individuals resemble many others, under any metric: they are hubs. Each similarity is measured against those of
@@ -111,20 +127,16 @@ def cohort_normalized(cosine: Floats, found: Records, identities: Sequence[int],
     al. 2000, Matejka et al. 2017). Mean and deviation of a cohort are blended with those of all impostors.
 
     Args:
-        cosine: `(I,)` similarities of the query to candidates.
-        found: `N` sightings of them.
-        identities: `(I,)` the candidates, ascending.
-        scorer: Compares embeddings.
+        scores: Of all candidates.
+        scorer: Compared them.
 
     Returns:
         `(I,)` float32.
     """
-    count = len(identities)
+    cosine, count = scores.cosine, len(scores.identities)
     if count < MIN_COHORT or not scorer.is_discriminative:
         return cosine
-    seen = scorer.project(found.embeddings, found.cameras)
-    place = np.searchsorted(np.asarray(identities), found.identities)
-    between = unit(np.array([seen[place == n].mean(axis=0) for n in range(count)], np.float32))
+    between = unit(as_floats([scores.seen[scores.of == n].mean(axis=0) for n in range(count)]))
     others = ~np.eye(count, dtype=bool)
     _, usual = scorer.model.population()
     theirs = np.where(others, between @ between.T, 0)

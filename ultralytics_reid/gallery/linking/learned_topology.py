@@ -55,13 +55,18 @@ def learn_ways(visits: Iterable[Visit]) -> list[LearnedWay]:
         A way for each two cameras of which something is known, by their names.
     """
     by_camera: dict[str, list[Visit]] = defaultdict(list)
-    for visit in sorted(visits, key=lambda v: (v.first, v.id)):
+    for visit in sorted(visits, key=_by_time):
         if visit.camera != ENROLLED:
             by_camera[visit.camera].append(visit)
     gaps = _gaps([v for found in by_camera.values() for v in found])
     known = list(_ways(by_camera, gaps))
     listed = {name for found in known for name in found.cameras}
     return [*known, *_unknown(sorted(by_camera), listed, gaps)]
+
+
+def _by_time(visit: Visit) -> tuple[float, float, str, int]:
+    """Sort visits by when they began; of those that began at once, ids, which are random, come last."""
+    return visit.first, visit.last, visit.camera, visit.id
 
 
 def _ways(by_camera: dict[str, list[Visit]], gaps: Gaps) -> Iterator[LearnedWay]:
@@ -87,7 +92,7 @@ def _unknown(names: Sequence[str], listed: set[str], gaps: Gaps) -> Iterator[Lea
 def _gaps(visits: Sequence[Visit]) -> Gaps:
     """Seconds from the end of a visit to the next one of the same identity on another camera, by the two cameras."""
     by_identity: dict[int, list[Visit]] = defaultdict(list)
-    for visit in sorted(visits, key=lambda v: (v.first, v.id)):
+    for visit in sorted(visits, key=_by_time):
         by_identity[visit.identity].append(visit)
     gaps: Gaps = defaultdict(list)
     for mine in by_identity.values():

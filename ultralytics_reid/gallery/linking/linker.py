@@ -14,11 +14,12 @@ import numpy as np
 from ..._typing import Bools
 from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError
+from ..file_names import DELETED, MERGED, MOVED, age_of, merged_of
 from ..ledger.checks import MAX_RESERVED
 from ..moves import step_of
 from ..recipe import RECIPE
 from ..records import ENROLLED, FIRST_LOCAL_ID, Filter, Visit, checked_records, checked_visits
-from ..retention import DELETED, MERGED, MOVED, age_of, deleted_by, merged_of, prune
+from ..retention import deleted_by, prune
 from ..scorer import Scorer
 from ..store import Store
 from ..times import RELEASED
@@ -337,17 +338,17 @@ class Linker:
         vector = self.scorer.query(query.embedding, session.camera)
         where = Filter(excluding=beside, classes=classes)
         found = self._store.search(vector[None], _SHORTLIST, where, exact=False)[0].records
-        identities, cosine = appearance_scores(query.embedding, session.camera, found, self.scorer)
+        scores = appearance_scores(query.embedding, session.camera, found, self.scorer)
+        identities = scores.identities
         gate = self._gate(identities, session, query)
         visit = session.open_visit(session.resolve(query.identity))
         gate &= feet_allow(identities, visit, self.sessions, self._views)
         rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
-        score = cohort_normalized(cosine, found, identities, self.scorer)
-        log_odds = rank_log_odds(score, gate, self.scorer, rate, self._population)
-        mine = session.remembered
-        declined = np.array([i in mine for i in identities], bool)
+        normalized = cohort_normalized(scores, self.scorer)
+        log_odds = rank_log_odds(normalized, gate, self.scorer, rate, self._population)
+        declined = np.array([session.has_seen(i) for i in identities], bool)
         log_odds[declined & (log_odds < self.scorer.min_log_odds(rate) - np.log(rate))] = -np.inf
-        return GalleryCandidates(identities, cosine, gate, log_odds, found)
+        return GalleryCandidates(identities, scores.cosine, gate, log_odds, found)
 
     def _gate(self, identities: list[int], session: CameraSession, query: Query) -> Bools:
         """Gate by all visits of the queried identity, since earlier ones would be linked too."""
@@ -403,9 +404,7 @@ class Linker:
         """Whether names, times and places of all visits of two identities allow that they are one."""
         visits = self._visits([one, other], 0.0)
         return not {one, other} <= set(self._store.names()) and all(
-            self._topology.allows(theirs, ours.camera, ours.first, ours.last, latest=False)
-            for ours in visits[one]
-            for theirs in visits[other]
+            self._compatible(ours, theirs) for ours in visits[one] for theirs in visits[other]
         )
 
     def _stays(self, one: int, other: int) -> int:
@@ -444,5 +443,6 @@ class Linker:
                 return True
         return False
 
-    def _compatible(self, visit: OpenVisit, other: Visit) -> bool:
+    def _compatible(self, visit: OpenVisit | Visit, other: Visit) -> bool:
+        """Whether presence and travel times allow that two visits are one individual's."""
         return self._topology.allows(other, visit.camera, visit.first, visit.last, latest=False)

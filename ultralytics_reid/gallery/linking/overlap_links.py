@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..._typing import Bools, Doubles, as_floats
+from ..._typing import Bools, Doubles, Floats, as_doubles, as_floats
+from ...appearance.embedding import unit
 from ...association.assignment import hungarian
 from ...tuning import MAX_LOOKS_NATS, MIN_FEET_NATS, REVOKE_FEET_NATS
 from ..scorer import Scorer
@@ -62,7 +63,7 @@ def sides(sessions: Sequence[CameraSession], views: SharedViews) -> Iterator[tup
 def contradicted(one: Side, other: Side, views: SharedViews) -> list[tuple[OpenVisit, OpenVisit]]:
     """Find visits that have one identity, and feet on different spots."""
     same = ((a, b) for a in one.visits for b in other.visits if a.identity == b.identity)
-    return [(a, b) for a, b in same if views.evidence(a, b).nats <= REVOKE_FEET_NATS]
+    return [(a, b) for a, b in same if views.nats(a, b) <= REVOKE_FEET_NATS]
 
 
 def overlap_links(
@@ -89,7 +90,8 @@ def overlap_links(
     columns = [v for v in other.visits if v.identity not in ours]
     if not rows or not columns:
         return []
-    feet, looks, cosine = _compared(rows, columns, views, scorer)
+    feet = as_doubles([[views.nats(a, b) for b in columns] for a in rows])
+    looks, cosine = _looks(rows, columns, scorer)
     total = feet + looks
     margin = -float(np.log(rate))
     sure = total - np.log(max(total.shape) + 1) - margin
@@ -110,34 +112,26 @@ def overlap_links(
 
 def looks_nats(scorer: Scorer, one: OpenVisit, other: OpenVisit) -> float:
     """Compute what looks say about two visits: log-likelihood ratio, bounded; 0 where one has none."""
-    return _bounded(scorer, _cosine(scorer, one, other))
+    return float(_looks([one], [other], scorer)[0][0, 0])
 
 
-def _cosine(scorer: Scorer, one: OpenVisit, other: OpenVisit) -> float | None:
-    if one.embedding is None or other.embedding is None:
-        return None
-    theirs = scorer.neutral(other.embedding[None], (other.camera,))
-    return float(scorer.compare(one.embedding, one.camera, theirs)[0])
+def _looks(rows: Sequence[OpenVisit], columns: Sequence[OpenVisit], scorer: Scorer) -> tuple[Doubles, Doubles]:
+    """`(R, C)` nats of looks, bounded, and their cosines; both 0 where one of two visits has no looks."""
+    nats, cosines = (np.zeros((len(rows), len(columns))) for _ in range(2))
+    known = np.array([[a.embedding is not None and b.embedding is not None for b in columns] for a in rows], bool)
+    if known.any():
+        (ours, of), (theirs, at) = _embeddings(rows), _embeddings(columns)
+        cosine = scorer.project(unit(ours), of) @ scorer.project(theirs, at).T
+        cosines[known] = np.clip(cosine, -1, 1).ravel()
+        llr = scorer.model.cautious_llr(as_floats(cosines[known]))
+        nats[known] = np.clip(llr, -MAX_LOOKS_NATS, MAX_LOOKS_NATS)
+    return nats, cosines
 
 
-def _bounded(scorer: Scorer, cosine: float | None) -> float:
-    if cosine is None:
-        return 0.0
-    nats = scorer.model.cautious_llr(np.array([cosine], np.float32))
-    return float(np.clip(nats[0], -MAX_LOOKS_NATS, MAX_LOOKS_NATS))
-
-
-def _compared(
-    rows: Sequence[OpenVisit], columns: Sequence[OpenVisit], views: SharedViews, scorer: Scorer
-) -> tuple[Doubles, Doubles, Doubles]:
-    """`(R, C)` nats of feet and of looks, and cosines of the latter."""
-    feet, looks, cosines = (np.zeros((len(rows), len(columns))) for _ in range(3))
-    for r, a in enumerate(rows):
-        for c, b in enumerate(columns):
-            cosine = _cosine(scorer, a, b)
-            feet[r, c], looks[r, c] = views.evidence(a, b).nats, _bounded(scorer, cosine)
-            cosines[r, c] = cosine or 0.0
-    return feet, looks, cosines
+def _embeddings(visits: Sequence[OpenVisit]) -> tuple[Floats, tuple[str, ...]]:
+    """Embeddings of the visits that have one, `(N, D)`, and their cameras."""
+    known = [(v.embedding, v.camera) for v in visits if v.embedding is not None]
+    return as_floats([embedding for embedding, _ in known]), tuple(camera for _, camera in known)
 
 
 def _unrivaled(total: Doubles, margin: float) -> Bools:
@@ -172,5 +166,5 @@ def feet_allow(
         beside = {v.identity: v for v in session.visible(visit.last - VISIBLE_SECONDS)}
         for n, identity in enumerate(identities):
             if identity in beside:
-                out[n] &= views.evidence(visit, beside[identity]).nats > MIN_FEET_NATS
+                out[n] &= views.nats(visit, beside[identity]) > MIN_FEET_NATS
     return out

@@ -27,6 +27,8 @@ from .open_visits import MAX_GAP, OpenVisit
 MAX_WAITING = 5000
 # Written visits whose times can still be corrected; of a camera that has written more, the last ones.
 MAX_CORRECTABLE = 10_000
+# Boxes that wait to be compared with another camera's while the gallery is away; of more, the last ones.
+MAX_TRAIL = 10_000
 # When a box was seen, seconds since 1970 (UTC), its visit, and the box as shares of the image.
 Point = tuple[float, OpenVisit, tuple[float, float, float, float]]
 # Seconds by which an observation may precede the tracklet that it belongs to.
@@ -66,7 +68,7 @@ class CameraSession:
         self.evidence: LearnedStatistics | None = None
         self.reserved_ids: deque[int] = deque()
         self.renamed: list[tuple[int, int]] = []
-        self._trail: list[Point] | None = None
+        self._trail: deque[Point] | None = None
         self._open: dict[int, OpenVisit] = {}
         self._closed: list[OpenVisit] = []
         self._resolved: dict[int, int] = {}
@@ -111,14 +113,15 @@ class CameraSession:
         return identity
 
     def keep_trail(self) -> None:
-        """Keep every box from now on, for `pop_trail`."""
-        self._trail = []
+        """Keep boxes from now on, for `pop_trail`."""
+        self._trail = deque(maxlen=MAX_TRAIL)
 
     def pop_trail(self) -> list[Point]:
-        """Return the boxes that were seen since the last call; none without `keep_trail`."""
-        trail = self._trail or []
-        if trail:
-            self._trail = []
+        """Return the boxes that were seen since the last call, the last `MAX_TRAIL`; none without `keep_trail`."""
+        if self._trail is None:
+            return []
+        trail = list(self._trail)
+        self._trail.clear()
         return trail
 
     def open_visit(self, identity: int) -> OpenVisit | None:
@@ -137,10 +140,9 @@ class CameraSession:
         self._new.add(identity)
         self._decided.add(identity)
 
-    @property
-    def remembered(self) -> frozenset[int]:
-        """Identities that were seen in this run, so that the camera's own memory has declined what it asks about."""
-        return frozenset(self._seen)
+    def has_seen(self, identity: int) -> bool:
+        """Whether an identity was seen in this run, so that the camera's own memory has declined what it asks about."""
+        return identity in self._seen
 
     @property
     def visits(self) -> list[OpenVisit]:
@@ -189,7 +191,7 @@ class CameraSession:
     def follow_merge(self, gone: int, kept: int) -> None:
         """Follow a merge of two identities in the gallery by hand."""
         self.identity_corrections.append((gone, kept))  # something may have been written meanwhile
-        if gone in self._seen:
+        if self.has_seen(gone):
             self._seen.add(kept)
         self._rename(gone, kept, None)
         self._decided.add(kept)

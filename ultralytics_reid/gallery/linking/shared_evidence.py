@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError, GalleryUnavailable
+from ..file_names import EVIDENCE_PREFIX, age_of, camera_of, evidence_key
 from ..ledger.checks import MAX_BLOB
 from ..records import printable
-from ..retention import EVIDENCE_PREFIX, age_of, camera_of, evidence_key
 from ..scorer import Scorer
 from ..store import Store
 from .session import CameraSession

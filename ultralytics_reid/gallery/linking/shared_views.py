@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from .ground_plane import GroundMap
 from .open_visits import OpenVisit
@@ -18,8 +17,10 @@ from .session import CameraSession
 from .topology import Topology
 from .view_pairs import Looks, ViewPair, solve
 
-# Points kept of a visit's trail.
-_MAX_TRAIL = 30
+# Points kept of a visit's trail, and trails kept of a camera; the oldest go.
+_MAX_TRAIL, _MAX_TRAILS = 30, 1000
+# Boxes of one camera that wait for the other one, which may report nothing for long; the oldest go.
+_MAX_WAITING = 10_000
 # Seconds of a window, in which two visits are compared as a whole: ids are swapped at crossings, and a window that
 # shows two people fits nobody. The last windows of two visits count.
 _WINDOW, _LAST_WINDOWS = 10.0, 2
@@ -31,22 +32,6 @@ _MAX_STEP = 2.5
 _FIRST, _GROWTH = 6, 1.25
 # Shares of the image beyond which a box is cut off, so that its feet aren't where it ends.
 _SIDES, _BOTTOM = 0.01, 0.985
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What feet say about two visits.
-
-    Attributes:
-        nats: Log-likelihood ratio, one individual against two.
-        moments: Number of moments in which both were visible.
-    """
-
-    nats: float
-    moments: int
-
-
-NOTHING = Evidence(0.0, 0)
 
 
 class SharedView:
@@ -62,7 +47,7 @@ class SharedView:
         self.cameras = (one, other)
         self._lag = lag
         self._trails: dict[str, dict[OpenVisit, list[tuple[float, ...]]]] = {one: {}, other: {}}
-        self._pending: deque[tuple[float, OpenVisit, tuple[float, ...]]] = deque()
+        self._pending: deque[tuple[float, OpenVisit, tuple[float, ...]]] = deque(maxlen=_MAX_WAITING)
         self._reported = dict.fromkeys(self.cameras, float("-inf"))
         self._pairs: dict[tuple[OpenVisit, OpenVisit, int], ViewPair] = {}
         self._map: GroundMap | None = None
@@ -88,9 +73,12 @@ class SharedView:
         if left < _SIDES or right > 1 - _SIDES or bottom > _BOTTOM:
             return
         point = (time, (left + right) / 2, bottom, bottom - top)
-        trail = self._trails[camera].setdefault(visit, [])
+        trails = self._trails[camera]
+        trail = trails.setdefault(visit, [])
         trail.append(point)
         del trail[:-_MAX_TRAIL]
+        if len(trails) > _MAX_TRAILS:
+            del trails[next(iter(trails))]
         if camera == self.cameras[0]:
             self._pending.append((time, visit, point))
 
@@ -110,15 +98,17 @@ class SharedView:
             self._tried_at = self._moments
             self._estimate(looks)
 
-    def evidence(self, one: OpenVisit, other: OpenVisit) -> Evidence:
-        """Return what feet have said of late about two visits, one on each camera in this order."""
+    def nats(self, one: OpenVisit, other: OpenVisit) -> float:
+        """Return what feet have said of late about two visits, one on each camera in this order.
+
+        Returns:
+            Log-likelihood ratio, one individual against two; 0 as long as the view isn't calibrated.
+        """
         if self._map is None:
-            return NOTHING
+            return 0.0
         window = int(min(self._reported.values()) // _WINDOW)
         windows = (self._pairs.get((one, other, n)) for n in range(window - _LAST_WINDOWS + 1, window + 2))
-        pairs = [p for p in windows if p is not None]
-        nats = sum(p.nats(self._left_out.get(p, self._map)) for p in pairs)
-        return Evidence(nats, sum(len(p.rows) for p in pairs))
+        return sum(p.nats(self._left_out.get(p, self._map)) for p in windows if p is not None)
 
     def _restart(self) -> None:
         """Forget when anything was; where places are on both cameras stays known."""
@@ -190,10 +180,10 @@ class SharedViews:
         first, second = sorted((one, other))
         return self._views.setdefault((first, second), SharedView(first, second))
 
-    def evidence(self, one: OpenVisit, other: OpenVisit) -> Evidence:
-        """Return what feet say about two visits of two cameras."""
+    def nats(self, one: OpenVisit, other: OpenVisit) -> float:
+        """Return what feet say about two visits of two cameras; see `SharedView.nats`."""
         first, second = sorted((one, other), key=lambda v: v.camera)
-        return self.between(first.camera, second.camera).evidence(first, second)
+        return self.between(first.camera, second.camera).nats(first, second)
 
     def calibrated(self, one: str, other: str) -> bool:
         """Whether it is known where a place is on two cameras."""
@@ -201,8 +191,8 @@ class SharedViews:
         return view is not None and view.calibrated
 
     def pairs(self, cameras: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Yield the pairs of some cameras that are known to see the same places."""
+        """Yield the pairs of some cameras that are known to see the same places, by their names."""
         names = set(cameras)
-        for pair, view in self._views.items():
-            if view.calibrated and names.issuperset(pair):
-                yield view.cameras
+        for one, other in self._pairs:
+            if self.calibrated(one, other) and names.issuperset((one, other)):
+                yield one, other

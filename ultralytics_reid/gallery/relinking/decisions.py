@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._typing import Bools, Ints, as_bools
-from ..retention import DECIDED, age_of
+from ..file_names import DECIDED, age_of
 from ..store import Store
 
 SAME, DIFFERENT = "same", "different"

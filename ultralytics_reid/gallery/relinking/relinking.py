@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -31,8 +32,6 @@ class Relinking:
         discriminative: Whether looks tell individuals apart by now; where not, nothing but contradictions is changed.
         applied: Whether it was written.
         moves: Each visit's change; new identities are -1, -2 and so on until they are reserved.
-        links: The probability that a visit shows the individual of the visits that keep its identity too, in [0, 1], by
-            its id: of visits that keep theirs, where looks tell individuals apart.
     """
 
     proposals: tuple[Proposal, ...]
@@ -40,7 +39,15 @@ class Relinking:
     discriminative: bool
     applied: bool = False
     moves: tuple[Move, ...] = ()
-    links: Mapping[int, float] = field(default_factory=dict)
+    _weigh_links: Callable[[], Mapping[int, float]] = field(default=dict, repr=False, compare=False)
+
+    @cached_property
+    def links(self) -> Mapping[int, float]:
+        """The probability that a visit shows the individual of the visits that keep its identity too, in [0, 1].
+
+        By its id, of visits that keep their identity, where looks tell individuals apart; computed when first read.
+        """
+        return self._weigh_links()
 
     @property
     def ended(self) -> tuple[int, ...]:
@@ -92,7 +99,7 @@ def relinking_of(store: Store, scorer: Scorer, topology: Topology, where: Filter
         len(visits),
         solution.appearance.is_discriminative,
         moves=tuple(moves_of(solution, identities)),
-        links=links_of(solution, constraints, identities),
+        _weigh_links=partial(links_of, solution, constraints, identities),
     )
 
 

@@ -12,9 +12,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from ..._typing import ImageArray
-from ...gallery.gallery import Likeness
 from ...gallery.image_embedder import checked_box, cut_out
 from ...gallery.records import LAST_ID
+from ...gallery.search import Likeness
 from ...gallery.views import Match
 from ..choice import Choice
 from ..forms import Form, form_route, whole
