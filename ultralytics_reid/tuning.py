@@ -123,6 +123,11 @@ REFRESH_WORK = 1 << 28
 # them, and memory would lag behind. Spread at any frame rate, PETS loses 8 points of IDF1 at 1.4 fps, and 5 at 10 fps
 # with the detector's features. A little above 0.05: 20 fps are fast, however the times of frames are rounded.
 FAST_FRAME_SECONDS = 0.0501
+# A camera is static once so many frames in a row show a keyframe's view; a keyframe lasts so many frames.
+STATIC_FRAMES, KEYFRAME_FRAMES = 30, 300
+# Corners of a keyframe at most, those in no box at least, and how far their median may have moved: pixels of the image
+# that the host compares, half as wide.
+STATIC_CORNERS, MIN_STATIC_CORNERS, STATIC_SHIFT = 48, 12, 0.5
 # Individuals without which there is no origin, and as how many the safe start (no origin) counts.
 MIN_INDIVIDUALS = 2
 PRIOR_TRACKLETS = 0.5

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import eigh, lapack
 
 from .._typing import Floats
 from ..tuning import (
@@ -32,6 +31,8 @@ from ..tuning import (
 from .embedding import unit
 
 _TINY = 1e-9
+# Dimensions from which on a matrix is factored in two halves.
+_BLOCK = 64
 
 
 class Metric:
@@ -227,35 +228,48 @@ class ProjectionFit:
         self._means: Floats = means - self._center
         self.projection = Projection()
         cube = len(scatter) ** 3
-        self.steps: list[tuple[int, Callable[[], None]]] = [(cube, self._factor), (3 * cube // 2, self._invert)]
+        self.steps: list[tuple[int, Callable[[], None]]] = [(2 * cube, self._whiten)]
         if len(scatter) > MAX_METRIC_DIMS:
             self.steps.append((10 * cube, self._narrow))
 
-    def _factor(self) -> None:
-        self._matrix = _root(self._matrix / np.float32(self.crops), self.crops)
-
-    def _invert(self) -> None:
-        inverse, _ = lapack.strtri(self._matrix, lower=1)
-        self._matrix = np.ascontiguousarray(inverse.T)
+    def _whiten(self) -> None:
+        self._matrix = _whitener(self._matrix / np.float32(self.crops), self.crops)
         self.projection = Projection(self._center, self._matrix)
 
     def _narrow(self) -> None:
         self.projection = Projection(self._center, _informative(self._means, self._matrix))
 
 
-def _root(scatter: Floats, crops: int) -> Floats:
-    """Lower triangle `L` with `L @ L.T` the scatter, shrunk toward its mean eigenvalue; the fewer crops, the more.
+def _whitener(scatter: Floats, crops: int) -> Floats:
+    """`W` with `W.T @ S @ W` the identity; `S` is the scatter, shrunk toward its mean eigenvalue.
 
-    The whitener is its inverse. Inner products are all that counts, so any root will do; Cholesky's is some ten times
-    cheaper than eigh's.
+    The fewer crops, the more it is shrunk. Inner products are all that counts, so the inverse of any root will do;
+    Cholesky's is some ten times cheaper than eigh's.
     """
     dim = len(scatter)
     level = float(np.trace(scatter)) / dim
     blend = dim / (dim + crops)  # with fewer crops than dimensions, most directions were never seen
     target = np.asarray((1 - blend) * scatter, np.float32)
     np.fill_diagonal(target, target.diagonal() + (blend + SHRINKAGE) * max(level, _TINY))
-    root, _ = lapack.spotrf(target.T, lower=1, overwrite_a=1)  # symmetric, and by columns already
-    return np.asarray(root, np.float32)
+    return np.ascontiguousarray(_inverse_root(target).T)
+
+
+def _inverse_root(matrix: Floats) -> Floats:
+    """The inverse of the Cholesky factor of a positive definite matrix, `(D, D)` lower triangular.
+
+    Block by block, so that nearly all of it is matrix multiplication: faster than LAPACK's two steps, and without
+    SciPy, which takes longer to import than all of this package.
+    """
+    dim = len(matrix)
+    if dim <= _BLOCK:
+        return np.asarray(np.linalg.inv(np.linalg.cholesky(matrix)), np.float32)
+    half = dim // 2
+    inverse = np.zeros_like(matrix)
+    first = inverse[:half, :half] = _inverse_root(matrix[:half, :half])
+    below = matrix[half:, :half] @ first.T
+    second = inverse[half:, half:] = _inverse_root(matrix[half:, half:] - below @ below.T)
+    inverse[half:, :half] = -(second @ below) @ first
+    return inverse
 
 
 def _informative(means: Floats, whitener: Floats) -> Floats:
@@ -265,6 +279,8 @@ def _informative(means: Floats, whitener: Floats) -> Floats:
         means: `(K, D)` individuals' means, centerd.
         whitener: `(D, D)`.
     """
+    from scipy.linalg import eigh  # takes long to import, and few embedders have that many dimensions
+
     if len(whitener) <= MAX_METRIC_DIMS:
         return whitener
     white, level = means @ whitener, max(float((means**2).mean()), _TINY)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import lap
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from .._typing import Bools
 
@@ -14,8 +14,8 @@ _FORBIDDEN = 1e5
 def hungarian(log_odds: npt.NDArray[np.floating], gate: Bools) -> list[tuple[int, int]]:
     """Assign queries to identities: Hungarian, maximum total log-odds.
 
-    A pair is made only where the gate allows it and its log-odds are above 0: each row has a dummy column of its own,
-    "no match", at log-odds 0.
+    A pair is made only where the gate allows it and its log-odds are above 0. The algorithm is Jonker and Volgenant's
+    (1987), as in the host's associations.
 
     Args:
         log_odds: `(T, N)` of each pair.
@@ -26,8 +26,7 @@ def hungarian(log_odds: npt.NDArray[np.floating], gate: Bools) -> list[tuple[int
     """
     if not log_odds.size:
         return []
-    rows, columns = log_odds.shape
-    cost = np.zeros((rows, columns + rows))
-    cost[:, :columns] = np.where(gate, -log_odds, _FORBIDDEN)
-    pairs = zip(*linear_sum_assignment(cost), strict=True)
-    return [(int(r), int(c)) for r, c in pairs if c < columns and cost[r, c] < 0]
+    cost = np.where(gate, -log_odds, _FORBIDDEN)
+    # No match, at log-odds 0, is an option for each: a pair's cost must be below the limit.
+    _, columns, _ = lap.lapjv(cost, extend_cost=True, cost_limit=0.0)
+    return [(row, column) for row, column in enumerate(columns.tolist()) if column >= 0 and cost[row, column] < 0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import eigh
 
 from .._typing import Bools, Floats, Ints
 
@@ -47,6 +46,8 @@ class Centroids:
 
 def widest(vectors: Floats, k: int) -> Floats:
     """The `k` directions in which vectors `(N, d)` extend furthest: orthonormal columns, `(d, k)` float32."""
+    from scipy.linalg import eigh  # takes long to import, and memory is that full in few videos
+
     dim = vectors.shape[1]
     scatter = vectors.T @ vectors
     _, columns = eigh(scatter, subset_by_index=[dim - k, dim - 1], overwrite_a=True, check_finite=False)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import yaml
@@ -21,7 +22,7 @@ from ultralytics.trackers import track as host
 from ultralytics.trackers.utils import matching as host_matching
 from ultralytics.trackers.utils.gmc import GMC
 from ultralytics.trackers.utils.reid import build_encoder
-from ultralytics.trackers.utils.stracks import parse_bboxes
+from ultralytics.trackers.utils.stracks import multi_gmc, parse_bboxes
 from ultralytics.utils import LOGGER, YAML
 
 from .._typing import Bools, Floats, Ints
@@ -42,6 +43,7 @@ from ..tuning import HARDLY_LOG_ODDS, LIKELY_HOLD_SECONDS, LIKELY_LOG_ODDS, Tuni
 from . import callbacks
 from .blas import single_threaded_blas
 from .camera_link import CameraLink
+from .camera_motion import NO_MOTION, CameraMotion
 from .clock import DEFAULT_FPS, Clock
 from .crop_selection import CropSelector
 from .frame import MAX_CLASS, MAX_PIXELS, Batch, Frame, make_frame, sound_detections
@@ -94,6 +96,7 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
         host_args.model = AUTO  # the host would load an encoder of its own, once a stream
         super().__init__(host_args)
         self.args = args
+        self.gmc = self._camera_motion()
         self.clock = Clock(DEFAULT_FPS)
         self.events = Events()
         self.embeddings = EmbeddingSource(self.config, args.track_low_thresh, getattr(args, "device", None))
@@ -146,7 +149,7 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
         self.__dict__.update(state)
         self.encoder = build_encoder(self.args.with_reid, AUTO, None)
         if state["gmc"] is None:
-            self.gmc = GMC(method=self.args.gmc_method)
+            self.gmc = self._camera_motion()
 
     # --- One frame: the host calls these hooks in this order ---
 
@@ -220,6 +223,11 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
             self.batch.shown.append(Shown(self.identities(), self._shown_embeddings()))
         return rows
 
+    def _camera_motion(self) -> GMC:
+        """What estimates camera motion; the host's where the association is to be the host's."""
+        method = self.args.gmc_method
+        return CameraMotion(method) if self.config.fuses else GMC(method)
+
     def _retire(self) -> None:
         """Tell as removed, in `removed_stracks_frame`, only tracks whose ids never come back."""
         if self.config.remembers:
@@ -271,6 +279,20 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
             for n in np.flatnonzero(img.any(axis=1)).tolist():  # zeros say nothing
                 tracks[n].curr_feat = img[n]
         return tracks
+
+    def _pre_first_associate(self, strack_pool: Any, unconfirmed: Any, img: Any, results_high: Any) -> None:
+        """Host hook, after the Kalman prediction: compensate camera motion, if there is any."""
+        if not self.config.fuses:
+            super()._pre_first_associate(strack_pool, unconfirmed, img, results_high)
+        elif self.gmc.method is not None and img is not None:
+            try:
+                warp = self.gmc.apply(img, results_high.xyxy)
+            except (cv2.error, ValueError) as error:
+                LOGGER.warning(f"camera motion can't be estimated in frame {self.frame_id}, none is assumed: {error}")
+                return
+            if not np.array_equal(warp, NO_MOTION):
+                multi_gmc(strack_pool, warp)
+                multi_gmc(unconfirmed, warp)
 
     def _first_association(self, strack_pool: Any, detections: Any, activated: Any, refind: Any) -> Any:
         """Host hook, after the Kalman prediction: embed those crops of which it pays, then associate."""

@@ -28,6 +28,7 @@ from .imagenet import ImageNetClassifier
 from .sequences import Detections, load_cache, load_clip, read_video, with_feats
 
 RETAIL = "retail-0287"
+RETAIL_FOLDER = "person-reidentification-retail-0287/FP16-INT8"  # below models/
 # What `embedded` takes, and what tables call it.
 EMBEDDERS = {
     "msmt17": "OSNet x0.25, MSMT17",
@@ -133,8 +134,7 @@ def embedder_source(embedder: str, shared: Path) -> Source:
         source = Source(models / f"osnet_x0_25_{embedder}.pth", _osnet, (TorchReID, *_ENCODER))
     elif embedder == RETAIL:
         _require(has("openvino"), "openvino is not installed")
-        folder = models / "person-reidentification-retail-0287" / "FP16-INT8"
-        source = Source(folder, retail, (exported, *_ENCODER))
+        source = Source(models / RETAIL_FOLDER, retail, (exported, *_ENCODER))
     elif embedder == "detector":
         source = Source(models / "yolo11n.pt", Backbone, (DetectorFeatures,))
     else:
