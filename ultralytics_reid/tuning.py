@@ -32,6 +32,8 @@ class Tuning:
             a second box or nobody; 0 gives ids at once.
         covisible_apart: Whether only boxes that are apart make two tracklets different individuals; False takes any two
             boxes of one frame.
+        missed_seconds: Seconds for which a track may be without a detection and its tracklet go on, when motion alone
+            finds it again; 0 ends the tracklet with the first frame missed.
         motion_seconds: Seconds after which the Kalman state before a gap says nothing about a return.
         max_speed: Body heights a second that an identity can have moved at most; 0 is no limit.
         class_votes: Whether a track's class is its most frequent one; False takes the last.
@@ -50,6 +52,7 @@ class Tuning:
     reverify: bool = True
     initiation_seconds: float = 1.4
     covisible_apart: bool = True
+    missed_seconds: float = 0.2
     motion_seconds: float = 2.0
     max_speed: float = 10.0
     class_votes: bool = True

@@ -57,6 +57,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "late merges": {"merge_seconds": 0.0},
     "track initiation": {"initiation_seconds": 0.0},
     "co-visible only where apart": {"covisible_apart": False},
+    "tracklets go on over missed frames": {"missed_seconds": 0.0},
     "re-verification": {"reverify": False},
     "motion in recognition": {"motion_seconds": 0.0},
     "the speed gate": {"max_speed": 0.0},

@@ -103,7 +103,7 @@ class TestTracks:
             theirs = deepcopy(track)
             lost = track.state != theirs.state or theirs.state == 2
             (theirs.re_activate if lost else theirs.update)(detection, 9)
-            track.go_on(detection, theirs.mean, theirs.covariance, 9)
+            track.go_on(detection, theirs.mean, theirs.covariance, 9, missed=0)
             same_state(track, theirs)
             assert track.resumed == lost
 

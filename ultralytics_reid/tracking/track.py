@@ -161,7 +161,7 @@ class ReIDTrack(BOTrack):
         self._match(new_track)
         self.resumed = False
 
-    def go_on(self, detection: ReIDTrack, mean: Doubles, covariance: Doubles, frame_id: int) -> None:
+    def go_on(self, detection: ReIDTrack, mean: Doubles, covariance: Doubles, frame_id: int, missed: int) -> None:
         """Take a detection whose Kalman update is known: what `update`, or `re_activate` of a lost track, does.
 
         Args:
@@ -169,9 +169,11 @@ class ReIDTrack(BOTrack):
             mean: `(8,)` of the updated state.
             covariance: `(8, 8)` of the updated state.
             frame_id: The frame's number.
+            missed: Frames in a row that the detector may have missed it in without ending its tracklet.
         """
-        self.resumed = self.state != TrackState.Tracked
-        self.tracklet_len = 0 if self.resumed else self.tracklet_len + 1
+        lost = self.state != TrackState.Tracked
+        self.resumed = lost and frame_id - self.frame_id > missed + 1
+        self.tracklet_len = 0 if lost else self.tracklet_len + 1
         self.mean, self.covariance = mean, covariance
         self.state, self.is_activated, self.frame_id = TrackState.Tracked, True, frame_id
         self.score, self.cls, self.idx = detection.score, detection.cls, detection.idx

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 from ultralytics.trackers import track as host
+from ultralytics.trackers.basetrack import TrackState
 from ultralytics.trackers.utils import matching as host_matching
 from ultralytics.trackers.utils.gmc import GMC
 from ultralytics.trackers.utils.reid import build_encoder
@@ -316,9 +317,10 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
             return
         tracks, found = [pool[t] for t, _ in matches], [detections[d] for _, d in matches]
         means, covariances = self.kalman_filter.multi_update(*kalman_states(tracks), measurements(found))
+        missed = int(self.config.tuning.missed_seconds * self.fps)
         for track, detection, mean, covariance in zip(tracks, found, means, covariances, strict=True):
-            track.go_on(detection, mean, covariance, self.frame_id)
-            (refind if track.resumed else activated).append(track)
+            (activated if track.state == TrackState.Tracked else refind).append(track)
+            track.go_on(detection, mean, covariance, self.frame_id, missed)
 
     @staticmethod
     def _oriented(tracks: Sequence[ReIDTrack]) -> bool:
