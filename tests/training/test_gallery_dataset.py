@@ -85,7 +85,7 @@ def test_the_gallery_s_embeddings_lie_beside_the_crops(tmp_path):
     found = dataset_of_gallery(path, tmp_path / "data", form="market1501")
     held = read_embeddings(tmp_path / "data")
     assert held.fingerprint == "toy"
-    assert held.of(tmp_path / "data", found.paths).shape == (2, 4)
+    assert held.of(found.written).shape == (2, 4)
 
 
 def test_a_gallery_without_crops_says_how_to_get_them(tmp_path):

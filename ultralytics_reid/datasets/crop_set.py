@@ -30,6 +30,8 @@ class CropSet:
         different: `(M, 2)` pairs of identities known to differ, the lower index first; all other pairs are unknown.
             None for a closed set, in which all identities differ.
         queries: `(N,)` bool, the images that a benchmark searches for, in all others; None where it doesn't say.
+        written: `N` paths in the folder, with forward slashes, at which the images were written: theirs, but for images
+            that were renamed; empty texts for images that were added since.
     """
 
     paths: tuple[Path, ...]
@@ -40,6 +42,7 @@ class CropSet:
     times: Doubles | None = None
     different: Ints | None = None
     queries: Bools | None = None
+    written: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -55,6 +58,7 @@ class CropSet:
             None if self.times is None else self.times[rows],
             self.different,
             None if self.queries is None else self.queries[rows],
+            tuple(self.written[n] for n in rows.tolist()),
         )
 
     def known_different(self) -> Bools:

@@ -78,7 +78,7 @@ def _labeled(found: CropSet, rows: Floats) -> Crops:
 
 
 def _stored_rows(stored: StoredEmbeddings, folder: Path, found: CropSet) -> Floats:
-    rows = stored.of(folder, found.paths)
+    rows = stored.of(found.written)
     if rows is None:
         raise DatasetError(f"{folder} has images without a stored embedding: make the folder anew")
     return rows
