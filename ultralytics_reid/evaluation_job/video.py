@@ -91,6 +91,7 @@ def score_video(video: VideoTruth, name: str, model: ModelChoice, detector: str)
 
     Raises:
         ReIDError: If the embedder or a key of the tracker's YAML can't be used.
+        KeyboardInterrupt: If it was interrupted: figures of a part are no figures of the video.
     """
     choice = video.choice
     with tempfile.TemporaryDirectory(prefix="ultralytics-reid-") as folder:
@@ -98,7 +99,9 @@ def score_video(video: VideoTruth, name: str, model: ModelChoice, detector: str)
         options = TrackOptions(choice.source, detector, yaml, choice.classes, imgsz=choice.imgsz)
         # Libraries print while they load models; stdout is for the report.
         with redirect_stdout(sys.stderr):
-            shown, _ = track(video.source, options, None)
+            shown, recording = track(video.source, options, None)
+    if recording.interrupted:
+        raise KeyboardInterrupt
     output = tuple(_boxes(shown))
     truth = frames_of(video.rows, len(output))
     seen = frames_of(video.rows[video.rows[:, VISIBILITY] >= VISIBLE], len(output))
