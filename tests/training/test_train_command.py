@@ -1,6 +1,7 @@
 """`ultralytics-reid train` from a folder of crops to a file that a tracker YAML names, and what it refuses."""
 
 import json
+from itertools import count
 
 import cv2
 import numpy as np
@@ -186,10 +187,14 @@ class TestNetwork:
         assert (card["kind"], card["epoch"], card["epochs"]) == ("network", 2, 3)
         assert card["scores"]["identities"]["after"] == 0.8
 
-    def test_training_goes_on_after_the_last_whole_epoch(self, tmp_path, weights, monkeypatch, capsys):
+    @pytest.fixture
+    def stopped(self, tmp_path, weights, monkeypatch):
+        """A run of four epochs that Ctrl-C ended in the third; the later an epoch, the better it verifies."""
         from ultralytics_reid.training import loop, network
 
         folder(tmp_path / "data", 14, 4)
+        tars = count(1)
+        monkeypatch.setattr(loop.Watch, "__call__", lambda self, network: dict.fromkeys(range(3), next(tars) / 100))
         whole = network.Network.train_epoch
 
         def stops(self, epoch, shown):
@@ -197,31 +202,39 @@ class TestNetwork:
                 raise KeyboardInterrupt
             return whole(self, epoch, shown)
 
-        monkeypatch.setattr(network.Network, "train_epoch", stops)
-        assert self.command(tmp_path, weights, "--epochs", 4) == 130
-        assert (tmp_path / "mine.resume.safetensors").exists()
-        monkeypatch.setattr(network.Network, "train_epoch", whole)
+        with monkeypatch.context() as until:
+            until.setattr(network.Network, "train_epoch", stops)
+            assert self.command(tmp_path, weights, "--epochs", 4) == 130
+        return tmp_path / "mine.resume.safetensors"
+
+    def test_a_resumed_run_ends_as_one_without_a_stop(self, tmp_path, weights, stopped, capsys):
+        from safetensors.numpy import load_file
+
         capsys.readouterr()
-        self.command(tmp_path, weights, "--epochs", 4, "--resume")
+        assert self.command(tmp_path, weights, "--epochs", 4, "--resume") == 0
         shown = capsys.readouterr().out
-        assert "epoch 3: loss" in shown
-        assert "epoch 2: loss" not in shown
-        assert loop.HELD_OUT_SHARE < 1
+        assert [n for n in range(1, 5) if f"epoch {n}: loss" in shown] == [3, 4]
+        assert not stopped.exists()
+        out = tmp_path / "mine.safetensors"
+        resumed, card = load_file(out), json.loads(out.with_suffix(".json").read_text())
+        assert (card["epoch"], card["scores"]["identities"]["before"]) == (4, 0.01)
+        assert self.command(tmp_path, weights, "--epochs", 4, "--overwrite") == 0
+        whole = load_file(out)
+        assert resumed.keys() == whole.keys()
+        for name, array in whole.items():
+            np.testing.assert_array_equal(resumed[name], array, err_msg=name)
 
-    def test_a_checkpoint_of_other_options_is_refused(self, tmp_path, weights, monkeypatch, capsys):
-        from ultralytics_reid.training import network
+    @pytest.mark.parametrize("words", [("--epochs", 5), ("--epochs", 4, "--seed", 1)])
+    def test_a_checkpoint_of_other_options_is_refused_and_kept(self, tmp_path, weights, stopped, capsys, words):
+        assert self.command(tmp_path, weights, *words, "--resume") == 1
+        assert "mine.resume.safetensors is of a run with other options" in capsys.readouterr().err
+        assert stopped.exists()
 
+    def test_without_a_checkpoint_nothing_is_resumed(self, tmp_path, weights, capsys):
         folder(tmp_path / "data", 14, 4)
-
-        def stops(self, epoch, shown):
-            raise KeyboardInterrupt
-
-        self.command(tmp_path, weights, "--epochs", 1)
-        (tmp_path / "mine.safetensors").unlink(missing_ok=True)
-        monkeypatch.setattr(network.Network, "train_epoch", stops)
-        capsys.readouterr()
-        assert self.command(tmp_path, weights, "--epochs", 2, "--resume") == 1
-        assert "--resume" in capsys.readouterr().err
+        assert self.command(tmp_path, weights, "--resume") == 1
+        assert "--resume: " in (said := capsys.readouterr().err)
+        assert "mine.resume.safetensors is not a file" in said
 
     def test_a_loss_that_is_not_finite_stops_and_keeps_the_best_state(self, tmp_path, weights, monkeypatch, capsys):
         from ultralytics_reid.training import network

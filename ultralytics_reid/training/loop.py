@@ -114,13 +114,7 @@ def train_network(
         ConfigError: If there is no checkpoint to resume from, or it is another run's.
         GalleryError: If the checkpoint can't be written.
     """
-    before = watch(network)
-    best = Trained(network.weights(), 0, gain_of(before, before))
-    if not before:
-        raise ConfigError("no held-out identity has two crops that can be compared: more images are needed")
-    first = 1
-    if resume:
-        first, best, before = _resumed(network, checkpoint, options)
+    first, best, before = _resumed(network, checkpoint, options) if resume else _started(network, watch)
     report(f"held-out identities: {best.gain.identities}, TAR at 1 % FAR {np.mean(list(before.values())):.3f}")
     for number in range(first, options.epochs + 1):
         label = f"epoch {number} of {options.epochs}"
@@ -137,6 +131,14 @@ def train_network(
         best = _better(best, network, gain, number)
         _save(network, best, before, options, checkpoint)
     return best
+
+
+def _started(network: Network, watch: Watch) -> tuple[int, Trained, dict[int, float]]:
+    """First epoch, state to be exceeded, and TAR at the start."""
+    before = watch(network)
+    if not before:
+        raise ConfigError("no held-out identity has two crops that can be compared: more images are needed")
+    return 1, Trained(network.weights(), 0, gain_of(before, before)), before
 
 
 def _better(best: Trained, network: Network, gain: Gain, number: int) -> Trained:
@@ -174,6 +176,7 @@ def _comparable(options: NetworkOptions) -> dict[str, Any]:
 
 
 def _resumed(network: Network, checkpoint: Path, options: NetworkOptions) -> tuple[int, Trained, dict[int, float]]:
+    """The same as `_started` gives, of a checkpoint."""
     import torch
 
     tensors, card = read_safetensors(checkpoint, "--resume")
