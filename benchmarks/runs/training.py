@@ -41,7 +41,7 @@ from ..harness.tracking import as_frames
 from .refine import tracked
 
 COMPARED = ("detector", "msmt17", "market1501", "retail-0287")
-MAX_CROPS, MAX_DIMS = 64, 512
+MAX_CROPS = 64
 # CUHK01's first 485 people train, as is usual; vehicles come with their own test.
 TRAINED_PEOPLE = 485
 CONTENDER = REID_BOTSORT
@@ -104,7 +104,7 @@ def _video_row(args: Namespace, clip: str, embedder: str) -> list[str]:
         known = KnownPairs.of(labels.identities, labels.different)
         sets.append(Crops(unit(tracks.crops_of(labels.rows)), known, None, tracks.time[labels.rows]))
     learned = learn_head(sets[1])
-    scores: list[Score] = [_plain, *(applied(whitening(s, MAX_DIMS)) for s in sets), _score_of(learned)]
+    scores: list[Score] = [_plain, *(applied(whitening(s)) for s in sets), _score_of(learned)]
     tars = [_tar(tests, score) for score in scores]
     without, with_head = (_idf1(sequence, cache, half, given) for given in (None, learned))
     figures = [f"{value:.3f}" for value in tars]
@@ -162,7 +162,7 @@ def _stills_row(args: Namespace, name: str) -> list[str]:
     known = KnownPairs.of(crops.ids[~test], None)
     train = Crops(rows[~test], known, crops.cameras[~test])
     learned = learn_head(train)
-    scores = (_plain, applied(whitening(train, MAX_DIMS)), _score_of(learned))
+    scores = (_plain, applied(whitening(train)), _score_of(learned))
     figures = [f"{_rank_1(crops, test, score(rows[test])):.3f}" for score in scores]
     counts = [str(known.count), str(len(np.unique(crops.ids[test])))]
     return [f"{name}, OSNet x0.25 MSMT17", *counts, *figures, _kept(learned)]
