@@ -107,7 +107,7 @@ def _crop_table(evaluation: Evaluation) -> str:
                 [
                     _cell(labeled.name),
                     _cell(named(line)),
-                    str(line.dim),
+                    str(line.rows.shape[1]),
                     _number(line.milliseconds),
                     _with_interval(scores.mean_ap),
                     _with_interval(scores.rank[1]),
@@ -202,7 +202,7 @@ def _line_json(line: Line, first: Line) -> dict[str, Any]:
     return {
         "model": line.model,
         "variant": line.variant,
-        "dim": line.dim,
+        "dim": line.rows.shape[1],
         "milliseconds": _finite(line.milliseconds),
         "unmatched": scores.unmatched,
         "unknown": scores.unknown,

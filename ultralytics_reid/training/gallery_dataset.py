@@ -104,9 +104,3 @@ def _write_means(store: Store, visits: Sequence[Visit], found: CropSet, out: Pat
         means.append(np.concatenate(parts).mean(axis=0))
     files = {int(p.stem.rpartition("_")[2]): p.relative_to(out).as_posix() for p in found.paths}
     write_embeddings(out, [files[n] for n in sorted(files)], np.array(means, np.float32), store.fingerprint)
-
-
-def pair_count(found: CropSet) -> tuple[int, int]:
-    """Numbers of pairs of identities that are known to differ, and of all pairs."""
-    total = len(found.names) * (len(found.names) - 1) // 2
-    return (total if found.different is None else len(found.different)), total

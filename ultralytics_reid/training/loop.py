@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -122,12 +123,12 @@ def train_network(
         def bar(rows: list[Ints], label: str = label) -> Iterator[Ints]:
             return shown(rows, label)
 
-        epoch = network.train_epoch(number, bar)
-        if not epoch.finite:
+        loss = network.train_epoch(number, bar)
+        if math.isnan(loss):
             best.stopped = f"the loss was not finite in epoch {number}; the state of epoch {best.epoch} is kept"
             return best
         gain = gain_of(before, watch(network))
-        report(f"epoch {number}: loss {epoch.loss:.3f}, TAR at 1 % FAR {gain.after:.3f}")
+        report(f"epoch {number}: loss {loss:.3f}, TAR at 1 % FAR {gain.after:.3f}")
         best = _better(best, network, gain, number)
         _save(network, best, before, options, checkpoint)
     return best

@@ -44,7 +44,6 @@ class TrainOptions:
         model: As `model` of a tracker YAML; for a whole network a torchreid architecture.
         weights: As `weights` of a tracker YAML.
         head_only: Whether to train a head over frozen embeddings.
-        form: Of the data, see `read_crops`.
         loss: One of `LOSSES`; empty for "triplet".
         epochs: Of a network.
         images: Crops of an identity in a batch of a network's training.
@@ -59,7 +58,6 @@ class TrainOptions:
     model: str = AUTO
     weights: str = ""
     head_only: bool = False
-    form: str = "auto"
     loss: str = ""
     epochs: int = 15
     images: int = 4
@@ -102,7 +100,7 @@ def train(options: TrainOptions) -> None:
     """
     need_train()
     check_result(options.out, overwrite=options.overwrite or options.resume)
-    found = read_crops(options.data, options.form)
+    found = read_crops(options.data)
     print(described(found), flush=True)
     (_train_head if options.head_only else _train_network)(options, found)
 
