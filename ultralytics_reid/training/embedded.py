@@ -11,12 +11,11 @@ import numpy as np
 from .._typing import Floats, as_floats
 from ..appearance.embedding import unit
 from ..datasets.crop_set import CropSet, read_crop
-from ..embedders import AUTO, CropEmbedder, Regions, build_embedder, embed
+from ..embedders import AUTO, build_embedder
+from ..embedders.whole_images import embed_whole
 from ..errors import ConfigError, DatasetError
 from ..gallery.commands.terminal import progress
-from ..gallery.image_embedder import whole_image
 from .held_out import Crops
-from .images import CropImages
 from .known_pairs import KnownPairs
 from .stored_embeddings import StoredEmbeddings, read_embeddings
 
@@ -85,18 +84,10 @@ def _stored_rows(stored: StoredEmbeddings, folder: Path, found: CropSet) -> Floa
 
 
 def _computed(embedder: Any, found: CropSet) -> Floats:
-    starts = range(0, len(found), _BATCH)
-    parts = [_batch(embedder, found.paths[n : n + _BATCH]) for n in progress(starts, "embedding", len(starts))]
-    rows = np.concatenate(parts)
+    parts = [found.paths[n : n + _BATCH] for n in range(0, len(found), _BATCH)]
+    shown = progress(parts, "embedding", len(parts))
+    rows = as_floats(np.concatenate([embed_whole(embedder, [read_crop(p) for p in part]) for part in shown]))
     empty = np.flatnonzero(~rows.any(axis=1))
     if len(empty):
         raise DatasetError(f"{found.paths[empty[0]]} has no usable embedding")
     return rows
-
-
-def _batch(embedder: Any, paths: tuple[Path, ...]) -> Floats:
-    if isinstance(embedder, CropEmbedder):
-        images = CropImages(paths, embedder.preprocessing)
-        return embedder.encode(images(np.arange(len(paths))))
-    images_read = [read_crop(path) for path in paths]
-    return as_floats(np.concatenate([embed(embedder, i, Regions(whole_image(i)[None])) for i in images_read]))
