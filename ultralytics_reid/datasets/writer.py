@@ -117,6 +117,11 @@ def write_crops(
     return read_crops(folder)
 
 
+def in_order(crops: CropSet) -> list[str]:
+    """Paths in the folder in the order in which crops were written, from what `write_crops` returned."""
+    return sorted(crops.written, key=lambda path: int(Path(path).stem.rpartition("_")[2]))
+
+
 def _check_new(folder: Path) -> None:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise DatasetError(f"{folder} already exists and isn't an empty folder: give another, or remove it")

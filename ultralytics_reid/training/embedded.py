@@ -55,25 +55,21 @@ def embedded_set(folder: Path, found: CropSet, model: str, weights: str, device:
         if stored is None:
             make = "make the folder with `ultralytics-reid dataset`, or name a model that takes crops"
             raise DatasetError(f"{folder} has no embeddings of a detector, which --model auto needs: {make}")
-        return EmbeddedSet(_labeled(found, _stored_rows(stored, folder, found)), stored.fingerprint)
+        return EmbeddedSet(labeled(found, _stored_rows(stored, folder, found)), stored.fingerprint)
     embedder = build_embedder(model, weights, device)
     fingerprint = str(getattr(embedder, "fingerprint", ""))
     if not fingerprint:
         raise ConfigError(f"--model {model} has no 'fingerprint', by which a head knows its embedder")
     if stored is not None and stored.fingerprint == fingerprint:
-        return EmbeddedSet(_labeled(found, _stored_rows(stored, folder, found)), fingerprint)
-    return EmbeddedSet(_labeled(found, _computed(embedder, found)), fingerprint)
+        return EmbeddedSet(labeled(found, _stored_rows(stored, folder, found)), fingerprint)
+    return EmbeddedSet(labeled(found, _computed(embedder, found)), fingerprint)
 
 
-def labels_of(found: CropSet) -> KnownPairs:
-    """Labels of a crop set: what is known of which pairs."""
-    return KnownPairs.of(found.identities, found.different)
-
-
-def _labeled(found: CropSet, rows: Floats) -> Crops:
+def labeled(found: CropSet, rows: Floats) -> Crops:
+    """A crop set's labels, with embeddings: `(N, D)` float32 of any norm."""
     cameras = found.cameras if found.has_cameras else None
     times = None if found.times is None or np.isnan(found.times).any() else found.times
-    return Crops(unit(rows), labels_of(found), cameras, times)
+    return Crops(unit(rows), KnownPairs.of(found.identities, found.different), cameras, times)
 
 
 def _stored_rows(stored: StoredEmbeddings, folder: Path, found: CropSet) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._typing import Bools, Ints
 from ..datasets.crop_set import CropSet
-from ..datasets.writer import LabeledCrop, write_crops
+from ..datasets.writer import LabeledCrop, in_order, write_crops
 from ..errors import DatasetError
 from ..gallery.image_io import decode_image
 from ..gallery.records import ENROLLED, Filter, Visit
@@ -102,5 +102,4 @@ def _write_means(store: Store, visits: Sequence[Visit], found: CropSet, out: Pat
         if not parts:
             return
         means.append(np.concatenate(parts).mean(axis=0))
-    files = {int(p.stem.rpartition("_")[2]): p.relative_to(out).as_posix() for p in found.paths}
-    write_embeddings(out, [files[n] for n in sorted(files)], np.array(means, np.float32), store.fingerprint)
+    write_embeddings(out, in_order(found), np.array(means, np.float32), store.fingerprint)

@@ -20,11 +20,10 @@ from ..embedders.head import HEAD, NETWORK, LinearHead
 from ..embedders.torchreid import PREPROCESSING
 from ..errors import ConfigError
 from ..gallery.commands.terminal import counted, progress
-from .embedded import embedded_set, labels_of
+from .embedded import embedded_set, labeled
 from .head import LearnedHead, learn_head
-from .held_out import Crops, Gain
+from .held_out import Gain
 from .images import CropImages
-from .known_pairs import KnownPairs
 from .loop import Watch, held_out_rows, train_network
 from .losses import LOSSES, need_train
 from .network import Network, NetworkOptions
@@ -160,10 +159,11 @@ def _train_network(options: TrainOptions, found: CropSet) -> None:
         options.seed,
         options.device or None,
     )
-    known = labels_of(found)
-    rows, kept = held_out_rows(known.identities, options.seed)
-    network = Network(_images(found, rows), known.take(rows), PREPROCESSING, chosen)
-    watch = Watch(_images(found, kept), _watched(found, known, kept), options.seed)
+    # The network gives the embeddings, anew in each epoch.
+    crops = labeled(found, np.zeros((len(found), 1), np.float32))
+    rows, kept = held_out_rows(crops.known.identities, options.seed)
+    network = Network(_images(found, rows), crops.known.take(rows), PREPROCESSING, chosen)
+    watch = Watch(_images(found, kept), crops.take(kept), options.seed)
     checkpoint = options.out.with_suffix(".resume.safetensors")
     trained = train_network(network, watch, chosen, checkpoint, resume=options.resume, report=_report, shown=_shown)
     if trained.stopped:
@@ -181,12 +181,6 @@ def _train_network(options: TrainOptions, found: CropSet) -> None:
 
 def _images(found: CropSet, rows: Ints) -> CropImages:
     return CropImages([found.paths[n] for n in rows.tolist()], PREPROCESSING)
-
-
-def _watched(found: CropSet, known: KnownPairs, rows: Ints) -> Crops:
-    cameras = found.cameras[rows] if found.has_cameras else None
-    times = None if found.times is None or np.isnan(found.times).any() else found.times[rows]
-    return Crops(np.zeros((len(rows), 1), np.float32), known.take(rows), cameras, times)
 
 
 def _card(options: TrainOptions, found: CropSet, kind: str) -> dict[str, Any]:
