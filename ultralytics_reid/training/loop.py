@@ -18,7 +18,7 @@ from .images import CropImages
 from .network import Network, NetworkOptions
 from .result import save_tensors
 
-# Share of the identities that are held out, and crops of them that are verified at most.
+# Share of the identities with two crops or more that are held out, and crops of them that are verified at most.
 HELD_OUT_SHARE = 0.1
 _MIN_HELD_OUT = 3
 _MAX_CROPS = 1500
@@ -79,7 +79,8 @@ def held_out_rows(identities: Ints, seed: int) -> tuple[Ints, Ints]:
     if len(several) < 2 * _MIN_HELD_OUT:
         text = f"training needs {2 * _MIN_HELD_OUT} identities with two images or more"
         raise ConfigError(f"{text}, to hold some out, got {len(several)} of {count} identities")
-    chosen = np.random.default_rng(seed).permutation(several)[: max(_MIN_HELD_OUT, round(HELD_OUT_SHARE * count))]
+    wanted = max(_MIN_HELD_OUT, round(HELD_OUT_SHARE * len(several)))
+    chosen = np.random.default_rng(seed).permutation(several)[:wanted]
     out = np.isin(identities, chosen)
     usable = np.isin(identities, several)
     kept = np.flatnonzero(out)
