@@ -89,9 +89,18 @@ def test_auto_without_stored_embeddings_says_how_to_get_them(tmp_path, capsys):
 def test_a_wrong_suffix_and_a_missing_folder_are_named(tmp_path, capsys):
     data = folder(tmp_path / "data")
     assert run(data, "--head-only", "--out", tmp_path / "mine.pth") == 1
-    assert "must end in .safetensors" in capsys.readouterr().err
+    assert "mine.pth can't be written: the suffix must be .safetensors" in capsys.readouterr().err
     assert run(data, "--head-only", "--out", tmp_path / "none" / "mine.safetensors") == 1
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_a_card_that_can_t_be_written_is_told_before_training(tmp_path, capsys):
+    data, out = with_embeddings(folder(tmp_path / "data")), tmp_path / "mine.safetensors"
+    out.with_suffix(".json").mkdir()
+    assert run(data, "--head-only", "--out", out, "--overwrite") == 1
+    printed = capsys.readouterr()
+    assert "mine.json can't be written: it is a folder" in printed.err
+    assert "images of" not in printed.out
 
 
 def test_a_full_disk_leaves_the_earlier_result(tmp_path, capsys, monkeypatch):
