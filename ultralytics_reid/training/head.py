@@ -10,8 +10,7 @@ from itertools import chain, count, islice
 import numpy as np
 
 from .._typing import Bools, Floats, Ints, as_floats
-from ..appearance.embedding import unit
-from ..appearance.metric import Metric
+from ..appearance.metric import Metric, Projection
 from ..errors import ConfigError
 from .held_out import Crops, Gain, Score, folds, gain_of, identity_tars, later
 from .losses import pair_loss
@@ -89,8 +88,7 @@ def whitening(crops: Crops) -> Affine:
 
 def applied(affine: Affine) -> Score:
     """Map unit embeddings, `(N, D)`, to unit rows `(N, d)`."""
-    center, matrix = affine
-    return lambda rows: unit(as_floats((rows - center) @ matrix))
+    return Projection(*affine).project
 
 
 def train_map(crops: Crops, start: Affine, tuning: HeadTuning, *, loss: str, seed: int, pull: float) -> Affine:
