@@ -47,6 +47,11 @@ class CropSet:
     def __len__(self) -> int:
         return len(self.paths)
 
+    @property
+    def camera_count(self) -> int:
+        """Number of cameras; 0 where the images don't say which camera they are of."""
+        return len(np.unique(self.cameras)) if self.has_cameras else 0
+
     def take(self, rows: Ints) -> CropSet:
         """Select images by index; the names, and what is known of them, stay."""
         return CropSet(

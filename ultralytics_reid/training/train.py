@@ -108,7 +108,7 @@ def described(found: CropSet) -> str:
     """A crop set in words: sizes, cameras, and what is known of pairs."""
     people = len(found.names)
     pairs = people * (people - 1) // 2
-    cameras = counted(len(np.unique(found.cameras)), "camera") if found.has_cameras else "no cameras"
+    cameras = counted(found.camera_count, "camera") if found.has_cameras else "no cameras"
     known = "all known to differ"
     if found.different is not None:
         known = f"{len(found.different)} of {pairs} pairs known to differ"
