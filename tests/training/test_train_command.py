@@ -56,6 +56,17 @@ def test_a_head_is_written_with_its_card(tmp_path, capsys):
     assert head.card["scores"] == card["scores"]
 
 
+def test_an_interrupted_head_is_not_to_be_resumed(tmp_path, capsys, monkeypatch):
+    def stops(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ultralytics_reid.training.train.learn_head", stops)
+    out = tmp_path / "mine.safetensors"
+    assert run(with_embeddings(folder(tmp_path / "data")), "--head-only", "--out", out) == 130
+    assert "interrupted; nothing was written" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_an_existing_result_is_not_replaced_unless_asked(tmp_path, capsys):
     data, out = with_embeddings(folder(tmp_path / "data")), tmp_path / "mine.safetensors"
     out.write_text("mine")
@@ -197,7 +208,7 @@ class TestNetwork:
         assert card["scores"]["identities"]["after"] == 0.8
 
     @pytest.fixture
-    def stopped(self, tmp_path, weights, monkeypatch):
+    def stopped(self, tmp_path, weights, monkeypatch, capsys):
         """A run of four epochs that Ctrl-C ended in the third; the later an epoch, the better it verifies."""
         from ultralytics_reid.training import loop, network
 
@@ -214,6 +225,7 @@ class TestNetwork:
         with monkeypatch.context() as until:
             until.setattr(network.Network, "train_epoch", stops)
             assert self.command(tmp_path, weights, "--epochs", 4) == 130
+            assert "`--resume` goes on" in capsys.readouterr().err
         return tmp_path / "mine.resume.safetensors"
 
     def test_a_resumed_run_ends_as_one_without_a_stop(self, tmp_path, weights, stopped, capsys):
