@@ -62,15 +62,20 @@ class Material:
     warps: Doubles
 
 
-def materials(shared: Path) -> list[Material]:
+def materials(shared: Path, only: Rows[str] = ()) -> list[Material]:
     """PETS with OSNet's embeddings and a static camera, and MOT17's validation halves with simulated ones.
 
     Args:
         shared: The folder of clips.
+        only: Names of those that are wanted; none for all.
     """
-    pets, cache = load_sequence(clip_folder(shared, PETS)), load_cache(cached_path(shared, PETS))
-    found = [Material(PETS, pets.fps, pets.shape, cache, standing(len(cache)))]
+    found = []
+    if not only or PETS in only:
+        pets, cache = load_sequence(clip_folder(shared, PETS)), load_cache(cached_path(shared, PETS))
+        found.append(Material(PETS, pets.fps, pets.shape, cache, standing(len(cache))))
     for clip in find_clips(shared / "data" / MOT17, "val-half", None, [], partial=False):
+        if only and clip.name not in only:
+            continue
         boxes = by_frame(boxes_of_file(clip, clip.public()), clip.length)
         feats = simulated(clip, clip.truth().rows, boxes, 0)["feats"]
         motion = clip.motion()
