@@ -1,9 +1,6 @@
-"""Exceptions of the benchmarks; all but `DataError` derive from `BenchmarkError`."""
+"""Exceptions of the benchmarks; data that can't be used is the package's `DatasetError`."""
 
-from ultralytics_reid.errors import DatasetError, ReIDError
-
-# Data that can't be used; the message names the file, and the line where there is one.
-DataError = DatasetError
+from ultralytics_reid.errors import ReIDError
 
 
 class BenchmarkError(ReIDError):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ultralytics_reid import Gallery
 from ultralytics_reid.errors import GalleryError
-from ultralytics_reid.gallery.edits import DECIDE
 from ultralytics_reid.gallery.questions import Question, answer, find_pairs, open_questions
 
 
@@ -55,19 +54,12 @@ class Reviewer:
         owner: The person of each visit that shows one; a question about others only is skipped.
         skipped: Keys of questions that were skipped.
         told: How many answers of each kind of question there were: `link` or `pair`, and whether it was the same.
-        changed: How many of them changed identities.
     """
 
     gallery: Gallery
     owner: Mapping[int, int]
-    skipped: set[str]
-    told: Counter[tuple[str, bool]]
-    changed: int = 0
-
-    @classmethod
-    def of(cls, gallery: Gallery, owner: Mapping[int, int]) -> Reviewer:
-        """One that was asked nothing yet."""
-        return cls(gallery, owner, set(), Counter())
+    skipped: set[str] = field(default_factory=set)
+    told: Counter[tuple[str, bool]] = field(default_factory=Counter)
 
     def work(self, answers: int) -> None:
         """Give so many answers, or fewer where no question is left."""
@@ -85,11 +77,9 @@ class Reviewer:
             self.skipped.add(question.key)
             return
         try:
-            edit = answer(self.gallery, self.gallery.store.names(), question, first == second)
+            answer(self.gallery, self.gallery.store.names(), question, first == second)
         except GalleryError as error:
             raise RuntimeError(f"the answer to {question} was refused: {error}") from error
-        if edit is not None and edit.kind != DECIDE:
-            self.changed += 1
         self.told[question.kind, first == second] += 1
 
     def _shown(self, visits: Iterable[int]) -> int | None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ultralytics_reid._typing import Doubles
 
-from .contenders.given_motion import GivenMotion
+from .contenders.given_motion import GivenMotion, standing
 from .contenders.host import HostContender, as_boxes, black, make_tracker
 from .data.embedding import simulated
 from .data.inputs import boxes_of_file, by_frame
@@ -71,17 +71,16 @@ def materials(shared: Path, only: Rows[str] = ()) -> list[Material]:
         only: Names of those that are wanted; none for all.
     """
     found = []
-    pets = load_sequence(clip_folder(shared, PETS))
     if not only or PETS in only:
-        cache = load_cache(cached_path(shared, PETS))
-        found.append(Material(PETS, pets.fps, pets.shape, cache, np.tile(np.eye(2, 3), (len(cache), 1, 1))))
+        pets, cache = load_sequence(clip_folder(shared, PETS)), load_cache(cached_path(shared, PETS))
+        found.append(Material(PETS, pets.fps, pets.shape, cache, standing(len(cache))))
     for clip in find_clips(shared / "data" / MOT17, "val-half", None, [], partial=False):
         if only and clip.name not in only:
             continue
         boxes = by_frame(boxes_of_file(clip, clip.public()), clip.length)
         feats = simulated(clip, clip.truth().rows, boxes, 0)["feats"]
         motion = clip.motion()
-        warps = np.tile(np.eye(2, 3), (clip.length, 1, 1)) if motion is None else motion
+        warps = standing(clip.length) if motion is None else motion
         found.append(Material(clip.name, clip.info.fps, clip.info.shape, with_feats(boxes, feats), warps))
     return found
 

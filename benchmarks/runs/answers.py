@@ -86,7 +86,7 @@ def _scene(folder: Path, seed: int, answers: int, outcomes: Sequence[Outcome]) -
         visits = list(gallery.visits())
         owner = owners(visits, runs, START)
         _add(before, gallery, runs, visits, owner)
-        reviewer = Reviewer.of(gallery, owner)
+        reviewer = Reviewer(gallery, owner)
         reviewer.work(answers)
         _add(after, gallery, runs, visits, owner)
         gallery.relink(apply=True)

@@ -28,7 +28,7 @@ from ultralytics_reid.association.last_seen import LastSeen
 from ultralytics_reid.evaluation.markdown import table
 
 from ..harness.contenders.host import OURS, HostContender, as_boxes, make_tracker
-from ..harness.contenders.stock import BOTSORT, BOTSORT_REID
+from ..harness.contenders.stock import BOTSORT, BOTSORT_REID, REID_BOTSORT
 from ..harness.data.sequences import Detections
 from ..harness.options import PETS, add_shared, add_write
 from ..harness.progress import progress
@@ -273,20 +273,20 @@ def _verdicts(stock: Stopwatch, full: Stopwatch) -> Iterator[str]:
 
 def _real(args: Namespace) -> Iterator[str]:
     """Tables of real clips, streams and the first frame."""
-    ours, rows, ratios = HostContender("**reid_botsort**", OURS), [], []
+    rows, ratios = [], []
     found = materials(args.shared)
     for material in found:
-        times = in_turn((BOTSORT, BOTSORT_REID, ours), material, args.rounds)
+        times = in_turn((BOTSORT, BOTSORT_REID, REID_BOTSORT), material, args.rounds)
         stock = float(np.median(times[1].cpu))
         ratios.append((material.name, float(np.median(times[2].cpu)), stock, times[2].worst))
-        for contender, t in zip((BOTSORT, BOTSORT_REID, ours), times, strict=True):
+        for contender, t in zip((BOTSORT, BOTSORT_REID, REID_BOTSORT), times, strict=True):
             middle = float(np.median(t.cpu))
             cells = [f"{np.median(t.wall):.2f}", f"{middle:.2f}", f"{middle / stock:.2f}", f"{t.worst:.1f}"]
             rows.append([material.name, contender.label, *cells])
     head = ["clip", "tracker", "ms", "processor ms", "times botsort, with_reid", "99.9 % of frames over the median"]
     yield table(head, rows)
     yield "\n".join(_real_verdicts(ratios))
-    yield _streams(ours, found[0])
+    yield _streams(REID_BOTSORT, found[0])
     yield _first(args.rounds)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ultralytics_reid.errors import DatasetError
 from ultralytics_reid.evaluation.markdown import facts
 
 from ..harness.contenders.base import Contender
@@ -30,7 +31,7 @@ from ..harness.data.embedding import need_embedder
 from ..harness.data.known import check_halves, counted
 from ..harness.data.layout import ALL, Clip, all_notes, find_clips
 from ..harness.data.recipe import AUTO, NONE, SIMULATED, Detector, Recipe
-from ..harness.errors import ChoiceError, DataError
+from ..harness.errors import ChoiceError
 from ..harness.jobs import do_all
 from ..harness.mot17.arguments import add_arguments, resolve
 from ..harness.mot17.bundle import bundle
@@ -123,7 +124,7 @@ def _recipe(args: Namespace) -> Recipe:
     given = args.detections in ("given", "public") or (args.detections is None and detector is None)
     folder = None if given or args.detections is None else Path(args.detections)
     if folder is not None and not folder.is_dir():
-        raise DataError(f"--detections {folder} is no folder; given stands for the sequences' own det/det.txt")
+        raise DatasetError(f"--detections {folder} is no folder; given stands for the sequences' own det/det.txt")
     weights = {"weights": args.weights, "device": args.device}
     return Recipe(Cache(args.cache), boxes=folder, given=given, detector=detector, **weights)
 
@@ -134,15 +135,15 @@ def _detector(args: Namespace) -> Detector:
     path = Path(args.detector)
     found = path if path.exists() else Path(attempt_download_asset(args.detector))
     if not found.exists():
-        raise DataError(f"--detector {args.detector}: no such file, and Ultralytics has none of that name")
+        raise DatasetError(f"--detector {args.detector}: no such file, and Ultralytics has none of that name")
     return Detector(found.resolve(), args.imgsz, args.conf, tuple(args.classes), args.device)
 
 
 def _need_unscored(clips: Sequence[Clip]) -> None:
-    """Raise `DataError` for sequences with ground truth, which the server's never have."""
+    """Raise `DatasetError` for sequences with ground truth, which the server's never have."""
     for clip in clips:
         if clip.has_truth():
-            raise DataError(f"--split test: {clip.folder} has ground truth, so the server wants none of it")
+            raise DatasetError(f"--split test: {clip.folder} has ground truth, so the server wants none of it")
 
 
 def _checked(args: Namespace, clips: Sequence[Clip]) -> list[str]:
@@ -151,7 +152,7 @@ def _checked(args: Namespace, clips: Sequence[Clip]) -> list[str]:
         raise ChoiceError("TrackEval, which does the scoring, isn't installed: pip install trackeval")
     lacking = [str(c.folder / "gt" / "gt.txt") for c in clips if not c.has_truth()]
     if lacking:
-        raise DataError(f"without ground truth, only --split test: missing {', '.join(lacking)}")
+        raise DatasetError(f"without ground truth, only --split test: missing {', '.join(lacking)}")
     truths = {c.name: c.truth() for c in clips}
     halved = args.split == "val-half"
     return check_halves({name: counted(t.rows, t.classes) for name, t in truths.items()}) if halved else []

@@ -24,7 +24,7 @@ from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.markdown import facts, table
 from ultralytics_reid.tuning import Tuning
 
-from ..harness.contenders.given_motion import GivenMotion
+from ..harness.contenders.given_motion import GivenMotion, standing
 from ..harness.contenders.gta_link import INSTALL, gta_link
 from ..harness.contenders.gta_link import is_available as has_gta_link
 from ..harness.contenders.host import HostContender, as_boxes, black, make_tracker
@@ -94,7 +94,7 @@ class Job:
         warps = kept_camera_motion(self.clip, sequence, self.features)
         truth = sequence.by_person()
         if self.reverse:
-            cache, truth, warps = cache[::-1], truth[::-1], np.tile(np.eye(2, 3), (len(cache), 1, 1))
+            cache, truth, warps = cache[::-1], truth[::-1], standing(len(cache))
         tracks = tracked(self.contender, cache, sequence.fps, sequence.shape, warps)
         return measured(tracks, len(cache), partial(track_eval, truth))
 

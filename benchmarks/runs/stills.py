@@ -84,16 +84,16 @@ def _figures(crops: Stills, rows: Floats) -> list[float]:
     same = queries[:, None] == gallery[None]
     mean_ap = retrieval(similarity, queries, gallery).mean_ap
     tar = tar_at_far(similarity[same], similarity[~same], RATE)
-    first, asked = (_first_of_each(crops, camera) for camera in (1, 2))
+    first, asked = (first_of_each(crops.ids, crops.cameras, camera) for camera in (1, 2))
     single = _compared(rows, asked, first)
     open_set = [_missed_of_drawn(single, size) for size in SIZES]
-    ranks = [_rank_1(single), _rank_1(_means(crops.ids[searched], rows[searched]) @ _means(gallery, rows[enrolled]).T)]
+    ranks = [rank_1(single), rank_1(_means(crops.ids[searched], rows[searched]) @ _means(gallery, rows[enrolled]).T)]
     return [*ranks, mean_ap, tar, *open_set, _missed_of_all(single)]
 
 
 def _reliability(embedder: str, crops: Stills, rows: Floats) -> Iterator[list[str]]:
     """What is shown against what is true, by size of the gallery."""
-    enrolled, asked = (_first_of_each(crops, camera) for camera in (1, 2))
+    enrolled, asked = (first_of_each(crops.ids, crops.cameras, camera) for camera in (1, 2))
     single = _compared(rows, asked, enrolled)
     for size in (*SIZES, len(single)):
         judged = Judged.joined(_shown(single[np.ix_(drawn, drawn)], rows.shape[1]) for drawn in _drawn(single, size))
@@ -113,10 +113,10 @@ def _cell(found: Bin) -> str:
     return "-" if not found.rows else f"{found.predicted:.2f} → {found.observed:.2f} ({found.genuine}/{found.rows})"
 
 
-def _first_of_each(crops: Stills, camera: int) -> Ints:
+def first_of_each(ids: Ints, cameras: Ints, camera: int) -> Ints:
     """Places of each individual's first crop by a camera, in the order of their ids."""
-    taken = np.flatnonzero(crops.cameras == camera)
-    return taken[np.unique(crops.ids[taken], return_index=True)[1]]
+    taken = np.flatnonzero(cameras == camera)
+    return taken[np.unique(ids[taken], return_index=True)[1]]
 
 
 def _drawn(single: Doubles, size: int) -> Iterator[Ints]:
@@ -126,7 +126,7 @@ def _drawn(single: Doubles, size: int) -> Iterator[Ints]:
         yield rng.choice(len(single), size, replace=False)
 
 
-def _rank_1(similarity: npt.ArrayLike) -> float:
+def rank_1(similarity: npt.ArrayLike) -> float:
     """Rank-1 of `(N, N)` similarities of the same individuals in the same order."""
     ids = np.arange(len(np.asarray(similarity)))
     return float(retrieval(similarity, ids, ids, ranks=1).cmc[0])

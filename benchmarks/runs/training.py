@@ -15,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ultralytics_reid._typing import Bools, Doubles, Floats, Ints, as_bools, as_floats
+from ultralytics_reid._typing import Bools, Floats, Ints, as_bools, as_floats
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.embedders.head import HEAD
 from ultralytics_reid.embedders.torchreid import PREPROCESSING, TorchReID
 from ultralytics_reid.evaluation.markdown import table
-from ultralytics_reid.evaluation.retrieval import retrieval
 from ultralytics_reid.training.head import LearnedHead, applied, learn_head, whitening
 from ultralytics_reid.training.held_out import Crops, Score, identity_tars
 from ultralytics_reid.training.images import CropImages
@@ -28,6 +27,7 @@ from ultralytics_reid.training.known_pairs import KnownPairs
 from ultralytics_reid.training.result import save_tensors
 from ultralytics_reid.training.tracklets import label_tracks
 
+from ..harness.contenders.given_motion import standing
 from ..harness.contenders.stock import REID_BOTSORT
 from ..harness.data.features import EMBEDDERS, embedded, usable
 from ..harness.data.sequences import Detections, load_clip
@@ -39,12 +39,12 @@ from ..harness.scoring.separability import crops_of
 from ..harness.scoring.track_eval import track_eval
 from ..harness.tracking import as_frames
 from .refine import tracked
+from .stills import first_of_each, rank_1
 
 COMPARED = ("detector", "msmt17", "market1501", "retail-0287")
-MAX_CROPS, MAX_DIMS = 64, 512
+MAX_CROPS = 64
 # CUHK01's first 485 people train, as is usual; vehicles come with their own test.
 TRAINED_PEOPLE = 485
-CONTENDER = REID_BOTSORT
 STILLS_TITLE = "**Still crops: {}, on individuals who weren't trained on**"
 STILLS = ("data", "trained on", "tested on", "plain", "whitening")
 NOTE = (
@@ -97,14 +97,14 @@ def _video_row(args: Namespace, clip: str, embedder: str) -> list[str]:
     sequence, cache = load_clip(args.shared, clip), embedded(clip, embedder, args.shared, args.features)
     half = len(cache) // 2
     tests = _second_half(sequence, cache, half)
-    tracks = tracked(CONTENDER, cache[:half], sequence.fps, sequence.shape, _still(half))
+    tracks = tracked(REID_BOTSORT, cache[:half], sequence.fps, sequence.shape, standing(half))
     sets = []
     for refined in (False, True):
         labels = label_tracks(tracks, max_crops=MAX_CROPS, refined=refined)
         known = KnownPairs.of(labels.identities, labels.different)
         sets.append(Crops(unit(tracks.crops_of(labels.rows)), known, None, tracks.time[labels.rows]))
     learned = learn_head(sets[1])
-    scores: list[Score] = [_plain, *(applied(whitening(s, MAX_DIMS)) for s in sets), _score_of(learned)]
+    scores: list[Score] = [_plain, *(applied(whitening(s)) for s in sets), _score_of(learned)]
     tars = [_tar(tests, score) for score in scores]
     without, with_head = (_idf1(sequence, cache, half, given) for given in (None, learned))
     figures = [f"{value:.3f}" for value in tars]
@@ -135,21 +135,17 @@ def _score_of(learned: LearnedHead) -> Score:
     return applied((learned.center, learned.matrix))
 
 
-def _still(frames: int) -> Doubles:
-    return np.tile(np.eye(2, 3), (frames, 1, 1))
-
-
 def _idf1(sequence: Clip, cache: list[Detections], half: int, learned: LearnedHead | None) -> float:
     """IDF1 by person of the tracker on the second half."""
     with tempfile.TemporaryDirectory() as folder:
-        contender = CONTENDER
+        contender = REID_BOTSORT
         if learned is not None:
             path = Path(folder, "head.safetensors")
             arrays = {"center": learned.center, "matrix": learned.matrix}
             save_tensors(path, arrays, {"kind": HEAD, "base": "cached"})
-            contender = replace(CONTENDER, changes={**CONTENDER.changes, "head": str(path)})
+            contender = replace(REID_BOTSORT, changes={**REID_BOTSORT.changes, "head": str(path)})
         rest = cache[half:]
-        tracks = tracked(contender, rest, sequence.fps, sequence.shape, _still(len(rest)))
+        tracks = tracked(contender, rest, sequence.fps, sequence.shape, standing(len(rest)))
     shown = tracks.select(tracks.ids > 0)
     rows = np.column_stack([shown.frame, shown.ids, shown.xyxy]).astype(np.float64)
     return track_eval(sequence.by_person()[half:], as_frames(rows, len(rest)))["IDF1"]
@@ -162,7 +158,7 @@ def _stills_row(args: Namespace, name: str) -> list[str]:
     known = KnownPairs.of(crops.ids[~test], None)
     train = Crops(rows[~test], known, crops.cameras[~test])
     learned = learn_head(train)
-    scores = (_plain, applied(whitening(train, MAX_DIMS)), _score_of(learned))
+    scores = (_plain, applied(whitening(train)), _score_of(learned))
     figures = [f"{_rank_1(crops, test, score(rows[test])):.3f}" for score in scores]
     counts = [str(known.count), str(len(np.unique(crops.ids[test])))]
     return [f"{name}, OSNet x0.25 MSMT17", *counts, *figures, _kept(learned)]
@@ -194,10 +190,5 @@ def _tested(crops: Stills, name: str) -> Bools:
 
 def _rank_1(crops: Stills, test: Bools, rows: Floats) -> float:
     """Rank-1 of the first crop of each individual by camera 1, in those by camera 2."""
-    ids, cameras = crops.ids[test], crops.cameras[test]
-    sides = []
-    for camera in (1, 2):
-        own = np.flatnonzero(cameras == camera)
-        sides.append(own[np.unique(ids[own], return_index=True)[1]])
-    similarity = rows[sides[0]] @ rows[sides[1]].T
-    return float(retrieval(similarity, ids[sides[0]], ids[sides[1]], ranks=1).cmc[0])
+    first, second = (first_of_each(crops.ids[test], crops.cameras[test], camera) for camera in (1, 2))
+    return rank_1(rows[first] @ rows[second].T)

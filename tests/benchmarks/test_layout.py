@@ -10,7 +10,8 @@ from mot_files import found, info, write
 from benchmarks.harness.data import known
 from benchmarks.harness.data.inputs import boxes_of_file, by_frame
 from benchmarks.harness.data.known import Counted, check_halves, half
-from benchmarks.harness.errors import ChoiceError, DataError
+from benchmarks.harness.errors import ChoiceError
+from ultralytics_reid.errors import DatasetError
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_a_missing_detector_is_named(tmp_path):
 
 
 def test_a_folder_without_sequences_says_what_was_looked_for(tmp_path):
-    with pytest.raises(DataError, match=r"holds no sequence: a folder with seqinfo\.ini .* and in train/"):
+    with pytest.raises(DatasetError, match=r"holds no sequence: a folder with seqinfo\.ini .* and in train/"):
         found(tmp_path)
 
 
@@ -59,7 +60,7 @@ def test_a_sequence_without_seqinfo_is_named(tmp_path):
     write(tmp_path, "a")
     write(tmp_path, "b")
     (tmp_path / "b" / "seqinfo.ini").unlink()
-    with pytest.raises(DataError, match=r"b.seqinfo\.ini is missing"):
+    with pytest.raises(DatasetError, match=r"b.seqinfo\.ini is missing"):
         found(tmp_path)
 
 
@@ -71,7 +72,7 @@ def test_known_lengths_are_held_to(tmp_path, length, ok):
         assert found(tmp_path / "MOT17-02-SDP", "val-half")[0].length == 299
         return
     with pytest.raises(
-        DataError, match=r"MOT17-02-SDP has 600 frames, and its validation half 299, but .* says .*=300"
+        DatasetError, match=r"MOT17-02-SDP has 600 frames, and its validation half 299, but .* says .*=300"
     ):
         found(tmp_path / "MOT17-02-SDP", "val-half")
 
@@ -87,7 +88,7 @@ def test_a_half_is_taken_as_it_is_and_not_as_a_whole(tmp_path):
     (clip,) = found(tmp_path, "val-half")
     assert (clip.start, clip.length) == (0, 262)
     assert "is the validation half already" in clip.notes[0]
-    with pytest.raises(DataError, match=r"MOT17-09 is its validation half already \(262 frames\)"):
+    with pytest.raises(DatasetError, match=r"MOT17-09 is its validation half already \(262 frames\)"):
         found(tmp_path, "train")
 
 
@@ -129,7 +130,7 @@ def test_camera_motion_is_cut_with_the_frames(tmp_path):
     (clip,) = found(tmp_path, "val-half")
     assert clip.motion()[:, 0, 2].tolist() == [0, 6, 7, 8]
     (place / "gmc.txt").write_text("0 1 0 0 0 1 0\n")
-    with pytest.raises(DataError, match=r"gmc\.txt must have one row for each of 4 or 9 frames"):
+    with pytest.raises(DatasetError, match=r"gmc\.txt must have one row for each of 4 or 9 frames"):
         clip.motion()
 
 
@@ -137,9 +138,9 @@ def test_images_must_be_as_many_as_frames(tmp_path):
     place = write(tmp_path, "a", images=True)
     assert [p.name for p in found(tmp_path, "val-half")[0].images()] == ["000006.png", "000007.png", "000008.png"]
     (place / "img1" / "000008.png").unlink()
-    with pytest.raises(DataError, match=r"has 7 images, but seqinfo\.ini says seqLength=8; --partial takes those"):
+    with pytest.raises(DatasetError, match=r"has 7 images, but seqinfo\.ini says seqLength=8; --partial takes those"):
         found(tmp_path)
-    with pytest.raises(DataError, match="no validation half"):
+    with pytest.raises(DatasetError, match="no validation half"):
         found(tmp_path, "val-half", partial=True)
     (clip,) = found(tmp_path, partial=True)
     assert clip.length == 7
@@ -149,7 +150,7 @@ def test_images_must_be_as_many_as_frames(tmp_path):
 def test_a_hole_in_the_images_is_named(tmp_path):
     place = write(tmp_path, "a", images=True)
     (place / "img1" / "000003.png").rename(place / "img1" / "000009.png")
-    with pytest.raises(DataError, match=r"frame 3 is missing: .* next comes 000004\.png"):
+    with pytest.raises(DatasetError, match=r"frame 3 is missing: .* next comes 000004\.png"):
         found(tmp_path)
 
 
@@ -157,9 +158,11 @@ def test_the_whole_validation_half_is_recognized():
     rest = {"09": Counted(30, 3000), "10": Counted(36, 5000), "13": Counted(36, 3958)}
     parts = {f"MOT17-{n}-SDP": c for n, c in (known._COUNTED_HALVES | rest).items()}
     assert check_halves(parts) == ["MOT17's validation half is complete: 339 individuals and 53,890 boxes, as known."]
-    with pytest.raises(DataError, match=r"has 339 individuals and 53,890 boxes, but 340 individuals and 53,890 boxes"):
+    with pytest.raises(
+        DatasetError, match=r"has 339 individuals and 53,890 boxes, but 340 individuals and 53,890 boxes"
+    ):
         check_halves(parts | {"MOT17-13-SDP": Counted(37, 3958)})
-    with pytest.raises(DataError, match=r"MOT17-05, validation half: 71 individuals .* are known, 70 individuals"):
+    with pytest.raises(DatasetError, match=r"MOT17-05, validation half: 71 individuals .* are known, 70 individuals"):
         check_halves({"MOT17-05": Counted(70, 3357)})
 
 

@@ -20,7 +20,6 @@ from benchmarks.harness.data.cache import Cache
 from benchmarks.harness.data.inputs import prepare
 from benchmarks.harness.data.recipe import Detector, Recipe
 from benchmarks.harness.data.sequences import Detections, Sequence
-from benchmarks.harness.errors import DataError
 from benchmarks.harness.jobs import do_all
 from benchmarks.harness.mot17.bundle import bundle
 from benchmarks.harness.mot17.jobs import Outcome, Track, seeds_of
@@ -28,6 +27,7 @@ from benchmarks.harness.mot17.tables import Comparison, difference_table, tables
 from benchmarks.harness.options import CHECKOUT
 from benchmarks.harness.scoring.track_eval import COMBINED
 from benchmarks.harness.tracking import run_cached
+from ultralytics_reid.errors import DatasetError
 
 
 def part_of(scored, sequences):
@@ -137,7 +137,7 @@ def test_jobs_in_several_processes_come_back_in_their_order(tmp_path):
     jobs = [clip.truth for clip in clips]
     assert [len(t.rows) for t in do_all(jobs, 2, "x")] == [len(t.rows) for t in do_all(jobs, 1, "x")] == [24, 15]
     (tmp_path / "b" / "gt" / "gt.txt").write_text("1,2\n")
-    with pytest.raises(DataError, match=r"gt\.txt:1"):
+    with pytest.raises(DatasetError, match=r"gt\.txt:1"):
         do_all(jobs, 2, "x")
 
 

@@ -6,7 +6,7 @@ import pytest
 from mot_files import SHAPE, info
 
 from benchmarks.harness.data.reading import read_detections, read_info
-from benchmarks.harness.errors import DataError
+from ultralytics_reid.errors import DatasetError
 from ultralytics_reid.evaluation.mot_files import read_truth
 
 
@@ -31,19 +31,19 @@ from ultralytics_reid.evaluation.mot_files import read_truth
 def test_a_wrong_line_of_the_truth_is_named(tmp_path, line, told):
     path = tmp_path / "gt.txt"
     path.write_text(f"1,1,10,10,5,5,1,1,1\n{line}\n2,1,10,10,5,5,1,1,1\n")
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DatasetError, match=told):
         read_truth(path, 8)
 
 
 def test_lines_are_counted_with_the_empty_ones(tmp_path):
     path = tmp_path / "gt.txt"
     path.write_text("\n1,1,10,10,5,5,1,1,1\n\n\n1,1,10,10,5,5,1,1,1\n")
-    with pytest.raises(DataError, match=r"gt\.txt:5: id 1 is in frame 1 already, on line 2"):
+    with pytest.raises(DatasetError, match=r"gt\.txt:5: id 1 is in frame 1 already, on line 2"):
         read_truth(path, 8)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"gt\.txt is missing"):
+    with pytest.raises(DatasetError, match=r"gt\.txt is missing"):
         read_truth(tmp_path / "gt.txt", 8)
 
 
@@ -76,7 +76,7 @@ def test_all_forms_of_truth_are_read(tmp_path, text, rows, classes):
 )
 def test_a_wrong_seqinfo_is_named(tmp_path, change, told):
     (tmp_path / "seqinfo.ini").write_text(info("a", 8).replace(*change))
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DatasetError, match=told):
         read_info(tmp_path)
 
 
@@ -103,7 +103,7 @@ def test_scores_of_other_ranges_are_clipped_loudly(tmp_path):
 def test_wrong_detections_are_named(tmp_path, line):
     path = tmp_path / "det.txt"
     path.write_text(f"1,-1,5,5,10,10,0.5\n{line}\n")
-    with pytest.raises(DataError, match=r"det\.txt:2: "):
+    with pytest.raises(DatasetError, match=r"det\.txt:2: "):
         read_detections(path, 8, SHAPE)
 
 
@@ -116,11 +116,11 @@ def test_no_detections_at_all_are_told(tmp_path):
 
 def test_scores_that_say_nothing_are_refused(tmp_path):
     (tmp_path / "det.txt").write_text("1,-1,5,5,10,10,-1\n2,-1,5,5,10,10,-1\n")
-    with pytest.raises(DataError, match="all 2 scores are -1"):
+    with pytest.raises(DatasetError, match="all 2 scores are -1"):
         read_detections(tmp_path / "det.txt", 8, SHAPE)
 
 
 def test_empty_truth_is_refused(tmp_path):
     (tmp_path / "gt.txt").write_text("")
-    with pytest.raises(DataError, match="has no line"):
+    with pytest.raises(DatasetError, match="has no line"):
         read_truth(tmp_path / "gt.txt", 8)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.harness.data.sequences import Detections, Sequence, load_clip, load_sequence, split_at_absences
-from benchmarks.harness.errors import DataError
 from benchmarks.harness.options import CAMPUS
 from benchmarks.harness.scoring.separability import Crop, Separability, both_ways, crops_of
 from benchmarks.harness.scoring.track_eval import track_eval
+from ultralytics_reid.errors import DatasetError
 from ultralytics_reid.evaluation.frames import FrameBoxes, iou
 from ultralytics_reid.evaluation.idf1 import by_person, idf1
 from ultralytics_reid.evaluation.returns import returns
@@ -215,7 +215,7 @@ def test_campus_has_the_returns_that_its_truth_shows(shared):
 
 
 def test_a_folder_without_seqinfo_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"seqinfo\.ini is missing"):
+    with pytest.raises(DatasetError, match=r"seqinfo\.ini is missing"):
         load_sequence(tmp_path)
 
 

@@ -19,10 +19,11 @@ from benchmarks.harness.data.inputs import boxes_of_file, by_frame
 from benchmarks.harness.data.layout import find_clips
 from benchmarks.harness.data.recipe import Recipe
 from benchmarks.harness.data.sequences import load_sequence
-from benchmarks.harness.errors import BenchmarkError, DataError
+from benchmarks.harness.errors import BenchmarkError
 from benchmarks.harness.mot17.jobs import Track
 from benchmarks.harness.scoring.bootstrap import METRICS, differences, draws, totals
 from benchmarks.harness.scoring.track_eval import COMBINED, benchmark_of, combine, figures, score, write_result
+from ultralytics_reid.errors import DatasetError
 from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.mot_files import Truth, frames_of, read_truth
 
@@ -194,7 +195,7 @@ def test_a_clip_is_read_with_its_detections_and_camera_motion(folder):
 def test_a_missing_camera_motion_is_told(folder):
     (folder / "MOT17-00" / "gmc.txt").write_text("0 1 0 0 0 1 0\n")
     (clip,) = find_clips(folder, "train", None, (), partial=False)
-    with pytest.raises(DataError, match=r"gmc\.txt must have one row for each of 4 frames"):
+    with pytest.raises(DatasetError, match=r"gmc\.txt must have one row for each of 4 frames"):
         clip.motion()
 
 

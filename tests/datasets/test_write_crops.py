@@ -59,6 +59,22 @@ def test_images_that_a_user_deletes_or_moves_are_read_as_they_lie(tmp_path):
     assert len(crops.different) == 1
 
 
+def test_of_images_of_one_content_the_renamed_one_keeps_its_time(tmp_path):
+    write_crops(tmp_path / "set", CROPS)
+    (tmp_path / "set" / "0003_c2s1_000004_000004.jpg").rename(tmp_path / "set" / "0009_c2s1_renamed.jpg")
+    found = read_crops(tmp_path / "set")
+    assert dict(zip([p.name[:4] for p in found.paths], found.times.tolist(), strict=True))["0009"] == 2.0
+
+
+def test_a_manifest_written_by_hand_gives_times_by_path(tmp_path):
+    write_crops(tmp_path / "set", CROPS)
+    path = tmp_path / "set" / "manifest.json"
+    stored = json.loads(path.read_text())
+    del stored["contents"]
+    path.write_text(json.dumps(stored))
+    assert np.nansum(read_crops(tmp_path / "set").times) == 4.0
+
+
 @pytest.mark.parametrize(
     ("crops", "options", "said"),
     [
@@ -103,6 +119,7 @@ def test_only_the_owner_reads_the_folder(tmp_path):
         ("different", [["a"]], "'different' must be null or a list of pairs"),
         ("times", {"x": "soon"}, "'times' must be an object of numbers, got 'soon'"),
         ("names", {"x": 3}, "'names' must be an object of texts"),
+        ("contents", {"x": 3}, "'contents' must be an object of texts"),
         ("cameras", "yes", "'cameras' must be true or false"),
         ("form", "mars", "'form' in the manifest must be one of"),
     ],

@@ -2,13 +2,18 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
+import numpy as np
 import pytest
+from ultralytics.utils import YAML
 
 import ultralytics_reid
 from ultralytics_reid.cli import main
+from ultralytics_reid.evaluation_job import video as evaluated
 from ultralytics_reid.scenes import Scene, SceneOptions
+from ultralytics_reid.video_job.tracked import TrackedVideo
 
 DETECTOR = str(Path(ultralytics_reid.__file__).parent / "demo" / "people.pt")
 FRAMES, FPS, SIZE = 30, 10.0, (480, 270)
@@ -46,6 +51,37 @@ def test_each_model_is_tracked_with_and_scored_by_person(clip, colors, tmp_path,
     assert all(t["idf1"] > 0.7 and t["ids"] >= 2 for t in found)
     assert colors.CALLS
     assert not (tmp_path / "out" / "accuracy.png").exists()
+
+
+def tracked(monkeypatch, *, interrupted=False):
+    """Replace tracking by a video in which nobody was found; returns the tracker YAMLs that it was to be done with."""
+    shown = TrackedVideo("street.mp4", np.empty((0, 8)), np.arange(FRAMES) / FPS, FPS, SIZE, {0: "person"})
+    yamls = []
+
+    def track(_, options, __):
+        yamls.append(YAML.load(options.tracker))
+        return shown, SimpleNamespace(interrupted=interrupted)
+
+    monkeypatch.setattr(evaluated, "track", track)
+    return yamls
+
+
+def test_an_interrupted_video_has_no_figures(clip, tmp_path, monkeypatch, capsys):
+    tracked(monkeypatch, interrupted=True)
+    assert main(command(clip, "--model", "auto", "--out", str(tmp_path / "out"))) == 130
+    printed = capsys.readouterr()
+    assert "IDF1" not in printed.out
+    assert "interrupted" in printed.err
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_head_of_the_yaml_is_not_tracked_with(clip, colors, tmp_path, monkeypatch, write_head):
+    yamls = tracked(monkeypatch)
+    (tmp_path / "mine.yaml").write_text("tracker_type: reid_botsort\nhead: other.safetensors\nmemory_seconds: 7\n")
+    models = ["--model", "color_embedders:halves", "--model", "color_embedders:halves", "--head", write_head("colors2")]
+    assert main(command(clip, *models, "--tracker", str(tmp_path / "mine.yaml"))) == 0
+    assert [yaml["head"] for yaml in yamls] == ["", str(tmp_path / "mine.safetensors")]
+    assert [yaml["memory_seconds"] for yaml in yamls] == [7, 7]
 
 
 def test_ground_truth_of_another_video_is_refused(clip, colors, tmp_path, capsys):

@@ -2,13 +2,14 @@
 
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from ultralytics_reid.errors import DatasetError
-from ultralytics_reid.gallery.records import Records, Visit, new_ids
+from ultralytics_reid.gallery.records import Filter, Records, Visit, new_ids, nothing
 from ultralytics_reid.gallery.relinking.decisions import DIFFERENT, SAME, record
 from ultralytics_reid.gallery.store import open_store
 from ultralytics_reid.training.gallery_dataset import dataset_of_gallery
@@ -81,11 +82,28 @@ def test_identities_of_two_names_are_different(tmp_path):
 
 
 def test_the_gallery_s_embeddings_lie_beside_the_crops(tmp_path):
-    path = gallery(tmp_path / "site.db", [visit(1, 1, 0), visit(2, 2, 2)])
+    # By name, the third crop lies before the second: it shows the first one's identity.
+    visits = [visit(1, 1, 0), visit(2, 2, 2), visit(3, 1, 100, probability=0.99)]
+    path = gallery(tmp_path / "site.db", visits)
+    with closing(open_store(path)) as store:
+        known = store.scan(Filter(visits=frozenset({2})))
+        (record,) = [replace(r, ids=new_ids(1), embeddings=np.eye(4, dtype="f4")[:1]) for r in known]
+        store.upsert(record)
     found = dataset_of_gallery(path, tmp_path / "data", form="market1501")
     held = read_embeddings(tmp_path / "data")
     assert held.fingerprint == "toy"
-    assert held.of(tmp_path / "data", found.paths).shape == (2, 4)
+    numbers = [int(p.stem.rpartition("_")[2]) for p in found.paths]
+    assert numbers == [1, 3, 2]
+    means = [[0, 1, 0, 0], [0, 0, 0, 1], [0.5, 0, 0.5, 0]]
+    np.testing.assert_allclose(held.of(found.written), means, atol=2e-3)
+
+
+def test_without_a_visit_s_embedding_none_are_written(tmp_path):
+    path = gallery(tmp_path / "site.db", [visit(1, 1, 0), visit(2, 2, 2)])
+    with closing(open_store(path)) as store:
+        store.upsert(nothing(4), [visit(3, 3, 50)])
+    assert len(dataset_of_gallery(path, tmp_path / "data", form="market1501")) == 3
+    assert read_embeddings(tmp_path / "data") is None
 
 
 def test_a_gallery_without_crops_says_how_to_get_them(tmp_path):

@@ -15,8 +15,8 @@ def test_embeddings_are_found_by_file(tmp_path):
     write_embeddings(tmp_path, ["a/1.jpg", "a/2.jpg", "b/3.jpg"], rows, "toy")
     held = read_embeddings(tmp_path)
     assert held.fingerprint == "toy"
-    np.testing.assert_allclose(held.of(tmp_path, (tmp_path / "b" / "3.jpg", tmp_path / "a" / "1.jpg")), rows[[2, 0]])
-    assert held.of(tmp_path, (tmp_path / "new.jpg",)) is None
+    np.testing.assert_allclose(held.of(["b/3.jpg", "a/1.jpg"]), rows[[2, 0]])
+    assert held.of(["new.jpg"]) is None
 
 
 def test_a_folder_without_embeddings_has_none(tmp_path):

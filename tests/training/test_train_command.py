@@ -1,6 +1,7 @@
 """`ultralytics-reid train` from a folder of crops to a file that a tracker YAML names, and what it refuses."""
 
 import json
+from itertools import count
 
 import cv2
 import numpy as np
@@ -55,6 +56,17 @@ def test_a_head_is_written_with_its_card(tmp_path, capsys):
     assert head.card["scores"] == card["scores"]
 
 
+def test_an_interrupted_head_is_not_to_be_resumed(tmp_path, capsys, monkeypatch):
+    def stops(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ultralytics_reid.training.train.learn_head", stops)
+    out = tmp_path / "mine.safetensors"
+    assert run(with_embeddings(folder(tmp_path / "data")), "--head-only", "--out", out) == 130
+    assert "interrupted; nothing was written" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_an_existing_result_is_not_replaced_unless_asked(tmp_path, capsys):
     data, out = with_embeddings(folder(tmp_path / "data")), tmp_path / "mine.safetensors"
     out.write_text("mine")
@@ -88,9 +100,18 @@ def test_auto_without_stored_embeddings_says_how_to_get_them(tmp_path, capsys):
 def test_a_wrong_suffix_and_a_missing_folder_are_named(tmp_path, capsys):
     data = folder(tmp_path / "data")
     assert run(data, "--head-only", "--out", tmp_path / "mine.pth") == 1
-    assert "must end in .safetensors" in capsys.readouterr().err
+    assert "mine.pth can't be written: the suffix must be .safetensors" in capsys.readouterr().err
     assert run(data, "--head-only", "--out", tmp_path / "none" / "mine.safetensors") == 1
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_a_card_that_can_t_be_written_is_told_before_training(tmp_path, capsys):
+    data, out = with_embeddings(folder(tmp_path / "data")), tmp_path / "mine.safetensors"
+    out.with_suffix(".json").mkdir()
+    assert run(data, "--head-only", "--out", out, "--overwrite") == 1
+    printed = capsys.readouterr()
+    assert "mine.json can't be written: it is a folder" in printed.err
+    assert "images of" not in printed.out
 
 
 def test_a_full_disk_leaves_the_earlier_result(tmp_path, capsys, monkeypatch):
@@ -186,10 +207,14 @@ class TestNetwork:
         assert (card["kind"], card["epoch"], card["epochs"]) == ("network", 2, 3)
         assert card["scores"]["identities"]["after"] == 0.8
 
-    def test_training_goes_on_after_the_last_whole_epoch(self, tmp_path, weights, monkeypatch, capsys):
+    @pytest.fixture
+    def stopped(self, tmp_path, weights, monkeypatch, capsys):
+        """A run of four epochs that Ctrl-C ended in the third; the later an epoch, the better it verifies."""
         from ultralytics_reid.training import loop, network
 
         folder(tmp_path / "data", 14, 4)
+        tars = count(1)
+        monkeypatch.setattr(loop.Watch, "__call__", lambda self, network: dict.fromkeys(range(3), next(tars) / 100))
         whole = network.Network.train_epoch
 
         def stops(self, epoch, shown):
@@ -197,31 +222,40 @@ class TestNetwork:
                 raise KeyboardInterrupt
             return whole(self, epoch, shown)
 
-        monkeypatch.setattr(network.Network, "train_epoch", stops)
-        assert self.command(tmp_path, weights, "--epochs", 4) == 130
-        assert (tmp_path / "mine.resume.safetensors").exists()
-        monkeypatch.setattr(network.Network, "train_epoch", whole)
+        with monkeypatch.context() as until:
+            until.setattr(network.Network, "train_epoch", stops)
+            assert self.command(tmp_path, weights, "--epochs", 4) == 130
+            assert "`--resume` goes on" in capsys.readouterr().err
+        return tmp_path / "mine.resume.safetensors"
+
+    def test_a_resumed_run_ends_as_one_without_a_stop(self, tmp_path, weights, stopped, capsys):
+        from safetensors.numpy import load_file
+
         capsys.readouterr()
-        self.command(tmp_path, weights, "--epochs", 4, "--resume")
+        assert self.command(tmp_path, weights, "--epochs", 4, "--resume") == 0
         shown = capsys.readouterr().out
-        assert "epoch 3: loss" in shown
-        assert "epoch 2: loss" not in shown
-        assert loop.HELD_OUT_SHARE < 1
+        assert [n for n in range(1, 5) if f"epoch {n}: loss" in shown] == [3, 4]
+        assert not stopped.exists()
+        out = tmp_path / "mine.safetensors"
+        resumed, card = load_file(out), json.loads(out.with_suffix(".json").read_text())
+        assert (card["epoch"], card["scores"]["identities"]["before"]) == (4, 0.01)
+        assert self.command(tmp_path, weights, "--epochs", 4, "--overwrite") == 0
+        whole = load_file(out)
+        assert resumed.keys() == whole.keys()
+        for name, array in whole.items():
+            np.testing.assert_array_equal(resumed[name], array, err_msg=name)
 
-    def test_a_checkpoint_of_other_options_is_refused(self, tmp_path, weights, monkeypatch, capsys):
-        from ultralytics_reid.training import network
+    @pytest.mark.parametrize("words", [("--epochs", 5), ("--epochs", 4, "--seed", 1)])
+    def test_a_checkpoint_of_other_options_is_refused_and_kept(self, tmp_path, weights, stopped, capsys, words):
+        assert self.command(tmp_path, weights, *words, "--resume") == 1
+        assert "mine.resume.safetensors is of a run with other options" in capsys.readouterr().err
+        assert stopped.exists()
 
+    def test_without_a_checkpoint_nothing_is_resumed(self, tmp_path, weights, capsys):
         folder(tmp_path / "data", 14, 4)
-
-        def stops(self, epoch, shown):
-            raise KeyboardInterrupt
-
-        self.command(tmp_path, weights, "--epochs", 1)
-        (tmp_path / "mine.safetensors").unlink(missing_ok=True)
-        monkeypatch.setattr(network.Network, "train_epoch", stops)
-        capsys.readouterr()
-        assert self.command(tmp_path, weights, "--epochs", 2, "--resume") == 1
-        assert "--resume" in capsys.readouterr().err
+        assert self.command(tmp_path, weights, "--resume") == 1
+        assert "--resume: " in (said := capsys.readouterr().err)
+        assert "mine.resume.safetensors is not a file" in said
 
     def test_a_loss_that_is_not_finite_stops_and_keeps_the_best_state(self, tmp_path, weights, monkeypatch, capsys):
         from ultralytics_reid.training import network

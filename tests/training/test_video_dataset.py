@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.refined_videos import DIM, Video
+from ultralytics_reid.datasets.reader import read_crops
 from ultralytics_reid.errors import DatasetError, ReIDError
 from ultralytics_reid.refinement.log_format import Header, LoggedFrame
 from ultralytics_reid.refinement.track_log import TrackLog
@@ -78,10 +79,34 @@ def test_nothing_is_known_of_identities_of_two_videos(folder, tmp_path):
 def test_the_tracker_s_embeddings_lie_beside_their_crops(folder, tmp_path):
     found = made_of([folder], tmp_path / "data")
     held = read_embeddings(tmp_path / "data")
-    rows = held.of(tmp_path / "data", found.paths)
+    rows = held.of(found.written)
     assert held.fingerprint == "toy"
     looks = {n: set(rows[found.identities == n].argmax(axis=1).tolist()) for n in range(3)}
     assert sorted(map(sorted, looks.values())) == [[0], [10], [11]]
+
+
+@pytest.mark.parametrize("form", ["market1501", "folders"])
+def test_renamed_images_keep_their_embeddings_and_times(folder, tmp_path, form):
+    data = tmp_path / "data"
+    before = made_of([folder], data, form=form)
+    rows = read_embeddings(data).of(before.written)
+    first, image = before.paths[0], before.paths[7]
+    renamed = first.with_name("0001_c1s1_renamed.jpg" if form == "market1501" else "c1_renamed.jpg")
+    image.rename(renamed)
+    after = read_crops(data)
+    place = after.paths.index(renamed)
+    assert after.names[after.identities[place]] == before.names[before.identities[0]]
+    assert after.times[place] == before.times[7]
+    np.testing.assert_array_equal(read_embeddings(data).of(after.written)[place], rows[7])
+    assert not np.isnan(after.times).any()
+
+
+def test_an_image_that_was_added_has_no_embedding_and_no_time(folder, tmp_path):
+    made_of([folder], tmp_path / "data")
+    cv2.imwrite(str(tmp_path / "data" / "0001_c1s1_999999_000001.jpg"), np.full((9, 9, 3), 3, np.uint8))
+    found = read_crops(tmp_path / "data")
+    assert np.isnan(found.times).sum() == 1
+    assert read_embeddings(tmp_path / "data").of(found.written) is None
 
 
 def test_a_full_folder_is_not_touched(folder, tmp_path):

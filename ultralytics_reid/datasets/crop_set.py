@@ -30,6 +30,8 @@ class CropSet:
         different: `(M, 2)` pairs of identities known to differ, the lower index first; all other pairs are unknown.
             None for a closed set, in which all identities differ.
         queries: `(N,)` bool, the images that a benchmark searches for, in all others; None where it doesn't say.
+        written: `N` paths in the folder, with forward slashes, at which the images were written: theirs, but for images
+            that were renamed; empty texts for images that were added since.
     """
 
     paths: tuple[Path, ...]
@@ -40,9 +42,15 @@ class CropSet:
     times: Doubles | None = None
     different: Ints | None = None
     queries: Bools | None = None
+    written: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @property
+    def camera_count(self) -> int:
+        """Number of cameras; 0 where the images don't say which camera they are of."""
+        return len(np.unique(self.cameras)) if self.has_cameras else 0
 
     def take(self, rows: Ints) -> CropSet:
         """Select images by index; the names, and what is known of them, stay."""
@@ -55,6 +63,7 @@ class CropSet:
             None if self.times is None else self.times[rows],
             self.different,
             None if self.queries is None else self.queries[rows],
+            tuple(self.written[n] for n in rows.tolist()),
         )
 
     def known_different(self) -> Bools:

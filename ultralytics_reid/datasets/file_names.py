@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DatasetError
+from ..gallery.image_io import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 # Market-1501's marks: boxes of nothing, which its benchmark ignores, and of nobody in its list, which it searches too.
 JUNK, NOBODY = "-1", "0"
 # Folders of Market-1501's benchmark: the images it searches for, and those it searches in.

@@ -12,7 +12,7 @@ from .._typing import Doubles, Ints, as_bools, as_doubles, as_ints
 from ..errors import DatasetError
 from .crop_set import DISTRACTOR, CropSet
 from .file_names import JUNK, MARKET, NOBODY, PARTS, QUERIES, RULES, SEARCHED, camera_token, images_in
-from .manifest import Manifest, read_manifest
+from .manifest import Manifest, content_digest, read_manifest
 
 AUTO, FOLDERS = "auto", "folders"
 FORMS = (AUTO, MARKET, FOLDERS, *(name for name in RULES if name != MARKET))
@@ -30,11 +30,12 @@ class _Labeled:
 
 
 def read_crops(folder: Path, form: str = AUTO, *, distractors: bool = False) -> CropSet:
-    """Read which images a folder has, and whom they show; the images themselves are not read.
+    """Read which images a folder has, and whom they show.
 
     A manifest in the folder adds the identities' names, the images' times and which identities are known to differ; the
-    identity is always that of the file's name or folder, so that images may be deleted or put into another folder.
-    Pairs, names and times of what is gone are left out.
+    identity is always that of the file's name or folder, so that images may be deleted, renamed or put into another
+    folder. Pairs, names and times of what is gone are left out. Images are read only where the manifest doesn't know
+    them by their path: then it knows them by their content.
 
     Args:
         folder: A folder with images by a rule of names, or with one folder an identity; or Market-1501's own folder, of
@@ -44,8 +45,8 @@ def read_crops(folder: Path, form: str = AUTO, *, distractors: bool = False) -> 
             is left out always, as its benchmark does.
 
     Raises:
-        DatasetError: If the folder can't be read or has no images, or a name doesn't follow the form's rule; the
-            message names the file and the rule.
+        DatasetError: If the folder or a renamed image can't be read, there are no images, or a name doesn't follow the
+            form's rule; the message names the file and the rule.
     """
     if form not in FORMS:
         raise DatasetError(f"form must be one of {', '.join(FORMS)}, got {form!r}")
@@ -131,19 +132,40 @@ def _crop_set(folder: Path, labeled: list[_Labeled], form: str, manifest: Manife
     index = {label: n for n, label in enumerate(labels)} | dict.fromkeys(nobody, DISTRACTOR)
     cameras = [x.camera for x in labeled if x.camera is not None]
     has_cameras = manifest.has_cameras and len(cameras) == len(labeled)
+    written = _written(folder, labeled, manifest)
     return CropSet(
         paths=tuple(x.path for x in labeled),
         identities=as_ints([index[x.label] for x in labeled]),
         cameras=as_ints(cameras if has_cameras else range(len(labeled))),
         names=tuple(manifest.names.get(label, label) for label in labels),
         has_cameras=has_cameras,
-        times=_times(folder, labeled, manifest),
+        times=_times(written, manifest),
         different=_different(manifest, index),
+        written=written,
     )
 
 
-def _times(folder: Path, labeled: list[_Labeled], manifest: Manifest) -> Doubles | None:
-    times = as_doubles([manifest.times.get(x.path.relative_to(folder).as_posix(), np.nan) for x in labeled])
+def _written(folder: Path, labeled: list[_Labeled], manifest: Manifest) -> tuple[str, ...]:
+    """See `CropSet.written`."""
+    paths = [x.path.relative_to(folder).as_posix() for x in labeled]
+    if not manifest.contents:
+        return tuple(paths)
+    lying = set(paths)
+    # Of files of one content, the one that is gone is the one that was renamed: it comes last, and counts.
+    ordered = sorted(manifest.contents.items(), key=lambda item: item[0] not in lying)
+    known = {content: path for path, content in ordered}
+    return tuple(p if p in manifest.contents else known.get(_content(folder / p), "") for p in paths)
+
+
+def _content(path: Path) -> str:
+    try:
+        return content_digest(path.read_bytes())
+    except OSError as error:
+        raise DatasetError(f"{path} can't be read: {error.strerror or error}") from error
+
+
+def _times(written: Sequence[str], manifest: Manifest) -> Doubles | None:
+    times = as_doubles([manifest.times.get(path, np.nan) for path in written])
     return None if np.isnan(times).all() else times
 
 

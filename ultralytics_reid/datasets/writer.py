@@ -13,7 +13,7 @@ from .._typing import ImageArray
 from ..errors import DatasetError
 from .crop_set import CropSet
 from .file_names import MARKET, PARTS
-from .manifest import Manifest
+from .manifest import Manifest, content_digest
 from .reader import FOLDERS, read_crops
 
 WRITTEN_FORMS = (MARKET, FOLDERS)
@@ -48,6 +48,7 @@ class _Labels:
     form: str
     of: dict[str, str] = field(default_factory=dict)
     times: dict[str, float] = field(default_factory=dict)
+    contents: dict[str, str] = field(default_factory=dict)
     cameras: set[bool] = field(default_factory=set)
 
     def path(self, crop: LabeledCrop, number: int) -> Path:
@@ -116,6 +117,11 @@ def write_crops(
     return read_crops(folder)
 
 
+def in_order(crops: CropSet) -> list[str]:
+    """Paths in the folder in the order in which crops were written, from what `write_crops` returned."""
+    return sorted(crops.written, key=lambda path: int(Path(path).stem.rpartition("_")[2]))
+
+
 def _check_new(folder: Path) -> None:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise DatasetError(f"{folder} already exists and isn't an empty folder: give another, or remove it")
@@ -129,13 +135,16 @@ def _write(part: Path, crops: Iterable[LabeledCrop], different: Iterable[tuple[s
             raise DatasetError(f"crop {number} of {crop.identity!r}: {_camera_rule(form)}")
         path = labels.path(crop, number)
         (part / path).parent.mkdir(exist_ok=True)
-        _write_jpeg(part / path, crop.image)
+        data = _jpeg(crop.image)
+        (part / path).write_bytes(data)
+        labels.contents[path.as_posix()] = content_digest(data)
         if crop.time is not None:
             labels.times[path.as_posix()] = float(crop.time)
     if not labels.of:
         raise DatasetError("there are no crops to write")
     names = {label: name for name, label in labels.of.items()}
-    Manifest(form, True in labels.cameras, names, labels.times, _labels_of(different, labels)).write(part)
+    known = _labels_of(different, labels)
+    Manifest(form, True in labels.cameras, names, labels.times, labels.contents, known).write(part)
 
 
 def _camera_rule(form: str) -> str:
@@ -153,10 +162,10 @@ def _labels_of(different: Iterable[tuple[str, str]] | None, labels: _Labels) -> 
     return tuple((labels.of[first], labels.of[second]) for first, second in sorted(pairs))
 
 
-def _write_jpeg(path: Path, image: ImageArray) -> None:
+def _jpeg(image: ImageArray) -> bytes:
     import cv2
 
     made, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     if not made:
         raise DatasetError(f"a crop of the shape {image.shape} can't be written as JPEG")
-    path.write_bytes(data.tobytes())
+    return bytes(data.tobytes())

@@ -16,6 +16,7 @@ from .._typing import Floats, ImageArray
 from ..evaluation.frames import FrameBoxes, iou
 from ..gallery.gallery import Gallery
 from ..gallery.views import Individual
+from ..video_job.host import write_tracker
 from .annotations import IdentityOwners, LinkAnnotator
 from .camera_report import GALLERY, QUERY, CameraReport, Query
 from .ground_truth import SceneGroundTruth
@@ -78,16 +79,6 @@ def _render(options: DemoOptions, folder: Path) -> list[SceneGroundTruth]:
     ]
 
 
-def _write_yaml(path: Path, tracker: str, gallery: Path) -> None:
-    """Write the tracker's YAML with a gallery."""
-    from ultralytics.trackers import track
-    from ultralytics.utils import YAML
-
-    # Each frame waits for the gallery, so that the same scene gives the same ids on any machine.
-    shared = {"gallery": str(gallery), "gallery_wait": 10.0, "store_crops": True, "camera_id": "auto"}
-    YAML.save(path, {**YAML.load(track.check_yaml(tracker)), **shared})
-
-
 @dataclass(frozen=True)
 class Portrait:
     """Where an identity is best to be seen.
@@ -111,7 +102,9 @@ class _CameraRun:
     ) -> None:
         (work / "cameras.streams").write_text("\n".join(str(work / f"{camera}.mp4") for camera in CAMERAS))
         self._gallery = gallery
-        _write_yaml(work / "cameras.yaml", options.tracker, gallery)
+        # Each frame waits for the gallery, so that the same scene gives the same ids on any machine.
+        shared = {"gallery": str(gallery), "gallery_wait": 10.0, "store_crops": True, "camera_id": "auto"}
+        write_tracker(work / "cameras.yaml", options.tracker, shared)
         streams, yaml = str(work / "cameras.streams"), str(work / "cameras.yaml")
         self._runner = Runner(
             options.tracker, source.model, streams, tracker=yaml, stream_buffer=True, **source.options

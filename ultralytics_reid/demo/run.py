@@ -13,6 +13,7 @@ from ..errors import ReIDError
 from ..evaluation.idf1 import by_person, idf1
 from ..evaluation.returns import returns
 from ..events import Event, Revival
+from ..gallery.ledger.sqlite_file import beside
 from ..video_job.host import check_tracker
 from .annotations import EventAnnotator, GroundTruthAnnotator
 from .camera_report import GALLERY, CameraReport
@@ -71,8 +72,8 @@ def _staged(out: Path) -> Iterator[Path]:
     try:
         yield folder
         # What SQLite left beside an older gallery would be taken for changes of the new one.
-        for suffix in ("-wal", "-shm"):
-            (out / f"{GALLERY}{suffix}").unlink(missing_ok=True)
+        for file in beside(out / GALLERY):
+            file.unlink(missing_ok=True)
         for file in folder.iterdir():
             file.replace(out / file.name)
     finally:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import Floats, ImageArray, as_floats
+from .._typing import Floats, ImageArray, as_floats, as_pixels
 from ..appearance.embedding import unit
 from ..errors import ConfigError, EmbeddingError
 from .crops import NOTHING_ELSE, Preprocessing, Regions, crop
@@ -29,6 +29,7 @@ from .exported import exported
 from .head import LinearHead, load_head
 from .metadata import FULL_PRECISION, METADATA
 from .torchreid import TorchReID
+from .whole_images import whole
 
 FORMATS = ("onnx", "openvino")
 # Minimum cosine of each crop's embedding to PyTorch's, by precision.
@@ -252,8 +253,7 @@ def _crops_of_folder(folder: Path, preprocessing: Preprocessing) -> list[ImageAr
 
     files = (f for f in sorted(folder.iterdir()) if f.suffix.lower() in _IMAGE_SUFFIXES)
     images = [p for f in islice(files, _MAX_CROPS) if (p := cv2.imread(str(f))) is not None]
-    whole = [Regions(np.array([[0, 0, p.shape[1], p.shape[0]]], np.float32)) for p in images]
-    return [crop(p, w, preprocessing)[0] for p, w in zip(images, whole, strict=True)]
+    return [crop(as_pixels(p), whole(p), preprocessing)[0] for p in images]
 
 
 def _crops_of_video(video: Path, preprocessing: Preprocessing, detector: str) -> list[ImageArray]:

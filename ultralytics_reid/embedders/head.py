@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from .._typing import Floats, ImageArray, as_floats
 from ..appearance.embedding import unit
+from ..appearance.metric import Projection
 from ..errors import ConfigError
 from .crops import Regions
 
@@ -56,9 +57,7 @@ class LinearHead:
         """
         if rows.shape[1] != len(self.center):
             raise ConfigError(f"head: takes embeddings of dimension {len(self.center)}, got {rows.shape[1]}")
-        mapped = (unit(rows) - self.center) @ self.matrix
-        mapped[~rows.any(axis=1)] = 0
-        return unit(as_floats(mapped))
+        return Projection(self.center, self.matrix).project(unit(rows))
 
     @property
     def digest(self) -> str:

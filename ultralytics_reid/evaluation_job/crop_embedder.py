@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from .._typing import Floats, ImageArray
-from ..embedders import AUTO, CropEmbedder, Embedder, build_embedder, embed
-from ..embedders.crops import Regions, crop
+from ..embedders import AUTO, Embedder, build_embedder
 from ..embedders.head import load_head
-from ..errors import EmbeddingError
+from ..embedders.whole_images import embed_whole
 from ..gallery.image_embedder import SceneEmbedder, image_embedder, whole_image
 from .options import ModelChoice
 
@@ -57,14 +54,5 @@ class ImageBatchEmbedder:
         """
         if self._scene is not None:
             return self._scene.embed(images, [whole_image(image) for image in images])
-        if isinstance(self._embedder, CropEmbedder):
-            return self._embedder.encode(np.concatenate([self._cut(self._embedder, image) for image in images]))
         assert self._embedder is not None
-        rows = [embed(self._embedder, image, Regions(whole_image(image)[None])) for image in images]
-        if len({row.shape for row in rows}) > 1:
-            raise EmbeddingError("the embedder must give vectors of one dimension for all images")
-        return np.concatenate(rows)
-
-    @staticmethod
-    def _cut(embedder: CropEmbedder, image: ImageArray) -> ImageArray:
-        return crop(image, Regions(whole_image(image)[None]), embedder.preprocessing)[0]
+        return embed_whole(self._embedder, images)

@@ -57,9 +57,8 @@ class ModelChoice:
         return CropOptions(self.crop_height, self.crop_width, self.normalize, channels=self.channels)
 
     def yaml_keys(self) -> dict[str, object]:
-        """The keys of a tracker YAML that name this embedder."""
-        keys = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "label"}
-        return keys if self.head else {name: value for name, value in keys.items() if name != "head"}
+        """The keys of a tracker YAML that name this embedder; without a head, an empty one."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "label"}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from ..config import rule_of
 from ..datasets.reader import FORMS
 from ..evaluation.protocol import SAME_CAMERA
 from ..gallery.commands.parser import add_command
+from ..video_job.parser import add_classes
 
 _EXAMPLES = (
     "market/ --model osnet_x0_25 --weights osnet.pth\n"
@@ -90,8 +91,7 @@ def _add_video(command: ArgumentParser) -> None:
     text = "YOLO model that detects in the video, and whose features `--model auto` takes"
     command.add_argument("--detector", default="", metavar="FILE", help=text)
     command.add_argument("--imgsz", type=int, metavar="N", help="input size of the detector (default: its own)")
-    text = "indices or names of the classes to track (default: 0, which is person in COCO's; none: all)"
-    command.add_argument("--classes", nargs="*", default=["0"], metavar="C", help=text)
+    add_classes(command)
     text = "YAML whose other keys are used (default: reid_botsort.yaml)"
     command.add_argument("--tracker", default="reid_botsort.yaml", metavar="YAML", help=text)
 

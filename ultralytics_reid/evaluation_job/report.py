@@ -63,7 +63,7 @@ def as_markdown(evaluation: Evaluation) -> str:
 def _describe(labeled: LabeledSet, lines: Sequence[Line]) -> str:
     """What a set has, how it is searched, and what didn't count."""
     crops, protocol = labeled.crops, labeled.protocol
-    cameras = counted(len(set(crops.cameras.tolist())), "camera") if crops.has_cameras else "no cameras"
+    cameras = counted(crops.camera_count, "camera") if crops.has_cameras else "no cameras"
     parts = [
         f"**{printable(labeled.name)}**: {counted(len(crops), 'image')}, "
         f"{counted(len(crops.names), 'identity', 'identities')}, {cameras}; {protocol.camera_rule}",
@@ -107,7 +107,7 @@ def _crop_table(evaluation: Evaluation) -> str:
                 [
                     _cell(labeled.name),
                     _cell(named(line)),
-                    str(line.dim),
+                    str(line.rows.shape[1]),
                     _number(line.milliseconds),
                     _with_interval(scores.mean_ap),
                     _with_interval(scores.rank[1]),
@@ -185,7 +185,7 @@ def _set_json(labeled: LabeledSet, lines: Sequence[Line]) -> dict[str, Any]:
         "name": labeled.name,
         "images": len(crops),
         "identities": len(crops.names),
-        "cameras": len(set(crops.cameras.tolist())) if crops.has_cameras else None,
+        "cameras": crops.camera_count or None,
         "same_camera": protocol.camera_rule,
         "queries": len(protocol.queries),
         "gallery": len(protocol.gallery),
@@ -202,7 +202,7 @@ def _line_json(line: Line, first: Line) -> dict[str, Any]:
     return {
         "model": line.model,
         "variant": line.variant,
-        "dim": line.dim,
+        "dim": line.rows.shape[1],
         "milliseconds": _finite(line.milliseconds),
         "unmatched": scores.unmatched,
         "unknown": scores.unknown,

@@ -44,7 +44,6 @@ class Line:
     Attributes:
         model: What tables call the model.
         variant: What was done beyond embedding each crop, such as "flip"; empty for nothing.
-        dim: Dimension of the embeddings.
         milliseconds: Time of a crop; see `Embedded`. With mirrored crops twice as many; NaN for re-ranking, whose time
             is not a crop's.
         unusable: Number of images without an embedding.
@@ -55,7 +54,6 @@ class Line:
 
     model: str
     variant: str
-    dim: int
     milliseconds: float
     unusable: int
     scores: EmbeddingScores
@@ -107,7 +105,7 @@ def score_plain(labeled: LabeledSet, model: str, embedded: Embedded) -> Line:
         cameras=labeled.protocol.cameras[order],
     )
     tracklets = tuple(score_tracklets(by_time, rows[order]))
-    return Line(model, "", rows.shape[1], embedded.milliseconds, embedded.unusable, scores, tracklets, rows)
+    return Line(model, "", embedded.milliseconds, embedded.unusable, scores, tracklets, rows)
 
 
 def score_variants(labeled: LabeledSet, plain: Line, flipped: Floats | None, *, reranked: bool) -> Iterator[Line]:

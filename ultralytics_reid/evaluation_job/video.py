@@ -17,7 +17,7 @@ from ..evaluation.frames import FrameBoxes
 from ..evaluation.idf1 import idf1
 from ..evaluation.mot_files import FLAG, FRAME, ID, VISIBILITY, frames_of, read_truth
 from ..evaluation.revivals import VISIBLE, Summary, observe, summarize
-from ..video_job.host import check_model, check_tracker
+from ..video_job.host import check_model, check_tracker, write_tracker
 from ..video_job.options import TrackOptions
 from ..video_job.source import VideoSource, open_source
 from ..video_job.tracked import ID as SHOWN_ID
@@ -91,30 +91,24 @@ def score_video(video: VideoTruth, name: str, model: ModelChoice, detector: str)
 
     Raises:
         ReIDError: If the embedder or a key of the tracker's YAML can't be used.
+        KeyboardInterrupt: If it was interrupted: figures of a part are no figures of the video.
     """
     choice = video.choice
     with tempfile.TemporaryDirectory(prefix="ultralytics-reid-") as folder:
-        yaml = _tracker_yaml(Path(folder, "evaluated.yaml"), choice.tracker, model)
-        options = TrackOptions(choice.source, detector, yaml, choice.classes, imgsz=choice.imgsz)
+        yaml = Path(folder, "evaluated.yaml")
+        write_tracker(yaml, choice.tracker, {"with_reid": True, **model.yaml_keys()})
+        options = TrackOptions(choice.source, detector, str(yaml), choice.classes, imgsz=choice.imgsz)
         # Libraries print while they load models; stdout is for the report.
         with redirect_stdout(sys.stderr):
-            shown, _ = track(video.source, options, None)
+            shown, recording = track(video.source, options, None)
+    if recording.interrupted:
+        raise KeyboardInterrupt
     output = tuple(_boxes(shown))
     truth = frames_of(video.rows, len(output))
     seen = frames_of(video.rows[video.rows[:, VISIBILITY] >= VISIBLE], len(output))
     observer = observe(seen, output, shown.fps)
     people = len(np.unique(video.rows[:, ID]))
     return TrackingScores(name, idf1(truth, output), people, summarize(observer.appearances(), observer.ids))
-
-
-def _tracker_yaml(path: Path, tracker: str, model: ModelChoice) -> str:
-    from ultralytics.trackers import track as host
-    from ultralytics.utils import YAML
-
-    # The attribute of the module, which `register` has replaced.
-    keys = YAML.load(host.check_yaml(tracker))
-    YAML.save(path, {**keys, "with_reid": True, **model.yaml_keys()})
-    return str(path)
 
 
 def _boxes(shown: TrackedVideo) -> Iterator[FrameBoxes]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Pixels of an image, looked at before it is decoded: a file of some bytes can claim and unpack to gigabytes.
 MAX_PIXELS = 2**26
 MAX_FILE_BYTES = 2**28
+# Common image files that OpenCV reads.
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 _DIMS, _CHANNELS = 3, 3
 _WEBP_HEAD = 30

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from .._typing import Floats, Ints, as_floats
+from .._typing import Floats, as_floats
+from ..appearance.embedding import unit
 from ..appearance.evidence import LearnedStatistics
 from ..embedders.head import LinearHead
 from ..errors import GalleryError
 from .file_names import EVIDENCE_PREFIX
-from .ledger.ledger import Ledger
+from .ledger.rows import pages
+from .ledger.sqlite_file import beside
 from .recipe import RECIPE
-from .records import Records, Visit, nothing
+from .records import nothing
 from .store import Store, open_store
 
 _BATCH = 1000
@@ -63,8 +64,8 @@ def _check_new(out: str | Path) -> None:
 
 def _remove(out: str | Path) -> None:
     if "://" not in str(out):
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{out}{suffix}").unlink(missing_ok=True)
+        for file in (Path(out), *beside(Path(out))):
+            file.unlink(missing_ok=True)
 
 
 def _copy(old: Store, new: Store, head: LinearHead, name: str) -> tuple[int, int]:
@@ -72,34 +73,18 @@ def _copy(old: Store, new: Store, head: LinearHead, name: str) -> tuple[int, int
     for records in old.scan(batch=_BATCH):
         mapped = replace(records, embeddings=head(records.embeddings))
         kept = mapped.embeddings.any(axis=1)
-        new.upsert(mapped if kept.all() else _some(mapped, np.flatnonzero(kept)))
+        # One that lies at the head's center has no embedding.
+        new.upsert(mapped if kept.all() else mapped.take(np.flatnonzero(kept)))
         sightings += int(kept.sum())
-    for some in _parts(old.visits()):
+    for some in pages(old.visits(), _BATCH):
         new.upsert(nothing(new.dim), some)
         visits += len(some)
     for identity, called in old.names().items():
         new.name(identity, called)
     _copy_files(old, new, head, name)
-    _go_on_counting(old, new)
+    new.count_on(old)
     new.flush()
     return sightings, visits
-
-
-def _some(records: Records, rows: Ints) -> Records:
-    """Those that have an embedding: one that lies at the head's center has none."""
-    columns = {k: v[rows] for k, v in vars(records).items() if k != "cameras"}
-    return Records(cameras=tuple(records.cameras[n] for n in rows.tolist()), **columns)
-
-
-def _parts(visits: Iterator[Visit]) -> Iterator[list[Visit]]:
-    part: list[Visit] = []
-    for visit in visits:
-        part.append(visit)
-        if len(part) == _BATCH:
-            yield part
-            part = []
-    if part:
-        yield part
 
 
 def _copy_files(old: Store, new: Store, head: LinearHead, name: str) -> None:
@@ -131,13 +116,4 @@ def _squared_norms(evidence: LearnedStatistics, head: LinearHead) -> float:
     if not known:
         return float((head.matrix**2).sum() / len(head.center))
     rows = np.concatenate(known)
-    units = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-    return max(float((((units - head.center) @ head.matrix) ** 2).sum(axis=1).mean()), 1e-9)
-
-
-def _go_on_counting(old: Ledger, new: Ledger) -> None:
-    """Give no identity again that the old gallery has given."""
-    with old.database.reading() as session:
-        (following,) = session.execute("SELECT next_identity FROM gallery").fetchone()
-    with new.database.writing(lasting=True) as session:
-        session.execute("UPDATE gallery SET next_identity = ?", (int(following),))
+    return max(float((((unit(rows) - head.center) @ head.matrix) ** 2).sum(axis=1).mean()), 1e-9)

@@ -22,7 +22,7 @@ from .clustering import Link, cluster, collect
 from .cuts import cut_at_changes
 from .encounters import ambiguous_links
 from .interpolation import interpolated
-from .overlaps import count_overlaps, pairs_of
+from .overlaps import Pairs, count_overlaps, pairs_of
 from .pieces import Pieces, cut_at_gaps
 from .scores import Appearance, learn_appearance
 from .surplus import second_boxes, short_clusters, still_held
@@ -85,6 +85,17 @@ def refine(
     return _solve(given, same, different, interpolate, tuning)
 
 
+def cut_tracks(tracks: Tracks, tuning: RefineTuning) -> tuple[Pieces, Pairs, Appearance]:
+    """Cut ids where they were absent for long and where their looks change.
+
+    Returns:
+        The pieces, the pairs of boxes that are in one frame, and what looks tell in this video.
+    """
+    pairs, pieces = pairs_of(tracks), cut_at_gaps(tracks, tuning)
+    appearance = learn_appearance(pieces, count_overlaps(pieces, pairs, tuning).strangers(tuning), tuning)
+    return cut_at_changes(pieces, pairs, appearance, tuning), pairs, appearance
+
+
 def _tracks_of(tracks: Tracks | TrackLog | str | Path) -> Tracks:
     if isinstance(tracks, Tracks):
         return tracks
@@ -102,10 +113,7 @@ def _checked(name: str, pairs: IdPairs, known: set[int]) -> set[tuple[int, int]]
 def _solve(
     tracks: Tracks, same: set[tuple[int, int]], different: set[tuple[int, int]], interpolate: bool, tuning: RefineTuning
 ) -> Refinement:
-    pairs = pairs_of(tracks)
-    pieces = cut_at_gaps(tracks, tuning)
-    appearance = learn_appearance(pieces, count_overlaps(pieces, pairs, tuning).strangers(tuning), tuning)
-    pieces = cut_at_changes(pieces, pairs, appearance, tuning)
+    pieces, pairs, appearance = cut_tracks(tracks, tuning)
     overlaps = count_overlaps(pieces, pairs, tuning)
     evidence = collect(pieces, overlaps, appearance, tuning)
     if not appearance.is_discriminative:

@@ -11,12 +11,11 @@ import numpy as np
 from .._typing import Floats, as_floats
 from ..appearance.embedding import unit
 from ..datasets.crop_set import CropSet, read_crop
-from ..embedders import AUTO, CropEmbedder, Regions, build_embedder, embed
+from ..embedders import AUTO, build_embedder
+from ..embedders.whole_images import embed_whole
 from ..errors import ConfigError, DatasetError
 from ..gallery.commands.terminal import progress
-from ..gallery.image_embedder import whole_image
 from .held_out import Crops
-from .images import CropImages
 from .known_pairs import KnownPairs
 from .stored_embeddings import StoredEmbeddings, read_embeddings
 
@@ -56,47 +55,35 @@ def embedded_set(folder: Path, found: CropSet, model: str, weights: str, device:
         if stored is None:
             make = "make the folder with `ultralytics-reid dataset`, or name a model that takes crops"
             raise DatasetError(f"{folder} has no embeddings of a detector, which --model auto needs: {make}")
-        return EmbeddedSet(_labeled(found, _stored_rows(stored, folder, found)), stored.fingerprint)
+        return EmbeddedSet(labeled(found, _stored_rows(stored, folder, found)), stored.fingerprint)
     embedder = build_embedder(model, weights, device)
     fingerprint = str(getattr(embedder, "fingerprint", ""))
     if not fingerprint:
         raise ConfigError(f"--model {model} has no 'fingerprint', by which a head knows its embedder")
     if stored is not None and stored.fingerprint == fingerprint:
-        return EmbeddedSet(_labeled(found, _stored_rows(stored, folder, found)), fingerprint)
-    return EmbeddedSet(_labeled(found, _computed(embedder, found)), fingerprint)
+        return EmbeddedSet(labeled(found, _stored_rows(stored, folder, found)), fingerprint)
+    return EmbeddedSet(labeled(found, _computed(embedder, found)), fingerprint)
 
 
-def labels_of(found: CropSet) -> KnownPairs:
-    """Labels of a crop set: what is known of which pairs."""
-    return KnownPairs.of(found.identities, found.different)
-
-
-def _labeled(found: CropSet, rows: Floats) -> Crops:
+def labeled(found: CropSet, rows: Floats) -> Crops:
+    """A crop set's labels, with embeddings: `(N, D)` float32 of any norm."""
     cameras = found.cameras if found.has_cameras else None
     times = None if found.times is None or np.isnan(found.times).any() else found.times
-    return Crops(unit(rows), labels_of(found), cameras, times)
+    return Crops(unit(rows), KnownPairs.of(found.identities, found.different), cameras, times)
 
 
 def _stored_rows(stored: StoredEmbeddings, folder: Path, found: CropSet) -> Floats:
-    rows = stored.of(folder, found.paths)
+    rows = stored.of(found.written)
     if rows is None:
         raise DatasetError(f"{folder} has images without a stored embedding: make the folder anew")
     return rows
 
 
 def _computed(embedder: Any, found: CropSet) -> Floats:
-    starts = range(0, len(found), _BATCH)
-    parts = [_batch(embedder, found.paths[n : n + _BATCH]) for n in progress(starts, "embedding", len(starts))]
-    rows = np.concatenate(parts)
+    parts = [found.paths[n : n + _BATCH] for n in range(0, len(found), _BATCH)]
+    shown = progress(parts, "embedding", len(parts))
+    rows = as_floats(np.concatenate([embed_whole(embedder, [read_crop(p) for p in part]) for part in shown]))
     empty = np.flatnonzero(~rows.any(axis=1))
     if len(empty):
         raise DatasetError(f"{found.paths[empty[0]]} has no usable embedding")
     return rows
-
-
-def _batch(embedder: Any, paths: tuple[Path, ...]) -> Floats:
-    if isinstance(embedder, CropEmbedder):
-        images = CropImages(paths, embedder.preprocessing)
-        return embedder.encode(images(np.arange(len(paths))))
-    images_read = [read_crop(path) for path in paths]
-    return as_floats(np.concatenate([embed(embedder, i, Regions(whole_image(i)[None])) for i in images_read]))

@@ -10,11 +10,12 @@ import numpy as np
 
 from .._typing import Bools, Ints
 from ..datasets.crop_set import CropSet
-from ..datasets.writer import LabeledCrop, write_crops
+from ..datasets.writer import LabeledCrop, in_order, write_crops
 from ..errors import DatasetError
 from ..gallery.image_io import decode_image
-from ..gallery.records import ENROLLED, Filter, Visit
-from ..gallery.relinking.decisions import constraints_of
+from ..gallery.records import Filter, Visit
+from ..gallery.relinking.decisions import Constraints, constraints_of
+from ..gallery.relinking.visit_set import together
 from ..gallery.store import Store, open_store
 from .stored_embeddings import write_embeddings
 
@@ -43,41 +44,33 @@ def dataset_of_gallery(uri: str | Path, out: Path, *, form: str) -> CropSet:
         visits = [v for v in store.visits() if v.crop]
         if not visits:
             raise DatasetError(f"{store.uri} holds no crops: set 'store_crops: True' in its cameras' tracker YAML")
-        labels = _labels(store, visits)
+        decided = constraints_of(store, [v.id for v in visits])
+        labels = _labels(visits, decided)
         cameras = {name: n for n, name in enumerate(sorted({v.camera for v in visits}), 1)}
         crops = _crops(visits, labels, cameras)
-        pairs = [(str(a), str(b)) for a, b in _different(store, visits, labels)]
+        pairs = [(str(a), str(b)) for a, b in _pairs(decided.cannot | together(visits) | _named(store, visits), labels)]
         found = write_crops(out, crops, different=pairs, form=form)
         _write_means(store, visits, found, out)
         return found
 
 
-def _labels(store: Store, visits: Sequence[Visit]) -> Ints:
+def _labels(visits: Sequence[Visit], decided: Constraints) -> Ints:
     """`(V,)` labels: the first of the visits that are surely one individual's, by number."""
-    must = constraints_of(store, [v.id for v in visits]).must
     labels = np.arange(len(visits))
     first: dict[int, int] = {}
     for n, visit in enumerate(visits):
         if visit.probability >= MIN_PROBABILITY:
             labels[n] = labels[first.setdefault(visit.identity, n)]
-    for a, b in np.argwhere(np.triu(must, 1)).tolist():
+    for a, b in decided.links():
         labels[labels == labels[b]] = labels[a]
     return labels.astype(np.int64)
 
 
-def _different(store: Store, visits: Sequence[Visit], labels: Ints) -> set[tuple[int, int]]:
-    cannot = constraints_of(store, [v.id for v in visits]).cannot | _together(visits) | _named(store, visits)
+def _pairs(cannot: Bools, labels: Ints) -> set[tuple[int, int]]:
+    """Labels of visits that show two individuals, the lower one first."""
     a, b = np.nonzero(np.triu(cannot, 1))
     pairs = {(min(x, y), max(x, y)) for x, y in zip(labels[a].tolist(), labels[b].tolist(), strict=True)}
     return {(x, y) for x, y in pairs if x != y}
-
-
-def _together(visits: Sequence[Visit]) -> Bools:
-    """`(V, V)`, whether visits were on one camera at the same time."""
-    cameras = np.array([v.camera for v in visits])
-    first, last = (np.array([getattr(v, name) for v in visits]) for name in ("first", "last"))
-    overlap = np.minimum(last[:, None], last) > np.maximum(first[:, None], first)
-    return np.asarray(overlap & (cameras[:, None] == cameras) & (cameras != ENROLLED))
 
 
 def _named(store: Store, visits: Sequence[Visit]) -> Bools:
@@ -102,11 +95,4 @@ def _write_means(store: Store, visits: Sequence[Visit], found: CropSet, out: Pat
         if not parts:
             return
         means.append(np.concatenate(parts).mean(axis=0))
-    files = {int(p.stem.rpartition("_")[2]): p.relative_to(out).as_posix() for p in found.paths}
-    write_embeddings(out, [files[n] for n in sorted(files)], np.array(means, np.float32), store.fingerprint)
-
-
-def pair_count(found: CropSet) -> tuple[int, int]:
-    """Numbers of pairs of identities that are known to differ, and of all pairs."""
-    total = len(found.names) * (len(found.names) - 1) // 2
-    return (total if found.different is None else len(found.different)), total
+    write_embeddings(out, in_order(found), np.array(means, np.float32), store.fingerprint)

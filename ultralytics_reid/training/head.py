@@ -10,8 +10,7 @@ from itertools import chain, count, islice
 import numpy as np
 
 from .._typing import Bools, Floats, Ints, as_floats
-from ..appearance.embedding import unit
-from ..appearance.metric import Metric
+from ..appearance.metric import Metric, Projection
 from ..errors import ConfigError
 from .held_out import Crops, Gain, Score, folds, gain_of, identity_tars, later
 from .losses import pair_loss
@@ -35,7 +34,6 @@ class HeadTuning:
         pulls: Weights of the mean squared distance from whitening that are tried, in this order. On PETS' first half
             (10 people), SupCon with a pull of 0.3 lost 50 points of TAR on people who weren't trained on; batch-hard
             triplets with 10 lost 2, with 30 lost 1.
-        max_dims: Of the mapped embeddings.
     """
 
     steps: int = 100
@@ -43,7 +41,6 @@ class HeadTuning:
     images: int = 4
     rate: float = 1e-3
     pulls: tuple[float, ...] = (10.0, 30.0, 100.0)
-    max_dims: int = 512
 
 
 @dataclass(frozen=True)
@@ -67,12 +64,11 @@ class LearnedHead:
     times: Gain
 
 
-def whitening(crops: Crops, max_dims: int) -> Affine:
-    """Within-identity whitening, as the tracker learns it: `(D,)` center, `(D, d)` map.
+def whitening(crops: Crops) -> Affine:
+    """Within-identity whitening, as the tracker learns it: `(D,)` center, `(D, d)` map, of at most 512 dimensions.
 
     Args:
         crops: With two crops of some identities at least.
-        max_dims: Of the mapped embeddings; the directions in which identities differ most are kept.
 
     Raises:
         ConfigError: If no identity has two crops, or there are too few identities.
@@ -87,18 +83,12 @@ def whitening(crops: Crops, max_dims: int) -> Affine:
     metric.refresh(means)
     if metric.affine is None:
         raise ConfigError(f"training needs more identities than {crops.known.count}")
-    center, matrix = metric.affine
-    if matrix.shape[1] <= max_dims:
-        return center, matrix
-    white = (means - center) @ matrix
-    _, directions = np.linalg.eigh(white.T @ white)
-    return center, as_floats(matrix @ directions[:, -max_dims:])
+    return metric.affine
 
 
 def applied(affine: Affine) -> Score:
     """Map unit embeddings, `(N, D)`, to unit rows `(N, d)`."""
-    center, matrix = affine
-    return lambda rows: unit(as_floats((rows - center) @ matrix))
+    return Projection(*affine).project
 
 
 def train_map(crops: Crops, start: Affine, tuning: HeadTuning, *, loss: str, seed: int, pull: float) -> Affine:
@@ -164,10 +154,10 @@ class _Split:
     start: Affine
 
     @classmethod
-    def of(cls, crops: Crops, asked: Bools, compared: Bools, trained: Bools, max_dims: int) -> _Split:
+    def of(cls, crops: Crops, asked: Bools, compared: Bools, trained: Bools) -> _Split:
         """Fit whitening to the crops that are `trained`."""
         kept = crops.take(np.flatnonzero(trained))
-        return cls(asked, compared, kept, whitening(kept, max_dims))
+        return cls(asked, compared, kept, whitening(kept))
 
     def scored(self, crops: Crops, score: Score) -> dict[int, float]:
         """TAR by identity of `crops`."""
@@ -177,7 +167,7 @@ class _Split:
         return {int(names[n]): tar for n, tar in found.items()}
 
 
-def _splits(crops: Crops, seed: int, max_dims: int) -> tuple[list[_Split], list[_Split]]:
+def _splits(crops: Crops, seed: int) -> tuple[list[_Split], list[_Split]]:
     """Splits by identity, and the one in time, if times are known.
 
     Held-out identities are compared with crops that weren't trained on: trained ones are alike beyond what can be hoped
@@ -185,8 +175,8 @@ def _splits(crops: Crops, seed: int, max_dims: int) -> tuple[list[_Split], list[
     """
     late = later(crops)
     every = np.ones(len(late), bool)
-    by_identity = [_Split.of(crops, out, out | late, ~(out | late), max_dims) for out in folds(crops, seed)]
-    return by_identity, [_Split.of(crops, late, every, ~late, max_dims)] if late.any() else []
+    by_identity = [_Split.of(crops, out, out | late, ~(out | late)) for out in folds(crops, seed)]
+    return by_identity, [_Split.of(crops, late, every, ~late)] if late.any() else []
 
 
 def learn_head(
@@ -214,12 +204,12 @@ def learn_head(
     """
     tuning = tuning or HeadTuning()
     _check(crops)
-    splits, in_time = _splits(crops, seed, tuning.max_dims)
+    splits, in_time = _splits(crops, seed)
     plain = _joined(s.scored(crops, _plain) for s in splits)
     if not plain:
         raise ConfigError("no two identities are known to differ: nothing can be verified, and nothing learned")
     white, white_later = (_joined(s.scored(crops, applied(s.start)) for s in some) for some in (splits, in_time))
-    start = whitening(crops, tuning.max_dims)
+    start = whitening(crops)
     found = LearnedHead(*start, False, gain_of(plain, white), gain_of({}, {}), gain_of({}, {}))
     for pull in tuning.pulls:
         fit = partial(train_map, tuning=tuning, loss=loss, seed=seed, pull=pull)

@@ -11,8 +11,8 @@ import numpy as np
 
 from .._typing import ImageArray, Ints, as_pixels
 from ..datasets.crop_set import read_crop
-from ..embedders.crops import Preprocessing, Regions, crop
-from ..gallery.image_embedder import whole_image
+from ..embedders.crops import Preprocessing, crop
+from ..embedders.whole_images import whole
 
 # Crops beyond this are read from disk again in each epoch.
 _MAX_BYTES = 2 * 2**30
@@ -48,7 +48,7 @@ class CropImages:
         if n in self._kept:
             return self._kept[n]
         image = read_crop(self.paths[n])
-        small = as_pixels(crop(image, Regions(whole_image(image)[None]), self.size)[0][0])
+        small = as_pixels(crop(image, whole(image), self.size)[0][0])
         if (len(self._kept) + 1) * small.nbytes <= _MAX_BYTES:
             self._kept[n] = small
         return small

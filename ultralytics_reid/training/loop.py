@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from .images import CropImages
 from .network import Network, NetworkOptions
 from .result import save_tensors
 
-# Share of the identities that are held out, and crops of them that are verified at most.
+# Share of the identities with two crops or more that are held out, and crops of them that are verified at most.
 HELD_OUT_SHARE = 0.1
 _MIN_HELD_OUT = 3
 _MAX_CROPS = 1500
@@ -60,8 +61,7 @@ class Watch:
     def __call__(self, network: Network) -> dict[int, float]:
         """TAR at 1 % FAR by held-out identity."""
         seen = network.embed(self.images(np.arange(len(self.images.paths))))
-        crops = Crops(seen, self.crops.known, self.crops.cameras, self.crops.times)
-        return identity_tars(crops, lambda rows: rows, np.ones(len(seen), bool), self.seed)
+        return identity_tars(replace(self.crops, rows=seen), lambda rows: rows, np.ones(len(seen), bool), self.seed)
 
 
 def held_out_rows(identities: Ints, seed: int) -> tuple[Ints, Ints]:
@@ -79,7 +79,8 @@ def held_out_rows(identities: Ints, seed: int) -> tuple[Ints, Ints]:
     if len(several) < 2 * _MIN_HELD_OUT:
         text = f"training needs {2 * _MIN_HELD_OUT} identities with two images or more"
         raise ConfigError(f"{text}, to hold some out, got {len(several)} of {count} identities")
-    chosen = np.random.default_rng(seed).permutation(several)[: max(_MIN_HELD_OUT, round(HELD_OUT_SHARE * count))]
+    wanted = max(_MIN_HELD_OUT, round(HELD_OUT_SHARE * len(several)))
+    chosen = np.random.default_rng(seed).permutation(several)[:wanted]
     out = np.isin(identities, chosen)
     usable = np.isin(identities, several)
     kept = np.flatnonzero(out)
@@ -114,13 +115,7 @@ def train_network(
         ConfigError: If there is no checkpoint to resume from, or it is another run's.
         GalleryError: If the checkpoint can't be written.
     """
-    before = watch(network)
-    best = Trained(network.weights(), 0, gain_of(before, before))
-    if not before:
-        raise ConfigError("no held-out identity has two crops that can be compared: more images are needed")
-    first = 1
-    if resume:
-        first, best, before = _resumed(network, checkpoint, options)
+    first, best, before = _resumed(network, checkpoint, options) if resume else _started(network, watch)
     report(f"held-out identities: {best.gain.identities}, TAR at 1 % FAR {np.mean(list(before.values())):.3f}")
     for number in range(first, options.epochs + 1):
         label = f"epoch {number} of {options.epochs}"
@@ -128,15 +123,23 @@ def train_network(
         def bar(rows: list[Ints], label: str = label) -> Iterator[Ints]:
             return shown(rows, label)
 
-        epoch = network.train_epoch(number, bar)
-        if not epoch.finite:
+        loss = network.train_epoch(number, bar)
+        if math.isnan(loss):
             best.stopped = f"the loss was not finite in epoch {number}; the state of epoch {best.epoch} is kept"
             return best
         gain = gain_of(before, watch(network))
-        report(f"epoch {number}: loss {epoch.loss:.3f}, TAR at 1 % FAR {gain.after:.3f}")
+        report(f"epoch {number}: loss {loss:.3f}, TAR at 1 % FAR {gain.after:.3f}")
         best = _better(best, network, gain, number)
         _save(network, best, before, options, checkpoint)
     return best
+
+
+def _started(network: Network, watch: Watch) -> tuple[int, Trained, dict[int, float]]:
+    """First epoch, state to be exceeded, and TAR at the start."""
+    before = watch(network)
+    if not before:
+        raise ConfigError("no held-out identity has two crops that can be compared: more images are needed")
+    return 1, Trained(network.weights(), 0, gain_of(before, before)), before
 
 
 def _better(best: Trained, network: Network, gain: Gain, number: int) -> Trained:
@@ -174,6 +177,7 @@ def _comparable(options: NetworkOptions) -> dict[str, Any]:
 
 
 def _resumed(network: Network, checkpoint: Path, options: NetworkOptions) -> tuple[int, Trained, dict[int, float]]:
+    """The same as `_started` gives, of a checkpoint."""
     import torch
 
     tensors, card = read_safetensors(checkpoint, "--resume")

@@ -8,7 +8,7 @@ follows a cosine. Embeddings are compared by cosine in the loss as they are in u
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,21 +69,6 @@ class NetworkOptions:
     device: str | None = None
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What an epoch came to.
-
-    Attributes:
-        number: From 1.
-        loss: Mean loss.
-        finite: Whether all losses were finite; training stops at one that isn't.
-    """
-
-    number: int
-    loss: float
-    finite: bool
-
-
 class Network:
     """A network in training, with its neck, classifier and optimizer.
 
@@ -140,12 +125,15 @@ class Network:
             part += 1
         return found[:wanted]
 
-    def train_epoch(self, epoch: int, shown: Callable[[list[Ints]], Iterator[Ints]]) -> Epoch:
+    def train_epoch(self, epoch: int, shown: Callable[[list[Ints]], Iterator[Ints]]) -> float:
         """Train an epoch.
 
         Args:
             epoch: Its number, from 1.
             shown: Iterates over the batches, with a progress bar.
+
+        Returns:
+            The mean loss; NaN where a batch's isn't finite, at which the epoch ends.
         """
         import torch
 
@@ -159,8 +147,8 @@ class Network:
                     group["lr"] = self._tuning.rate * rate_at(share, self._tuning.warm_up)
                 losses.append(self._step(rows))
                 if not math.isfinite(losses[-1]):
-                    return Epoch(epoch, float("nan"), False)
-        return Epoch(epoch, float(np.mean(losses)), True)
+                    return math.nan
+        return float(np.mean(losses))
 
     def _step(self, rows: Ints) -> float:
         """One batch; returns its loss, and changes nothing where that isn't finite."""
@@ -197,12 +185,6 @@ class Network:
         """The network's state dict as arrays, without torchreid's classifier."""
         state = self.net.state_dict()
         return {k: v.cpu().numpy().copy() for k, v in state.items() if not k.startswith("classifier.")}
-
-    def load_weights(self, arrays: Mapping[str, Any]) -> None:
-        """Go back to a state that `weights` gave."""
-        import torch
-
-        self.net.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()}, strict=False)
 
 
 def embeddings_of(output: Any) -> Any:

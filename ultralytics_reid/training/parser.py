@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import ReIDError
 from ..gallery.commands.parser import add_command
+from ..video_job.parser import add_tracking
 
 _NOTHING_WRITTEN = "interrupted; nothing was written"
 _DATASET = (
@@ -39,13 +40,7 @@ def _add_dataset(commands: Any) -> None:
     text = "a gallery whose visits' crops are taken, with what people merged and split, in place of videos"
     command.add_argument("--gallery", metavar="URI", default="", help=text)
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to make")
-    text = "YOLO model; Ultralytics downloads those that it knows by name (default: yolo11n.pt)"
-    command.add_argument("--model", default="yolo11n.pt", metavar="FILE", help=text)
-    text = "YAML of the reid_botsort tracker, whose embeddings are stored too (default: reid_botsort.yaml)"
-    command.add_argument("--tracker", default="reid_botsort.yaml", metavar="YAML", help=text)
-    text = "indices or names of the classes (default: 0, which is person in COCO's; none: all)"
-    command.add_argument("--classes", nargs="*", default=["0"], metavar="C", help=text)
-    command.add_argument("--imgsz", type=int, metavar="N", help="input size of the model (default: the model's own)")
+    add_tracking(command, "YAML of the reid_botsort tracker, whose embeddings are stored too")
     command.add_argument("--max-crops", type=int, default=64, metavar="N", help="crops an identity (default: 64)")
     text = "only pieces of tracks that no encounter interrupts, without what the second pass linked"
     command.add_argument("--no-refine", action="store_true", help=text)
@@ -56,7 +51,7 @@ def _add_dataset(commands: Any) -> None:
 def _add_train(commands: Any) -> None:
     text = "learn an embedding from labeled crops: a head over any embedder, or a whole network"
     command = add_command(commands, "train", text, _TRAIN)
-    command.set_defaults(run=_train, interrupted="interrupted; `--resume` goes on after the last whole epoch")
+    command.set_defaults(run=_train, interrupted=_NOTHING_WRITTEN)
     command.add_argument("data", type=Path, metavar="DATA", help="folder of labeled crops, as `dataset` makes it")
     text = "file to write; a card of the same name, .json, is written beside it"
     command.add_argument("--out", type=Path, required=True, metavar="SAFETENSORS", help=text)
@@ -105,5 +100,7 @@ def _of_videos(args: Namespace) -> Any:
 def _train(args: Namespace) -> None:
     from .train import TrainOptions, train
 
+    if not args.head_only:
+        args.interrupted = "interrupted; `--resume` goes on after the last whole epoch"
     names = ("data", "out", "model", "weights", "head_only", "loss", "epochs", "images", "seed", "device", "resume")
     train(TrainOptions(**{name: getattr(args, name) for name in names}, overwrite=args.overwrite))

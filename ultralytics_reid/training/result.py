@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..embedders.head import CARD
 from ..embedders.torchreid import SAFETENSORS
 from ..errors import ConfigError
-from ..gallery.export.atomic_file import atomic_write
+from ..gallery.export.atomic_file import atomic_write, check_writable
 
 
 def save_result(path: Path, tensors: Mapping[str, npt.NDArray[Any]], card: Mapping[str, Any]) -> Path:
@@ -52,12 +52,10 @@ def check_result(path: Path, *, overwrite: bool) -> None:
     """Refuse, before any slow work, a path that a result can't be written to.
 
     Raises:
-        ConfigError: If its suffix is wrong, its folder is missing, or it exists and may not be replaced.
+        ReIDError: If its suffix is wrong, its folder is missing or can't be written to, or it or its card exists and
+            may not be replaced.
     """
-    if path.suffix != SAFETENSORS:
-        raise ConfigError(f"--out must end in {SAFETENSORS}, got {path}")
-    if not path.parent.is_dir():
-        raise ConfigError(f"--out {path}: there is no folder {path.parent}")
-    taken = [p for p in (path, path.with_suffix(".json")) if p.exists()]
-    if taken and not overwrite:
-        raise ConfigError(f"--out {taken[0]} already exists: choose another name, or --overwrite")
+    for file, suffix in ((path, SAFETENSORS), (path.with_suffix(".json"), ".json")):
+        check_writable(file, (suffix,))
+        if file.exists() and not overwrite:
+            raise ConfigError(f"--out {file} already exists: choose another name, or --overwrite")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,16 +24,16 @@ class StoredEmbeddings:
     Attributes:
         fingerprint: Of the embedder.
         rows: `(N, D)` float32.
-        place: Row by the file's path in the folder, with forward slashes.
+        place: Row by the path at which the file was written; see `CropSet.written`.
     """
 
     fingerprint: str
     rows: Floats
     place: Mapping[str, int]
 
-    def of(self, folder: Path, paths: tuple[Path, ...]) -> Floats | None:
-        """Embeddings of some files, `(n, D)`; None if one has none."""
-        places = [self.place.get(p.relative_to(folder).as_posix()) for p in paths]
+    def of(self, written: Sequence[str]) -> Floats | None:
+        """Embeddings of files by the paths at which they were written, `(n, D)`; None if one has none."""
+        places = [self.place.get(path) for path in written]
         if any(p is None for p in places):
             return None
         return as_floats(self.rows[[p for p in places if p is not None]])
@@ -44,7 +44,7 @@ def write_embeddings(folder: Path, files: list[str], rows: Floats, fingerprint: 
 
     Args:
         folder: Of the crops.
-        files: `N` paths in it.
+        files: `N` paths in it, with forward slashes.
         rows: `(N, D)`.
         fingerprint: Of the embedder.
 

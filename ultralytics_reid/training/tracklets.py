@@ -8,11 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from .._typing import Bools, Ints, as_ints
-from ..refinement.cuts import cut_at_changes
-from ..refinement.overlaps import count_overlaps, pairs_of
-from ..refinement.pieces import Pieces, by_first_row, cut_at_gaps
-from ..refinement.scores import learn_appearance
-from ..refinement.solver import refine
+from ..refinement.overlaps import count_overlaps
+from ..refinement.pieces import Pieces, by_first_row
+from ..refinement.solver import cut_tracks, refine
 from ..refinement.tracks import Tracks
 from ..tuning import RefineTuning
 
@@ -49,21 +47,14 @@ def label_tracks(tracks: Tracks, *, max_crops: int, refined: bool = True) -> Vid
         refined: Whether to take over what the second pass linked.
     """
     tuning = RefineTuning()
-    pairs = pairs_of(tracks)
-    pieces = cut_at_gaps(tracks, tuning)
-    appearance = learn_appearance(pieces, count_overlaps(pieces, pairs, tuning).strangers(tuning), tuning)
-    pieces = cut_at_changes(pieces, pairs, appearance, tuning)
+    pieces, pairs, _ = cut_tracks(tracks, tuning)
     met = np.zeros(len(tracks), bool)
     close = pairs.ios >= _ENCOUNTER_IOS
     met[pairs.a[close]] = met[pairs.b[close]] = True
-    strangers = count_overlaps(pieces, pairs, tuning).strangers(tuning)
-    if refined:
-        owner = _refined_ids(tracks)
-        labels = owner
-    else:
+    if not refined:
         pieces = _cut_at_encounters(pieces, met)
-        strangers = count_overlaps(pieces, pairs, tuning).strangers(tuning)
-        labels = pieces.labels + 1
+    labels = _refined_ids(tracks) if refined else pieces.labels + 1
+    strangers = count_overlaps(pieces, pairs, tuning).strangers(tuning)
     usable = tracks.clean & ~met & (labels > 0)
     rows, identities = _chosen(usable, labels, tracks, max_crops)
     return VideoLabels(rows, identities, _different(pieces, labels, strangers, np.unique(identities)))

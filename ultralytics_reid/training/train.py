@@ -20,11 +20,10 @@ from ..embedders.head import HEAD, NETWORK, LinearHead
 from ..embedders.torchreid import PREPROCESSING
 from ..errors import ConfigError
 from ..gallery.commands.terminal import counted, progress
-from .embedded import embedded_set, labels_of
+from .embedded import embedded_set, labeled
 from .head import LearnedHead, learn_head
-from .held_out import Crops, Gain
+from .held_out import Gain
 from .images import CropImages
-from .known_pairs import KnownPairs
 from .loop import Watch, held_out_rows, train_network
 from .losses import LOSSES, need_train
 from .network import Network, NetworkOptions
@@ -44,7 +43,6 @@ class TrainOptions:
         model: As `model` of a tracker YAML; for a whole network a torchreid architecture.
         weights: As `weights` of a tracker YAML.
         head_only: Whether to train a head over frozen embeddings.
-        form: Of the data, see `read_crops`.
         loss: One of `LOSSES`; empty for "triplet".
         epochs: Of a network.
         images: Crops of an identity in a batch of a network's training.
@@ -59,7 +57,6 @@ class TrainOptions:
     model: str = AUTO
     weights: str = ""
     head_only: bool = False
-    form: str = "auto"
     loss: str = ""
     epochs: int = 15
     images: int = 4
@@ -102,7 +99,7 @@ def train(options: TrainOptions) -> None:
     """
     need_train()
     check_result(options.out, overwrite=options.overwrite or options.resume)
-    found = read_crops(options.data, options.form)
+    found = read_crops(options.data)
     print(described(found), flush=True)
     (_train_head if options.head_only else _train_network)(options, found)
 
@@ -111,7 +108,7 @@ def described(found: CropSet) -> str:
     """A crop set in words: sizes, cameras, and what is known of pairs."""
     people = len(found.names)
     pairs = people * (people - 1) // 2
-    cameras = counted(len(np.unique(found.cameras)), "camera") if found.has_cameras else "no cameras"
+    cameras = counted(found.camera_count, "camera") if found.has_cameras else "no cameras"
     known = "all known to differ"
     if found.different is not None:
         known = f"{len(found.different)} of {pairs} pairs known to differ"
@@ -162,10 +159,11 @@ def _train_network(options: TrainOptions, found: CropSet) -> None:
         options.seed,
         options.device or None,
     )
-    known = labels_of(found)
-    rows, kept = held_out_rows(known.identities, options.seed)
-    network = Network(_images(found, rows), known.take(rows), PREPROCESSING, chosen)
-    watch = Watch(_images(found, kept), _watched(found, known, kept), options.seed)
+    # The network gives the embeddings, anew in each epoch.
+    crops = labeled(found, np.zeros((len(found), 1), np.float32))
+    rows, kept = held_out_rows(crops.known.identities, options.seed)
+    network = Network(_images(found, rows), crops.known.take(rows), PREPROCESSING, chosen)
+    watch = Watch(_images(found, kept), crops.take(kept), options.seed)
     checkpoint = options.out.with_suffix(".resume.safetensors")
     trained = train_network(network, watch, chosen, checkpoint, resume=options.resume, report=_report, shown=_shown)
     if trained.stopped:
@@ -183,12 +181,6 @@ def _train_network(options: TrainOptions, found: CropSet) -> None:
 
 def _images(found: CropSet, rows: Ints) -> CropImages:
     return CropImages([found.paths[n] for n in rows.tolist()], PREPROCESSING)
-
-
-def _watched(found: CropSet, known: KnownPairs, rows: Ints) -> Crops:
-    cameras = found.cameras[rows] if found.has_cameras else None
-    times = None if found.times is None or np.isnan(found.times).any() else found.times[rows]
-    return Crops(np.zeros((len(rows), 1), np.float32), known.take(rows), cameras, times)
 
 
 def _card(options: TrainOptions, found: CropSet, kind: str) -> dict[str, Any]:

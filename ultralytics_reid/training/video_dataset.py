@@ -13,7 +13,7 @@ import numpy as np
 
 from .._typing import Floats
 from ..datasets.crop_set import CropSet
-from ..datasets.writer import LabeledCrop, write_crops
+from ..datasets.writer import LabeledCrop, in_order, write_crops
 from ..errors import DatasetError, ReIDError
 from ..gallery.commands.terminal import progress
 from ..refinement.tracks import Tracks
@@ -68,9 +68,7 @@ def dataset_of_videos(
 
     found = write_crops(out, crops(), different=_pairs(collected), form=form)
     if len(collected.fingerprints) == 1 and all(len(e) for e in collected.embeddings):
-        files = {int(p.stem.rpartition("_")[2]): p.relative_to(out).as_posix() for p in found.paths}
-        ordered = [files[n] for n in sorted(files)]
-        write_embeddings(out, ordered, np.concatenate(collected.embeddings), collected.fingerprints.pop())
+        write_embeddings(out, in_order(found), np.concatenate(collected.embeddings), collected.fingerprints.pop())
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -60,14 +61,31 @@ def check_tracker(tracker: str) -> None:
         ReIDError: If there is no such file.
         ConfigError: If it is another tracker's.
     """
-    from ultralytics.trackers import track
-    from ultralytics.utils import YAML
-
     register()
     try:
-        # The attribute of the module, which `register` has replaced.
-        kind = YAML.load(track.check_yaml(tracker)).get("tracker_type")
+        kind = _keys_of(tracker).get("tracker_type")
     except FileNotFoundError as error:
         raise ReIDError(f"--tracker {tracker}: there is no such file") from error
     if kind != TRACKER_TYPE:
         raise ConfigError(f"--tracker {tracker}: its tracker_type must be {TRACKER_TYPE}, got {kind}")
+
+
+def write_tracker(path: Path, tracker: str, keys: Mapping[str, object]) -> None:
+    """Write a tracker's YAML.
+
+    Args:
+        path: The YAML to write.
+        tracker: The YAML whose other keys are taken over; see `check_tracker`.
+        keys: Keys with their values, in place of what it says.
+    """
+    from ultralytics.utils import YAML
+
+    YAML.save(path, {**_keys_of(tracker), **keys})
+
+
+def _keys_of(tracker: str) -> dict[str, Any]:
+    from ultralytics.trackers import track
+    from ultralytics.utils import YAML
+
+    # The attribute of the module, which `register` has replaced.
+    return dict(YAML.load(track.check_yaml(tracker)))

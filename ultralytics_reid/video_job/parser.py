@@ -30,21 +30,36 @@ def add_video(commands: Any) -> None:
     _add_refine(commands)
 
 
+def add_tracking(command: ArgumentParser, tracker: str) -> None:
+    """Add what says how a video is tracked.
+
+    Args:
+        command: The command.
+        tracker: Text of `--tracker`, without its default.
+    """
+    text = "YOLO model; Ultralytics downloads those that it knows by name (default: yolo11n.pt)"
+    command.add_argument("--model", default="yolo11n.pt", metavar="FILE", help=text)
+    text = f"{tracker} (default: reid_botsort.yaml)"
+    command.add_argument("--tracker", default="reid_botsort.yaml", metavar="YAML", help=text)
+    add_classes(command)
+    command.add_argument("--imgsz", type=int, metavar="N", help="input size of the model (default: the model's own)")
+
+
+def add_classes(command: ArgumentParser) -> None:
+    """Add which classes are tracked."""
+    text = "indices or names of the classes to track (default: 0, which is person in COCO's; none: all)"
+    command.add_argument("--classes", nargs="*", default=["0"], metavar="C", help=text)
+
+
 def _add_track(commands: Any) -> None:
     text = "track a video with reid_botsort, and write tables, an annotated video and a report"
     command = add_command(commands, "track", text, _TRACK)
     command.set_defaults(run=_track, interrupted=_NOTHING_WRITTEN)
     text = "video, folder of images, camera number or URL"
     command.add_argument("source", metavar="SOURCE", help=text)
-    text = "YOLO model; Ultralytics downloads those that it knows by name (default: yolo11n.pt)"
-    command.add_argument("--model", default="yolo11n.pt", metavar="FILE", help=text)
-    text = "YAML of the reid_botsort tracker (default: reid_botsort.yaml)"
-    command.add_argument("--tracker", default="reid_botsort.yaml", metavar="YAML", help=text)
-    text = "indices or names of the classes (default: 0, which is person in COCO's; none: all)"
-    command.add_argument("--classes", nargs="*", default=["0"], metavar="C", help=text)
+    add_tracking(command, "YAML of the reid_botsort tracker")
     text = "minimum confidence of detections, 0 to 1 (default: the tracker's own choice, 0.1)"
     command.add_argument("--conf", type=float, metavar="P", help=text)
-    command.add_argument("--imgsz", type=int, metavar="N", help="input size of the model (default: the model's own)")
     command.add_argument(
         "--device", default="", metavar="D", help="such as cpu, 0 or mps (default: Ultralytics' choice)"
     )

@@ -81,7 +81,7 @@ def of_sequence(clip: Clip, recipe: Recipe, seed: int) -> Take:
         seed: Of simulated embeddings.
 
     Raises:
-        DataError: If files are missing or wrong.
+        DatasetError: If files are missing or wrong.
     """
     inputs = prepare(clip, replace(recipe, motion=(MOTION,)), seed)
     rows = clip.truth().rows

@@ -32,3 +32,8 @@ class GivenMotion:
         """Do nothing, as there is no state."""
 
     reset_params = reset
+
+
+def standing(frames: int) -> Doubles:
+    """Motion of a camera that stands still, `(F, 2, 3)`."""
+    return np.tile(np.eye(2, 3), (frames, 1, 1))

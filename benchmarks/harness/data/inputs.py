@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from ultralytics_reid._typing import Doubles, Floats, ImageArray
+from ultralytics_reid.errors import DatasetError
 from ultralytics_reid.evaluation.mot_files import FRAME
 
 from ..clips import simulate
-from ..errors import DataError
 from ..packages import versions
 from ..progress import progress
 from . import backbone, reading
@@ -58,7 +58,7 @@ def prepare(clip: Clip, recipe: Recipe, seed: int = 0) -> Inputs:
         seed: Of simulated embeddings.
 
     Raises:
-        DataError: If files are missing or wrong.
+        DatasetError: If files are missing or wrong.
     """
     found = _detections(clip, recipe)
     motions = {method: _motion(clip, recipe, method) for method in recipe.motion}
@@ -83,7 +83,7 @@ def read_images(clip: Clip, label: str) -> Iterator[ImageArray]:
     """A clip's images, `(H, W, 3)` uint8 BGR.
 
     Raises:
-        DataError: If one can't be read, or is of another size than `seqinfo.ini` says.
+        DatasetError: If one can't be read, or is of another size than `seqinfo.ini` says.
     """
     import cv2
 
@@ -91,10 +91,10 @@ def read_images(clip: Clip, label: str) -> Iterator[ImageArray]:
     for path in progress(paths, f"{clip.name}: {label}", len(paths)):
         image = cv2.imread(str(path))
         if image is None:
-            raise DataError(f"{path} can't be read as an image")
+            raise DatasetError(f"{path} can't be read as an image")
         if image.shape[:2] != clip.info.shape:
             told = "x".join(str(n) for n in clip.info.shape[::-1])
-            raise DataError(f"{path} is {image.shape[1]}x{image.shape[0]}, but seqinfo.ini says {told}")
+            raise DatasetError(f"{path} is {image.shape[1]}x{image.shape[0]}, but seqinfo.ini says {told}")
         yield image
 
 
@@ -126,7 +126,7 @@ def _file(clip: Clip, folder: Path | None) -> Path:
     found = next((path for path in names if path.is_file()), None)
     if found is None:
         told = f"no detections of {clip.name}: {' or '.join(map(str, names))} is missing"
-        raise DataError(f"{told}; there are --detector and --detections DIR")
+        raise DatasetError(f"{told}; there are --detector and --detections DIR")
     return found
 
 
@@ -214,7 +214,7 @@ def _embed(clip: Clip, recipe: Recipe, boxes: list[Detections]) -> Arrays:
     some = [r for r in rows if r is not None]
     feats = np.concatenate(some) if some else np.zeros((0, 1), np.float32)
     if not np.isfinite(feats).all():
-        raise DataError(f"{clip.name}: {recipe.embedder} gives embeddings that aren't finite")
+        raise DatasetError(f"{clip.name}: {recipe.embedder} gives embeddings that aren't finite")
     return {"feats": feats.astype(np.float32), "ms": np.array(ms)}
 
 

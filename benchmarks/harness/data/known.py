@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ultralytics_reid._typing import Doubles
+from ultralytics_reid.errors import DatasetError
 from ultralytics_reid.evaluation.mot_files import CLASS, FLAG, ID
-
-from ..errors import DataError
 
 # The seven sequences that have ground truth. All of MOT16's and MOT17's are as long.
 TRAIN = {"02": 600, "04": 1050, "05": 837, "09": 525, "10": 654, "11": 900, "13": 750}
@@ -67,12 +66,12 @@ def is_half(name: str, length: int) -> bool:
 
 
 def need_length(name: str, length: int) -> None:
-    """Raise `DataError` if a sequence of MOT16 or MOT17 has neither its own length nor its validation half's."""
+    """Raise `DatasetError` if a sequence of MOT16 or MOT17 has neither its own length nor its validation half's."""
     key = number(name) or ""
     whole = (TRAIN | TEST).get(key)
     if whole is not None and length not in (whole, HALVES.get(key)):
         halved = f", and its validation half {HALVES[key]}" if key in HALVES else ""
-        raise DataError(f"{name} has {whole} frames{halved}, but its seqinfo.ini says seqLength={length}")
+        raise DatasetError(f"{name} has {whole} frames{halved}, but its seqinfo.ini says seqLength={length}")
 
 
 def counted(rows: Doubles, classes: bool = True) -> Counted:
@@ -91,18 +90,18 @@ def check_halves(found: Mapping[str, Counted]) -> list[str]:
         Sentences on what was compared and what is missing; empty if none of it is MOT17's.
 
     Raises:
-        DataError: If something differs.
+        DatasetError: If something differs.
     """
     ours = {key: c for name, c in found.items() if name.startswith("MOT17") and (key := number(name)) in HALVES}
     for key, c in ours.items():
         if c != _COUNTED_HALVES.get(key, c):
-            raise DataError(
+            raise DatasetError(
                 f"MOT17-{key}, validation half: {_warned(_COUNTED_HALVES[key])} are known, {_warned(c)} found"
             )
     total = Counted(sum(c.ids for c in ours.values()), sum(c.boxes for c in ours.values()))
     missing = [f"MOT17-{key}" for key in HALVES if key not in ours]
     if not missing and total != _WHOLE_HALF:
-        raise DataError(f"MOT17's validation half has {_warned(_WHOLE_HALF)}, but {_warned(total)} were found")
+        raise DatasetError(f"MOT17's validation half has {_warned(_WHOLE_HALF)}, but {_warned(total)} were found")
     return [_sentence(total, len(ours), missing)] if ours else []
 
 

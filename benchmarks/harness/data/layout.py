@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ultralytics_reid._typing import Doubles
+from ultralytics_reid.errors import DatasetError
 from ultralytics_reid.evaluation.mot_files import FRAME, Truth, read_truth
 
-from ..errors import ChoiceError, DataError
+from ..errors import ChoiceError
 from .known import base_name, half, is_half, need_length, number, public_detector
 from .reading import Found, Info, read_detections, read_info, read_motion
 
@@ -51,11 +52,11 @@ class Clip:
         """The images of these frames.
 
         Raises:
-            DataError: If there are none, or they aren't numbered from 1 on without holes up to this clip's end.
+            DatasetError: If there are none, or they aren't numbered from 1 on without holes up to this clip's end.
         """
         folder = self.folder / self.info.images
         if not folder.is_dir():
-            raise DataError(f"{folder} is missing, and the images are needed")
+            raise DatasetError(f"{folder} is missing, and the images are needed")
         return numbered(folder, self.info.suffix)[self.start : self.start + self.length]
 
     def has_truth(self) -> bool:
@@ -105,14 +106,14 @@ def numbered(folder: Path, suffix: str) -> list[Path]:
     """A folder's images in order.
 
     Raises:
-        DataError: If there are none, or their names aren't 1, 2, 3, … with zeros before.
+        DatasetError: If there are none, or their names aren't 1, 2, 3, … with zeros before.
     """
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() == suffix.lower() and not p.name.startswith("."))
     if not paths:
-        raise DataError(f"{folder} has no images of the kind *{suffix} (imExt)")
+        raise DatasetError(f"{folder} has no images of the kind *{suffix} (imExt)")
     for n, path in enumerate(paths, start=1):
         if not path.stem.isdecimal() or int(path.stem) != n:
-            raise DataError(f"{folder}: frame {n} is missing: images are numbered from 1 on, next comes {path.name}")
+            raise DatasetError(f"{folder}: frame {n} is missing: images are numbered from 1 on, next comes {path.name}")
     return paths
 
 
@@ -128,7 +129,7 @@ def find_clips(data: Path, split: str, public: str | None, names: Sequence[str],
 
     Raises:
         ChoiceError: If a sequence that was asked for isn't there.
-        DataError: If there is no sequence, or one's length, or the number of its images, is wrong.
+        DatasetError: If there is no sequence, or one's length, or the number of its images, is wrong.
     """
     folders = _one_detector(_folders(data, split), public)
     return [_clip(folder, split, partial) for folder in _chosen(folders, names)]
@@ -136,7 +137,7 @@ def find_clips(data: Path, split: str, public: str | None, names: Sequence[str],
 
 def _folders(data: Path, split: str) -> list[Path]:
     if not data.is_dir():
-        raise DataError(f"{data} is no folder")
+        raise DatasetError(f"{data} is no folder")
     data = data.resolve()
     if (data / "seqinfo.ini").is_file():
         return [data]
@@ -146,7 +147,7 @@ def _folders(data: Path, split: str) -> list[Path]:
     if not folders:
         told = f"{data} holds no sequence: a folder with seqinfo.ini was looked for there and in {SPLITS[split]}/"
         others = [name for name, place in SPLITS.items() if any((data / place).glob("*/seqinfo.ini"))]
-        raise DataError(told + (f", but there are some for --split {' or '.join(others)}" if others else ""))
+        raise DatasetError(told + (f", but there are some for --split {' or '.join(others)}" if others else ""))
     return folders
 
 
@@ -193,7 +194,7 @@ def _clip(folder: Path, split: str, partial: bool) -> Clip:
         return _cut(folder, info, there, split)
     if there != info.length:
         hint = "; --partial takes those that are there" if there < info.length else ""
-        raise DataError(f"{images} has {there} images, but seqinfo.ini says seqLength={info.length}{hint}")
+        raise DatasetError(f"{images} has {there} images, but seqinfo.ini says seqLength={info.length}{hint}")
     return _of_split(folder, info, split)
 
 
@@ -201,7 +202,7 @@ def _cut(folder: Path, info: Info, there: int, split: str) -> Clip:
     """The first frames, as far as there are images."""
     if split == "val-half":
         told = f"{folder.name} has {there} of {info.length} images, no validation half: take --split train"
-        raise DataError(told)
+        raise DatasetError(told)
     return Clip(folder, info, 0, there, (f"{folder.name}: only the first {there} of {info.length} frames",))
 
 
@@ -209,7 +210,7 @@ def _of_split(folder: Path, info: Info, split: str) -> Clip:
     halved = is_half(folder.name, info.length)
     if split != "val-half":
         if halved:
-            raise DataError(f"{folder.name} is its validation half already ({info.length} frames): --split val-half")
+            raise DatasetError(f"{folder.name} is its validation half already ({info.length} frames): --split val-half")
         return Clip(folder, info, 0, info.length)
     if halved:
         return Clip(folder, info, 0, info.length, (f"{folder.name}: is the validation half already, as it lies here",))

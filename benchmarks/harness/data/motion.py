@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ultralytics_reid._typing import Doubles, ImageArray
+from ultralytics_reid.errors import DatasetError
 
-from ..errors import DataError
 from ..packages import versions
 from .cache import Cache, of_file
 from .recipe import MOTION
@@ -46,10 +46,10 @@ def kept_camera_motion(name: str, sequence: Sequence, folder: Path, stride: int 
         stride: Frames of the video from one that is looked at to the next.
 
     Raises:
-        DataError: If there is no video, or one of another length.
+        DatasetError: If there is no video, or one of another length.
     """
     if sequence.video is None:
-        raise DataError(f"{sequence.name} has no video, which camera motion is estimated from")
+        raise DatasetError(f"{sequence.name} has no video, which camera motion is estimated from")
     key = {"video": of_file(sequence.video), "method": MOTION, "stride": stride, "code": of_file(Path(__file__))}
     key |= versions("ultralytics", "opencv-python")
 
@@ -59,5 +59,5 @@ def kept_camera_motion(name: str, sequence: Sequence, folder: Path, stride: int 
     warps = Cache(folder).arrays(name, "motion", key, estimate)["warps"]
     expected = len(sequence.frames[::stride])
     if len(warps) != expected:
-        raise DataError(f"{sequence.video} has {len(warps)} frames, but seqinfo.ini says {expected}")
+        raise DatasetError(f"{sequence.video} has {len(warps)} frames, but seqinfo.ini says {expected}")
     return warps

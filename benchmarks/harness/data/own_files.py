@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ultralytics_reid._typing import Doubles
+from ultralytics_reid.errors import DatasetError
 from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.mot_files import FLAG, FRAME, frames_of, read_result, read_truth
 
-from ..errors import DataError
 from ..progress import tell
 from .reading import read_detections
 from .sequences import Detections
@@ -59,14 +59,14 @@ def find_mot_files(truth: Path, output: Path, detections: Path | None) -> list[M
         detections: The tracker's input, None where it isn't known.
 
     Raises:
-        DataError: If one is missing, if files and folders are mixed, or names differ between folders.
+        DatasetError: If one is missing, if files and folders are mixed, or names differ between folders.
     """
     given = [path for path in (truth, output, detections) if path is not None]
     for path in given:
         if not path.exists():
-            raise DataError(f"{path} is missing")
+            raise DatasetError(f"{path} is missing")
         if path.is_dir() != truth.is_dir():
-            raise DataError(f"{truth} and {path} must both be files, or both folders")
+            raise DatasetError(f"{truth} and {path} must both be files, or both folders")
     if not truth.is_dir():
         return [MotFiles(output.stem, *given)]
     return [MotFiles(Path(name).stem, *(folder / name for folder in given)) for name in _common_names(given)]
@@ -76,10 +76,10 @@ def _common_names(folders: list[Path]) -> list[str]:
     known = [{path.name for path in folder.glob("*.txt")} for folder in folders]
     everywhere = set.union(*known)
     if not everywhere:
-        raise DataError(f"{folders[0]} has no .txt")
+        raise DatasetError(f"{folders[0]} has no .txt")
     for folder, names in zip(folders, known, strict=True):
         if missing := sorted(everywhere - names):
-            raise DataError(f"{folder} lacks {', '.join(missing)}, which another folder has")
+            raise DatasetError(f"{folder} lacks {', '.join(missing)}, which another folder has")
     return sorted(everywhere)
 
 
@@ -87,12 +87,12 @@ def read_mot_files(files: MotFiles) -> MotFrames:
     """Read one sequence.
 
     Raises:
-        DataError: If a line can't be read, an id is in a frame twice, or no box of the ground truth counts.
+        DatasetError: If a line can't be read, an id is in a frame twice, or no box of the ground truth counts.
     """
     truth, output = read_truth(files.truth, None).rows, read_result(files.output)
     truth = truth[truth[:, FLAG] > 0]
     if not len(truth):
-        raise DataError(f"{files.truth}: the flag is 0 on every line, so nothing counts")
+        raise DatasetError(f"{files.truth}: the flag is 0 on every line, so nothing counts")
     found = None if files.detections is None else read_detections(files.detections, None, None)
     for note in () if found is None else found.notes:
         tell(note)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ultralytics_reid._typing import Bools, Doubles
+from ultralytics_reid.errors import DatasetError
 from ultralytics_reid.evaluation.mot_files import (
     FRAME,
     HEIGHT,
@@ -22,8 +23,6 @@ from ultralytics_reid.evaluation.mot_files import (
     read_rows,
     read_text,
 )
-
-from ..errors import DataError
 
 SCORE = 6
 
@@ -56,7 +55,7 @@ def read_info(folder: Path) -> Info:
         folder: The sequence's folder.
 
     Raises:
-        DataError: If the file or one of its keys is missing, or a number is none or not positive.
+        DatasetError: If the file or one of its keys is missing, or a number is none or not positive.
     """
     path = folder / "seqinfo.ini"
     parser = ConfigParser(interpolation=None)
@@ -64,7 +63,7 @@ def read_info(folder: Path) -> Info:
         parser.read_string(read_text(path))
         section = parser["Sequence"]
     except (Error, KeyError) as error:
-        raise DataError(f"{path}: a section [Sequence] of key=value lines is needed ({error})") from error
+        raise DatasetError(f"{path}: a section [Sequence] of key=value lines is needed ({error})") from error
     length, height, width = (_whole(path, section, k) for k in ("seqLength", "imHeight", "imWidth"))
     fps = _number(path, section, "frameRate")
     name, ext = section.get("name", folder.name), section.get("imExt", ".jpg")
@@ -74,7 +73,7 @@ def read_info(folder: Path) -> Info:
 def _whole(path: Path, section: SectionProxy, key: str) -> int:
     value = _number(path, section, key)
     if value != int(value):
-        raise DataError(f"{path}: {key} must be a whole number, got {section[key]}")
+        raise DatasetError(f"{path}: {key} must be a whole number, got {section[key]}")
     return int(value)
 
 
@@ -82,11 +81,11 @@ def _number(path: Path, section: SectionProxy, key: str) -> float:
     try:
         value = float(section[key])
     except KeyError:
-        raise DataError(f"{path}: {key} is missing") from None
+        raise DatasetError(f"{path}: {key} is missing") from None
     except ValueError:
-        raise DataError(f"{path}: {key} must be a number, got {section[key]!r}") from None
+        raise DatasetError(f"{path}: {key} must be a number, got {section[key]!r}") from None
     if not (np.isfinite(value) and value > 0):
-        raise DataError(f"{path}: {key} must be above 0, got {section[key]}")
+        raise DatasetError(f"{path}: {key} must be above 0, got {section[key]}")
     return value
 
 
@@ -115,7 +114,7 @@ def read_detections(path: Path, length: int | None, shape: tuple[int, int] | Non
         shape: The images' height and width, pixels; None where it isn't known, and no box is dropped.
 
     Raises:
-        DataError: If a line can't be read, or a frame or size can't be.
+        DatasetError: If a line can't be read, or a frame or size can't be.
     """
     rows = read_rows(path, range(7, MAX_COLUMNS + 1))
     need_boxes(rows, length)
@@ -124,7 +123,7 @@ def read_detections(path: Path, length: int | None, shape: tuple[int, int] | Non
         return Found(np.empty((0, 6)), (f"{path} has no line: no detections at all",))
     score = rows.values[:, SCORE]
     if score.max() <= 0 and score.min() == score.max():
-        raise DataError(
+        raise DatasetError(
             f"{path}: all {len(score)} scores are {score[0]:g}, which are none: trackers need scores in [0, 1]"
         )
     off = (score < 0) | (score > 1)
@@ -160,13 +159,13 @@ def read_motion(path: Path, lengths: Collection[int]) -> Doubles:
         `(F, 2, 3)` float64, from the frame before to each frame, pixels.
 
     Raises:
-        DataError: If it doesn't have one row of seven numbers for each frame, in order.
+        DatasetError: If it doesn't have one row of seven numbers for each frame, in order.
     """
     try:
         rows = np.loadtxt(read_text(path).splitlines(), ndmin=2)
     except ValueError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DatasetError(f"{path}: {error}") from None
     if rows.shape[1] != 7 or len(rows) not in lengths or rows[:, 0].tolist() != list(range(len(rows))):
         told = " or ".join(str(n) for n in sorted(set(lengths)))
-        raise DataError(f"{path} must have one row for each of {told} frames, in order, from 0 on, of 7 numbers")
+        raise DatasetError(f"{path} must have one row for each of {told} frames, in order, from 0 on, of 7 numbers")
     return np.asarray(rows[:, 1:].reshape(-1, 2, 3))

@@ -85,7 +85,7 @@ def load_sequence(folder: Path) -> Sequence:
         folder: The sequence's folder.
 
     Raises:
-        DataError: If `seqinfo.ini` or `gt/gt.txt` is missing or wrong.
+        DatasetError: If `seqinfo.ini` or `gt/gt.txt` is missing or wrong.
     """
     info = read_info(folder)
     rows = read_truth(folder / "gt" / "gt.txt", info.length).rows
@@ -104,7 +104,7 @@ def load_clip(shared: Path, clip: str) -> Sequence:
         clip: Its name, as `clip_folder` takes it.
 
     Raises:
-        DataError: If a file is missing or wrong.
+        DatasetError: If a file is missing or wrong.
     """
     sequence = load_sequence(clip_folder(shared, clip))
     return split_at_absences(sequence) if clip in CAMPUS else sequence

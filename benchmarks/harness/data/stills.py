@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ultralytics_reid._typing import Floats, ImageArray, Ints, as_floats
+from ultralytics_reid._typing import Floats, Ints, as_floats
 from ultralytics_reid.appearance.embedding import unit
-from ultralytics_reid.embedders import CropEmbedder, Regions
-from ultralytics_reid.embedders.crops import crop
-from ultralytics_reid.gallery.image_embedder import whole_image
+from ultralytics_reid.embedders import CropEmbedder
+from ultralytics_reid.embedders.whole_images import embed_whole
 from ultralytics_reid.gallery.image_io import as_image
 
 from ..progress import progress
@@ -89,13 +88,6 @@ def _embed(build: Callable[[Path], object], weights: Path, files: tuple[Path, ..
     encoder = build(weights)
     assert isinstance(encoder, CropEmbedder)
     parts = [files[n : n + _BATCH] for n in range(0, len(files), _BATCH)]
-    return np.concatenate([encoder.encode(_cut(encoder, part)) for part in progress(parts, title, len(parts))])
-
-
-def _cut(encoder: CropEmbedder, files: tuple[Path, ...]) -> ImageArray:
-    """Whole images as crops of the encoder's size."""
-    cut = []
-    for file in files:
-        image = as_image(file)
-        cut.append(crop(image, Regions(whole_image(image)[None]), encoder.preprocessing)[0])
-    return np.concatenate(cut)
+    return np.concatenate(
+        [embed_whole(encoder, list(map(as_image, part))) for part in progress(parts, title, len(parts))]
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ultralytics_reid.errors import DatasetError
 from ultralytics_reid.evaluation.frames import FrameBoxes
 
 from ..contenders import base
@@ -18,7 +19,7 @@ from ..data.inputs import Inputs, prepare
 from ..data.layout import Clip
 from ..data.recipe import NONE, SIMULATED, Recipe
 from ..data.sequences import Sequence
-from ..errors import BenchmarkError, DataError
+from ..errors import BenchmarkError
 from ..packages import versions
 from ..scoring.track_eval import Score, as_arrays, benchmark_of, score, write_result
 from ..scoring.track_eval import of_arrays as score_of
@@ -102,7 +103,7 @@ class Track:
             kept = self.recipe.cache.arrays(
                 self.clip.name, "score", key, lambda: as_arrays(score(truth, frames, benchmark))
             )
-        except (BenchmarkError, DataError) as error:
+        except (BenchmarkError, DatasetError) as error:
             raise BenchmarkError(f"{self.contender.label} on {self.clip.name}: {error}") from error
         return score_of(kept)
 

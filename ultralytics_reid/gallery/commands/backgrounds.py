@@ -6,10 +6,7 @@ from pathlib import Path
 
 from ..._typing import ImageArray, as_pixels
 from ...errors import GalleryError
-from ..image_io import as_image
-
-# Common image files that OpenCV reads.
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+from ..image_io import IMAGE_SUFFIXES, as_image
 
 
 def background_of(path: Path) -> ImageArray:

@@ -20,7 +20,7 @@ from ..export.contact_sheet import MAX_HITS, Hit, save_results
 from ..export.tabular import dwell_table, journey_table, save_journeys, save_sightings, save_visits, transition_table
 from ..gallery import Gallery
 from ..image_embedder import cut_out
-from ..image_io import as_image, decode_image
+from ..image_io import IMAGE_SUFFIXES, as_image, decode_image
 from ..journeys import dwell, journeys, transitions
 from ..records import ANY, ENROLLED, LAST_ID, Filter, Visit
 from ..reembedding import reembed
@@ -39,7 +39,7 @@ from .arguments import (
     parse_integer,
     parse_visits,
 )
-from .backgrounds import IMAGE_SUFFIXES, background_of
+from .backgrounds import background_of
 from .relink import relink
 from .tables import (
     aligned,

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from ..._typing import Doubles, Floats
 from ...errors import GalleryError
 from ...evaluation.markdown import table
 from ..journeys import Dwell, Journey, Stay, Transition
+from ..ledger.rows import pages
 from ..records import ENROLLED, Records, Visit, nothing
 from ..times import duration, moment
 from .atomic_file import atomic_write
@@ -35,8 +35,6 @@ _FIRST_TIME, _LAST_TIME = -62_135_596_800, 253_402_300_799
 _PATH = ("seconds", "left", "top", "right", "bottom")
 _PATH_DIGITS = 6
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.6f%:z"
-
-_Row = TypeVar("_Row")
 
 
 def save_visits(
@@ -68,7 +66,7 @@ def save_visits(
             1 to 9999.
     """
     names, class_names, text = names or {}, class_names or {}, _is_csv(path)
-    frames = (_visits(batch, names, class_names, text) for batch in _batches(visits))
+    frames = (_visits(batch, names, class_names, text) for batch in pages(visits, _BATCH))
     return _save(path, frames, _visits((), names, class_names, text), (PARQUET, CSV), overwrite)
 
 
@@ -79,7 +77,9 @@ def save_journeys(path: str | Path, journeys: Iterable[Journey], *, overwrite: b
     see `save_visits`, also for arguments, result and errors.
     """
     rows, text = ((journey, stay) for journey in journeys for stay in journey.stays), _is_csv(path)
-    return _save(path, (_stays(batch, text) for batch in _batches(rows)), _stays((), text), (PARQUET, CSV), overwrite)
+    return _save(
+        path, (_stays(batch, text) for batch in pages(rows, _BATCH)), _stays((), text), (PARQUET, CSV), overwrite
+    )
 
 
 def save_sightings(
@@ -118,12 +118,6 @@ def save_sightings(
 
 def _is_csv(path: str | Path) -> bool:
     return Path(path).suffix.lower() == CSV
-
-
-def _batches(rows: Iterable[_Row]) -> Iterator[tuple[_Row, ...]]:
-    rest = iter(rows)
-    while batch := tuple(islice(rest, _BATCH)):
-        yield batch
 
 
 def _merge_batches(batches: Iterable[Records], dim: int) -> Iterator[Records]:

@@ -154,6 +154,12 @@ class Ledger:
             session.execute("UPDATE gallery SET next_identity = ?", (first + count,))
         return first
 
+    def count_on(self, other: Ledger) -> None:
+        """Give no identity that another gallery has given, of which this one is a copy."""
+        (after,) = other._rows("SELECT next_identity FROM gallery")[0]
+        with self.database.writing(lasting=True) as session:
+            session.execute("UPDATE gallery SET next_identity = ?", (check_next(after),))
+
     def upsert(self, records: Records, visits: Sequence[Visit] = ()) -> None:
         """Write sightings and visits in one transaction; rows whose ids are there already are replaced.
 

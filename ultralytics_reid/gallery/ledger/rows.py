@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,9 +29,11 @@ _NORM_SLACK = 1e-2
 _NOT_CONVERTED = (TypeError, ValueError, OverflowError)
 
 
-def pages(items: Sequence[_Item], size: int = PAGE) -> Iterable[Sequence[_Item]]:
-    """A sequence in parts."""
-    return (items[start : start + size] for start in range(0, len(items), size))
+def pages(items: Iterable[_Item], size: int = PAGE) -> Iterator[tuple[_Item, ...]]:
+    """Items in parts."""
+    rest = iter(items)
+    while page := tuple(islice(rest, size)):
+        yield page
 
 
 def records_of(rows: Sequence[Row], embeddings: Floats) -> Records:

@@ -129,7 +129,7 @@ def create(path: Path, dim: int, fingerprint: str) -> None:
     Raises:
         GalleryError: If it can't be written.
     """
-    with errors_of(path), _beside(path) as draft:
+    with errors_of(path), _draft(path) as draft:
         with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
             # The page size is settled with the first write, and can't be changed in WAL mode.
             connection.execute(f"PRAGMA page_size = {_PAGE}")
@@ -148,14 +148,19 @@ def copy(connection: sqlite3.Connection, path: Path) -> None:
         GalleryError: If it is there already, or can't be written.
     """
     check_place(path)
-    with errors_of(path), _beside(path) as draft:
+    with errors_of(path), _draft(path) as draft:
         connection.execute("VACUUM INTO ?", (str(draft),))
         if not _put_in_place(draft, path):
             raise GalleryError(f"a backup never replaces a file, and {path} is there already")
 
 
+def beside(path: Path) -> tuple[Path, ...]:
+    """Files that SQLite keeps beside a gallery's; what is left of them would be taken for changes of another one."""
+    return tuple(path.with_name(path.name + side) for side in _SIDES)
+
+
 @contextmanager
-def _beside(path: Path) -> Iterator[Path]:
+def _draft(path: Path) -> Iterator[Path]:
     """An empty file in the same folder, which only its owner may read, and which is gone afterwards."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -164,8 +169,8 @@ def _beside(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise GalleryError(f"{path} can't be written: {error.strerror or error}") from error
     finally:
-        for name in ("", *_SIDES):
-            draft.with_name(draft.name + name).unlink(missing_ok=True)
+        for file in (draft, *beside(draft)):
+            file.unlink(missing_ok=True)
 
 
 def _put_in_place(draft: Path, path: Path) -> bool:

@@ -96,13 +96,8 @@ class VisitSet:
         return as_floats(np.where(known[:, None], self.scorer.metric.project(vectors), 0))
 
     def together(self) -> Bools:
-        """`(V, V)`, which visits were on one camera at the same time; on cameras, not among enrolled images."""
-        first, last = self.spans[:, 0], self.spans[:, 1]
-        shared = np.minimum(last[:, None], last) > np.maximum(first[:, None], first)
-        names = np.array(self.cameras, object)
-        out = shared & (names[:, None] == names) & (names != ENROLLED)
-        np.fill_diagonal(out, False)
-        return as_bools(out)
+        """See the function `together`."""
+        return together(self.visits)
 
     def apart(self, topology: Topology) -> Bools:
         """`(V, V)`, which visits can't be one individual's: in two places at once, or farther than it travels.
@@ -128,6 +123,16 @@ class VisitSet:
             elif a != b:
                 table[a, b] = way.min_seconds - SLACK
         return as_doubles(table[of[:, None], of])
+
+
+def together(visits: Sequence[Visit]) -> Bools:
+    """`(V, V)`, which visits were on one camera at the same time; on cameras, not among enrolled images."""
+    first, last = as_doubles([(v.first, v.last) for v in visits]).reshape(-1, 2).T
+    shared = np.minimum(last[:, None], last) > np.maximum(first[:, None], first)
+    names = np.array([v.camera for v in visits], object)
+    out = shared & (names[:, None] == names) & (names != ENROLLED)
+    np.fill_diagonal(out, False)
+    return as_bools(out)
 
 
 def _first_half(rows: Ints) -> Ints:
