@@ -28,6 +28,7 @@ class ReIDTrack(BOTrack):
 
     # The host sets them; said for the type checker.
     state: int
+    frame_id: int
     tracklet_len: int
     score: float
     cls: float
