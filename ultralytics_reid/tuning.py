@@ -52,7 +52,7 @@ class Tuning:
     reverify: bool = True
     initiation_seconds: float = 1.4
     covisible_apart: bool = True
-    missed_seconds: float = 0.2
+    missed_seconds: float = 0.4
     motion_seconds: float = 2.0
     max_speed: float = 10.0
     class_votes: bool = True

@@ -30,6 +30,7 @@ from .._typing import Bools, Floats, Ints
 from ..appearance.embedding import as_features
 from ..association.fusion import ambiguous_pairs, fuse_appearance
 from ..association.last_seen import LastSeen
+from ..association.overlap import overlap_share
 from ..config import TRACKER_TYPE, Config, keys
 from ..embedders import AUTO, Embedder, family_of
 from ..errors import ConfigError
@@ -40,7 +41,7 @@ from ..revival.decision import Decision
 from ..revival.id_pool import IdPool
 from ..revival.initiation import VisibleBoxes
 from ..revival.recognizer import Recognizer
-from ..tuning import HARDLY_LOG_ODDS, LIKELY_HOLD_SECONDS, LIKELY_LOG_ODDS, Tuning
+from ..tuning import APART_SHARE, HARDLY_LOG_ODDS, LIKELY_HOLD_SECONDS, LIKELY_LOG_ODDS, Tuning
 from . import callbacks
 from .blas import single_threaded_blas
 from .camera_link import CameraLink
@@ -317,10 +318,24 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
             return
         tracks, found = [pool[t] for t, _ in matches], [detections[d] for _, d in matches]
         means, covariances = self.kalman_filter.multi_update(*kalman_states(tracks), measurements(found))
-        missed = int(self.config.tuning.missed_seconds * self.fps)
+        missed = self._missed_frames(tracks, pool)
         for track, detection, mean, covariance in zip(tracks, found, means, covariances, strict=True):
             (activated if track.state == TrackState.Tracked else refind).append(track)
-            track.go_on(detection, mean, covariance, self.frame_id, missed)
+            track.go_on(detection, mean, covariance, self.frame_id, missed.get(track.track_id, 0))
+
+    def _missed_frames(self, tracks: Sequence[ReIDTrack], pool: Sequence[ReIDTrack]) -> dict[int, int]:
+        """Frames that each lost track may have missed and its tracklet still go on, by id: none where others are near.
+
+        Args:
+            tracks: Those that were matched.
+            pool: All that they might have been taken for, where they are expected.
+        """
+        lost = {t.track_id for t in tracks if t.state != TrackState.Tracked}
+        if not lost:
+            return {}
+        near = (overlap_share(track_boxes(pool)) > APART_SHARE).any(axis=1).tolist()
+        most = int(self.config.tuning.missed_seconds * self.fps)
+        return {t.track_id: most for t, other in zip(pool, near, strict=True) if not other and t.track_id in lost}
 
     @staticmethod
     def _oriented(tracks: Sequence[ReIDTrack]) -> bool:
