@@ -33,7 +33,7 @@ class Tuning:
         covisible_apart: Whether only boxes that are apart make two tracklets different individuals; False takes any two
             boxes of one frame.
         missed_seconds: Seconds for which a track may be without a detection and its tracklet go on, when motion alone
-            finds it again; 0 ends the tracklet with the first frame missed.
+            finds it again and nobody else is near; 0 ends the tracklet with the first frame missed.
         motion_seconds: Seconds after which the Kalman state before a gap says nothing about a return.
         max_speed: Body heights a second that an identity can have moved at most; 0 is no limit.
         class_votes: Whether a track's class is its most frequent one; False takes the last.

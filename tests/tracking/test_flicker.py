@@ -43,3 +43,14 @@ def test_a_track_that_motion_finds_again_later_is_checked_by_its_looks():
         tracker.update(detections[kept], image(), feats=feats[kept])
         states += [t.decision.reactivated_id for t in tracker.tracked_stracks if t.resumed]
     assert len(states) == 2  # 6 and 9 frames are more than five
+
+
+def test_a_track_that_was_missed_beside_another_is_checked_by_its_looks():
+    still = [Person([(0, 300)], (100, 120), look=1), Person([(0, 300)], (115, 120), look=2)]
+    alone = Person([(0, 300)], (500, 120), look=3)
+    tracker, checked = make_tracker(fps=FPS), set()
+    for n, (detections, feats, people) in enumerate(Scene([*still, alone], 300).frames()):
+        kept = np.array([n != 200 or p is still[0] for p in people], bool)
+        tracker.update(detections[kept], image(), feats=feats[kept])
+        checked |= {round(float(t.xywh[0])) for t in tracker.tracked_stracks if t.resumed}
+    assert checked == {115}
