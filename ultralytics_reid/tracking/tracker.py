@@ -333,7 +333,7 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
         lost = {t.track_id for t in tracks if t.state != TrackState.Tracked}
         if not lost:
             return {}
-        near = (overlap_share(track_boxes(pool)) > APART_SHARE).any(axis=1).tolist()
+        near = np.any(overlap_share(track_boxes(pool)) > APART_SHARE, axis=1).tolist()
         most = int(self.config.tuning.missed_seconds * self.fps)
         return {t.track_id: most for t, other in zip(pool, near, strict=True) if not other and t.track_id in lost}
 
