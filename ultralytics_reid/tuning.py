@@ -33,7 +33,7 @@ class Tuning:
         covisible_apart: Whether only boxes that are apart make two tracklets different individuals; False takes any two
             boxes of one frame.
         missed_seconds: Seconds for which a track may be without a detection and its tracklet go on, when motion alone
-            finds it again and nobody else is near; 0 ends the tracklet with the first frame missed.
+            finds it again and nobody else is near.
         motion_seconds: Seconds after which the Kalman state before a gap says nothing about a return.
         max_speed: Body heights a second that an identity can have moved at most; 0 is no limit.
         class_votes: Whether a track's class is its most frequent one; False takes the last.
@@ -174,6 +174,9 @@ WHOLE_SHARE = 0.5
 PART_SCORE, PART_DOUBT = 0.75, 0.15
 # Share up to which two boxes certainly show two individuals: more may be a second box on one of them.
 APART_SHARE = 0.3
+# Seconds as `missed_seconds` where others are near, so that looks must agree sooner. Without a difference MOT17's crowds
+# lose 0.7 points of IDF1; at 0, a detector that misses one box in eight costs the four real clips 4 points.
+NEAR_MISSED_SECONDS = 0.05
 
 # --- Matching returning tracklets to identities (log-likelihood ratios in nats) ---
 

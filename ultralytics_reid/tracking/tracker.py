@@ -41,7 +41,14 @@ from ..revival.decision import Decision
 from ..revival.id_pool import IdPool
 from ..revival.initiation import VisibleBoxes
 from ..revival.recognizer import Recognizer
-from ..tuning import APART_SHARE, HARDLY_LOG_ODDS, LIKELY_HOLD_SECONDS, LIKELY_LOG_ODDS, Tuning
+from ..tuning import (
+    APART_SHARE,
+    HARDLY_LOG_ODDS,
+    LIKELY_HOLD_SECONDS,
+    LIKELY_LOG_ODDS,
+    NEAR_MISSED_SECONDS,
+    Tuning,
+)
 from . import callbacks
 from .blas import single_threaded_blas
 from .camera_link import CameraLink
@@ -324,7 +331,7 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
             track.go_on(detection, mean, covariance, self.frame_id, missed.get(track.track_id, 0))
 
     def _missed_frames(self, tracks: Sequence[ReIDTrack], pool: Sequence[ReIDTrack]) -> dict[int, int]:
-        """Frames that each lost track may have missed and its tracklet still go on, by id: none where others are near.
+        """Frames that each lost track may have missed and its tracklet still go on, by id: fewer where others are near.
 
         Args:
             tracks: Those that were matched.
@@ -335,7 +342,8 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
             return {}
         near = np.any(overlap_share(track_boxes(pool)) > APART_SHARE, axis=1).tolist()
         most = int(self.config.tuning.missed_seconds * self.fps)
-        return {t.track_id: most for t, other in zip(pool, near, strict=True) if not other and t.track_id in lost}
+        few = int(NEAR_MISSED_SECONDS * self.fps)
+        return {t.track_id: few if other else most for t, other in zip(pool, near, strict=True) if t.track_id in lost}
 
     @staticmethod
     def _oriented(tracks: Sequence[ReIDTrack]) -> bool:
