@@ -218,10 +218,10 @@ class TestOneIdentity:
         assert all(1 <= i < FIRST_LOCAL_ID for i in ids)
 
     @pytest.mark.slow
-    def test_identity_is_queried_once_and_a_new_one_whenever_it_has_twice_as_many_clean_crops(self, camera, moody):
+    def test_identity_is_queried_once_and_a_new_one_whenever_it_has_half_as_many_more_clean_crops(self, camera, moody):
         a = camera("a")
         stay(a, length=250)
-        assert 3 * MANY <= moody.store.calls["search"] <= 5 * MANY
+        assert 5 * MANY <= moody.store.calls["search"] <= 7 * MANY
         a.finish(wait=True)
         b = camera("b")
         stay(b, seed=1, length=250)

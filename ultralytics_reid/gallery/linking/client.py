@@ -40,10 +40,10 @@ _LOGGER = logging.getLogger("ultralytics")
 # Seconds between two reports of the visible boxes.
 _REPORT_INTERVAL = 1.0
 # Seconds that a tracklet is visible before it is queried; the second as long as similarity tells no identities apart.
-_MIN_VISIBLE, _MIN_VISIBLE_UNCALIBRATED = 2.0, 10.0
+_MIN_VISIBLE, _MIN_VISIBLE_UNCALIBRATED = 1.0, 10.0
 # Growth of an identity's clean crops after which it is queried again, as long as the gallery doesn't know it, and the
-# number of times: two minutes of clean crops.
-_REQUERY_GROWTH, _MAX_REQUERIES = 2.0, 6
+# number of times: a minute of clean crops.
+_REQUERY_GROWTH, _MAX_REQUERIES = 1.5, 10
 # Seconds without a box after which a tracklet is queried with what there is of it.
 _GONE_AFTER = 1.0
 
@@ -204,7 +204,7 @@ class GalleryCamera:
                 self._query(decision, now)
 
     def _query_again(self, settled: Sequence[Decision], now: float) -> None:
-        """Query identities again that were new to the gallery, when there is twice as much to compare."""
+        """Query identities again that were new to the gallery, when there is half as much more to compare."""
         for decision in settled:
             identity = decision.identity
             times, crops = self._asked.get(identity, (0, 0))

@@ -34,7 +34,7 @@ from .candidates import (
 from .messages import Answer, Query, Settings
 from .open_visits import OpenVisit, pending_sightings
 from .overlap_links import OverlapLink, contradicted, feet_allow, looks_nats, overlap_links, sides
-from .session import CameraSession
+from .session import CameraSession, is_local
 from .shared_evidence import SharedEvidence
 from .shared_views import SharedViews
 from .topology import Topology
@@ -377,6 +377,11 @@ class Linker:
             session.decide(query, None, 1.0)
             return Answer(identity, None)
         probability = found.probability(known, self.scorer, query.crops)
+        if self._gives_way(known, identity, session):
+            session.decide(query, None, 1.0)
+            session.doubt(identity, probability)
+            self._rename_everywhere(known, identity, found.cosine_of(known), probability, session.camera)
+            return Answer(identity, None)
         before = session.origin + query.first
         latest = latest_visit(self._visits([known], 0.0)[known], before)
         gap, camera = (0.0, ENROLLED) if latest is None else (max(0.0, before - latest.last), latest.camera)
@@ -384,6 +389,26 @@ class Linker:
         prototypes = self.scorer.to_camera(session.camera, sightings.embeddings, sightings.cameras)
         session.decide(query, known, probability)
         return Answer(identity, known, found.cosine_of(known), probability, gap, camera, prototypes=prototypes)
+
+    def _gives_way(self, known: int, identity: int, session: CameraSession) -> bool:
+        """Whether an identity of the gallery takes a queried one's id: what was shown for less time changes.
+
+        Only where nobody else can know it: all its visits are of runs of this process that go on, and it has no name.
+        """
+        if is_local(identity):
+            return False
+        visits = self._visits([known, identity], 0.0)
+        mine = frozenset().union(*(s.visit_ids for s in self.sessions if not s.ended))
+        if known in self._store.names() or not mine.issuperset(v.id for v in visits[known]):
+            return False
+        ours = {v.id: v.last - v.first for v in [*visits[identity], *session.visits_of(identity)]}
+        return sum(v.last - v.first for v in visits[known]) < sum(ours.values())
+
+    def _rename_everywhere(self, gone: int, kept: int, similarity: float, probability: float, camera: str) -> None:
+        """Make one of two identities, on all cameras; `camera` saw the one that stays."""
+        for session in self.sessions:
+            session.follow_merge(gone, kept)
+            self._answers.append((session, Answer(gone, kept, similarity, probability, 0.0, camera)))
 
     def _compare_views(self) -> None:
         """Link visits that feet on common ground show to be one individual's, and revoke links that they contradict."""
@@ -417,10 +442,7 @@ class Linker:
         """Make one of the two identities of a link, on all cameras."""
         kept = self._stays(link.one.identity, link.other.identity)
         stays, goes = (link.one, link.other) if link.one.identity == kept else (link.other, link.one)
-        gone = goes.identity
-        for session in self.sessions:
-            session.follow_merge(gone, kept)
-            self._answers.append((session, Answer(gone, kept, link.similarity, link.probability, 0.0, stays.camera)))
+        self._rename_everywhere(goes.identity, kept, link.similarity, link.probability, stays.camera)
 
     def _revoke_conflicts(self) -> None:
         """Revoke links that another process' visits contradict by now.

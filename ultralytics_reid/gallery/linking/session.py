@@ -150,6 +150,20 @@ class CameraSession:
         return [*self._closed, *self._open.values()]
 
     @property
+    def visit_ids(self) -> frozenset[int]:
+        """Ids of all visits of the run; of very many that are written, the last ones."""
+        return frozenset((*self._stored_firsts, *(v.id for v in self.visits)))
+
+    def visits_of(self, identity: int) -> list[OpenVisit]:
+        """Return the visits of an identity that are going on or wait to be written, decided or not."""
+        return [v for v in self.visits if v.identity == identity]
+
+    def doubt(self, identity: int, probability: float) -> None:
+        """Note that the visits of an identity that aren't written yet are its with a probability, in [0, 1]."""
+        for visit in self.visits_of(identity):
+            visit.probability, visit.dirty = probability, True
+
+    @property
     def writable(self) -> list[OpenVisit]:
         """Visits with something to write whose identity is decided."""
         return [v for v in self.visits if v.dirty and v.confirmed and v.identity in self._decided]
@@ -258,7 +272,7 @@ class CameraSession:
     def _add_query(self, query: Query) -> None:
         self.queries.append(query)
         identity, first = self.resolve(query.identity), self.origin + query.first
-        if _is_local(identity):
+        if is_local(identity):
             self._local.add(identity)
         visit = self._visit_at(identity, first)
         visit.confirm(first)
@@ -266,7 +280,7 @@ class CameraSession:
 
     def _accept_as_new(self, identity: int) -> None:
         """Take an identity as new to the gallery; a local id, which is not unique, is replaced by a reserved one."""
-        if _is_local(identity):
+        if is_local(identity):
             self._local.discard(identity)
             self.renamed.append((identity, self.reserved_ids.popleft()))
             self._rename(*self.renamed[-1], 1.0)
@@ -323,7 +337,7 @@ class CameraSession:
     def _merge(self, gone: int, kept: int) -> None:
         if gone == kept:
             return
-        if _is_local(kept) and not _is_local(gone):
+        if is_local(kept) and not is_local(gone):
             # The older of the two appeared while the gallery was away: the gallery only knows the younger.
             gone, kept = kept, gone
             self.renamed.append((gone, kept))
@@ -348,7 +362,7 @@ class CameraSession:
 
     def _reassign(self, visit: OpenVisit, identity: int, probability: float) -> None:
         """Give a visit another identity."""
-        if visit.stored and not _is_local(identity):
+        if visit.stored and not is_local(identity):
             self.visit_corrections[visit.id] = identity
         if self._open.get(visit.identity) is visit:
             del self._open[visit.identity]
@@ -358,6 +372,6 @@ class CameraSession:
         visit.identity, visit.probability, visit.dirty = identity, probability, True
 
 
-def _is_local(identity: int) -> bool:
+def is_local(identity: int) -> bool:
     """Whether no gallery gives an id, so that several cameras may use it for different identities."""
     return identity >= FIRST_LOCAL_ID
