@@ -401,7 +401,8 @@ class Linker:
         mine = frozenset().union(*(s.visit_ids for s in self.sessions if not s.ended))
         if known in self._store.names() or not mine.issuperset(v.id for v in visits[known]):
             return False
-        ours = {v.id: v.last - v.first for v in [*visits[identity], *session.visits_of(identity)]}
+        ours = {v.id: v.last - v.first for v in visits[identity]}
+        ours |= {v.id: v.last - v.first for v in session.visits_of(identity)}
         return sum(v.last - v.first for v in visits[known]) < sum(ours.values())
 
     def _rename_everywhere(self, gone: int, kept: int, similarity: float, probability: float, camera: str) -> None:
