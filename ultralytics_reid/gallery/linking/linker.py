@@ -194,7 +194,7 @@ class Linker:
             answered = self._answer(now)
             self._answers += answered  # kept: the cameras must hear of them, even if the next line can't write now
             self._write()
-            if not answered:
+            if not self.has_queries:
                 break
         self._revoke_conflicts()
         self._compare_views()
@@ -328,7 +328,8 @@ class Linker:
         candidates = [self._candidates(session, query) for query in queries]
         assigned, waiting = assign_identities(candidates)
         rows = [n for n in range(len(queries)) if n not in waiting]
-        return [(session, self._decide(session, queries[n], candidates[n], assigned.get(n))) for n in rows]
+        answers = [self._decide(session, queries[n], candidates[n], assigned.get(n)) for n in rows]
+        return [(session, answer) for answer in answers if answer is not None]
 
     def _candidates(self, session: CameraSession, query: Query) -> GalleryCandidates:
         """Rank gallery identities for a query: calibrated cosine log-likelihood ratio, presence and travel gates."""
@@ -340,8 +341,7 @@ class Linker:
         scores = appearance_scores(query.embedding, session.camera, found, self.scorer)
         identities = scores.identities
         gate = self._gate(identities, session, query)
-        visit = session.open_visit(session.resolve(query.identity))
-        gate &= feet_allow(identities, visit, self.sessions, self._views)
+        gate &= feet_allow(identities, session.visit_of(query), self.sessions, self._views)
         rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
         normalized = cohort_normalized(scores, self.scorer)
         log_odds = rank_log_odds(normalized, gate, self.scorer, rate, self._population)
@@ -371,11 +371,13 @@ class Linker:
             by_identity.setdefault(visit.identity, []).append(visit)
         return by_identity
 
-    def _decide(self, session: CameraSession, query: Query, found: GalleryCandidates, known: int | None) -> Answer:
+    def _decide(
+        self, session: CameraSession, query: Query, found: GalleryCandidates, known: int | None
+    ) -> Answer | None:
         identity = session.resolve(query.identity)
-        if known is None:
+        if known is None or (not query.decided and session.has_seen(known)):
             session.decide(query, None, 1.0)
-            return Answer(identity, None)
+            return Answer(identity, None) if query.decided else None
         probability = found.probability(known, self.scorer, query.crops)
         if self._gives_way(known, identity, session):
             session.decide(query, None, 1.0)

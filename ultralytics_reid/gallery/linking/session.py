@@ -124,9 +124,12 @@ class CameraSession:
         self._trail.clear()
         return trail
 
-    def open_visit(self, identity: int) -> OpenVisit | None:
-        """Return the visit of an identity that is going on; None for none."""
-        return self._open.get(identity)
+    def visit_of(self, query: Query) -> OpenVisit | None:
+        """Return the visit of a query that is going on; one of which nothing else is known while it is undecided."""
+        identity = self.resolve(query.identity)
+        if query.decided:
+            return self._open.get(identity)
+        return OpenVisit(self.camera, identity, self.origin + query.first, self.origin + query.last)
 
     def visible(self, since: float) -> list[OpenVisit]:
         """Return open visits of decided identities with a box since a time, seconds since 1970."""
@@ -189,14 +192,17 @@ class CameraSession:
 
         Args:
             query: One of `queries`.
-            known: The identity in the gallery; None for a new one.
+            known: The identity in the gallery; None for a new one, or none yet.
             probability: That it is this identity, in [0, 1].
         """
         self.queries.remove(query)
         identity = self.resolve(query.identity)
         if known is None:
-            self._accept_as_new(identity)
+            if query.decided:
+                self._accept_as_new(identity)
             return
+        if not query.decided:
+            self._begin(query)
         if identity in self._new:
             self.identity_corrections.append((identity, known))  # other cameras may have been linked to it meanwhile
         self._rename(identity, known, probability)
@@ -271,10 +277,16 @@ class CameraSession:
 
     def _add_query(self, query: Query) -> None:
         self.queries.append(query)
-        identity, first = self.resolve(query.identity), self.origin + query.first
-        if is_local(identity):
-            self._local.add(identity)
-        visit = self._visit_at(identity, first)
+        identity = self.resolve(query.identity)
+        if query.decided:
+            if is_local(identity):
+                self._local.add(identity)
+            self._begin(query)
+
+    def _begin(self, query: Query) -> None:
+        """Begin the visit of a query's identity, unless it is going on."""
+        first = self.origin + query.first
+        visit = self._visit_at(self.resolve(query.identity), first)
         visit.confirm(first)
         visit.embedding = query.embedding
 
