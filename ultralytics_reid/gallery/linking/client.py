@@ -303,6 +303,7 @@ class GalleryCamera:
             self._merged.add(event.previous_id)
             self._send(Merge(event.previous_id, event.identity_id))
         elif isinstance(event, RevivalReverted) and event.identity_id is not None:
+            self._merged.discard(event.identity_id)
             self._send(Split(event.previous_id, event.since, event.identity_id))
 
 

@@ -360,6 +360,7 @@ class CameraSession:
 
     def _split(self, message: Split) -> None:
         """Move a visit that began with the mistake; one that began before it stays as it is."""
+        self._resolved.pop(message.to, None)  # it was merged by mistake, and is an id of its own again
         visit = self._open.get(self.resolve(message.identity))
         if visit is not None and visit.first >= self.origin + message.since - _MAX_LEAD:
             self._reassign(visit, message.to, 1.0)
