@@ -40,6 +40,7 @@ from ultralytics_reid.gallery.linking import worker as worker_module
 from ultralytics_reid.gallery.linking.messages import Merge, Split
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, Visit
 from ultralytics_reid.gallery.store import open_store
+from ultralytics_reid.revival import recognizer as recognizer_module
 from ultralytics_reid.scenes import Scene as Film
 from ultralytics_reid.scenes import SceneOptions
 
@@ -228,6 +229,16 @@ class TestOneIdentity:
         assert len(of(b, Linked)) == MANY
         assert all(e.time < 10 for e in of(b, Linked))
         assert MANY <= moody.store.calls["search"] <= 2 * MANY
+
+    @pytest.mark.slow
+    def test_identity_is_known_before_the_cameras_own_memory_has_decided(self, camera, monkeypatch):
+        a = camera("a")
+        ids = stay(a, length=250)
+        a.finish(wait=True)
+        monkeypatch.setattr(recognizer_module, "UNLIKE_LOG_ODDS", -np.inf)  # anybody new may be returning: 4 s
+        b = camera("b")
+        assert stay(b, seed=1) == ids
+        assert [e.time < 3 for e in of(b, Linked)] == [True] * MANY
 
 
 def now():
