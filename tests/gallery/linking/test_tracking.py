@@ -235,6 +235,9 @@ class TestOneIdentity:
         a = camera("a")
         ids = stay(a, length=250)
         a.finish(wait=True)
+        earlier = camera("b")
+        stay(earlier, first=20, seed=2)
+        earlier.finish(wait=True)
         monkeypatch.setattr(recognizer_module, "UNLIKE_LOG_ODDS", -np.inf)  # anybody new may be returning: 4 s
         b = camera("b")
         assert stay(b, seed=1) == ids
