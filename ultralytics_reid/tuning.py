@@ -224,7 +224,7 @@ MAX_MERGE_RATE = 0.5
 # individual. It is the same for every row and gallery, so that a row's probability depends on nothing but the row.
 PRIOR_SAME = 0.1
 # Share of sightings that look unlike their individual's other visits (half hidden, turned away, two people in a box).
-# The fewer sightings a visit has, the likelier all of them are such.
+# The fewer sightings a visit has, the likelier all of them are such; either of two visits may be.
 UNLIKE_SIGHTINGS = 0.3
 # Share of pairs whose similarity says nothing: look-alikes, swapped ids. It bounds how sure a row can be.
 OUTLIER_PAIRS = 0.05

@@ -133,7 +133,8 @@ class Scorer:
 
         It depends on nothing but these two visits, and is the same with `asked` and `held` exchanged. The prior is
         `PRIOR_SAME`. Genuine and impostor scores are Gaussians; a share of pairs says nothing (a uniform outlier
-        component), and the visit of fewer sightings may show nothing typical of its individual.
+        component), and each of the two visits may show nothing typical of its individual, the likelier the fewer
+        sightings it has.
 
         Args:
             scores: `(N,)` cosines, each the highest of all pairs of sightings of the two visits.
@@ -145,7 +146,8 @@ class Scorer:
         """
         if not self.model.evidence_weight:
             return np.full(np.shape(scores), np.nan)
-        typical = 1 - UNLIKE_SIGHTINGS ** np.minimum(asked, held).astype(np.float64)
+        shown = (1 - UNLIKE_SIGHTINGS ** np.asarray(count, np.float64) for count in (asked, held))
+        typical = np.multiply(*shown)
         ratio = typical * self._density_ratio(scores) + 1 - typical
         nats = self.model.evidence_weight * np.log(ratio) + logit(PRIOR_SAME)
         return np.asarray(expit(nats), np.float64)

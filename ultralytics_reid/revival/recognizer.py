@@ -369,6 +369,12 @@ class Recognizer:
         """Whether an identity is in memory, or one of some tracklets shows it or is re-activated as it."""
         return identity in self.bank or any(identity in (d.identity, d.reactivated_id) for d in decisions)
 
+    def settle(self, identity: int, decisions: Iterable[Decision]) -> None:
+        """Settle tracklets that show an identity and are undecided: the gallery knew it before the memory decided."""
+        for decision in decisions:
+            if decision.state is State.UNDECIDED and decision.identity == identity:
+                self._settle(decision, identity)
+
     def rename(self, old: int, new: int, decisions: Iterable[Decision]) -> bool:
         """Rename an identity that turns out to be another, which may be in memory too.
 

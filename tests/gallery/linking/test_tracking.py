@@ -40,6 +40,7 @@ from ultralytics_reid.gallery.linking import worker as worker_module
 from ultralytics_reid.gallery.linking.messages import Merge, Split
 from ultralytics_reid.gallery.records import FIRST_LOCAL_ID, Visit
 from ultralytics_reid.gallery.store import open_store
+from ultralytics_reid.revival import recognizer as recognizer_module
 from ultralytics_reid.scenes import Scene as Film
 from ultralytics_reid.scenes import SceneOptions
 
@@ -218,16 +219,29 @@ class TestOneIdentity:
         assert all(1 <= i < FIRST_LOCAL_ID for i in ids)
 
     @pytest.mark.slow
-    def test_identity_is_queried_once_and_a_new_one_whenever_it_has_twice_as_many_clean_crops(self, camera, moody):
+    def test_identity_is_queried_once_and_a_new_one_whenever_it_has_half_as_many_more_clean_crops(self, camera, moody):
         a = camera("a")
         stay(a, length=250)
-        assert 3 * MANY <= moody.store.calls["search"] <= 5 * MANY
+        assert 5 * MANY <= moody.store.calls["search"] <= 7 * MANY
         a.finish(wait=True)
         b = camera("b")
         stay(b, seed=1, length=250)
         assert len(of(b, Linked)) == MANY
         assert all(e.time < 10 for e in of(b, Linked))
         assert MANY <= moody.store.calls["search"] <= 2 * MANY
+
+    @pytest.mark.slow
+    def test_identity_is_known_before_the_cameras_own_memory_has_decided(self, camera, monkeypatch):
+        a = camera("a")
+        ids = stay(a, length=250)
+        a.finish(wait=True)
+        earlier = camera("b")
+        stay(earlier, first=20, seed=2)
+        earlier.finish(wait=True)
+        monkeypatch.setattr(recognizer_module, "UNLIKE_LOG_ODDS", -np.inf)  # anybody new may be returning: 4 s
+        b = camera("b")
+        assert stay(b, seed=1) == ids
+        assert [e.time < 3 for e in of(b, Linked)] == [True] * MANY
 
 
 def now():

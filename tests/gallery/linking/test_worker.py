@@ -418,6 +418,18 @@ class TestCorrections:
         assert whereabouts(store)["a"] == [10, 77]
         assert consistent(store)
 
+    def test_an_id_that_was_merged_by_mistake_is_one_of_its_own_again(self, camera, store):
+        """What is asked under it afterwards isn't asked about the identity that it was merged with."""
+        worker, channel, _ = camera
+        show(worker, channel, 10, 2, (30, 35))
+        show(worker, channel, 77, 2, (36, 37), query=False)
+        worker.send(channel, Merge(77, 10))
+        worker.send(channel, Split(10, 36.0, 77))
+        show(worker, channel, 77, 3, (38, 44))
+        answers(worker, channel)
+        assert whereabouts(store)["a"] == [10, 10, 77]
+        assert consistent(store)
+
     def test_split_leaves_a_visit_that_began_before(self, camera, store):
         worker, channel, _ = camera
         worker.send(channel, Observations(8.0, (observation(10),)))

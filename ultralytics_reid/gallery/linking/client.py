@@ -40,10 +40,10 @@ _LOGGER = logging.getLogger("ultralytics")
 # Seconds between two reports of the visible boxes.
 _REPORT_INTERVAL = 1.0
 # Seconds that a tracklet is visible before it is queried; the second as long as similarity tells no identities apart.
-_MIN_VISIBLE, _MIN_VISIBLE_UNCALIBRATED = 2.0, 10.0
+_MIN_VISIBLE, _MIN_VISIBLE_UNCALIBRATED = 1.0, 10.0
 # Growth of an identity's clean crops after which it is queried again, as long as the gallery doesn't know it, and the
-# number of times: two minutes of clean crops.
-_REQUERY_GROWTH, _MAX_REQUERIES = 2.0, 6
+# number of times: a minute of clean crops.
+_REQUERY_GROWTH, _MAX_REQUERIES = 1.5, 10
 # Seconds without a box after which a tracklet is queried with what there is of it.
 _GONE_AFTER = 1.0
 
@@ -140,6 +140,7 @@ class GalleryCamera:
         self._visible = visible
         self._query_new(settled, now)
         self._query_again(settled, now)
+        self._query_undecided([d for d in decisions if not d.settled and d.identity > 0], now)
         if self._metric.version != self._metric_version:
             self._metric_version = self._metric.version
             self._send_evidence()
@@ -204,26 +205,40 @@ class GalleryCamera:
                 self._query(decision, now)
 
     def _query_again(self, settled: Sequence[Decision], now: float) -> None:
-        """Query identities again that were new to the gallery, when there is twice as much to compare."""
+        """Query identities again that were new to the gallery, when there is half as much more to compare."""
         for decision in settled:
             identity = decision.identity
-            times, crops = self._asked.get(identity, (0, 0))
-            enough = decision.tracklet.count >= _REQUERY_GROWTH * crops and times <= _MAX_REQUERIES
-            if identity in self._new and decision.probation is None and enough:
+            if identity in self._new and decision.probation is None and self._has_more(decision):
                 self._new.discard(identity)
                 self._query(decision, now)
+
+    def _query_undecided(self, undecided: Sequence[Decision], now: float) -> None:
+        """Query whose id is shown before the camera's memory has decided: the gallery may know somebody sooner."""
+        if not self.worker.is_discriminative:
+            return
+        for decision in undecided:
+            unclear = decision.in_doubt or decision.reactivated_id is not None
+            if not unclear and decision.tracklet.seen_for(now) >= _MIN_VISIBLE and self._has_more(decision):
+                self._query(decision, now)
+
+    def _has_more(self, decision: Decision) -> bool:
+        """Whether there is so much more to compare than at the last query that the next one pays."""
+        times, crops = self._asked.get(decision.identity, (0, 0))
+        return decision.tracklet.count >= _REQUERY_GROWTH * crops and times <= _MAX_REQUERIES
 
     def _query(self, decision: Decision, now: float) -> None:
         tracklet, identity = decision.tracklet, decision.identity
         mean = tracklet.mean
         if mean is None or tracklet.count < MIN_CLEAN_CROPS:
             return
-        self._queried.add(identity)
+        if decision.settled:
+            self._queried.add(identity)
         times = self._asked.get(identity, (0, 0))[0]
         self._asked[identity] = times + 1, tracklet.count
         first, last = max(tracklet.born, self._since), min(now, tracklet.last.time)
         beside = self._visible - {identity}
-        self._send(Query(identity, mean, tracklet.count, tracklet.cls, first, last, beside, times))
+        settled = decision.settled
+        self._send(Query(identity, mean, tracklet.count, tracklet.cls, first, last, beside, times, settled))
 
     def _apply(self, answer: Answer, decisions: Sequence[Decision], when: When) -> None:
         """Rename an identity to the gallery's, unless the camera found out otherwise meanwhile."""
@@ -238,6 +253,7 @@ class GalleryCamera:
         if not self._recognizer.rename(answer.identity, answer.known, decisions):
             self._send(Reject(answer.identity))
             return
+        self._recognizer.settle(answer.known, decisions)
         if answer.prototypes is not None:
             self._recognizer.remember_prototypes(answer.known, answer.prototypes)
         self._queried.add(answer.known)
@@ -287,6 +303,7 @@ class GalleryCamera:
             self._merged.add(event.previous_id)
             self._send(Merge(event.previous_id, event.identity_id))
         elif isinstance(event, RevivalReverted) and event.identity_id is not None:
+            self._merged.discard(event.identity_id)
             self._send(Split(event.previous_id, event.since, event.identity_id))
 
 

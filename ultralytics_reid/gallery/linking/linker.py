@@ -35,7 +35,7 @@ from .candidates import (
 from .messages import Answer, Query, Settings
 from .open_visits import OpenVisit, pending_sightings
 from .overlap_links import OverlapLink, contradicted, feet_allow, looks_nats, overlap_links, sides
-from .session import CameraSession
+from .session import CameraSession, is_local
 from .shared_evidence import SharedEvidence
 from .shared_views import SharedViews
 from .topology import Topology
@@ -195,7 +195,7 @@ class Linker:
             answered = self._answer(now)
             self._answers += answered  # kept: the cameras must hear of them, even if the next line can't write now
             self._write()
-            if not answered:
+            if not self.has_queries:
                 break
         self._revoke_conflicts()
         self._compare_views()
@@ -329,7 +329,8 @@ class Linker:
         candidates = [self._candidates(session, query) for query in queries]
         assigned, waiting = assign_identities(candidates)
         rows = [n for n in range(len(queries)) if n not in waiting]
-        return [(session, self._decide(session, queries[n], candidates[n], assigned.get(n))) for n in rows]
+        answers = [self._decide(session, queries[n], candidates[n], assigned.get(n)) for n in rows]
+        return [(session, answer) for answer in answers if answer is not None]
 
     def _candidates(self, session: CameraSession, query: Query) -> GalleryCandidates:
         """Rank gallery identities for a query: calibrated cosine log-likelihood ratio, presence and travel gates."""
@@ -341,8 +342,7 @@ class Linker:
         scores = appearance_scores(query.embedding, session.camera, found, self.scorer)
         identities = scores.identities
         gate = self._gate(identities, session, query)
-        visit = session.open_visit(session.resolve(query.identity))
-        gate &= feet_allow(identities, visit, self.sessions, self._views)
+        gate &= feet_allow(identities, session.visit_of(query), self.sessions, self._views)
         rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
         normalized = cohort_normalized(scores, self.scorer)
         log_odds = rank_log_odds(normalized, gate, self.scorer, rate, self._population)
@@ -372,12 +372,19 @@ class Linker:
             by_identity.setdefault(visit.identity, []).append(visit)
         return by_identity
 
-    def _decide(self, session: CameraSession, query: Query, found: GalleryCandidates, known: int | None) -> Answer:
+    def _decide(
+        self, session: CameraSession, query: Query, found: GalleryCandidates, known: int | None
+    ) -> Answer | None:
         identity = session.resolve(query.identity)
-        if known is None:
+        if known is None or (not query.decided and session.has_seen(known)):
             session.decide(query, None, 1.0)
-            return Answer(identity, None)
+            return Answer(identity, None) if query.decided else None
         probability = found.probability(known, self.scorer, query.crops)
+        if self._gives_way(known, identity, session):
+            session.decide(query, None, 1.0)
+            session.doubt(identity, probability)
+            self._rename_everywhere(known, identity, found.cosine_of(known), probability, session.camera)
+            return Answer(identity, None)
         before = session.origin + query.first
         latest = latest_visit(self._visits([known], 0.0)[known], before)
         gap, camera = (0.0, ENROLLED) if latest is None else (max(0.0, before - latest.last), latest.camera)
@@ -385,6 +392,27 @@ class Linker:
         prototypes = self.scorer.to_camera(session.camera, sightings.embeddings, sightings.cameras)
         session.decide(query, known, probability)
         return Answer(identity, known, found.cosine_of(known), probability, gap, camera, prototypes=prototypes)
+
+    def _gives_way(self, known: int, identity: int, session: CameraSession) -> bool:
+        """Whether an identity of the gallery takes a queried one's id: what was shown for less time changes.
+
+        Only where nobody else can know it: all its visits are of runs of this process that go on, and it has no name.
+        """
+        if is_local(identity):
+            return False
+        visits = self._visits([known, identity], 0.0)
+        mine = frozenset().union(*(s.visit_ids for s in self.sessions if not s.ended))
+        if known in self._store.names() or not mine.issuperset(v.id for v in visits[known]):
+            return False
+        ours = {v.id: v.last - v.first for v in visits[identity]}
+        ours |= {v.id: v.last - v.first for v in session.visits_of(identity)}
+        return sum(v.last - v.first for v in visits[known]) < sum(ours.values())
+
+    def _rename_everywhere(self, gone: int, kept: int, similarity: float, probability: float, camera: str) -> None:
+        """Make one of two identities, on all cameras; `camera` saw the one that stays."""
+        for session in self.sessions:
+            session.follow_merge(gone, kept)
+            self._answers.append((session, Answer(gone, kept, similarity, probability, 0.0, camera)))
 
     def _compare_views(self) -> None:
         """Link visits that feet on common ground show to be one individual's, and revoke links that they contradict."""
@@ -418,10 +446,7 @@ class Linker:
         """Make one of the two identities of a link, on all cameras."""
         kept = self._stays(link.one.identity, link.other.identity)
         stays, goes = (link.one, link.other) if link.one.identity == kept else (link.other, link.one)
-        gone = goes.identity
-        for session in self.sessions:
-            session.follow_merge(gone, kept)
-            self._answers.append((session, Answer(gone, kept, link.similarity, link.probability, 0.0, stays.camera)))
+        self._rename_everywhere(goes.identity, kept, link.similarity, link.probability, stays.camera)
 
     def _revoke_conflicts(self) -> None:
         """Revoke links that another process' visits contradict by now.

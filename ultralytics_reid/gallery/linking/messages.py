@@ -35,6 +35,8 @@ class Query:
         last: Time of the last box.
         beside: Ids visible at the same time, which therefore are other identities.
         asked: How often this was asked before, with fewer crops.
+        decided: Whether the camera has decided that it is none of those it remembers. Before, only an identity that
+            was never on this camera is an answer; there is none otherwise.
     """
 
     identity: int
@@ -45,6 +47,7 @@ class Query:
     last: float
     beside: frozenset[int]
     asked: int = 0
+    decided: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -124,9 +124,12 @@ class CameraSession:
         self._trail.clear()
         return trail
 
-    def open_visit(self, identity: int) -> OpenVisit | None:
-        """Return the visit of an identity that is going on; None for none."""
-        return self._open.get(identity)
+    def visit_of(self, query: Query) -> OpenVisit | None:
+        """Return the visit of a query that is going on; one of which nothing else is known while it is undecided."""
+        identity = self.resolve(query.identity)
+        if query.decided:
+            return self._open.get(identity)
+        return OpenVisit(self.camera, identity, self.origin + query.first, self.origin + query.last)
 
     def visible(self, since: float) -> list[OpenVisit]:
         """Return open visits of decided identities with a box since a time, seconds since 1970."""
@@ -148,6 +151,20 @@ class CameraSession:
     def visits(self) -> list[OpenVisit]:
         """All visits that are going on or wait to be written."""
         return [*self._closed, *self._open.values()]
+
+    @property
+    def visit_ids(self) -> frozenset[int]:
+        """Ids of all visits of the run; of very many that are written, the last ones."""
+        return frozenset((*self._stored_firsts, *(v.id for v in self.visits)))
+
+    def visits_of(self, identity: int) -> list[OpenVisit]:
+        """Return the visits of an identity that are going on or wait to be written, decided or not."""
+        return [v for v in self.visits if v.identity == identity]
+
+    def doubt(self, identity: int, probability: float) -> None:
+        """Note that the visits of an identity that aren't written yet are its with a probability, in [0, 1]."""
+        for visit in self.visits_of(identity):
+            visit.probability, visit.dirty = probability, True
 
     @property
     def writable(self) -> list[OpenVisit]:
@@ -175,14 +192,17 @@ class CameraSession:
 
         Args:
             query: One of `queries`.
-            known: The identity in the gallery; None for a new one.
+            known: The identity in the gallery; None for a new one, or none yet.
             probability: That it is this identity, in [0, 1].
         """
         self.queries.remove(query)
         identity = self.resolve(query.identity)
         if known is None:
-            self._accept_as_new(identity)
+            if query.decided:
+                self._accept_as_new(identity)
             return
+        if not query.decided:
+            self._begin(query)
         if identity in self._new:
             self.identity_corrections.append((identity, known))  # other cameras may have been linked to it meanwhile
         self._rename(identity, known, probability)
@@ -257,16 +277,22 @@ class CameraSession:
 
     def _add_query(self, query: Query) -> None:
         self.queries.append(query)
-        identity, first = self.resolve(query.identity), self.origin + query.first
-        if _is_local(identity):
-            self._local.add(identity)
-        visit = self._visit_at(identity, first)
+        identity = self.resolve(query.identity)
+        if query.decided:
+            if is_local(identity):
+                self._local.add(identity)
+            self._begin(query)
+
+    def _begin(self, query: Query) -> None:
+        """Begin the visit of a query's identity, unless it is going on."""
+        first = self.origin + query.first
+        visit = self._visit_at(self.resolve(query.identity), first)
         visit.confirm(first)
         visit.embedding = query.embedding
 
     def _accept_as_new(self, identity: int) -> None:
         """Take an identity as new to the gallery; a local id, which is not unique, is replaced by a reserved one."""
-        if _is_local(identity):
+        if is_local(identity):
             self._local.discard(identity)
             self.renamed.append((identity, self.reserved_ids.popleft()))
             self._rename(*self.renamed[-1], 1.0)
@@ -323,7 +349,7 @@ class CameraSession:
     def _merge(self, gone: int, kept: int) -> None:
         if gone == kept:
             return
-        if _is_local(kept) and not _is_local(gone):
+        if is_local(kept) and not is_local(gone):
             # The older of the two appeared while the gallery was away: the gallery only knows the younger.
             gone, kept = kept, gone
             self.renamed.append((gone, kept))
@@ -334,6 +360,7 @@ class CameraSession:
 
     def _split(self, message: Split) -> None:
         """Move a visit that began with the mistake; one that began before it stays as it is."""
+        self._resolved.pop(message.to, None)  # it was merged by mistake, and is an id of its own again
         visit = self._open.get(self.resolve(message.identity))
         if visit is not None and visit.first >= self.origin + message.since - _MAX_LEAD:
             self._reassign(visit, message.to, 1.0)
@@ -348,7 +375,7 @@ class CameraSession:
 
     def _reassign(self, visit: OpenVisit, identity: int, probability: float) -> None:
         """Give a visit another identity."""
-        if visit.stored and not _is_local(identity):
+        if visit.stored and not is_local(identity):
             self.visit_corrections[visit.id] = identity
         if self._open.get(visit.identity) is visit:
             del self._open[visit.identity]
@@ -358,6 +385,6 @@ class CameraSession:
         visit.identity, visit.probability, visit.dirty = identity, probability, True
 
 
-def _is_local(identity: int) -> bool:
+def is_local(identity: int) -> bool:
     """Whether no gallery gives an id, so that several cameras may use it for different identities."""
     return identity >= FIRST_LOCAL_ID
