@@ -342,7 +342,7 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
             return {}
         near = np.any(overlap_share(track_boxes(pool)) > APART_SHARE, axis=1).tolist()
         most = int(self.config.tuning.missed_seconds * self.fps)
-        few = int(NEAR_MISSED_SECONDS * self.fps)
+        few = min(most, int(NEAR_MISSED_SECONDS * self.fps))
         return {t.track_id: few if other else most for t, other in zip(pool, near, strict=True) if t.track_id in lost}
 
     @staticmethod
