@@ -24,6 +24,7 @@ RUNS = {
     "returns": Entry("returns recognized on PETS and TUD-Stadtmitte, cached and live", "12 min"),
     "losses": Entry("where identity is lost, and what IDF1 would be without each loss; takes files of yours", "4 min"),
     "frame_rates": Entry("trackers on every so many-th frame, where people move farther than their box", "6 min"),
+    "misses": Entry("trackers on a detector that misses people now and then", "8 min"),
     "refine": Entry("stock trackers and this package's, online and after the second pass", "10 min"),
     "embedders": Entry("the shipped YAML with six embedders", "6 min"),
     "stills": Entry("still crops of people and vehicles: retrieval, verification, open-set identification", "4 min"),
