@@ -33,7 +33,8 @@ SHARES = (0.0, 0.12, 0.25)
 BLACKOUT, EVERY = 0.24, 1.6
 NOTE = (
     "Each cell: IDF1 · ids, means over {seeds} draws of what is missing. Detections (YOLO11n INT8), embeddings and "
-    "camera motion (`sparseOptFlow`) are the same for all; each tracker has its YAML's defaults but for what its column says."
+    "camera motion (`sparseOptFlow`) are the same for all; each tracker has its YAML's defaults but for what its "
+    "column says."
 )
 
 
