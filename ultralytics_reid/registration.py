@@ -30,7 +30,7 @@ _NEEDED_METHODS = {
     "botsort": ("init_track", "get_dists", "reset", "get_kalmanfilter", "multi_predict"),
     "bytetrack": (
         *("update", "_first_association", "_init_new_tracks", "_remove_stale_lost", "_input_for", "_format_output"),
-        *("_post_first_association", "_unconfirmed_association", "_apply_matches", "reset_id"),
+        *("_pre_first_associate", "_post_first_association", "_unconfirmed_association", "_apply_matches", "reset_id"),
     ),
     "tracktrack": ("setup_predictor", "compute_frame_extras"),
 }
