@@ -36,6 +36,11 @@ def add_features(parser: ArgumentParser) -> None:
     parser.add_argument("--features", type=Path, default=default_cache(), metavar="DIR", help=text)
 
 
+def add_jobs(parser: ArgumentParser) -> None:
+    """Add `--jobs`, the number of processes."""
+    parser.add_argument("--jobs", type=whole, default=1, metavar="N", help="processes (default: 1)")
+
+
 def add_json(parser: ArgumentParser, content: str = "the figures") -> None:
     """Add `--json`, a file for the figures."""
     parser.add_argument("--json", type=new_file, metavar="FILE", help=f"write {content} there too")

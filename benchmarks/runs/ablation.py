@@ -25,6 +25,7 @@ from ..harness.options import (
     MOT17,
     PETS,
     TUD,
+    add_jobs,
     add_json,
     add_shared,
     add_write,
@@ -33,7 +34,6 @@ from ..harness.options import (
     names_of,
     need,
     need_clips,
-    whole,
 )
 from ..harness.report import cells, figures, present
 from ..harness.scoring.track_eval import combine
@@ -156,7 +156,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--data", type=names_of(DATA), default=list(DEFAULT), metavar="A,B", help=text)
     text = "rows by name or by the key that they switch off; default: all"
     parser.add_argument("--rows", type=_rows_of, default=list(SWITCHES), metavar="A,B", help=text)
-    parser.add_argument("--jobs", type=whole, default=1, metavar="N", help="processes (default: 1)")
+    add_jobs(parser)
     add_json(parser)
     add_write(parser)
 

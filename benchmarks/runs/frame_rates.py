@@ -12,18 +12,15 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ultralytics_reid.evaluation.markdown import facts, table
 
-from ..harness.clips.thinned import thinned
+from ..harness.clips.clip_job import ClipJob
 from ..harness.contenders.base import Contender
-from ..harness.contenders.choosing import choose
+from ..harness.contenders.choosing import add_compared, compared
 from ..harness.contenders.host import THRESHOLD_KEYS
-from ..harness.contenders.stock import COMPARED_REID
 from ..harness.data.features import EMBEDDERS, add_choice, usable
-from ..harness.data.recipe import SIMULATED
 from ..harness.jobs import do_all
 from ..harness.options import (
     CAMPUS,
@@ -31,6 +28,7 @@ from ..harness.options import (
     PETS,
     TUD,
     add_features,
+    add_jobs,
     add_json,
     add_shared,
     add_write,
@@ -51,28 +49,20 @@ NOTE = (
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(ClipJob):
     """A tracker on every so many-th frame of a clip.
 
     Attributes:
-        shared: The folder of data.
-        features: Keeps embeddings and camera motion.
-        clip: A key of `CLIP_TITLES`.
-        embedder: One of `EMBEDDERS`.
         stride: Frames from one that is tracked to the next.
         contender: The tracker.
     """
 
-    shared: Path
-    features: Path
-    clip: str
-    embedder: str
     stride: int
     contender: Contender
 
     def __call__(self) -> dict[str, Any]:
         """Measure it."""
-        clip = thinned(self.clip, self.embedder, self.stride, self.shared, self.features)
+        clip = self.inputs(self.stride)
         run = run_cached(self.contender, clip.sequence, clip.detections, shape=clip.sequence.shape, warps=clip.warps)
         high = float(self.contender.thresholds().get(_HIGH, 0.0))
         judged = judge(clip.sequence.by_person(), run.frames, clip.detections, high)
@@ -85,7 +75,7 @@ class Job:
 def run(args: Namespace) -> None:
     """Measure trackers at several frame rates."""
     need_clips(args.shared, args.clips)
-    trackers = choose(args.trackers, {}, SIMULATED) if args.trackers else COMPARED_REID
+    trackers = compared(args)
     embedders = usable(args.embedders, args.clips, args.shared, args.features)
     jobs = [
         Job(args.shared, args.features, clip, embedder, stride, contender)
@@ -109,9 +99,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.set_defaults(embedders=["msmt17", "retail-0287"])
     text = "take every so many-th frame (default: 1 2 3 5 7 on PETS, 1 5 8 12 where there are 25 frames a second)"
     parser.add_argument("--strides", nargs="+", type=whole, metavar="N", help=text)
-    text = "name, or name:key=value,key=value (default: botsort and tracktrack with_reid, reid_botsort)"
-    parser.add_argument("--trackers", nargs="+", metavar="LIST", help=text)
-    parser.add_argument("--jobs", type=whole, default=1, metavar="N", help="processes (default: 1)")
+    add_compared(parser)
+    add_jobs(parser)
     add_json(parser)
     add_write(parser)
 

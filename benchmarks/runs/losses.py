@@ -21,18 +21,16 @@ from typing import Any
 
 from ultralytics_reid.evaluation.markdown import facts, table
 
+from ..harness.clips.clip_job import ClipJob
 from ..harness.contenders.base import Contender
-from ..harness.contenders.choosing import choose
+from ..harness.contenders.choosing import add_compared, compared
 from ..harness.contenders.host import THRESHOLD_KEYS
-from ..harness.contenders.stock import COMPARED_REID
 from ..harness.data.features import EMBEDDERS, embedded
-from ..harness.data.motion import kept_camera_motion
 from ..harness.data.own_files import find_mot_files, read_mot_files
-from ..harness.data.recipe import MOTION, SIMULATED
-from ..harness.data.sequences import load_clip
+from ..harness.data.recipe import MOTION
 from ..harness.errors import ChoiceError
 from ..harness.jobs import do_all
-from ..harness.options import CLIP_TITLES, add_features, add_json, add_shared, add_write, need_clips, whole
+from ..harness.options import CLIP_TITLES, add_features, add_jobs, add_json, add_shared, add_write, need_clips
 from ..harness.report import present
 from ..harness.scoring import counterfactuals as what_if
 from ..harness.scoring import losses as counts
@@ -51,29 +49,20 @@ Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(ClipJob):
     """A tracker on a clip.
 
     Attributes:
-        shared: The folder of data.
-        features: Keeps embeddings and camera motion.
-        clip: A key of `CLIP_TITLES`.
-        embedder: One of `EMBEDDERS`.
         contender: The tracker.
     """
 
-    shared: Path
-    features: Path
-    clip: str
-    embedder: str
     contender: Contender
 
     def __call__(self) -> Values:
         """Measure what it loses."""
-        sequence = load_clip(self.shared, self.clip)
-        cache = embedded(self.clip, self.embedder, self.shared, self.features)
-        warps = kept_camera_motion(self.clip, sequence, self.features) if self.contender.motion else None
-        run = run_cached(self.contender, sequence, cache, shape=sequence.shape, warps=warps)
+        clip = self.inputs()
+        sequence, cache = clip.sequence, clip.detections
+        run = run_cached(self.contender, sequence, cache, shape=sequence.shape, warps=clip.warps)
         return measure(judge(sequence.by_person(), run.frames, cache, _high(self.contender)), sequence.fps)
 
 
@@ -98,10 +87,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_features(parser)
     clips = list(CLIP_TITLES)
     parser.add_argument("--clips", nargs="+", choices=clips, default=clips, help="default: all")
-    text = "name, or name:key=value,key=value (default: botsort and tracktrack with_reid, reid_botsort)"
-    parser.add_argument("--trackers", nargs="+", metavar="LIST", help=text)
+    add_compared(parser)
     parser.add_argument("--embedder", choices=tuple(EMBEDDERS), default="msmt17", help="default: msmt17")
-    parser.add_argument("--jobs", type=whole, default=1, metavar="N", help="processes (default: 1)")
+    add_jobs(parser)
     add_json(parser)
     add_write(parser)
     group = parser.add_argument_group("files of your own, in MOTChallenge's format, or folders of NAME.txt")
@@ -147,7 +135,7 @@ def _of_files(args: Namespace) -> dict[str, Values]:
 
 
 def _of_clips(args: Namespace) -> dict[str, dict[str, Values]]:
-    trackers = choose(args.trackers, {}, SIMULATED) if args.trackers else COMPARED_REID
+    trackers = compared(args)
     for contender in trackers:
         _high(contender)
         if contender.motion not in (None, MOTION):

@@ -10,21 +10,17 @@ import json
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import mean
 
 from ultralytics_reid.evaluation.markdown import facts, table
 
+from ..harness.clips.clip_job import ClipJob
 from ..harness.clips.missed import blackouts, missed
 from ..harness.contenders.base import Contender
-from ..harness.contenders.choosing import choose
-from ..harness.contenders.stock import COMPARED_REID
-from ..harness.data.features import EMBEDDERS, add_choice, embedded, usable
-from ..harness.data.motion import kept_camera_motion
-from ..harness.data.recipe import SIMULATED
-from ..harness.data.sequences import load_clip
+from ..harness.contenders.choosing import add_compared, compared
+from ..harness.data.features import EMBEDDERS, add_choice, usable
 from ..harness.jobs import do_all
-from ..harness.options import CLIP_TITLES, add_features, add_json, add_shared, add_write, need_clips, whole
+from ..harness.options import CLIP_TITLES, add_features, add_jobs, add_json, add_shared, add_write, need_clips, whole
 from ..harness.report import figures, present
 from ..harness.tracking import run_cached
 
@@ -39,23 +35,15 @@ NOTE = (
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(ClipJob):
     """A tracker on a clip of whose detections some are missing.
 
     Attributes:
-        shared: The folder of data.
-        features: Keeps embeddings and camera motion.
-        clip: A key of `CLIP_TITLES`.
-        embedder: One of `EMBEDDERS`.
         share: Of the detections that are missing, in [0, 1]; None for blackouts.
         seeds: Draws of what is missing.
         contender: The tracker.
     """
 
-    shared: Path
-    features: Path
-    clip: str
-    embedder: str
     share: float | None
     seeds: int
     contender: Contender
@@ -71,20 +59,19 @@ class Job:
         return {key: mean(values[key] for values in found) for key in ("IDF1", "ids", "MOTA", "IDSW")}
 
     def _drawn(self, seed: int) -> dict[str, float]:
-        sequence = load_clip(self.shared, self.clip)
-        cache = embedded(self.clip, self.embedder, self.shared, self.features)
-        warps = kept_camera_motion(self.clip, sequence, self.features)
+        clip = self.inputs()
         if self.share is None:
-            left = blackouts(cache, sequence.fps, BLACKOUT, EVERY)
+            left = blackouts(clip.detections, clip.sequence.fps, BLACKOUT, EVERY)
         else:
-            left = missed(cache, self.share, seed)
-        return figures(sequence, run_cached(self.contender, sequence, left, shape=sequence.shape, warps=warps))
+            left = missed(clip.detections, self.share, seed)
+        found = run_cached(self.contender, clip.sequence, left, shape=clip.sequence.shape, warps=clip.warps)
+        return figures(clip.sequence, found)
 
 
 def run(args: Namespace) -> None:
     """Measure trackers on what is left of the detections."""
     need_clips(args.shared, args.clips)
-    trackers = choose(args.trackers, {}, SIMULATED) if args.trackers else COMPARED_REID
+    trackers = compared(args)
     embedders = usable(args.embedders, args.clips, args.shared, args.features)
     jobs = [
         Job(args.shared, args.features, clip, embedder, share, args.seeds, contender)
@@ -109,9 +96,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     text = "shares of the detections that are missing, in [0, 1) (default: 0 0.12 0.25); blackouts come last"
     parser.add_argument("--shares", nargs="+", type=_share, default=list(SHARES), metavar="SHARE", help=text)
     parser.add_argument("--seeds", type=whole, default=2, metavar="N", help="draws of what is missing (default: 2)")
-    text = "name, or name:key=value,key=value (default: botsort and tracktrack with_reid, reid_botsort)"
-    parser.add_argument("--trackers", nargs="+", metavar="LIST", help=text)
-    parser.add_argument("--jobs", type=whole, default=1, metavar="N", help="processes (default: 1)")
+    add_compared(parser)
+    add_jobs(parser)
     add_json(parser)
     add_write(parser)
 

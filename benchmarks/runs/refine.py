@@ -24,29 +24,29 @@ from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.markdown import facts, table
 from ultralytics_reid.tuning import Tuning
 
+from ..harness.clips.clip_job import ClipJob
 from ..harness.contenders.given_motion import GivenMotion, standing
 from ..harness.contenders.gta_link import INSTALL, gta_link
 from ..harness.contenders.gta_link import is_available as has_gta_link
 from ..harness.contenders.host import HostContender, as_boxes, black, make_tracker
 from ..harness.contenders.stock import COMPARED_REID
 from ..harness.data.cache import Cache
-from ..harness.data.features import EMBEDDERS, add_choice, embedded, usable
+from ..harness.data.features import EMBEDDERS, add_choice, usable
 from ..harness.data.inputs import prepare
 from ..harness.data.layout import Clip, find_clips
-from ..harness.data.motion import kept_camera_motion
 from ..harness.data.recipe import MOTION, SIMULATED, Recipe
-from ..harness.data.sequences import Detections, load_clip
+from ..harness.data.sequences import Detections
 from ..harness.jobs import do_all
 from ..harness.options import (
     CLIP_TITLES,
     MOT17,
     add_features,
+    add_jobs,
     add_json,
     add_shared,
     add_write,
     need,
     need_clips,
-    whole,
 )
 from ..harness.progress import tell
 from ..harness.report import present
@@ -68,30 +68,21 @@ NOTE = (
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(ClipJob):
     """A tracker on a clip with an embedder.
 
     Attributes:
-        shared: The folder of data.
-        features: Keeps embeddings and camera motion.
-        clip: A key of `CLIP_TITLES`.
-        embedder: One of `EMBEDDERS`.
         contender: The tracker.
         reverse: Whether the clip runs from its end.
     """
 
-    shared: Path
-    features: Path
-    clip: str
-    embedder: str
     contender: HostContender
     reverse: bool
 
     def __call__(self) -> dict[str, Any]:
         """Figures online and after the second pass."""
-        sequence = load_clip(self.shared, self.clip)
-        cache = embedded(self.clip, self.embedder, self.shared, self.features)
-        warps = kept_camera_motion(self.clip, sequence, self.features)
+        clip = self.inputs()
+        sequence, cache, warps = clip.sequence, clip.detections, clip.warps
         truth = sequence.by_person()
         if self.reverse:
             cache, truth, warps = cache[::-1], truth[::-1], standing(len(cache))
@@ -224,7 +215,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_choice(parser, CLIP_TITLES)
     parser.add_argument("--reversed", action="store_true", help="run the clips from their end too")
     parser.add_argument("--mot17", action=BooleanOptionalAction, default=True, help="MOT17's validation half too")
-    parser.add_argument("--jobs", type=whole, default=1, metavar="N", help="processes (default: 1)")
+    add_jobs(parser)
     add_json(parser)
     add_write(parser)
 

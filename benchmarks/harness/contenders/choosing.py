@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import difflib
 import re
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ..data.recipe import NONE
+from ..data.recipe import NONE, SIMULATED
 from ..errors import ChoiceError
 from . import boxmot, roboflow
 from .base import Contender
 from .host import HostContender, host_contender, host_names, with_embedder
+from .stock import COMPARED_REID
 
 _CHANGE = re.compile(r"\w+=.*", re.DOTALL)
+
+
+def add_compared(parser: ArgumentParser) -> None:
+    """Add `--trackers`, which `compared` reads."""
+    text = "name, or name:key=value,key=value (default: botsort and tracktrack with_reid, reid_botsort)"
+    parser.add_argument("--trackers", nargs="+", metavar="LIST", help=text)
+
+
+def compared(args: Namespace) -> Sequence[Contender]:
+    """Configure the trackers that `--trackers` names, or those that runs take apart; all are given embeddings.
+
+    Raises:
+        ChoiceError: See `choose`.
+    """
+    return choose(args.trackers, {}, SIMULATED) if args.trackers else COMPARED_REID
 
 
 def choose(texts: Sequence[str], thresholds: Mapping[str, float], embedder: str) -> list[Contender]:
