@@ -175,7 +175,7 @@ PART_SCORE, PART_DOUBT = 0.75, 0.15
 # Share up to which two boxes certainly show two individuals: more may be a second box on one of them.
 APART_SHARE = 0.3
 # Seconds as `missed_seconds` where others are near: looks must agree sooner. Without a difference MOT17's crowds lose
-# 0.7 points of IDF1; at 0, a detector that misses one box in eight costs the four real clips 4 points.
+# 0.7 points of IDF1; at 0, a detector that misses one box in eight costs the four real clips 2 points more.
 NEAR_MISSED_SECONDS = 0.05
 
 # --- Matching returning tracklets to identities (log-likelihood ratios in nats) ---

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ultralytics.trackers.utils.gmc import GMC
 
+from tests.synthetic import boxes
 from ultralytics_reid.tracking.camera_motion import CameraMotion
 from ultralytics_reid.tracking.tracker import ReIDBOTSORT
 from ultralytics_reid.tuning import KEYFRAME_FRAMES, STATIC_FRAMES
@@ -46,8 +47,24 @@ class TestAStaticCamera:
         assert not motion.static
 
     def test_goes_on_past_a_change_of_its_keyframe(self, wall):
-        motion, _ = stood_still(wall, STATIC_FRAMES + KEYFRAME_FRAMES + 5)
-        assert motion.static
+        motion, _ = stood_still(wall, STATIC_FRAMES + 1)
+        for _ in range(KEYFRAME_FRAMES):
+            motion.apply(view(wall))
+            assert motion.static
+
+    def test_costs_no_flow_of_the_host(self, wall, monkeypatch):
+        motion, _ = stood_still(wall)
+        monkeypatch.setattr(motion, "apply_sparseoptflow", None)
+        np.testing.assert_array_equal(motion.apply(view(wall)), np.eye(2, 3))
+
+    def test_goes_on_while_people_walk_over_most_of_the_background(self, wall):
+        motion, _ = stood_still(wall)
+        crowd = np.random.default_rng(2).integers(0, 255, (HEIGHT, 4 * WIDTH, 3), np.uint8)
+        for n in range(10):
+            image = view(wall)
+            image[:, :200] = crowd[:, 4 * n : 4 * n + 200]
+            motion.apply(image, np.array([[0, 0, 200, HEIGHT]], np.float32))
+            assert motion.static
 
     def test_is_static_although_most_of_the_image_is_people_who_walk(self, wall):
         motion, rng = CameraMotion(), np.random.default_rng(2)
@@ -109,3 +126,14 @@ class TestAMovingCamera:
 def test_the_host_s_association_keeps_the_host_s_camera_motion():
     assert isinstance(ReIDBOTSORT.from_yaml().gmc, CameraMotion)
     assert type(ReIDBOTSORT.from_yaml(with_reid=False).gmc) is GMC
+
+
+def test_a_tracker_goes_on_where_motion_can_t_be_estimated(caplog):
+    tracker = ReIDBOTSORT.from_yaml()
+    tracker.fps = 25
+    for _ in range(3):  # a gray image without a third axis
+        rows = tracker.update(
+            boxes([[10, 10, 60, 160, 0.9, 0]]), np.zeros((480, 640), np.uint8), feats=np.eye(1, 64, dtype=np.float32)
+        )
+    assert len(rows) == 1
+    assert "camera motion can't be estimated in frame 3" in caplog.text

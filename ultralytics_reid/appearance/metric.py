@@ -276,13 +276,11 @@ def _informative(means: Floats, whitener: Floats) -> Floats:
     """The whitener, narrowed to the directions in which individuals differ most, `(D, d)`.
 
     Args:
-        means: `(K, D)` individuals' means, centerd.
-        whitener: `(D, D)`.
+        means: `(K, D)` individuals' means, centered.
+        whitener: `(D, D)`, of more than `MAX_METRIC_DIMS`.
     """
     from scipy.linalg import eigh  # takes long to import, and few embedders have that many dimensions
 
-    if len(whitener) <= MAX_METRIC_DIMS:
-        return whitener
     white, level = means @ whitener, max(float((means**2).mean()), _TINY)
     known = np.float32((1 - UNMET_SHARE) / len(white)) * (white.T @ white)
     unmet = np.float32(UNMET_SHARE * level) * (whitener.T @ whitener)

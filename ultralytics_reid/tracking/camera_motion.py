@@ -74,7 +74,7 @@ class CameraMotion(GMC):
             raw_frame: `(H, W, C)` uint8.
             detections: `(N, 4)` or wider, xyxy boxes in pixels, which hide the background; None for none.
         """
-        if self.method != _METHOD:
+        if self.method != _METHOD or self._waits():
             return np.asarray(super().apply(raw_frame, detections))
         boxes = np.zeros((0, 4), np.float32) if detections is None else np.asarray(detections, np.float32)
         image, before = self._scaled_down(raw_frame), self.static
@@ -91,6 +91,13 @@ class CameraMotion(GMC):
         self._keyframe, self._pause = None, 0
         super().reset_params()
 
+    def _waits(self) -> bool:
+        """Whether the next keyframe isn't due yet, as the last one didn't fit; a frame of the wait goes by."""
+        if self._keyframe is not None or not self._pause:
+            return False
+        self._pause -= 1
+        return True
+
     def _scaled_down(self, raw_frame: ImageArray) -> ImageArray:
         """The image as the host compares it."""
         height, width, channels = raw_frame.shape
@@ -102,9 +109,7 @@ class CameraMotion(GMC):
         """Compare an image with the keyframe, which the first image that doesn't fit ends; the next waits a while."""
         key = self._keyframe
         if key is None:
-            self._pause -= 1
-            if self._pause < 0:
-                self._begin(image, boxes)
+            self._begin(image, boxes)
         elif not key.shows(image, boxes):
             self._keyframe, self._pause = None, STATIC_FRAMES
         else:

@@ -22,7 +22,7 @@ class ReIDTrack(BOTrack):
 
     Attributes:
         clean: Whether the crop of its last detection may update memory.
-        resumed: Whether its last detection re-activated it.
+        resumed: Whether its last detection re-activated it after so long that another tracklet begins.
         decision: Which identity it shows; None until the end of its first frame.
     """
 
