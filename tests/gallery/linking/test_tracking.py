@@ -438,6 +438,17 @@ class TestCorrections:
         a.events.emit(RevivalReverted(None, 3, 30, 3.0, 1.5))
         assert sent == [Merge(9, 3), Split(3, 1.5, 11)]
 
+    @pytest.mark.parametrize("reverted", [False, True])
+    def test_an_id_that_was_merged_by_mistake_counts_again(self, camera, reverted):
+        a = camera("a")
+        stay(a)
+        one, other = sorted(t.track_id for t in a.tracked_stracks)[:2]
+        a.events.emit(Revival(one, other, 20, 2.0, 5.0, 0.8))
+        if reverted:
+            a.events.emit(RevivalReverted(other, one, 30, 3.0, 1.5))
+        people = MANY if reverted else MANY - 1
+        assert a.finish(wait=True) == f"a: 0 of {people} individuals were known to the gallery"
+
     def test_undone_swap_mixes_no_visits(self, camera, path):
         left, right = Person([(0, 240)], (100, 120), look=0), Person([(0, 240)], (400, 120), look=1)
 
