@@ -34,6 +34,7 @@ class Passersby:
     Args:
         seed: Equal seeds give equal frames.
         crowd: Number of people in view.
+        dim: Length of the vectors.
         odd: Share of detections of which a value, or the whole vector, is replaced by an odd one; in [0, 1].
 
     Attributes:
@@ -41,22 +42,22 @@ class Passersby:
         returns: Number of visits so far that are not a person's first.
     """
 
-    def __init__(self, seed: int, *, crowd: int = 6, odd: float = 0.0) -> None:
+    def __init__(self, seed: int, *, crowd: int = 6, dim: int = DIM, odd: float = 0.0) -> None:
         self.people = self.returns = 0
-        self._seed, self._crowd, self._odd = seed, crowd, odd
+        self._seed, self._crowd, self._dim, self._odd = seed, crowd, dim, odd
         self._rng = np.random.default_rng(seed)
-        self._common = self._rng.normal(size=DIM)
+        self._common = self._rng.normal(size=self._dim)
         self._visits: list[_Visit] = []
 
     def frames(self, count: int) -> Iterator[tuple[Floats, Floats]]:
-        """Yield `(N, 6)` rows, xyxy in pixels, score and class, and `(N, DIM)` vectors, frame by frame."""
+        """Yield `(N, 6)` rows, xyxy in pixels, score and class, and `(N, dim)` vectors, frame by frame."""
         for frame in range(count):
             self._visits = [v for v in self._visits if v.end > frame]
             while len(self._visits) < self._crowd:
                 self._visits.append(self._enter(frame))
             seen = [v for v in self._visits if self._rng.random() >= _MISSED]
             rows = np.array([self._row(v) for v in seen], np.float32).reshape(-1, 6)
-            feats = np.array([self._vector(v.person) for v in seen], np.float32).reshape(-1, DIM)
+            feats = np.array([self._vector(v.person) for v in seen], np.float32).reshape(-1, self._dim)
             for visit in self._visits:
                 visit.center = visit.center + visit.step
             yield self._spoil(rows, feats)
@@ -78,8 +79,8 @@ class Passersby:
         return [x - 0.2 * h, y - h / 2, x + 0.2 * h, y + h / 2, float(self._rng.uniform(0.3, 0.95)), 0.0]
 
     def _vector(self, person: int) -> Doubles:
-        look = np.random.default_rng((self._seed, person)).normal(size=DIM)
-        return np.asarray(self._common + look + _NOISE * self._rng.normal(size=DIM))
+        look = np.random.default_rng((self._seed, person)).normal(size=self._dim)
+        return np.asarray(self._common + look + _NOISE * self._rng.normal(size=self._dim))
 
     def _spoil(self, rows: Floats, feats: Floats) -> tuple[Floats, Floats]:
         for n in np.flatnonzero(self._rng.random(len(rows)) < self._odd):

@@ -116,28 +116,37 @@ def _tracker(args: Namespace) -> Iterator[str]:
         store = open_store(path, DIM, FINGERPRINT)
         fill(store, crowd(args.large, time.time() - 8 * 86_400))
         store.close()
-        passes = [(_pass(frames, None), _pass(frames, path)) for _ in progress(range(PASSES), "passes", unit="pass")]
+        passes = {
+            live: [
+                (_pass(frames, None, live=live), _pass(frames, path, live=live))
+                for _ in progress(range(PASSES), "live" if live else "passes", unit="pass")
+            ]
+            for live in (True, False)
+        }
     yield f"**The tracker with a gallery of {args.large:,} sightings, and without**"
-    yield table(["", "mean, ms", "median", "99th percentile", "processor, ms"], list(_rows(passes)))
-    ratio = statistics.median(b.mean / a.mean for a, b in passes)
-    verdict = "within" if ratio <= MAX_RATIO else "ABOVE"
+    yield table(["", "", "mean, ms", "median", "99th percentile", "processor, ms"], list(_rows(passes)))
+    live, fast = (statistics.median(b.mean / a.mean for a, b in passes[pace]) for pace in (True, False))
+    verdict = "within" if live <= MAX_RATIO else "ABOVE"
     present = sum(len(f.xyxy) for f in frames) / len(frames)
     yield (
-        f"The mean frame takes {ratio:.3f} times as long (median of {PASSES} pairs), {verdict} the goal of "
-        f"{MAX_RATIO}. {MEASURED:.0f} s of a generated street, 1080p, 30 frames a second, {present:.0f} boxes a "
-        f"frame, as fast as it goes; {passes[0][1].newcomers} newcomers are shown, for each of which the gallery is "
-        "queried. SQLite, in a thread of the same process."
+        f"Live, the mean frame takes {live:.3f} times as long (median of {PASSES} pairs), {verdict} the goal of "
+        f"{MAX_RATIO}; a recording as fast as it goes, {fast:.3f} times. {MEASURED:.0f} s of a generated street, "
+        f"1080p, 30 frames a second, {present:.0f} boxes a frame; {passes[True][0][1].newcomers} newcomers are shown, "
+        "for each of which the gallery is queried. SQLite, in a thread of the same process, which has read the "
+        "gallery before frames are timed."
     )
 
 
-def _rows(passes: list[tuple[Pass, Pass]]) -> Iterator[list[str]]:
-    for n, label in enumerate(("no gallery", "a gallery")):
-        each = [pair[n] for pair in passes]
-        values = (statistics.median(getattr(p, name) for p in each) for name in ("mean", "median", "slowest", "cpu"))
-        yield [label, *(f"{v:.2f}" for v in values)]
+def _rows(passes: dict[bool, list[tuple[Pass, Pass]]]) -> Iterator[list[str]]:
+    for live, pairs in passes.items():
+        for n, label in enumerate(("no gallery", "a gallery")):
+            each = [pair[n] for pair in pairs]
+            names = ("mean", "median", "slowest", "cpu")
+            values = (statistics.median(getattr(p, name) for p in each) for name in names)
+            yield ["live" if live else "as fast as it goes", label, *(f"{v:.2f}" for v in values)]
 
 
-def _pass(frames: list[Detections], gallery: Path | None) -> Pass:
+def _pass(frames: list[Detections], gallery: Path | None, *, live: bool) -> Pass:
     changes = {"gmc_method": "none"} | ({} if gallery is None else {"gallery": str(gallery)})
     tracker = make_tracker(HostContender("", OURS, changes), STREET.fps)
     tracker.embeddings.features_by = FINGERPRINT
@@ -145,11 +154,15 @@ def _pass(frames: list[Detections], gallery: Path | None) -> Pass:
     image, first = np.broadcast_to(np.uint8(0), (*shape, 3)), round(WARM_UP * STREET.fps)
     spent: list[float] = []
     shown: dict[int, int] = {}
-    cpu = 0.0
+    cpu = began = 0.0
     for n, found in enumerate(frames):
         if n == first:
+            if tracker.camera.connection is not None:
+                tracker.camera.connection.settle()
             gc.collect()
-            cpu = time.process_time()
+            cpu, began = time.process_time(), time.perf_counter()
+        if live and n > first:
+            time.sleep(max(0.0, began + (n - first) / STREET.fps - time.perf_counter()))
         start = time.perf_counter()
         rows = tracker.update(as_boxes(found, shape), image, feats=found.feats)
         spent.append(1000 * (time.perf_counter() - start))

@@ -23,7 +23,7 @@ from ultralytics_reid.evaluation.markdown import table
 from ..harness.contenders.host import OURS, HostContender, black, make_tracker
 from ..harness.errors import SoakError
 from ..harness.options import add_write, whole
-from ..harness.passersby import SHAPE, Passersby
+from ..harness.passersby import DIM, SHAPE, Passersby
 from ..harness.progress import progress
 from ..harness.report import present
 
@@ -58,6 +58,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--frames", type=whole, default=40_000, metavar="N", help="default: 40000")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     parser.add_argument("--crowd", type=whole, default=6, metavar="N", help="people in view (default: 6)")
+    parser.add_argument("--dim", type=whole, default=DIM, metavar="N", help=f"of the embeddings (default: {DIM})")
     parser.add_argument("--odd", type=float, default=0.0, metavar="SHARE", help="of detections, 0-1 (default: 0)")
     parser.add_argument("--identities", type=whole, default=100, metavar="N", help="memory_identities (default: 100)")
     parser.add_argument("--gallery", action="store_true", help="with a gallery, a file that is deleted afterwards")
@@ -70,7 +71,7 @@ def run(args: Namespace) -> None:
         gallery = {"gallery": str(Path(folder) / "soak.db"), "gallery_wait": 0.0} if args.gallery else {}
         keys = {"gmc_method": "none", "memory_identities": args.identities} | gallery
         tracker = make_tracker(HostContender("", OURS, keys), FPS)
-        people = Passersby(args.seed, crowd=args.crowd, odd=args.odd)
+        people = Passersby(args.seed, crowd=args.crowd, dim=args.dim, odd=args.odd)
         parts = list(progress(measure(tracker, people, args.frames), "quarters", unit="part"))
         closing = tracker.finish(wait=True)
     head = ["frames", "new people", "new ids", "ms a frame", "MB", "objects"]

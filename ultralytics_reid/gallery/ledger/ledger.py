@@ -27,6 +27,7 @@ from .rows import (
     records_of,
     visit_columns_of,
     visit_of,
+    visits_of,
 )
 
 _LAST = FIRST_LOCAL_ID - 1
@@ -190,7 +191,7 @@ class Ledger:
         if details:
             text = f"SELECT {VISIT_COLUMNS}, {DETAIL_COLUMNS} FROM {self.database.detailed_visits}"
         for rows in self._pages(text, of_visits(where, self.database.among), batch):
-            yield from map(visit_of, rows)
+            yield from map(visit_of, rows) if details else visits_of(rows)
 
     def visit_columns(self, where: Filter = ANY) -> VisitColumns:
         """All visits that match, in columns, by ascending id and in one statement: for many of them at once."""

@@ -140,6 +140,22 @@ def visit_of(row: Row) -> Visit:
 _NO_PATH = np.zeros((0, _PATH_COLUMNS), np.float32)
 
 
+def visits_of(rows: Sequence[Row]) -> list[Visit]:
+    """Rows of `VISIT_COLUMNS`, by ascending id and without details, as visits: checked all at once.
+
+    Raises:
+        GalleryError: If a row holds what no gallery writes; the message names it.
+    """
+    of = visit_columns_of(rows)
+    cameras = [of.names[n] for n in of.cameras]
+    columns = (of.ids, of.identities, of.classes, of.firsts, of.lasts, of.probabilities)
+    each = zip(cameras, *(column.tolist() for column in columns), strict=True)
+    return [
+        Visit(id, identity, camera, cls, first, last, _NO_PATH, probability)
+        for camera, id, identity, cls, first, last, probability in each
+    ]
+
+
 def visit_columns_of(rows: Sequence[Row]) -> VisitColumns:
     """Rows of `VISIT_COLUMNS`, by ascending id, in columns.
 

@@ -15,6 +15,9 @@ from ..records import ENROLLED, Records, Visit
 from ..scorer import Scorer
 from .topology import Topology
 
+# Identities whose visits are looked up for a query, at most.
+_MAX_CANDIDATES = 32
+
 
 @dataclass(frozen=True, eq=False)
 class GalleryCandidates:
@@ -112,11 +115,20 @@ def appearance_scores(embedding: Floats, camera: str, found: Records, scorer: Sc
     query = scorer.project(unit(embedding)[None], (camera,))[0]
     neutral = scorer.neutral(found.embeddings, found.cameras)
     identities, of = np.unique(found.identities, return_inverse=True)
-    means = as_floats([neutral[of == n].mean(axis=0) for n in range(len(identities))]).reshape(-1, len(embedding))
-    seen = scorer.metric.project(neutral)
-    cosine = scorer.metric.project(means) @ query
+    linear = scorer.metric.linear(neutral)
+    seen = unit(linear)
+    cosine = unit(_group_means(linear, of)) @ query
     np.maximum.at(cosine, of, seen @ query)
     return AppearanceScores(identities.tolist(), as_floats(np.clip(cosine, -1, 1)), seen, of)
+
+
+def _group_means(values: Floats, of: Ints) -> Floats:
+    """Mean of the rows of each group, `(I, D)`; `of` names each row's group, 0 to I - 1, none of them empty."""
+    order = np.argsort(of, kind="stable")
+    starts = np.flatnonzero(np.diff(of[order], prepend=-1))
+    if not len(starts):
+        return values
+    return as_floats(np.add.reduceat(values[order], starts) / np.diff(starts, append=len(of))[:, None])
 
 
 def cohort_normalized(scores: AppearanceScores, scorer: Scorer) -> Floats:
@@ -136,7 +148,7 @@ def cohort_normalized(scores: AppearanceScores, scorer: Scorer) -> Floats:
     cosine, count = scores.cosine, len(scores.identities)
     if count < MIN_COHORT or not scorer.is_discriminative:
         return cosine
-    between = unit(as_floats([scores.seen[scores.of == n].mean(axis=0) for n in range(count)]))
+    between = unit(_group_means(scores.seen, scores.of))
     others = ~np.eye(count, dtype=bool)
     _, usual = scorer.model.population()
     theirs = np.where(others, between @ between.T, 0)
@@ -148,6 +160,24 @@ def cohort_normalized(scores: AppearanceScores, scorer: Scorer) -> Floats:
         variance = ((off**2).sum(axis=1) + COHORT_PRIOR * usual.std**2) / (count - 1 + COHORT_PRIOR)
         total += (cosine - mean) / np.sqrt(variance)
     return np.asarray(usual.mean + usual.std * total / 2, np.float32)
+
+
+def credible_candidates(cosine: Floats, scorer: Scorer, rate: float, population: int) -> Ints:
+    """Choose whose visits are worth looking up: nobody's unless a candidate exceeds the impostor bound.
+
+    Args:
+        cosine: `(I,)` similarities.
+        scorer: Calibrates them.
+        rate: At most this share of new people is matched to a known identity (FPIR).
+        population: Number of identities in the gallery.
+
+    Returns:
+        `(K,)` places, ascending: of the most similar ones, which may explain the query better where the best one can't
+        have been there.
+    """
+    if not scorer.exceeds_impostors(cosine, rate, population).any():
+        return np.zeros(0, np.int64)
+    return np.sort(np.argsort(-cosine, kind="stable")[:_MAX_CANDIDATES])
 
 
 def rank_log_odds(cosine: Floats, gate: Bools, scorer: Scorer, rate: float, population: int) -> Doubles:
@@ -182,7 +212,7 @@ def assign_identities(candidates: Sequence[GalleryCandidates]) -> tuple[dict[int
     columns = sorted({i for c in candidates for i in c.identities})
     log_odds = np.full((len(candidates), len(columns)), -np.inf)
     for row, c in zip(log_odds, candidates, strict=True):
-        row[[columns.index(i) for i in c.identities]] = c.log_odds
+        row[np.searchsorted(columns, c.identities)] = c.log_odds
     gate = np.isfinite(log_odds)
     assigned = {row: columns[column] for row, column in hungarian(np.where(gate, log_odds, -1.0), gate)}
     return assigned, set(np.flatnonzero(gate.any(axis=1)).tolist()) - set(assigned)

@@ -18,7 +18,7 @@ from ..file_names import DELETED, MERGED, MOVED, age_of, merged_of
 from ..ledger.checks import MAX_RESERVED
 from ..moves import step_of
 from ..recipe import RECIPE
-from ..records import ENROLLED, FIRST_LOCAL_ID, Filter, Visit, checked_records, checked_visits
+from ..records import ENROLLED, FIRST_LOCAL_ID, Filter, Records, Visit, checked_records, checked_visits
 from ..retention import deleted_by, prune
 from ..scorer import Scorer
 from ..store import Store
@@ -28,6 +28,7 @@ from .candidates import (
     appearance_scores,
     assign_identities,
     cohort_normalized,
+    credible_candidates,
     latest_visit,
     presence_gate,
     rank_log_odds,
@@ -38,13 +39,14 @@ from .overlap_links import OverlapLink, contradicted, feet_allow, looks_nats, ov
 from .session import CameraSession, is_local
 from .shared_evidence import SharedEvidence
 from .shared_views import SharedViews
+from .shortlists import Shortlists
 from .topology import Topology
 
 # Queries of one camera answered at once, and rounds in a row: the next round's queries are compared with those that
 # the last one found to be new.
 _MAX_QUERIES, _MAX_ROUNDS = 32, 16
 # Sightings found by a search, which are scored one by one.
-_SHORTLIST = 256
+_MAX_SIGHTINGS = 256
 # Identities below which they are counted in every round, not from time to time.
 _COUNT_ALWAYS = 1000
 # Seconds between two readings of other processes' evidence and merges, two counts, and two deletions of old sightings.
@@ -78,6 +80,7 @@ class Linker:
         self.sessions: list[CameraSession] = []
         self._evidence = SharedEvidence(store, settings.family)
         self._views = SharedViews(topology)
+        self._shortlists = Shortlists()
         self._next_reread = self._next_count = self._next_prune = 0.0
         self._wall_offset = time.time() - time.monotonic()
         self._population = 0
@@ -281,6 +284,7 @@ class Linker:
             visits = [visit for _, visit in storable]
             self._store.upsert(pending_sightings(visits, self._store.dim), [v.to_visit() for v in visits])
             for session, visit in storable:
+                self._shortlists.add(visit.identity)
                 if not visit.stored:
                     self._written.append(visit.id)
                 session.mark_written(visit)
@@ -309,9 +313,11 @@ class Linker:
         while session.identity_corrections:
             gone, kept = session.identity_corrections[0]
             self._store.relabel(Filter(identities=frozenset({gone})), kept)
+            self._shortlists.add(kept)
             del session.identity_corrections[0]
         for visit, identity in list(session.visit_corrections.items()):
             self._store.relabel(Filter(visits=frozenset({visit})), identity)
+            self._shortlists.add(identity)
             del session.visit_corrections[visit]
 
     def _answer(self, now: float) -> list[tuple[CameraSession, Answer]]:
@@ -326,32 +332,53 @@ class Linker:
         if now >= self._next_count or self._population < _COUNT_ALWAYS:
             self._population, self._next_count = self._store.population(), now + _RECOUNT
         queries = session.queries[:_MAX_QUERIES]
-        candidates = [self._candidates(session, query) for query in queries]
+        found = self._search(session, queries, now)
+        candidates = [self._candidates(session, *pair) for pair in zip(queries, found, strict=True)]
         assigned, waiting = assign_identities(candidates)
         rows = [n for n in range(len(queries)) if n not in waiting]
         answers = [self._decide(session, queries[n], candidates[n], assigned.get(n)) for n in rows]
         return [(session, answer) for answer in answers if answer is not None]
 
-    def _candidates(self, session: CameraSession, query: Query) -> GalleryCandidates:
+    def _search(self, session: CameraSession, queries: list[Query], now: float) -> list[Records]:
+        """Find the sightings most similar to each query, but for those of who is visible beside it.
+
+        First questions read the whole gallery, all in one search; later ones the identities that it found.
+        """
+        vectors = np.stack([self.scorer.query(query.embedding, session.camera) for query in queries])
+        searches: dict[Filter, list[int]] = {}
+        for n, query in enumerate(queries):
+            classes = frozenset({query.cls}) if self._settings.match_class else None
+            shortlist = self._shortlists.get((session, query.identity), now)
+            searches.setdefault(Filter(identities=shortlist, classes=classes), []).append(n)
+        found: dict[int, Records] = {}
+        for where, places in searches.items():
+            everywhere = where.identities is None
+            hits = self._store.search(vectors[places], _MAX_SIGHTINGS, where, exact=not everywhere)
+            for n, records in zip(places, (hit.records for hit in hits), strict=True):
+                beside = [session.resolve(i) for i in (*queries[n].beside, queries[n].identity)]
+                found[n] = records.take(np.flatnonzero(~np.isin(records.identities, beside)))
+                if everywhere and len(records) == _MAX_SIGHTINGS:
+                    self._shortlists.keep((session, queries[n].identity), records.identities.tolist(), now)
+        return [found[n] for n in range(len(queries))]
+
+    def _candidates(self, session: CameraSession, query: Query, found: Records) -> GalleryCandidates:
         """Rank gallery identities for a query: calibrated cosine log-likelihood ratio, presence and travel gates."""
-        beside = frozenset({session.resolve(i) for i in query.beside} | {session.resolve(query.identity)})
-        classes = frozenset({query.cls}) if self._settings.match_class else None
-        vector = self.scorer.query(query.embedding, session.camera)
-        where = Filter(excluding=beside, classes=classes)
-        found = self._store.search(vector[None], _SHORTLIST, where, exact=False)[0].records
         scores = appearance_scores(query.embedding, session.camera, found, self.scorer)
-        identities = scores.identities
+        normalized = cohort_normalized(scores, self.scorer)
+        rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
+        credible = credible_candidates(normalized, self.scorer, rate, self._population)
+        identities = [scores.identities[n] for n in credible]
         gate = self._gate(identities, session, query)
         gate &= feet_allow(identities, session.visit_of(query), self.sessions, self._views)
-        rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
-        normalized = cohort_normalized(scores, self.scorer)
-        log_odds = rank_log_odds(normalized, gate, self.scorer, rate, self._population)
+        log_odds = rank_log_odds(normalized[credible], gate, self.scorer, rate, self._population)
         declined = np.array([session.has_seen(i) for i in identities], bool)
         log_odds[declined & (log_odds < self.scorer.min_log_odds(rate) - np.log(rate))] = -np.inf
-        return GalleryCandidates(identities, scores.cosine, gate, log_odds, found)
+        return GalleryCandidates(identities, scores.cosine[credible], gate, log_odds, found)
 
     def _gate(self, identities: list[int], session: CameraSession, query: Query) -> Bools:
         """Gate by all visits of the queried identity, since earlier ones would be linked too."""
+        if not identities:
+            return np.zeros(0, bool)
         own = session.resolve(query.identity)
         spans = {(v.first, v.last) for v in self._visits([own], 0.0)[own]}
         spans |= {(v.first, v.last) for v in session.visits if v.identity == own}
