@@ -17,7 +17,7 @@ class Tuning:
 
     Attributes:
         calibrate: Whether scores are calibrated on the video; False leaves the priors.
-        learn_metric: Whether within-tracklet whitening is learned; False leaves plain cosine.
+        learn_metric: Whether the metric is learned; False leaves plain cosine.
         clean_crops: Whether only confident, whole and large enough crops update memory.
         max_covered: Largest share of a clean crop's box under boxes in front of it, in [0, 1].
         memory_prototypes: Prototypes an identity keeps, each the mean of a stretch of clean crops.
@@ -107,7 +107,7 @@ MIN_SCORE_STD = 0.1
 FULL_SEPARATION = 4.0
 MIN_SEPARATION = 1.5
 
-# --- The learned metric (within-tracklet whitening) ---
+# --- The learned metric (discriminant analysis of tracklets) ---
 
 # Shrinkage of the within-tracklet scatter toward its mean eigenvalue (Ledoit & Wolf 2004).
 SHRINKAGE = 0.3
@@ -119,13 +119,15 @@ REFRESH_GROWTH = 1.25
 # Crops from which on one stretch in so many is learned from: more of the same costs time and changes nothing.
 PLENTY_OF_CROPS = 8192
 SAMPLED_STRETCHES = 8
-# Multiplications of a refresh that a frame does where frames are fast; beyond, the next step waits for the next frame:
-# 3-4 ms. A refresh at 512 dimensions takes four frames.
-REFRESH_WORK = 1 << 28
+# Multiplications of a refresh that a frame does where frames are fast, some 2 ms: at 512 dimensions it takes a dozen
+# frames. Longer embeddings take more a frame, lest either half of a refresh lasts for more than so many: with 960
+# dimensions (the detector's features) and no such bound, TUD-Stadtmitte falls from 82 to 70 IDF1.
+REFRESH_WORK = 1 << 26
+REFRESH_FRAMES = 3
 # Seconds between frames from which on a refresh, updates and late merges aren't spread: the frame has time for all of
-# them, and memory would lag behind. Spread at any frame rate, PETS loses 8 points of IDF1 at 1.4 fps, and 5 at 10 fps
-# with the detector's features. A little above 0.05: 20 fps are fast, however the times of frames are rounded.
-FAST_FRAME_SECONDS = 0.0501
+# them, and memory would lag behind. Spread at 7 fps, PETS is as good (four embedders, also reversed, cut and weakened);
+# at 1.4 fps it loses 8 points of IDF1. A little above 0.2: 5 fps are fast, however the times of frames are rounded.
+FAST_FRAME_SECONDS = 0.2001
 # A camera is static once so many frames in a row show a keyframe's view; a keyframe lasts so many frames.
 STATIC_FRAMES, KEYFRAME_FRAMES = 30, 300
 # Corners of a keyframe at most, those in no box at least, and how far their median may have moved: pixels of the image
@@ -134,11 +136,11 @@ STATIC_CORNERS, MIN_STATIC_CORNERS, STATIC_SHIFT = 48, 12, 0.5
 # Individuals without which there is no origin, and as how many the safe start (no origin) counts.
 MIN_INDIVIDUALS = 2
 PRIOR_TRACKLETS = 0.5
-# Dimensions kept, those in which individuals differ most; 256 and 128 overfit those who are present (80.6 -> 80.3, 78.7
-# mean IDF1).
-MAX_METRIC_DIMS = 512
-# Share of the between-individual scatter taken as isotropic, for individuals not met yet.
+# Share of the between-individual scatter taken as isotropic, for individuals not met yet. With 0.5 and 1 ids grow by a
+# tenth (detector's features); 0.1 is no better.
 UNMET_SHARE = 0.2
+# Individuals whose means the scatter is measured on at most, spread evenly over all.
+MAX_BETWEEN = 256
 
 # --- Evidence of tracklets and updates of memory ---
 

@@ -8,6 +8,7 @@ from ultralytics_reid.appearance.calibration import LEARNED, PRIORS, ScoreModel
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.appearance.metric import Metric
 from ultralytics_reid.embedders import family_of
+from ultralytics_reid.tuning import PRIOR_TRACKLETS, SHRINKAGE, STRETCH_CROPS, UNMET_SHARE
 
 DIM = 16
 
@@ -47,6 +48,21 @@ def test_it_tells_people_apart_that_cosine_does_not():
     metric = taught(people(rng, 12, 40))
     fresh = people(rng, 10, 10)
     assert separation(fresh, metric.project) > 3 * separation(fresh, unit)
+
+
+def test_inner_products_are_those_of_discriminant_analysis_with_two_covariances():
+    embeddings = people(np.random.default_rng(0), 6, 500)
+    means = embeddings.mean(axis=1)
+    axes = taught(embeddings).projection.axes.astype(np.float64)
+    residuals = (embeddings - means[:, None]).reshape(-1, DIM).astype(np.float64)
+    count = len(residuals)
+    within, blend = residuals.T @ residuals / count, DIM / (DIM + count)
+    within = (1 - blend) * within + (blend + SHRINKAGE) * np.trace(within) / DIM * np.eye(DIM)
+    means = means - len(means) / (len(means) + PRIOR_TRACKLETS) * means.mean(axis=0)
+    met, unmet = means.T @ means / len(means), (means**2).mean() * np.eye(DIM)
+    between = (1 - UNMET_SHARE) * met + UNMET_SHARE * unmet
+    expected = np.linalg.inv(within) - np.linalg.inv(within + STRETCH_CROPS * between)
+    assert axes @ axes.T == pytest.approx(expected, rel=1e-3, abs=1e-3 * np.abs(expected).max())
 
 
 def test_few_crops_do_no_harm():

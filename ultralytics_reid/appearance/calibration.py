@@ -17,6 +17,7 @@ from ..tuning import (
     MIN_SCORE_STD,
     MIN_SEPARATION,
     PRIOR_INDIVIDUALS,
+    REFRESH_WORK,
     SCORE_PAIRS,
 )
 
@@ -81,10 +82,19 @@ class _Pairs:
         self._used += len(a)
         self._moments = None
 
-    def prepare(self, project: Callable[[Floats], Floats]) -> None:
-        """Score all pairs by another metric, which `rescore` is given later."""
-        if self._pairs is not None:
-            self._prepared = _similarity(self._pairs[: len(self)], project), self._used
+    def preparations(self, project: Callable[[Floats], Floats]) -> list[tuple[int, Callable[[], None]]]:
+        """Steps that score all pairs by another metric, which `rescore` is given later; see `ScoreModel`."""
+        if self._pairs is None:
+            return []
+        scores, cost = np.zeros(len(self), np.float32), 2 * self._pairs.shape[2] ** 2
+        self._prepared = scores, self._used
+        rows = max(1, REFRESH_WORK // cost)
+        blocks = [slice(start, min(start + rows, len(self))) for start in range(0, len(self), rows)]
+        return [(cost * (b.stop - b.start), partial(self._prepare, scores, b, project)) for b in blocks]
+
+    def _prepare(self, scores: Floats, rows: slice, project: Callable[[Floats], Floats]) -> None:
+        assert self._pairs is not None
+        scores[rows] = _similarity(self._pairs[rows], project)
 
     def rescore(self, project: Callable[[Floats], Floats]) -> None:
         rows = np.arange(len(self))
@@ -98,16 +108,6 @@ class _Pairs:
 
     def __len__(self) -> int:
         return min(self._used, SCORE_PAIRS)
-
-    @property
-    def size(self) -> int:
-        """Numbers in all pairs."""
-        return 0 if self._pairs is None else 2 * len(self) * self.dim
-
-    @property
-    def dim(self) -> int:
-        """Dimension of the embeddings; 0 before the first."""
-        return 0 if self._pairs is None else int(self._pairs.shape[2])
 
     @property
     def kept(self) -> Floats | None:
@@ -212,8 +212,7 @@ class ScoreModel:
         Args:
             project: What the model's own `project` will be when it rescores.
         """
-        both = (self._genuine, self._impostor)
-        return [(pairs.size * pairs.dim, partial(pairs.prepare, project)) for pairs in both if len(pairs)]
+        return [*self._genuine.preparations(project), *self._impostor.preparations(project)]
 
     def rescore(self) -> None:
         """Measure what is kept anew; to be called when the metric has changed, which has a prior of its own."""

@@ -1,31 +1,36 @@
-"""The learned metric: within-tracklet whitening, online.
+"""The learned metric: probabilistic linear discriminant analysis with tracklets for classes, online.
 
-A tracklet is a free label: all its crops show one individual. What varies along it (pose, light, box jitter) is
-noise, so whitening by the within-tracklet scatter keeps what tells individuals apart. This is linear discriminant
-analysis with tracklets for classes (Fisher 1936; WCCN, Hatch et al. 2006), shrunk toward a multiple of the identity
-(Ledoit & Wolf 2004). Raw vectors are what is stored; they are projected when they are compared, so that a better
-metric never makes memory stale.
+A tracklet is a free label: all its crops show one individual. What varies along it (pose, light, box jitter) is noise,
+`S`; what differs between the means of individuals, `B`, tells them apart. Inner products under `1/S - 1/(S + n B)` are
+what tells whether two means of `n` crops show one individual (PLDA with two covariances: Ioffe 2006; Brümmer & de
+Villiers 2010). Noise is whitened, as by within-class covariance normalization (Hatch et al. 2006), and directions in
+which individuals hardly differ fade. `S` is shrunk toward a multiple of the identity (Ledoit & Wolf 2004), and so is
+`B`, for individuals not met yet. Raw vectors are what is stored; they are projected when they are compared, so that a
+better metric never makes memory stale.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from .._typing import Floats
+from .._typing import Floats, as_floats
 from ..tuning import (
     FIRST_REFRESH,
-    MAX_METRIC_DIMS,
+    MAX_BETWEEN,
     MIN_INDIVIDUALS,
     PLENTY_OF_CROPS,
     PRIOR_TRACKLETS,
     REFRESH_GROWTH,
+    REFRESH_WORK,
     SAMPLED_STRETCHES,
     SCATTER_BATCH,
     SHRINKAGE,
+    STRETCH_CROPS,
     UNMET_SHARE,
 )
 from .embedding import unit
@@ -36,7 +41,7 @@ _BLOCK = 64
 
 
 class Metric:
-    """Within-tracklet whitening with a safe start: until there is evidence it is plain cosine.
+    """Discriminant analysis of tracklets with a safe start: until there is evidence it is plain cosine.
 
     Args:
         learns: Whether to learn at all; if not, it stays plain cosine.
@@ -160,7 +165,7 @@ class Projection:
             vectors: `(..., D)` float32 raw embeddings; rows of zeros stay zero.
 
         Returns:
-            `(..., d)` float32 unit vectors; `d` is D until something was learned, and at most 512 from then on.
+            `(..., d)` float32 unit vectors; `d` is D, unless the projection is narrowed.
         """
         return unit(self.linear(vectors))
 
@@ -209,6 +214,10 @@ class Projection:
 class ProjectionFit:
     """A projection in the making, in steps of which a frame can spare one or two.
 
+    The axes are the inverse root of `S + S (nB)^-1 S`, which is the inverse of `1/S - 1/(S + nB)`. With `nB` a multiple
+    `a` of the identity and the scatter of a few individuals' means, its own inverse is `1/a` less a matrix of low rank
+    (Woodbury).
+
     Args:
         scatter: `(D, D)` within-tracklet scatter, summed over `crops`.
         crops: Number of those crops.
@@ -222,67 +231,74 @@ class ProjectionFit:
 
     def __init__(self, scatter: Floats, crops: int, means: Floats) -> None:
         trust = len(means) / (len(means) + PRIOR_TRACKLETS)
+        dim = len(scatter)
         self.crops = crops
-        self._matrix = scatter
         self._center = np.asarray(trust * means.mean(axis=0), dtype=np.float32)
-        self._means: Floats = means - self._center
+        some = np.linspace(0, len(means) - 1, min(len(means), MAX_BETWEEN)).astype(int)
+        self._means: Floats = means[some] - self._center
+        self._within = scatter
+        self._matrix = np.empty_like(scatter)
+        self._half = np.empty((0, 0), np.float32)
         self.projection = Projection()
-        cube = len(scatter) ** 3
-        self.steps: list[tuple[int, Callable[[], None]]] = [(2 * cube, self._whiten)]
-        if len(scatter) > MAX_METRIC_DIMS:
-            self.steps.append((10 * cube, self._narrow))
+        rows = max(1, REFRESH_WORK // dim**2)
+        self.steps: list[tuple[int, Callable[[], None]]] = [(2 * len(some) * dim**2, self._weigh)]
+        blocks = [slice(start, min(start + rows, dim)) for start in range(0, dim, rows)]
+        self.steps += [((b.stop - b.start) * dim**2, partial(self._add, b)) for b in blocks]
+        self.steps += [(dim**3 // 4, self._invert_half), (dim**3, self._invert_rest)]
 
-    def _whiten(self) -> None:
-        self._matrix = _whitener(self._matrix / np.float32(self.crops), self.crops)
-        self.projection = Projection(self._center, self._matrix)
+    def _weigh(self) -> None:
+        """Shrink both covariances, and prepare the part of low rank."""
+        self._within = _shrunk(self._within / np.float32(self.crops), self.crops)
+        spread = max(float((self._means**2).mean()), _TINY)
+        self._level = np.float32(STRETCH_CROPS * UNMET_SHARE * spread)
+        known = np.float32(STRETCH_CROPS * (1 - UNMET_SHARE) / len(self._means))
+        overlap = self._means @ self._means.T / self._level
+        core = np.linalg.inv(overlap + np.eye(len(overlap), dtype=np.float32) / known)
+        self._seen = self._means @ self._within
+        self._weighed = as_floats(core / self._level**2) @ self._seen
 
-    def _narrow(self) -> None:
-        self.projection = Projection(self._center, _informative(self._means, self._matrix))
+    def _add(self, rows: slice) -> None:
+        inverse = self._within[rows] / self._level
+        self._matrix[rows] = self._within[rows] + inverse @ self._within - self._seen[:, rows].T @ self._weighed
+
+    def _invert_half(self) -> None:
+        half = len(self._matrix) // 2
+        self._half = _inverse_root(self._matrix[:half, :half])
+
+    def _invert_rest(self) -> None:
+        axes = np.ascontiguousarray(_joined_root(self._half, self._matrix).T)
+        self.projection = Projection(self._center, axes)
 
 
-def _whitener(scatter: Floats, crops: int) -> Floats:
-    """`W` with `W.T @ S @ W` the identity; `S` is the scatter, shrunk toward its mean eigenvalue.
-
-    The fewer crops, the more it is shrunk. Inner products are all that counts, so the inverse of any root will do;
-    Cholesky's is some ten times cheaper than eigh's.
-    """
-    dim = len(scatter)
-    level = float(np.trace(scatter)) / dim
+def _shrunk(covariance: Floats, crops: int) -> Floats:
+    """Shrink a covariance matrix toward its mean eigenvalue; the fewer crops, the more."""
+    dim = len(covariance)
+    level = float(np.trace(covariance)) / dim
     blend = dim / (dim + crops)  # with fewer crops than dimensions, most directions were never seen
-    target = np.asarray((1 - blend) * scatter, np.float32)
-    np.fill_diagonal(target, target.diagonal() + (blend + SHRINKAGE) * max(level, _TINY))
-    return np.ascontiguousarray(_inverse_root(target).T)
+    shrunk = np.asarray((1 - blend) * covariance, np.float32)
+    np.fill_diagonal(shrunk, shrunk.diagonal() + (blend + SHRINKAGE) * max(level, _TINY))
+    return shrunk
 
 
 def _inverse_root(matrix: Floats) -> Floats:
     """The inverse of the Cholesky factor of a positive definite matrix, `(D, D)` lower triangular.
 
-    Block by block, so that nearly all of it is matrix multiplication: faster than LAPACK's two steps, and without
+    Inner products are all that counts, so any inverse root will do, and Cholesky's is some ten times cheaper than
+    eigh's. Block by block, nearly all of it is matrix multiplication: faster than LAPACK's two steps, and without
     SciPy, which takes longer to import than all of this package.
     """
     dim = len(matrix)
     if dim <= _BLOCK:
         return np.asarray(np.linalg.inv(np.linalg.cholesky(matrix)), np.float32)
-    half = dim // 2
+    return _joined_root(_inverse_root(matrix[: dim // 2, : dim // 2]), matrix)
+
+
+def _joined_root(first: Floats, matrix: Floats) -> Floats:
+    """The inverse root of a matrix, given that of its upper left part; see `_inverse_root`."""
+    half = len(first)
     inverse = np.zeros_like(matrix)
-    first = inverse[:half, :half] = _inverse_root(matrix[:half, :half])
+    inverse[:half, :half] = first
     below = matrix[half:, :half] @ first.T
     second = inverse[half:, half:] = _inverse_root(matrix[half:, half:] - below @ below.T)
     inverse[half:, :half] = -(second @ below) @ first
     return inverse
-
-
-def _informative(means: Floats, whitener: Floats) -> Floats:
-    """The whitener, narrowed to the directions in which individuals differ most, `(D, d)`.
-
-    Args:
-        means: `(K, D)` individuals' means, centered.
-        whitener: `(D, D)`, of more than `MAX_METRIC_DIMS`.
-    """
-    from scipy.linalg import eigh  # takes long to import, and few embedders have that many dimensions
-
-    white, level = means @ whitener, max(float((means**2).mean()), _TINY)
-    known = np.float32((1 - UNMET_SHARE) / len(white)) * (white.T @ white)
-    unmet = np.float32(UNMET_SHARE * level) * (whitener.T @ whitener)
-    _, directions = eigh(known + unmet, driver="evd", overwrite_a=True, check_finite=False)
-    return np.asarray(whitener @ directions[:, -MAX_METRIC_DIMS:])

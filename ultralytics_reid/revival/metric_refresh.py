@@ -10,7 +10,7 @@ from ..appearance.calibration import ScoreModel
 from ..appearance.crop_score import CropScoreModel
 from ..appearance.metric import Metric, ProjectionFit
 from ..memory.bank import MemoryBank
-from ..tuning import REFRESH_WORK
+from ..tuning import REFRESH_FRAMES, REFRESH_WORK
 
 
 class MetricRefresh:
@@ -36,6 +36,7 @@ class MetricRefresh:
         self._fit: ProjectionFit | None = None
         self._people = 0
         self._todo: deque[tuple[int, Callable[[], None]]] = deque()
+        self._work = 0.0
 
     def step(self, individuals: Callable[[], Floats]) -> None:
         """Do a frame's part of the refresh, if one is due.
@@ -48,7 +49,7 @@ class MetricRefresh:
                 self._begin(individuals())  # the frame that brought the evidence has done enough
             return
         work = 0
-        while self._todo and work < REFRESH_WORK:
+        while self._todo and (not work or work + self._todo[0][0] <= self._work):
             cost, do = self._todo.popleft()
             do()
             work += cost
@@ -68,6 +69,11 @@ class MetricRefresh:
         self._fit, self._people = self._metric.fit(means), len(means)
         if self._fit is not None:  # one individual alone teaches nothing, and cosines stay plain
             self._todo = deque([*self._fit.steps, (0, self._prepare)])
+            self._share()
+
+    def _share(self) -> None:
+        """Divide what is to be done among frames: a bounded part each, or more for long embeddings, lest it lag."""
+        self._work = max(REFRESH_WORK, sum(cost for cost, _ in self._todo) / REFRESH_FRAMES)
 
     def _prepare(self) -> None:
         assert self._fit is not None
@@ -76,6 +82,7 @@ class MetricRefresh:
         self._todo.extend(step for model in scores for step in model.preparations(projection.project))
         self._todo.extend(self._bank.preparations(projection))
         self._todo.append((0, self._adopt))
+        self._share()
 
     def _adopt(self) -> None:
         assert self._fit is not None

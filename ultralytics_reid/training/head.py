@@ -20,6 +20,8 @@ Affine = tuple[Floats, Floats]
 Train = Callable[[Crops, Affine], Affine]
 # TAR that may be lost on one of held-out identities and later crops, where the other gains.
 TOLERATED_LOSS = 0.01
+# Dimensions of a head's embeddings at most.
+_MAX_DIMS = 512
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class LearnedHead:
 def whitening(crops: Crops) -> Affine:
     """Within-identity whitening, as the tracker learns it: `(D,)` center, `(D, d)` map, of at most 512 dimensions.
 
+    Of longer embeddings those directions are kept in which the mapped crops differ most.
+
     Args:
         crops: With two crops of some identities at least.
 
@@ -83,7 +87,11 @@ def whitening(crops: Crops) -> Affine:
     metric.refresh(means)
     if metric.affine is None:
         raise ConfigError(f"training needs more identities than {crops.known.count}")
-    return metric.affine
+    center, axes = metric.affine
+    if axes.shape[1] > _MAX_DIMS:
+        mapped = metric.linear(crops.rows)
+        axes = as_floats(axes @ np.linalg.eigh(mapped.T @ mapped)[1][:, -_MAX_DIMS:])
+    return center, axes
 
 
 def applied(affine: Affine) -> Score:
