@@ -9,44 +9,30 @@ from collections import deque
 from collections.abc import Iterable
 from functools import partial
 
-import numpy as np
-
-from ..._typing import Bools
 from ...appearance.evidence import LearnedStatistics
 from ...errors import GalleryError
 from ..file_names import DELETED, MERGED, MOVED, age_of, merged_of
 from ..ledger.checks import MAX_RESERVED
 from ..moves import step_of
 from ..recipe import RECIPE
-from ..records import ENROLLED, FIRST_LOCAL_ID, Filter, Records, Visit, checked_records, checked_visits
+from ..records import ENROLLED, FIRST_LOCAL_ID, Filter, Visit, checked_records, checked_visits
 from ..retention import deleted_by, prune
 from ..scorer import Scorer
 from ..store import Store
 from ..times import RELEASED
-from .candidates import (
-    GalleryCandidates,
-    appearance_scores,
-    assign_identities,
-    cohort_normalized,
-    credible_candidates,
-    latest_visit,
-    presence_gate,
-    rank_log_odds,
-)
+from .candidate_search import CandidateSearch, known_visits
+from .candidates import GalleryCandidates, assign_identities, latest_visit
 from .messages import Answer, Query, Settings
 from .open_visits import OpenVisit, pending_sightings
-from .overlap_links import OverlapLink, contradicted, feet_allow, looks_nats, overlap_links, sides
+from .overlap_links import OverlapLink, contradicted, looks_nats, overlap_links, sides
 from .session import CameraSession, is_local
 from .shared_evidence import SharedEvidence
 from .shared_views import SharedViews
-from .shortlists import Shortlists
 from .topology import Topology
 
 # Queries of one camera answered at once, and rounds in a row: the next round's queries are compared with those that
 # the last one found to be new.
 _MAX_QUERIES, _MAX_ROUNDS = 32, 16
-# Sightings found by a search, which are scored one by one.
-_MAX_SIGHTINGS = 256
 # Identities below which they are counted in every round, not from time to time.
 _COUNT_ALWAYS = 1000
 # Seconds between two readings of other processes' evidence and merges, two counts, and two deletions of old sightings.
@@ -80,7 +66,7 @@ class Linker:
         self.sessions: list[CameraSession] = []
         self._evidence = SharedEvidence(store, settings.family)
         self._views = SharedViews(topology)
-        self._shortlists = Shortlists()
+        self._search = CandidateSearch(store, topology, settings, self._views)
         self._next_reread = self._next_count = self._next_prune = 0.0
         self._wall_offset = time.time() - time.monotonic()
         self._population = 0
@@ -284,7 +270,7 @@ class Linker:
             visits = [visit for _, visit in storable]
             self._store.upsert(pending_sightings(visits, self._store.dim), [v.to_visit() for v in visits])
             for session, visit in storable:
-                self._shortlists.add(visit.identity)
+                self._search.shortlists.add(visit.identity)
                 if not visit.stored:
                     self._written.append(visit.id)
                 session.mark_written(visit)
@@ -313,11 +299,11 @@ class Linker:
         while session.identity_corrections:
             gone, kept = session.identity_corrections[0]
             self._store.relabel(Filter(identities=frozenset({gone})), kept)
-            self._shortlists.add(kept)
+            self._search.shortlists.add(kept)
             del session.identity_corrections[0]
         for visit, identity in list(session.visit_corrections.items()):
             self._store.relabel(Filter(visits=frozenset({visit})), identity)
-            self._shortlists.add(identity)
+            self._search.shortlists.add(identity)
             del session.visit_corrections[visit]
 
     def _answer(self, now: float) -> list[tuple[CameraSession, Answer]]:
@@ -332,72 +318,16 @@ class Linker:
         if now >= self._next_count or self._population < _COUNT_ALWAYS:
             self._population, self._next_count = self._store.population(), now + _RECOUNT
         queries = session.queries[:_MAX_QUERIES]
-        found = self._search(session, queries, now)
-        candidates = [self._candidates(session, *pair) for pair in zip(queries, found, strict=True)]
+        candidates = self._search.rank(
+            session, self.sessions, queries, self.scorer, population=self._population, now=now
+        )
         assigned, waiting = assign_identities(candidates)
         rows = [n for n in range(len(queries)) if n not in waiting]
         answers = [self._decide(session, queries[n], candidates[n], assigned.get(n)) for n in rows]
         return [(session, answer) for answer in answers if answer is not None]
 
-    def _search(self, session: CameraSession, queries: list[Query], now: float) -> list[Records]:
-        """Find the sightings most similar to each query, but for those of who is visible beside it.
-
-        First questions read the whole gallery, all in one search; later ones the identities that it found.
-        """
-        vectors = np.stack([self.scorer.query(query.embedding, session.camera) for query in queries])
-        searches: dict[Filter, list[int]] = {}
-        for n, query in enumerate(queries):
-            classes = frozenset({query.cls}) if self._settings.match_class else None
-            shortlist = self._shortlists.get((session, query.identity), now)
-            searches.setdefault(Filter(identities=shortlist, classes=classes), []).append(n)
-        found: dict[int, Records] = {}
-        for where, places in searches.items():
-            everywhere = where.identities is None
-            hits = self._store.search(vectors[places], _MAX_SIGHTINGS, where, exact=not everywhere)
-            for n, records in zip(places, (hit.records for hit in hits), strict=True):
-                beside = [session.resolve(i) for i in (*queries[n].beside, queries[n].identity)]
-                found[n] = records.take(np.flatnonzero(~np.isin(records.identities, beside)))
-                if everywhere and len(records) == _MAX_SIGHTINGS:
-                    self._shortlists.keep((session, queries[n].identity), records.identities.tolist(), now)
-        return [found[n] for n in range(len(queries))]
-
-    def _candidates(self, session: CameraSession, query: Query, found: Records) -> GalleryCandidates:
-        """Rank gallery identities for a query: calibrated cosine log-likelihood ratio, presence and travel gates."""
-        scores = appearance_scores(query.embedding, session.camera, found, self.scorer)
-        normalized = cohort_normalized(scores, self.scorer)
-        rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
-        credible = credible_candidates(normalized, self.scorer, rate, self._population)
-        identities = [scores.identities[n] for n in credible]
-        gate = self._gate(identities, session, query)
-        gate &= feet_allow(identities, session.visit_of(query), self.sessions, self._views)
-        log_odds = rank_log_odds(normalized[credible], gate, self.scorer, rate, self._population)
-        declined = np.array([session.has_seen(i) for i in identities], bool)
-        log_odds[declined & (log_odds < self.scorer.min_log_odds(rate) - np.log(rate))] = -np.inf
-        return GalleryCandidates(identities, scores.cosine[credible], gate, log_odds, found)
-
-    def _gate(self, identities: list[int], session: CameraSession, query: Query) -> Bools:
-        """Gate by all visits of the queried identity, since earlier ones would be linked too."""
-        if not identities:
-            return np.zeros(0, bool)
-        own = session.resolve(query.identity)
-        spans = {(v.first, v.last) for v in self._visits([own], 0.0)[own]}
-        spans |= {(v.first, v.last) for v in session.visits if v.identity == own}
-        spans.add((session.origin + query.first, session.origin + query.last))
-        since = max(0.0, min(spans)[0] - self._topology.horizon)
-        visits = self._visits(identities, since)
-        return presence_gate(self._topology, [visits[i] for i in identities], session.camera, sorted(spans))
-
-    def _visits(self, identities: Iterable[int], since: float) -> dict[int, list[Visit]]:
-        """Visits by identity that ended after a time: as stored, or newer where a camera of this process has them."""
-        wanted = frozenset(identities)
-        stored = self._store.visits(Filter(identities=wanted, since=since), details=False) if wanted else ()
-        visits = {v.id: v for v in stored}
-        for session in self.sessions:
-            visits |= {v.id: v for v in session.decided_visits(wanted)}
-        by_identity: dict[int, list[Visit]] = {i: [] for i in wanted}
-        for visit in visits.values():
-            by_identity.setdefault(visit.identity, []).append(visit)
-        return by_identity
+    def _visits(self, identities: Iterable[int]) -> dict[int, list[Visit]]:
+        return known_visits(self._store, self.sessions, identities)
 
     def _decide(
         self, session: CameraSession, query: Query, found: GalleryCandidates, known: int | None
@@ -413,7 +343,7 @@ class Linker:
             self._rename_everywhere(known, identity, found.cosine_of(known), probability, session.camera)
             return Answer(identity, None)
         before = session.origin + query.first
-        latest = latest_visit(self._visits([known], 0.0)[known], before)
+        latest = latest_visit(self._visits([known])[known], before)
         gap, camera = (0.0, ENROLLED) if latest is None else (max(0.0, before - latest.last), latest.camera)
         sightings = found.sightings_of(known)
         prototypes = self.scorer.to_camera(session.camera, sightings.embeddings, sightings.cameras)
@@ -427,7 +357,7 @@ class Linker:
         """
         if is_local(identity):
             return False
-        visits = self._visits([known, identity], 0.0)
+        visits = self._visits([known, identity])
         mine = frozenset().union(*(s.visit_ids for s in self.sessions if not s.ended))
         if known in self._store.names() or not mine.issuperset(v.id for v in visits[known]):
             return False
@@ -457,14 +387,14 @@ class Linker:
 
     def _may_be_one(self, one: int, other: int) -> bool:
         """Whether names, times and places of all visits of two identities allow that they are one."""
-        visits = self._visits([one, other], 0.0)
+        visits = self._visits([one, other])
         return not {one, other} <= set(self._store.names()) and all(
             self._compatible(ours, theirs) for ours in visits[one] for theirs in visits[other]
         )
 
     def _stays(self, one: int, other: int) -> int:
         """Choose which of two identities that are one stays: one with a name or enrolled, else what was seen longer."""
-        visits, names = self._visits([one, other], 0.0), self._store.names()
+        visits, names = self._visits([one, other]), self._store.names()
         seconds = {i: sum(v.last - v.first for v in of) for i, of in visits.items()}
         fixed = {i: i in names or any(v.camera == ENROLLED for v in of) for i, of in visits.items()}
         return max(visits, key=lambda i: (fixed[i], seconds[i], -i))
