@@ -120,10 +120,10 @@ REFRESH_GROWTH = 1.25
 PLENTY_OF_CROPS = 8192
 SAMPLED_STRETCHES = 8
 # Multiplications of a refresh that a frame does where frames are fast, some 2 ms: at 512 dimensions it takes a dozen
-# frames. Longer embeddings take more a frame, lest either half of a refresh lasts for more than so many: with 960
-# dimensions (the detector's features) and no such bound, TUD-Stadtmitte falls from 82 to 70 IDF1.
+# frames. Longer embeddings take more a frame, lest either half of a refresh lasts for more than so many; the first one
+# hurries. With 960 dimensions (the detector's features) and no such bounds, TUD-Stadtmitte falls from 82 to 70 IDF1.
 REFRESH_WORK = 1 << 26
-REFRESH_FRAMES = 3
+FIRST_REFRESH_FRAMES, REFRESH_FRAMES = 2, 8
 # Seconds between frames from which on a refresh, updates and late merges aren't spread: the frame has time for all of
 # them, and memory would lag behind. Spread at 7 fps, PETS is as good (four embedders, also reversed, cut and weakened);
 # at 1.4 fps it loses 8 points of IDF1. A little above 0.2: 5 fps are fast, however the times of frames are rounded.

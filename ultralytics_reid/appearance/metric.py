@@ -238,13 +238,14 @@ class ProjectionFit:
         self._means: Floats = means[some] - self._center
         self._within = scatter
         self._matrix = np.empty_like(scatter)
-        self._half = np.empty((0, 0), np.float32)
         self.projection = Projection()
         rows = max(1, REFRESH_WORK // dim**2)
-        self.steps: list[tuple[int, Callable[[], None]]] = [(2 * len(some) * dim**2, self._weigh)]
+        # Copies of matrices count as what could be multiplied meanwhile.
+        copied = dim**3 // 4
+        self.steps: list[tuple[int, Callable[[], None]]] = [(2 * len(some) * dim**2 + copied, self._weigh)]
         blocks = [slice(start, min(start + rows, dim)) for start in range(0, dim, rows)]
         self.steps += [((b.stop - b.start) * dim**2, partial(self._add, b)) for b in blocks]
-        self.steps += [(dim**3 // 4, self._invert_half), (dim**3, self._invert_rest)]
+        self.steps += [(dim**3 // 4, step) for step in (self._invert_first, self._invert_second, self._join)]
 
     def _weigh(self) -> None:
         """Shrink both covariances, and prepare the part of low rank."""
@@ -261,12 +262,15 @@ class ProjectionFit:
         inverse = self._within[rows] / self._level
         self._matrix[rows] = self._within[rows] + inverse @ self._within - self._seen[:, rows].T @ self._weighed
 
-    def _invert_half(self) -> None:
+    def _invert_first(self) -> None:
         half = len(self._matrix) // 2
-        self._half = _inverse_root(self._matrix[:half, :half])
+        self._first = _inverse_root(self._matrix[:half, :half])
 
-    def _invert_rest(self) -> None:
-        axes = np.ascontiguousarray(_joined_root(self._half, self._matrix).T)
+    def _invert_second(self) -> None:
+        self._below, self._second = _second_block(self._first, self._matrix)
+
+    def _join(self) -> None:
+        axes = np.ascontiguousarray(_joined(self._first, self._below, self._second).T)
         self.projection = Projection(self._center, axes)
 
 
@@ -290,15 +294,21 @@ def _inverse_root(matrix: Floats) -> Floats:
     dim = len(matrix)
     if dim <= _BLOCK:
         return np.asarray(np.linalg.inv(np.linalg.cholesky(matrix)), np.float32)
-    return _joined_root(_inverse_root(matrix[: dim // 2, : dim // 2]), matrix)
+    first = _inverse_root(matrix[: dim // 2, : dim // 2])
+    return _joined(first, *_second_block(first, matrix))
 
 
-def _joined_root(first: Floats, matrix: Floats) -> Floats:
-    """The inverse root of a matrix, given that of its upper left part; see `_inverse_root`."""
+def _second_block(first: Floats, matrix: Floats) -> tuple[Floats, Floats]:
+    """What is left of a matrix below its first block, given that block's inverse root; and the inverse root of that."""
     half = len(first)
-    inverse = np.zeros_like(matrix)
-    inverse[:half, :half] = first
     below = matrix[half:, :half] @ first.T
-    second = inverse[half:, half:] = _inverse_root(matrix[half:, half:] - below @ below.T)
+    return below, _inverse_root(matrix[half:, half:] - below @ below.T)
+
+
+def _joined(first: Floats, below: Floats, second: Floats) -> Floats:
+    """The inverse root of a matrix of whose two blocks it is known."""
+    half, dim = len(first), len(first) + len(second)
+    inverse = np.zeros((dim, dim), np.float32)
+    inverse[:half, :half], inverse[half:, half:] = first, second
     inverse[half:, :half] = -(second @ below) @ first
     return inverse

@@ -10,7 +10,7 @@ from ..appearance.calibration import ScoreModel
 from ..appearance.crop_score import CropScoreModel
 from ..appearance.metric import Metric, ProjectionFit
 from ..memory.bank import MemoryBank
-from ..tuning import REFRESH_FRAMES, REFRESH_WORK
+from ..tuning import FIRST_REFRESH_FRAMES, REFRESH_FRAMES, REFRESH_WORK
 
 
 class MetricRefresh:
@@ -72,8 +72,12 @@ class MetricRefresh:
             self._share()
 
     def _share(self) -> None:
-        """Divide what is to be done among frames: a bounded part each, or more for long embeddings, lest it lag."""
-        self._work = max(REFRESH_WORK, sum(cost for cost, _ in self._todo) / REFRESH_FRAMES)
+        """Divide what is to be done among frames: a bounded part each, or more for long embeddings, lest it lag.
+
+        The first refresh is in a hurry: until then cosines are plain, which tell little of a detector's features.
+        """
+        frames = REFRESH_FRAMES if self._metric.version else FIRST_REFRESH_FRAMES
+        self._work = max(REFRESH_WORK, sum(cost for cost, _ in self._todo) / frames)
 
     def _prepare(self) -> None:
         assert self._fit is not None
@@ -81,8 +85,8 @@ class MetricRefresh:
         scores = (self._crop_scores, self._tracklet_scores)
         self._todo.extend(step for model in scores for step in model.preparations(projection.project))
         self._todo.extend(self._bank.preparations(projection))
-        self._todo.append((0, self._adopt))
         self._share()
+        self._todo.append((REFRESH_WORK, self._adopt))  # scores what came meanwhile
 
     def _adopt(self) -> None:
         assert self._fit is not None
