@@ -119,8 +119,8 @@ REFRESH_GROWTH = 1.25
 # Crops from which on one stretch in so many is learned from: more of the same costs time and changes nothing.
 PLENTY_OF_CROPS = 8192
 SAMPLED_STRETCHES = 8
-# Multiplications of a refresh that a frame does where frames are fast, some 2 ms: at 512 dimensions it takes a dozen
-# frames. Longer embeddings take more a frame, lest either half of a refresh lasts for more than so many; the first one
+# Multiplications of a refresh that a frame does where frames are fast, some 2 ms: at 512 dimensions it takes some 15
+# frames. Longer embeddings take more a frame, so that either half of a refresh lasts for about so many; the first one
 # hurries. With 960 dimensions (the detector's features) and no such bounds, TUD-Stadtmitte falls from 82 to 70 IDF1.
 REFRESH_WORK = 1 << 26
 FIRST_REFRESH_FRAMES, REFRESH_FRAMES = 2, 8

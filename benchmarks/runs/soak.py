@@ -71,6 +71,7 @@ def run(args: Namespace) -> None:
         gallery = {"gallery": str(Path(folder) / "soak.db"), "gallery_wait": 0.0} if args.gallery else {}
         keys = {"gmc_method": "none", "memory_identities": args.identities} | gallery
         tracker = make_tracker(HostContender("", OURS, keys), FPS)
+        before = _megabytes()
         people = Passersby(args.seed, crowd=args.crowd, dim=args.dim, odd=args.odd)
         parts = list(progress(measure(tracker, people, args.frames), "quarters", unit="part"))
         closing = tracker.finish(wait=True)
@@ -78,7 +79,12 @@ def run(args: Namespace) -> None:
     rows = [
         [str(v) for v in (p.frames, p.people, p.ids, f"{p.ms:.2f}", f"{p.megabytes:.0f}", p.objects)] for p in parts
     ]
-    people_line = f"{people.people} people, {people.returns} returns, seed {args.seed}, odd {args.odd:g}. {closing}"
+    ms = sum(p.ms * p.frames for p in parts) / max(1, args.frames)
+    people_line = (
+        f"{people.people} people, {people.returns} returns, {args.crowd} in view, {args.dim} dimensions, seed "
+        f"{args.seed}, odd {args.odd:g}; {1000 / max(ms, 1e-9):.0f} frames a second; {before:.0f} MB before the first "
+        f"frame. {closing}"
+    )
     present("soak", [table(head, rows), f"{people_line.strip()} {NOTE}"], write=args.write)
     check_growth(parts, args.max_growth)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from synthetic import Scene, crowd, image, make_tracker
 
+from ultralytics_reid.appearance import calibration, metric
 from ultralytics_reid.appearance.calibration import ScoreModel
 from ultralytics_reid.appearance.crop_score import CropScoreModel
 from ultralytics_reid.appearance.embedding import unit
@@ -70,8 +71,10 @@ def same(one, other, **tolerance):
 
 @pytest.fixture
 def slow(monkeypatch):
-    """One step of work a frame."""
-    monkeypatch.setattr(metric_refresh, "REFRESH_WORK", 1)
+    """One step of work a frame, and steps as small as they come."""
+    monkeypatch.setattr(metric_refresh, "FIRST_REFRESH_FRAMES", np.inf)
+    for module in (metric_refresh, metric, calibration):
+        monkeypatch.setattr(module, "REFRESH_WORK", DIM**3 // 2)
 
 
 @pytest.fixture(params=["all", "few"], ids="{} dimensions".format)
@@ -94,7 +97,7 @@ class TestSpread:
         assert frames > 4
         assert not same(camera.answers(), before, atol=0.01)
 
-    @pytest.mark.parametrize("at", range(5))  # it takes six frames
+    @pytest.mark.parametrize("at", range(11))  # it takes twelve frames
     def test_it_ends_where_a_refresh_at_once_does_whatever_happens_in_between(self, at):
         camera, other = Camera(), Camera()
         fit = other.metric.fit(other.bank.means())
@@ -113,9 +116,10 @@ class TestSpread:
         assert frames > at + 1
         assert same(camera.answers(), other.answers(), atol=1e-5)
 
-    def test_a_copy_in_the_middle_goes_on_by_itself(self):
+    @pytest.mark.parametrize("at", [3, 9])
+    def test_a_copy_in_the_middle_goes_on_by_itself(self, at):
         camera = Camera()
-        for _ in range(3):
+        for _ in range(at):
             camera.refresh.step(camera.bank.means)
         copy = deepcopy(camera)
         for one in (copy, camera):
@@ -151,8 +155,9 @@ def frames_with_a_stale_metric(fps):
     return stale
 
 
-@pytest.mark.usefixtures("slow")
-def test_where_frames_are_seconds_apart_a_refresh_does_not_lag_behind():
+def test_where_frames_are_seconds_apart_a_refresh_does_not_lag_behind(monkeypatch):
+    monkeypatch.setattr(metric_refresh, "FIRST_REFRESH_FRAMES", np.inf)
+    monkeypatch.setattr(metric_refresh, "REFRESH_WORK", 1)
     assert frames_with_a_stale_metric(fps=2) == 0 < frames_with_a_stale_metric(fps=30)
 
 

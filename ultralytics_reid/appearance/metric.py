@@ -36,6 +36,8 @@ from ..tuning import (
 from .embedding import unit
 
 _TINY = 1e-9
+# Least variance between individuals, as a share of that within, by which it is divided.
+_MIN_BETWEEN = 1e-3
 # Dimensions from which on a matrix is factored in two halves.
 _BLOCK = 64
 
@@ -212,7 +214,7 @@ class Projection:
 
 
 class ProjectionFit:
-    """A projection in the making, in steps of which a frame can spare one or two.
+    """A projection in the making, in steps of which a frame can spare a few.
 
     The axes are the inverse root of `S + S (nB)^-1 S`, which is the inverse of `1/S - 1/(S + nB)`. With `nB` a multiple
     `a` of the identity and the scatter of a few individuals' means, its own inverse is `1/a` less a matrix of low rank
@@ -251,7 +253,8 @@ class ProjectionFit:
         """Shrink both covariances, and prepare the part of low rank."""
         self._within = _shrunk(self._within / np.float32(self.crops), self.crops)
         spread = max(float((self._means**2).mean()), _TINY)
-        self._level = np.float32(STRETCH_CROPS * UNMET_SHARE * spread)
+        least = _MIN_BETWEEN * float(np.trace(self._within)) / len(self._within)  # float32 can't hold its square beyond
+        self._level = np.float32(max(STRETCH_CROPS * UNMET_SHARE * spread, least))
         known = np.float32(STRETCH_CROPS * (1 - UNMET_SHARE) / len(self._means))
         overlap = self._means @ self._means.T / self._level
         core = np.linalg.inv(overlap + np.eye(len(overlap), dtype=np.float32) / known)
@@ -272,6 +275,7 @@ class ProjectionFit:
     def _join(self) -> None:
         axes = np.ascontiguousarray(_joined(self._first, self._below, self._second).T)
         self.projection = Projection(self._center, axes)
+        del self._within, self._matrix, self._seen, self._weighed, self._first, self._below, self._second
 
 
 def _shrunk(covariance: Floats, crops: int) -> Floats:

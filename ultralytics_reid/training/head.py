@@ -32,7 +32,7 @@ class HeadTuning:
         steps: Batches.
         identities: Of a batch.
         images: Crops of each.
-        rate: Adam's step, in the whitened space, where variances along an identity are about 1.
+        rate: Adam's step, in the whitened space, where variances along an identity are 1 at most.
         pulls: Weights of the mean squared distance from whitening that are tried, in this order. On PETS' first half
             (10 people), SupCon with a pull of 0.3 lost 50 points of TAR on people who weren't trained on; batch-hard
             triplets with 10 lost 2, with 30 lost 1.

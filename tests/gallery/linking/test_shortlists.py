@@ -1,5 +1,7 @@
 """Whoever is asked about again is searched among those whom the first question found, and who was written since."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,13 +83,48 @@ def test_second_question_searches_only_among_identities_of_the_first(site, searc
     assert 0 < second < STRANGERS
 
 
-def test_first_questions_that_wait_together_take_one_search(site, searches):
-    linker, _ = site
+def test_few_identities_that_fill_a_search_are_no_shortlist(site, searches):
+    linker, store = site
+    regular = store.reserve(1)
+    looks = unit(ADA + 0.01 * np.random.default_rng(3).normal(size=(300, DIM)).astype(np.float32))
+    ids, visit, ones = new_ids(300), int(new_ids(1)[0]), np.ones(300, np.float32)
+    rows = Records(
+        ids, looks, np.full(300, regular), np.full(300, visit), ("gate",) * 300, np.full(300, START), ids * 0, ones
+    )
+    store.upsert(rows, [Visit(visit, regular, "gate", 0, START, START + 900)])
     yard = linker.open_session("yard", START)
-    for n, looks in enumerate((ADA, UNLIKE_ADA)):
-        yard.receive(Query(linker.reserve(1), looks, 10, 0, 10.0 * n, 10.0 * n + 5, frozenset()))
-    linker.work(20.0)
-    assert searches == [(2, None)]
+    visitor = linker.reserve(1)
+    for n in range(2):
+        ask(linker, yard, visitor, ADA, asked=n)
+    assert [among for _, among in searches] == [None, None]
+
+
+def test_who_is_visible_beside_does_not_hide_the_others(site):
+    """However many sightings there are of her who stands beside."""
+    linker, store = site
+    door, yard = (linker.open_session(name, START) for name in ("door", "yard"))
+    bob = stay(linker, door, ADA, -50.0)
+    ada = store.reserve(1)
+    looks = unit(ADA + 0.01 * np.random.default_rng(3).normal(size=(300, DIM)).astype(np.float32))
+    ids, visit, ones = new_ids(300), int(new_ids(1)[0]), np.ones(300, np.float32)
+    rows = Records(
+        ids, looks, np.full(300, ada), np.full(300, visit), ("gate",) * 300, np.full(300, START - 500), ids * 0, ones
+    )
+    store.upsert(rows, [Visit(visit, ada, "gate", 0, START - 500, START - 400)])
+    visitor = linker.reserve(1)
+    yard.receive(Query(visitor, ADA, 10, 0, 0.0, 1.0, frozenset({ada})))
+    assert [a.known for _, a in linker.work(1.0) if a.identity == visitor] == [bob]
+
+
+def test_a_visitor_of_another_class_by_now_is_searched_for_anew(site, searches):
+    linker, store = site
+    linker = Linker(store, Topology(), replace(SETTINGS, match_class=True))
+    yard = linker.open_session("yard", START)
+    visitor = linker.reserve(1)
+    for n, cls in enumerate((0, 2)):
+        yard.receive(Query(visitor, ADA, 10 + n, cls, 0.0, 1.0 + n, frozenset(), asked=n))
+        linker.work(1.0 + n)
+    assert [among for _, among in searches] == [None, None]
 
 
 def test_identity_written_after_the_first_question_is_an_answer_to_the_second(site):

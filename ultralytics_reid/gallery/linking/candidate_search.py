@@ -27,6 +27,8 @@ from .topology import Topology
 
 # Sightings found by a search, which are scored one by one.
 _MAX_SIGHTINGS = 256
+# Identities among them from which on they are a shortlist: a few who are seen daily may fill a search by themselves.
+_MIN_SHORTLIST = 32
 
 
 def known_visits(
@@ -70,6 +72,7 @@ class CandidateSearch:
         self._topology = topology
         self._settings = settings
         self._views = views
+        self._scorer: Scorer | None = None
 
     def rank(
         self,
@@ -91,8 +94,12 @@ class CandidateSearch:
             population: Number of identities in the gallery.
             now: Seconds of any steady clock.
         """
+        if scorer is not self._scorer:
+            self.shortlists.clear()  # another scorer may rank otherwise
+            self._scorer = scorer
         candidates = []
-        for query, found in zip(queries, self._search(session, queries, scorer, now), strict=True):
+        for query in queries:
+            found = self._search(session, query, scorer, now)
             scores = appearance_scores(query.embedding, session.camera, found, scorer)
             normalized = cohort_normalized(scores, scorer)
             rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
@@ -106,27 +113,24 @@ class CandidateSearch:
             candidates.append(GalleryCandidates(identities, scores.cosine[credible], gate, log_odds, found))
         return candidates
 
-    def _search(self, session: CameraSession, queries: Sequence[Query], scorer: Scorer, now: float) -> list[Records]:
-        """Find the sightings most similar to each query, but for those of who is visible beside it.
+    def _search(self, session: CameraSession, query: Query, scorer: Scorer, now: float) -> Records:
+        """Find the sightings most similar to a query, but for those of who is visible beside it.
 
-        First questions read the whole gallery, all in one search; later ones the identities that it found.
+        A first question reads the whole gallery; later ones the identities that it found, if these are many.
         """
-        vectors = np.stack([scorer.query(query.embedding, session.camera) for query in queries])
-        searches: dict[Filter, list[int]] = {}
-        for n, query in enumerate(queries):
-            classes = frozenset({query.cls}) if self._settings.match_class else None
-            shortlist = self.shortlists.get((session, query.identity), now)
-            searches.setdefault(Filter(identities=shortlist, classes=classes), []).append(n)
-        found: dict[int, Records] = {}
-        for where, places in searches.items():
-            everywhere = where.identities is None
-            hits = self._store.search(vectors[places], _MAX_SIGHTINGS, where, exact=not everywhere)
-            for n, records in zip(places, (hit.records for hit in hits), strict=True):
-                beside = [session.resolve(i) for i in (*queries[n].beside, queries[n].identity)]
-                found[n] = records.take(np.flatnonzero(~np.isin(records.identities, beside)))
-                if everywhere and len(records) == _MAX_SIGHTINGS:
-                    self.shortlists.keep((session, queries[n].identity), records.identities.tolist(), now)
-        return [found[n] for n in range(len(queries))]
+        classes = frozenset({query.cls}) if self._settings.match_class else None
+        visitor = session, query.identity, classes
+        beside = frozenset(session.resolve(i) for i in (*query.beside, query.identity))
+        vector = scorer.query(query.embedding, session.camera)[None]
+        shortlist = self.shortlists.get(visitor, now)
+        where = Filter(classes=classes, excluding=beside)
+        if shortlist is not None:
+            where = Filter(classes=classes, identities=shortlist - beside)
+        found = self._store.search(vector, _MAX_SIGHTINGS, where, exact=False)[0].records
+        identities = set(found.identities.tolist())
+        if shortlist is None and len(found) == _MAX_SIGHTINGS and len(identities) >= _MIN_SHORTLIST:
+            self.shortlists.keep(visitor, identities, now)
+        return found
 
     def _gate(
         self, identities: list[int], session: CameraSession, sessions: Sequence[CameraSession], query: Query

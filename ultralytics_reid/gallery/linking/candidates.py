@@ -173,7 +173,7 @@ def credible_candidates(cosine: Floats, scorer: Scorer, rate: float, population:
 
     Returns:
         `(K,)` places, ascending: of the most similar ones, which may explain the query better where the best one can't
-        have been there.
+        have been there. Those that are left out explain it less than any of these.
     """
     if not scorer.exceeds_impostors(cosine, rate, population).any():
         return np.zeros(0, np.int64)

@@ -26,13 +26,16 @@ class Shortlists:
             identities: Those found.
             now: Seconds of any steady clock.
         """
-        self._of = {v: entry for v, entry in self._of.items() if now < entry[1]}
         self._of[visitor] = set(identities), now + SHORTLIST_SECONDS
 
     def get(self, visitor: Hashable, now: float) -> frozenset[int] | None:
         """Return a visitor's shortlist; None if there is none, or it is out of date."""
-        identities, until = self._of.get(visitor, ((), now))
-        return frozenset(identities) if now < until else None
+        self._of = {v: entry for v, entry in self._of.items() if now < entry[1]}
+        return frozenset(self._of[visitor][0]) if visitor in self._of else None
+
+    def clear(self) -> None:
+        """Drop all shortlists."""
+        self._of.clear()
 
     def add(self, identity: int) -> None:
         """Add an identity of which sightings were written to all shortlists."""
