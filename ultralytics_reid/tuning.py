@@ -139,6 +139,9 @@ PRIOR_TRACKLETS = 0.5
 # Share of the between-individual scatter taken as isotropic, for individuals not met yet. With 0.5 and 1 ids grow by a
 # tenth (detector's features); 0.1 is no better.
 UNMET_SHARE = 0.2
+# Individuals as which the isotropic scatter counts beside those met, who differ in few directions. With 0 and 5, weak
+# embeddings revive strangers.
+PRIOR_MET = 10
 # Individuals whose means the scatter is measured on at most, spread evenly over all.
 MAX_BETWEEN = 256
 

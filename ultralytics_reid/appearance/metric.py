@@ -24,6 +24,7 @@ from ..tuning import (
     MAX_BETWEEN,
     MIN_INDIVIDUALS,
     PLENTY_OF_CROPS,
+    PRIOR_MET,
     PRIOR_TRACKLETS,
     REFRESH_GROWTH,
     REFRESH_WORK,
@@ -251,13 +252,18 @@ class ProjectionFit:
 
     def _weigh(self) -> None:
         """Shrink both covariances, and prepare the part of low rank."""
-        self._within = _shrunk(self._within / np.float32(self.crops), self.crops)
+        individuals = len(self._means)
+        covariance = self._within / np.float32(self.crops)
+        # Means of a finite number of crops differ by chance, too: all of it where embeddings tell nobody apart.
+        chance = float(np.trace(covariance)) / len(covariance) * individuals / self.crops
+        self._within = _shrunk(covariance, self.crops)
         spread = max(float((self._means**2).mean()), _TINY)
+        met = (1 - UNMET_SHARE) * max(0.0, 1 - chance / spread) * individuals / (individuals + PRIOR_MET)
         least = _MIN_BETWEEN * float(np.trace(self._within)) / len(self._within)  # float32 can't hold its square beyond
-        self._level = np.float32(max(STRETCH_CROPS * UNMET_SHARE * spread, least))
-        known = np.float32(STRETCH_CROPS * (1 - UNMET_SHARE) / len(self._means))
+        self._level = np.float32(max(STRETCH_CROPS * (1 - met) * spread, least))
+        known = np.float32(max(STRETCH_CROPS * met / individuals, _TINY))
         overlap = self._means @ self._means.T / self._level
-        core = np.linalg.inv(overlap + np.eye(len(overlap), dtype=np.float32) / known)
+        core = np.linalg.inv(overlap + np.eye(individuals, dtype=np.float32) / known)
         self._seen = self._means @ self._within
         self._weighed = as_floats(core / self._level**2) @ self._seen
 
