@@ -59,9 +59,12 @@ def identities_of(solution: Solution, pins: Ints) -> Ints:
     rows, row = np.unique(clusters[free], return_inverse=True)
     columns, column = np.unique(before[free], return_inverse=True)
     worth = np.zeros((len(rows), len(columns)))
-    # A visit without a sighting counts too; of equals the older identity is kept.
+    # A visit without a sighting counts too; of equals the older identity is kept, by those who came first.
     np.add.at(worth, (row, column), 1.0 + solution.of.sightings[free])
     worth += 0.5 * (worth > 0) * (1 - np.arange(len(columns)) / max(1, len(columns)))
+    begun = np.full(len(rows), np.inf)
+    np.minimum.at(begun, row, np.array([v.first for v in solution.of.visits])[free])
+    worth += 0.2 * (worth > 0) * (1 - np.argsort(np.argsort(begun)) / max(1, len(rows)))[:, None]
     kept |= {int(rows[n]): int(columns[m]) for n, m in hungarian(worth, as_bools(worth > 0))}
     unnamed = [c for c in dict.fromkeys(clusters.tolist()) if c not in kept]
     kept |= {cluster: _FIRST_NEW - n for n, cluster in enumerate(unnamed)}
