@@ -17,14 +17,13 @@ class Moody:
         held: Names of calls that wait until `release`; `waits` is set while one does.
         before: By name, what is done once before a call.
         calls: How often what was called.
-        searched: Number of vectors searched for.
     """
 
     def __init__(self, store):
         self._store = store
         self.away, self.broken = False, None
         self.held, self.waits, self._go = set(), threading.Event(), threading.Event()
-        self.before, self.calls, self.searched = {}, Counter(), 0
+        self.before, self.calls = {}, Counter()
 
     def __getattr__(self, name):
         attribute = getattr(self._store, name)
@@ -33,7 +32,6 @@ class Moody:
 
         def call(*args, **kwargs):
             self.calls[name] += 1
-            self.searched += len(args[0]) if name == "search" else 0
             if name in self.held:
                 self.waits.set()
                 assert self._go.wait(PATIENCE)

@@ -20,6 +20,7 @@ from ..tuning import (
     REFRESH_WORK,
     SCORE_PAIRS,
 )
+from .embedding import row_blocks
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ PRIORS = {"reid": Prior(0.88, 0.65, 0.1), "head": LEARNED}
 def _quantile(probability: Doubles) -> Doubles:
     """Of the standard normal distribution, elementwise; most values are equal. SciPy would take 0.2 s to import."""
     values, places = np.unique(probability, return_inverse=True)
-    return np.array([NormalDist().inv_cdf(p) for p in values.tolist()])[places].reshape(np.shape(probability))
+    return np.array([*map(NormalDist().inv_cdf, values.tolist())])[places].reshape(np.shape(probability))
 
 
 class _Pairs:
@@ -91,7 +92,7 @@ class _Pairs:
         scores, cost = np.zeros(len(self), np.float32), 2 * self._pairs.shape[2] ** 2
         self._prepared = scores, self._used
         rows = max(1, REFRESH_WORK // cost)
-        blocks = [slice(start, min(start + rows, len(self))) for start in range(0, len(self), rows)]
+        blocks = row_blocks(len(self), rows)
         return [(cost * (b.stop - b.start), partial(self._prepare, scores, b, project)) for b in blocks]
 
     def _prepare(self, scores: Floats, rows: slice, project: Callable[[Floats], Floats]) -> None:

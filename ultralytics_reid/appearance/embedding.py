@@ -43,6 +43,11 @@ def unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / norm, dtype=np.float32)
 
 
+def row_blocks(count: int, size: int) -> list[slice]:
+    """Slices of `size` rows, the last one of fewer, that together cover `count` rows."""
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
 def cosine(a: Floats, b: Floats) -> Floats:
     """Cosine similarities of two batches of unit rows, `(N, D)` and `(M, D)`, as `(N, M)` in [-1, 1]."""
     return np.asarray(np.clip(a @ b.T, -1, 1), dtype=np.float32)

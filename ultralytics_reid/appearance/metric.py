@@ -34,7 +34,7 @@ from ..tuning import (
     STRETCH_CROPS,
     UNMET_SHARE,
 )
-from .embedding import unit
+from .embedding import row_blocks, unit
 
 _TINY = 1e-9
 # Least variance between individuals, as a share of that within, by which it is divided.
@@ -246,8 +246,7 @@ class ProjectionFit:
         # Copies of matrices count as what could be multiplied meanwhile.
         copied = dim**3 // 4
         self.steps: list[tuple[int, Callable[[], None]]] = [(2 * len(some) * dim**2 + copied, self._weigh)]
-        blocks = [slice(start, min(start + rows, dim)) for start in range(0, dim, rows)]
-        self.steps += [((b.stop - b.start) * dim**2, partial(self._add, b)) for b in blocks]
+        self.steps += [((b.stop - b.start) * dim**2, partial(self._add, b)) for b in row_blocks(dim, rows)]
         self.steps += [(dim**3 // 4, step) for step in (self._invert_first, self._invert_second, self._join)]
 
     def _weigh(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._typing import Bools, Floats, Ints
-from ..appearance.embedding import unit
+from ..appearance.embedding import row_blocks, unit
 from ..appearance.metric import Metric, Projection
 from ..errors import EmbeddingError
 from .centroids import Centroids, highest, widest
@@ -168,7 +168,7 @@ class Prototypes:
 
     def _compare(self, seen: Floats, slots: Ints) -> Floats:
         scores = np.empty((len(seen), len(slots)), np.float32)
-        for part in _parts(len(slots), _COMPARED):
+        for part in row_blocks(len(slots), _COMPARED):
             scores[:, part] = self._cosines(seen, slots[part]).max(axis=1).T
         scores[:, np.flatnonzero(self._crops[slots] == 0)] = -1
         return np.asarray(np.clip(scores, -1, 1, out=scores))
@@ -178,7 +178,7 @@ class Prototypes:
         found = np.zeros((len(queries), len(slots), self._dim), np.float32)
         if found.size:
             seen = self._project(queries)
-            for part in _parts(len(slots), _COMPARED):
+            for part in row_blocks(len(slots), _COMPARED):
                 found[:, part] = self._raw[slots[part], self._cosines(seen, slots[part]).argmax(axis=1).T]
         return found
 
@@ -240,7 +240,7 @@ class Prototypes:
             sample = known[np.linspace(0, len(known) - 1, _MANY).astype(np.int64)]
             steps.append((2 * _MANY * dims, partial(self._narrow, coarse, sample)))
             dims = self._dim * _NARROW
-        parts = (known[part] for part in _parts(len(known), _PROJECTED))
+        parts = (known[part] for part in row_blocks(len(known), _PROJECTED))
         return steps + [(len(part) * dims, partial(self._put_all, coarse, part)) for part in parts]
 
     def _narrow(self, coarse: _Coarse, sample: Ints) -> None:
@@ -344,7 +344,3 @@ class _Entries:
     def without(self, *places: int) -> _Entries:
         kept = [n for n in range(len(self.raw)) if n not in places]
         return _Entries(self.raw[kept], self.weight[kept], self.seen[kept])
-
-
-def _parts(count: int, size: int) -> Iterator[slice]:
-    return (slice(start, min(start + size, count)) for start in range(0, count, size))

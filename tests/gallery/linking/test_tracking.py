@@ -222,13 +222,13 @@ class TestOneIdentity:
     def test_identity_is_queried_once_and_a_new_one_whenever_it_has_half_as_many_more_clean_crops(self, camera, moody):
         a = camera("a")
         stay(a, length=250)
-        assert 5 * MANY <= moody.store.searched <= 7 * MANY
+        assert 5 * MANY <= moody.store.calls["search"] <= 7 * MANY
         a.finish(wait=True)
         b = camera("b")
         stay(b, seed=1, length=250)
         assert len(of(b, Linked)) == MANY
         assert all(e.time < 10 for e in of(b, Linked))
-        assert MANY <= moody.store.searched <= 2 * MANY
+        assert MANY <= moody.store.calls["search"] <= 2 * MANY
 
     @pytest.mark.slow
     def test_identity_is_known_before_the_cameras_own_memory_has_decided(self, camera, monkeypatch):

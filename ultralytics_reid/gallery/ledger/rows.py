@@ -175,10 +175,8 @@ def visit_columns_of(rows: Sequence[Row]) -> VisitColumns:
 
 def _visit_columns(rows: Sequence[Row]) -> VisitColumns:
     ids, identities, cameras, classes, firsts, lasts, probabilities = zip(*rows, strict=True) if rows else ((),) * 7
-    if {*map(type, (*ids, *identities, *classes))} - {int} or {*map(type, (*firsts, *lasts, *probabilities))} - {
-        int,
-        float,
-    }:
+    whole, numbers = (*ids, *identities, *classes), (*firsts, *lasts, *probabilities)
+    if not {*map(type, whole)} <= {int} or not {*map(type, numbers)} <= {int, float}:
         raise GalleryError("a visit's number is none")
     names = tuple(sorted(set(cameras)))
     place = {name: n for n, name in enumerate(names)}
