@@ -8,7 +8,7 @@ from ultralytics_reid.appearance.calibration import LEARNED, PRIORS, ScoreModel
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.appearance.metric import Metric
 from ultralytics_reid.embedders import family_of
-from ultralytics_reid.tuning import PRIOR_MET, PRIOR_TRACKLETS, SHRINKAGE, STRETCH_CROPS, UNMET_SHARE
+from ultralytics_reid.tuning import INDEPENDENT_CROPS, PRIOR_MET, PRIOR_TRACKLETS, SHRINKAGE, UNMET_SHARE
 
 DIM = 16
 
@@ -63,7 +63,7 @@ def test_inner_products_are_those_of_discriminant_analysis_with_two_covariances(
     share = 1 - np.trace(residuals.T @ residuals) / count / DIM * len(means) / count / (means**2).mean()
     share *= (1 - UNMET_SHARE) * len(means) / (len(means) + PRIOR_MET)
     between = share * met + (1 - share) * unmet
-    expected = np.linalg.inv(within) - np.linalg.inv(within + STRETCH_CROPS * between)
+    expected = np.linalg.inv(within) - np.linalg.inv(within + INDEPENDENT_CROPS * between)
     assert axes @ axes.T == pytest.approx(expected, rel=1e-3, abs=1e-3 * np.abs(expected).max())
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ultralytics_reid.appearance.calibration import LEARNED, ScoreModel
+from ultralytics_reid.appearance.calibration import Prior, ScoreModel
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.appearance.metric import Metric
 from ultralytics_reid.appearance.tracklet import Tracklet
@@ -25,7 +25,7 @@ from ultralytics_reid.tuning import Tuning
 DIM = 16
 NOTHING_VISIBLE = Present()
 AREA = 640.0 * 480.0
-# Without motion, calibrated by the prior of learned scores: genuine 0.6, impostor 0.05, deviation 0.17.
+# Without motion, calibrated by a prior: genuine 0.6, impostor 0.05, deviation 0.17.
 CONFIG = Config(tuning=Tuning(motion_seconds=0.0))
 
 
@@ -58,7 +58,7 @@ def asking(embedding, born=10.0, at=(100.0, 100.0), *, cls=0, identity=-1, **mor
 @pytest.fixture
 def model():
     made = ScoreModel(unit, learns=False)
-    made.assume(LEARNED)
+    made.assume(Prior(0.6, 0.05, 0.17))
     return made
 
 

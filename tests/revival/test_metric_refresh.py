@@ -97,7 +97,7 @@ class TestSpread:
         assert frames > 4
         assert not same(camera.answers(), before, atol=0.01)
 
-    @pytest.mark.parametrize("at", range(11))  # it takes twelve frames
+    @pytest.mark.parametrize("at", range(13))  # it takes fourteen frames
     def test_it_ends_where_a_refresh_at_once_does_whatever_happens_in_between(self, at):
         camera, other = Camera(), Camera()
         fit = other.metric.fit(other.bank.means())

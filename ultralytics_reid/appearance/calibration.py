@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from .._typing import Bools, Doubles, Floats
+from .._typing import Bools, Doubles, Floats, Ints
 from ..tuning import (
     FULL_PAIRS,
     FULL_SEPARATION,
@@ -20,7 +20,7 @@ from ..tuning import (
     REFRESH_WORK,
     SCORE_PAIRS,
 )
-from .embedding import row_blocks
+from .embedding import cosine, row_blocks
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Scores:
 # By embedders' family. Classifiers and detectors have none: their plain cosines hardly tell individuals apart, and
 # those under the learned metric are alike for all embedders. A head is such a metric.
 # Cosines under the learned metric, whatever the embedder.
-LEARNED = Prior(0.6, 0.05, 0.17)
+LEARNED = Prior(0.65, 0.1, 0.22)
 PRIORS = {"reid": Prior(0.88, 0.65, 0.1), "head": LEARNED}
 
 
@@ -75,13 +75,13 @@ class _Pairs:
         # Scores under the metric to come, and how many pairs had come by then.
         self._prepared: tuple[Floats, int] | None = None
 
-    def add(self, a: Floats, b: Floats, project: Callable[[Floats], Floats]) -> None:
-        a, b = a[-SCORE_PAIRS:], b[-SCORE_PAIRS:]
+    def add(self, a: Floats, b: Floats, scores: Floats) -> None:
+        a, b, scores = a[-SCORE_PAIRS:], b[-SCORE_PAIRS:], scores[-SCORE_PAIRS:]
         if self._pairs is None:
             self._pairs = np.zeros((SCORE_PAIRS, 2, a.shape[1]), np.float32)
         rows = (self._used + np.arange(len(a))) % SCORE_PAIRS
         self._pairs[rows, 0], self._pairs[rows, 1] = a, b
-        self._scores[rows] = _similarity(self._pairs[rows], project)
+        self._scores[rows] = scores
         self._used += len(a)
         self._moments = None
 
@@ -89,7 +89,7 @@ class _Pairs:
         """Steps that score all pairs by another metric, which `rescore` is given later; see `ScoreModel`."""
         if self._pairs is None:
             return []
-        scores, cost = np.zeros(len(self), np.float32), 2 * self._pairs.shape[2] ** 2
+        scores, cost = np.zeros(SCORE_PAIRS, np.float32), 2 * self._pairs.shape[2] ** 2
         self._prepared = scores, self._used
         rows = max(1, REFRESH_WORK // cost)
         blocks = row_blocks(len(self), rows)
@@ -99,15 +99,18 @@ class _Pairs:
         assert self._pairs is not None
         scores[rows] = _similarity(self._pairs[rows], project)
 
-    def rescore(self, project: Callable[[Floats], Floats]) -> None:
-        rows = np.arange(len(self))
-        if self._prepared is not None:
-            scores, used = self._prepared
-            self._scores[: len(scores)] = scores
-            rows = np.unique(np.arange(used, self._used) % SCORE_PAIRS)  # those that came since
+    def catch_up(self, project: Callable[[Floats], Floats]) -> None:
+        """Score the pairs that came since `preparations`, or since this was last done; all without either."""
+        scores, used = self._prepared or (np.zeros(SCORE_PAIRS, np.float32), 0)
+        rows = np.unique(np.arange(max(used, self._used - SCORE_PAIRS), self._used) % SCORE_PAIRS)
         if len(rows) and self._pairs is not None:
-            self._scores[rows] = _similarity(self._pairs[rows], project)
-        self._prepared, self._moments = None, None
+            scores[rows] = _similarity(self._pairs[rows], project)
+        self._prepared = scores, self._used
+
+    def rescore(self, project: Callable[[Floats], Floats]) -> None:
+        self.catch_up(project)
+        assert self._prepared is not None
+        self._scores, self._prepared, self._moments = self._prepared[0], None, None
 
     def __len__(self) -> int:
         return min(self._used, SCORE_PAIRS)
@@ -128,8 +131,11 @@ class _Pairs:
 
 
 def _similarity(pairs: Floats, project: Callable[[Floats], Floats]) -> Floats:
-    seen = project(pairs)
-    return np.asarray(np.einsum("nd,nd->n", seen[:, 0], seen[:, 1]), dtype=np.float32)
+    return _inner(*project(pairs).swapaxes(0, 1))
+
+
+def _inner(a: Floats, b: Floats) -> Floats:
+    return np.asarray(np.einsum("nd,nd->n", a, b), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -185,20 +191,37 @@ class ScoreModel:
         """Take a prior for evidence until the learned metric, which has one of its own, replaces plain cosine."""
         self._prior, self._known = prior, None
 
-    def observe(self, a: Floats, b: Floats, same: Bools) -> None:
+    def observe(self, a: Floats, b: Floats, same: Bools, scores: Floats | None = None) -> None:
         """Learn from pairs whose truth is known.
 
         Args:
             a: `(N, D)` float32 raw embeddings.
             b: `(N, D)` float32 raw embeddings, the other half of each pair.
             same: `(N,)`, whether both show the same individual.
+            scores: `(N,)` float32 cosines under the metric of now; None to compute them.
         """
         if not self._learns:
             return
+        if scores is None:
+            scores = _inner(self._project(a), self._project(b))
         self._known = None
         for pairs, mask in ((self._genuine, same), (self._impostor, ~same)):
             if mask.any():
-                pairs.add(a[mask], b[mask], self._project)
+                pairs.add(a[mask], b[mask], scores[mask])
+
+    def observe_table(self, a: Floats, b: Floats, pairs: Ints, same: Bools) -> None:
+        """Learn from pairs of few embeddings that are in several of them: each is projected once.
+
+        Args:
+            a: `(A, D)` float32 raw embeddings.
+            b: `(B, D)` float32 raw embeddings.
+            pairs: `(2, N)` rows of `a` and of `b`.
+            same: `(N,)`, whether both show the same individual.
+        """
+        if self._learns:
+            seen = self._project(np.concatenate([a, b]))  # the map is read once for both
+            scores = cosine(seen[: len(a)], seen[len(a) :])[tuple(pairs)]
+            self.observe(a[pairs[0]], b[pairs[1]], same, scores)
 
     @property
     def pairs(self) -> tuple[Floats | None, Floats | None]:
@@ -216,6 +239,11 @@ class ScoreModel:
             project: What the model's own `project` will be when it rescores.
         """
         return [*self._genuine.preparations(project), *self._impostor.preparations(project)]
+
+    def catch_up(self, project: Callable[[Floats], Floats]) -> None:
+        """Score the pairs that came since `preparations`: what `rescore` need not do then."""
+        self._genuine.catch_up(project)
+        self._impostor.catch_up(project)
 
     def rescore(self) -> None:
         """Measure what is kept anew; to be called when the metric has changed, which has a prior of its own."""

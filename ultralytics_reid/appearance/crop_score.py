@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .._typing import Bools, Floats
+from .._typing import Floats
 from ..tuning import CROP_SCORES_EVERY, CROP_SCORES_TRACKLETS, ENOUGH_SEPARATION
 from .calibration import Prior, ScoreModel
 from .embedding import cosine, unit
@@ -40,6 +40,10 @@ class CropScoreModel:
         """See `ScoreModel.preparations`."""
         return self._learned.preparations(project)
 
+    def catch_up(self, project: Callable[[Floats], Floats]) -> None:
+        """See `ScoreModel.catch_up`."""
+        self._learned.catch_up(project)
+
     def rescore(self) -> None:
         """Follow the metric, which has changed."""
         self._learned.rescore()
@@ -67,15 +71,11 @@ class CropScoreModel:
         able = (able[start:] + able[:start])[: CROP_SCORES_TRACKLETS + 1]
         appearances = np.array([t.appearance for t in able], np.float32)
         crops = np.array([t.embedding for t in able], np.float32)
-        self._observe(appearances, crops, np.ones(len(able), bool))
-        if len(able) > 1:
-            self._observe(
-                appearances, np.roll(crops, self._turn % (len(able) - 1) + 1, axis=0), np.zeros(len(able), bool)
-            )
-
-    def _observe(self, appearances: Floats, crops: Floats, same: Bools) -> None:
+        own = np.arange(len(able))
+        others = [np.roll(own, self._turn % (len(able) - 1) + 1)] if len(able) > 1 else []
+        pairs = np.array([np.tile(own, 1 + len(others)), np.concatenate([own, *others])])
         for model in (self._learned, self._plain):
-            model.observe(appearances, crops, same)
+            model.observe_table(appearances, crops, pairs, pairs[0] == pairs[1])
 
     def appearance_affinity(self, appearances: Floats, crops: Floats) -> Floats:
         """How well single crops fit tracks' appearances: under the learned metric or as they are, what is clearer.

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from .._typing import Floats, as_floats
 from ..tuning import (
     FIRST_REFRESH,
+    INDEPENDENT_CROPS,
     MAX_BETWEEN,
     MIN_INDIVIDUALS,
     PLENTY_OF_CROPS,
@@ -31,7 +32,6 @@ from ..tuning import (
     SAMPLED_STRETCHES,
     SCATTER_BATCH,
     SHRINKAGE,
-    STRETCH_CROPS,
     UNMET_SHARE,
 )
 from .embedding import row_blocks, unit
@@ -227,6 +227,7 @@ class ProjectionFit:
         means: `(K, D)` individuals' means.
 
     Attributes:
+        dim: Dimension of the embeddings.
         crops: Number of crops that it is made of.
         projection: The result, after all steps.
         steps: What is to be done, in this order: its cost in multiplications, and the function.
@@ -234,7 +235,7 @@ class ProjectionFit:
 
     def __init__(self, scatter: Floats, crops: int, means: Floats) -> None:
         trust = len(means) / (len(means) + PRIOR_TRACKLETS)
-        dim = len(scatter)
+        self.dim = dim = len(scatter)
         self.crops = crops
         self._center = np.asarray(trust * means.mean(axis=0), dtype=np.float32)
         some = np.linspace(0, len(means) - 1, min(len(means), MAX_BETWEEN)).astype(int)
@@ -259,8 +260,8 @@ class ProjectionFit:
         spread = max(float((self._means**2).mean()), _TINY)
         met = (1 - UNMET_SHARE) * max(0.0, 1 - chance / spread) * individuals / (individuals + PRIOR_MET)
         least = _MIN_BETWEEN * float(np.trace(self._within)) / len(self._within)  # float32 can't hold its square beyond
-        self._level = np.float32(max(STRETCH_CROPS * (1 - met) * spread, least))
-        known = np.float32(max(STRETCH_CROPS * met / individuals, _TINY))
+        self._level = np.float32(max(INDEPENDENT_CROPS * (1 - met) * spread, least))
+        known = np.float32(max(INDEPENDENT_CROPS * met / individuals, _TINY))
         overlap = self._means @ self._means.T / self._level
         core = np.linalg.inv(overlap + np.eye(individuals, dtype=np.float32) / known)
         self._seen = self._means @ self._within

@@ -363,7 +363,7 @@ class MemoryBank:
         scores[:, slots >= 0] = self.compare(queries, slots[slots >= 0])
         return scores
 
-    def closest(self, queries: Floats, identities: Sequence[int]) -> Floats:
+    def closest(self, queries: Floats, identities: Sequence[int]) -> tuple[Floats, Floats]:
         """What `search` compared: of each identity, the raw vector that is closest to each query.
 
         Args:
@@ -371,7 +371,7 @@ class MemoryBank:
             identities: `I` identities that have prototypes.
 
         Returns:
-            `(Q, I, D)` float32.
+            `(Q, I, D)` float32, and `(Q, I)` cosines in [-1, 1] under the learned metric.
         """
         return self._looks.closest(queries, self.slots_of(identities))
 

@@ -173,14 +173,17 @@ class Prototypes:
         scores[:, np.flatnonzero(self._crops[slots] == 0)] = -1
         return np.asarray(np.clip(scores, -1, 1, out=scores))
 
-    def closest(self, queries: Floats, slots: Ints) -> Floats:
-        """What `compare` compared: of each slot, the raw vector that is closest to each query, `(Q, N, D)`."""
+    def closest(self, queries: Floats, slots: Ints) -> tuple[Floats, Floats]:
+        """What `compare` compared, of slots with prototypes; see `MemoryBank.closest`."""
         found = np.zeros((len(queries), len(slots), self._dim), np.float32)
+        scores = np.zeros(found.shape[:2], np.float32)
         if found.size:
             seen = self._project(queries)
             for part in row_blocks(len(slots), _COMPARED):
-                found[:, part] = self._raw[slots[part], self._cosines(seen, slots[part]).argmax(axis=1).T]
-        return found
+                cosines = self._cosines(seen, slots[part])
+                found[:, part] = self._raw[slots[part], cosines.argmax(axis=1).T]
+                scores[:, part] = cosines.max(axis=1).T
+        return found, np.clip(scores, -1, 1)
 
     def _cosines(self, seen: Floats, slots: Ints) -> Floats:
         """Cosines `(N, K + 1, Q)` of slots' prototypes and, last, their mean to projected queries."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from .._typing import Floats
 from ..appearance.calibration import ScoreModel
 from ..appearance.crop_score import CropScoreModel
 from ..appearance.metric import Metric, ProjectionFit
 from ..memory.bank import MemoryBank
-from ..tuning import FIRST_REFRESH_FRAMES, REFRESH_FRAMES, REFRESH_WORK
+from ..tuning import FIRST_REFRESH_FRAMES, REFRESH_FRAMES, REFRESH_WORK, SCORE_PAIRS
 
 
 class MetricRefresh:
@@ -86,7 +87,10 @@ class MetricRefresh:
         self._todo.extend(step for model in scores for step in model.preparations(projection.project))
         self._todo.extend(self._bank.preparations(projection))
         self._share()
-        self._todo.append((REFRESH_WORK, self._adopt))  # scores what came meanwhile
+        # As many pairs have come meanwhile, at most; the last step scores what came in a frame or two.
+        caught_up = SCORE_PAIRS * self._fit.dim**2
+        self._todo.extend((caught_up, partial(model.catch_up, projection.project)) for model in scores)
+        self._todo.append((REFRESH_WORK, self._adopt))
 
     def _adopt(self) -> None:
         assert self._fit is not None

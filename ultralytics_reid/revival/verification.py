@@ -66,9 +66,9 @@ class Verifier:
         count = min(len(decisions), CHECK_TRACKLETS)
         chosen = (self._checks * CHECK_TRACKLETS + np.arange(count)) % len(decisions)
         queries = queries[chosen]
-        remembered = self._bank.closest(queries, [decisions[n].identity for n in chosen.tolist()])
+        remembered, scores = self._bank.closest(queries, [decisions[n].identity for n in chosen.tolist()])
         rows, columns = np.indices((count, count)).reshape(2, -1)
-        self._model.observe(queries[rows], remembered[rows, columns], rows == columns)
+        self._model.observe(queries[rows], remembered[rows, columns], rows == columns, scores[rows, columns])
 
     def _reverify(
         self, decisions: Sequence[Decision], queries: Floats, since: Sequence[float]
