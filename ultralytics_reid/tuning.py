@@ -114,7 +114,7 @@ SHRINKAGE = 0.3
 # Residuals accumulated before the scatter is updated.
 SCATTER_BATCH = 64
 # Crops before the first refresh, and growth of evidence between two: log many refreshes, never a stale one. 1.25 is no
-# better (four real clips, also reversed, cut and weakened, five embedders), and twice as much work.
+# better (four real clips, also reversed, cut and weakened, five embedders), and half as much work again.
 FIRST_REFRESH = 64
 REFRESH_GROWTH = 1.4
 # Crops from which on one stretch in so many is learned from: more of the same costs time and changes nothing.
