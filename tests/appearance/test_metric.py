@@ -190,6 +190,20 @@ def test_only_the_last_pairs_count():
     assert model.appearance_affinity(np.array([0.9], np.float32))[0] == pytest.approx(1, abs=0.15)
 
 
+def test_pairs_of_a_table_are_scored_as_pairs_one_by_one():
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(size=(2, 40, DIM)).astype(np.float32)
+    own = np.arange(40)
+    table = np.concatenate([[own, own], [own, np.roll(own, 7)]], axis=1)
+    one, other = ScoreModel(unit), ScoreModel(unit)
+    one.observe_table(a, b, table, table[0] == table[1])
+    other.observe(a[table[0]], b[table[1]], table[0] == table[1])
+    for model in (one, other):
+        model.observe(a, a, np.ones(40, bool))
+    scores = np.linspace(-1, 1, 5, dtype=np.float32)
+    assert one.llr(scores) == pytest.approx(other.llr(scores), abs=1e-4)
+
+
 class TestPriors:
     REID = PRIORS["reid"]
 

@@ -87,7 +87,7 @@ class MetricRefresh:
         self._todo.extend(step for model in scores for step in model.preparations(projection.project))
         self._todo.extend(self._bank.preparations(projection))
         self._share()
-        # As many pairs have come meanwhile, at most; the last step scores what came in a frame or two.
+        # What came meanwhile counts as half of what is kept; the last step scores what came in a frame or two.
         caught_up = SCORE_PAIRS * self._fit.dim**2
         self._todo.extend((caught_up, partial(model.catch_up, projection.project)) for model in scores)
         self._todo.append((REFRESH_WORK, self._adopt))
