@@ -28,6 +28,7 @@ from .overlap_links import OverlapLink, contradicted, looks_nats, overlap_links,
 from .session import CameraSession, is_local
 from .shared_evidence import SharedEvidence
 from .shared_views import SharedViews
+from .simultaneous import impossible_visits
 from .topology import Topology
 
 # Queries of one camera answered at once, and rounds in a row: the next round's queries are compared with those that
@@ -188,6 +189,8 @@ class Linker:
                 break
         self._revoke_conflicts()
         self._compare_views()
+        for session, visit in [*impossible_visits(self.sessions, self._topology)]:
+            self._unlink(session, visit)
         answers, self._answers = self._answers, []
         return [*answers, *self._follow_merges(), *self._replaced_ids()]
 
@@ -377,13 +380,17 @@ class Linker:
         for one, other in sides(self.sessions, self._views):
             for a, b in contradicted(one, other, self._views):
                 later, session = (a, one.session) if a.first >= b.first else (b, other.session)
-                previous, identity = later.identity, self.reserve(1)
-                session.unlink(later, identity)
-                answer = Answer(previous, identity, similarity=1.0, camera=session.camera, new=True)
-                self._answers.append((session, answer))
+                self._unlink(session, later)
             rate = self._settings.false_rate
             for link in overlap_links(one, other, self._views, self.scorer, rate=rate, may_link=self._may_be_one):
                 self._join(link)
+
+    def _unlink(self, session: CameraSession, visit: OpenVisit) -> None:
+        """Give a visit an identity of its own: it shows somebody else than it was linked to."""
+        previous, identity = visit.identity, self.reserve(1)
+        session.unlink(visit, identity)
+        answer = Answer(previous, identity, similarity=1.0, camera=session.camera, new=True)
+        self._answers.append((session, answer))
 
     def _may_be_one(self, one: int, other: int) -> bool:
         """Whether names, times and places of all visits of two identities allow that they are one."""

@@ -147,6 +147,10 @@ class CameraSession:
         """Whether an identity was seen in this run, so that the camera's own memory has declined what it asks about."""
         return identity in self._seen
 
+    def saw_first(self, identity: int) -> bool:
+        """Whether an identity was new to the gallery when this camera asked about it."""
+        return identity in self._new
+
     @property
     def visits(self) -> list[OpenVisit]:
         """All visits that are going on or wait to be written."""

@@ -1,0 +1,58 @@
+"""One identity in two places at once: which of the two visits shows somebody else.
+
+Neither a question nor its answer can foresee it. A visitor is linked to somebody who has left another camera; then that
+camera's own memory sees its person come back, while the visitor is still there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from .open_visits import OpenVisit
+from .session import CameraSession
+from .topology import Topology
+
+# Seconds for which both must have been visible: a camera's memory may take a revival back at once.
+_TOGETHER = 2.0
+
+
+def impossible_visits(
+    sessions: Sequence[CameraSession], topology: Topology
+) -> Iterator[tuple[CameraSession, OpenVisit]]:
+    """Find open visits that can't show their identity, as it is visible on another camera that shares no view.
+
+    Of two such visits the weaker one is given: one that the gallery linked, rather than one that a camera's own memory
+    recognized; then the one whose camera didn't see the identity first; then the later one.
+
+    Args:
+        sessions: The cameras' sessions.
+        topology: Says which cameras share a view.
+    """
+    places: dict[int, list[tuple[CameraSession, OpenVisit]]] = defaultdict(list)
+    for session in sessions:
+        if not session.ended:
+            for visit in session.visible(float("-inf")):
+                places[visit.identity].append((session, visit))
+    for visits in places.values():
+        gone: set[int] = set()
+        for pair in combinations(visits, 2):
+            (_, a), (_, b) = pair
+            if gone.isdisjoint((a.id, b.id)) and _together(a, b) and not _may_be(a, b, topology):
+                weaker = min(pair, key=_strength)
+                gone.add(weaker[1].id)
+                yield weaker
+
+
+def _together(a: OpenVisit, b: OpenVisit) -> bool:
+    return min(a.last, b.last) - max(a.first, b.first) >= _TOGETHER
+
+
+def _may_be(a: OpenVisit, b: OpenVisit, topology: Topology) -> bool:
+    return topology.allows(a.to_visit(), b.camera, b.first, b.last, latest=False)
+
+
+def _strength(place: tuple[CameraSession, OpenVisit]) -> tuple[float, bool, float]:
+    session, visit = place
+    return visit.probability, session.saw_first(visit.identity), -visit.first
