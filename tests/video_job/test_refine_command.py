@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from ultralytics_reid import Change, TrackLog, Tracks
 from ultralytics_reid.cli import main
+from ultralytics_reid.refinement.log_format import Header, LoggedFrame
 from ultralytics_reid.video_job import refining
 from ultralytics_reid.video_job.refining import frame_times
 from ultralytics_reid.video_job.report import report_html
@@ -58,6 +60,50 @@ def test_what_is_wrong_is_said_and_nothing_is_written(arguments, message, tmp_pa
     assert main(["refine", *arguments.split(), "--json", "t.json"]) == 1
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["words.txt"]
+
+
+class TestSource:
+    """The source of a log: the clip, of 30 frames, or images."""
+
+    def log(self, folder, shape, frames=30):
+        log = TrackLog(folder / "tracks.reid")
+        box = np.array([[10, 20, 40, 90]], np.float32)
+        for n in range(1, frames + 1):
+            parts = np.array([1]), box, np.ones(1), np.zeros(1, np.int64), np.zeros(1, bool), np.zeros((0, 1))
+            log.append(LoggedFrame(n, n / 10, *parts), Header("", 0, 10.0, shape))
+        log.close()
+        return ["refine", str(log.path)]
+
+    def test_another_size_than_the_log_s_is_refused_and_nothing_is_written(self, clip, tmp_path, capsys):
+        command = [*self.log(tmp_path, (576, 768)), "--source", str(clip / "street.mp4")]
+        assert main([*command, "--csv", str(tmp_path / "t.csv"), "--video", str(tmp_path / "t.mp4")]) == 1
+        told = capsys.readouterr()
+        assert (
+            "must be the video or folder that tracks.reid was tracked in, of 768 x 576 pixels, got one of 480 x 270"
+            in (told.err)
+        )
+        assert (told.out, [path.name for path in tmp_path.iterdir()]) == ("", ["tracks.reid"])
+
+    @pytest.mark.parametrize("shape", [(270, 480), (0, 0)])
+    def test_its_own_video_is_drawn_on_where_the_log_has_no_size_too(self, clip, tmp_path, capsys, shape):
+        command = [*self.log(tmp_path, shape), "--source", str(clip / "street.mp4"), "--video", str(tmp_path / "t.mp4")]
+        assert main(command) == 0
+        video = cv2.VideoCapture(str(tmp_path / "t.mp4"))
+        assert (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (480, 270)
+        assert "frame" not in capsys.readouterr().err
+
+    @pytest.mark.parametrize(("frames", "options"), [(12, []), (30, ["--vid-stride", "3"]), (45, [])])
+    def test_another_number_of_frames_is_said(self, clip, tmp_path, capsys, frames, options):
+        command = [*self.log(tmp_path, (270, 480), frames), "--source", str(clip / "street.mp4"), *options]
+        assert main(command) == 0
+        assert f"tracks.reid ends at frame {frames}, and street.mp4 has " in capsys.readouterr().err
+
+    def test_images_of_several_sizes_have_that_of_the_log_where_it_ends(self, tmp_path):
+        for n, height in enumerate((100, 120, 140), 1):
+            cv2.imwrite(str(tmp_path / f"{n}.png"), np.zeros((height, 200, 3), np.uint8))
+        source = ["--source", str(tmp_path)]
+        assert main([*self.log(tmp_path, (120, 200), 2), *source]) == 0
+        assert main([*self.log(tmp_path, (100, 200), 3), *source]) == 1
 
 
 def test_ids_are_the_identities_of_a_gallery(tmp_path, monkeypatch, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from .._typing import ImageArray
@@ -41,11 +42,8 @@ class VideoSource:
         Raises:
             ReIDError: If the source is gone meanwhile.
         """
-        # The host's own reader: the same images in the same order, with the same stride.
-        from ultralytics.data.loaders import LoadImagesAndVideos
-
         try:
-            loader = LoadImagesAndVideos(self.uri, vid_stride=self.stride)
+            loader = _loader(self.uri, self.stride)
         except OSError as error:
             raise ReIDError(f"{self.uri} can't be read once more: {error}") from error
         try:
@@ -54,6 +52,29 @@ class VideoSource:
         finally:
             if loader.cap is not None:
                 loader.cap.release()
+
+    def size(self, number: int) -> tuple[int, int]:
+        """Read the width and height of the images, pixels.
+
+        Args:
+            number: Which image of a folder, from 1, as they may differ; all of a video have one size.
+
+        Raises:
+            ReIDError: If the image can't be read.
+        """
+        files = _loader(self.uri).files
+        uri = files[min(max(number, 1), len(files)) - 1]
+        image = next(VideoSource(uri, None, is_repeatable=True).images(), None)
+        if image is None:
+            raise ReIDError(f"{uri} can't be read")
+        return image.shape[1], image.shape[0]
+
+
+def _loader(uri: str, stride: int = 1) -> Any:
+    """The host's own reader: the images that it tracks, in its order and with its stride."""
+    from ultralytics.data.loaders import LoadImagesAndVideos
+
+    return LoadImagesAndVideos(uri, vid_stride=stride)
 
 
 def open_source(uri: str, label: str, *, seconds: float | None = None, stride: int = 1) -> VideoSource:
