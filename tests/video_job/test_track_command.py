@@ -244,6 +244,9 @@ def files(tmp_path, clip, detector):
     (tmp_path / "words.txt").write_text("neither")
     (tmp_path / "empty").mkdir()
     (tmp_path / "stock.yaml").write_text("tracker_type: botsort\n")
+    (tmp_path / "syntax.yaml").write_text("tracker_type: reid_botsort\ntrack_buffer 30\n")
+    (tmp_path / "list.yaml").write_text("- tracker_type\n")
+    shutil.copy(detector, tmp_path / "reid.pth")
     (tmp_path / "wrong.yaml").write_text("tracker_type: reid_botsort\nno_such_key: 1\n")
     return tmp_path
 
@@ -260,6 +263,10 @@ def files(tmp_path, clip, detector):
         ("street.mp4 --tracker nowhere.yaml", "--tracker nowhere.yaml: there is no such file"),
         ("street.mp4 --tracker stock.yaml", "--tracker stock.yaml: its tracker_type must be reid_botsort, got botsort"),
         ("street.mp4 --tracker wrong.yaml", "no_such_key"),
+        ("street.mp4 --tracker syntax.yaml", "--tracker syntax.yaml: must be a YAML file of keys and values: "),
+        ("street.mp4 --tracker list.yaml", "--tracker list.yaml: must be a YAML file of keys and values: "),
+        ("street.mp4 --tracker words.txt", "--tracker words.txt: must be a YAML file of keys and values: "),
+        ("street.mp4 --model reid.pth", "--model reid.pth: must be a YOLO model that detects; a ReID model goes into"),
         ("street.mp4 --classes dragon", "--classes must be indices or names of the model's classes (0 person"),
         ("street.mp4 --conf 2", "--conf must be in [0, 1], got 2.0"),
         ("street.mp4 --imgsz 16", "--imgsz must be 32 or more, got 16"),
