@@ -161,6 +161,26 @@ class TestSources:
         assert names(tmp_path) == {"t.txt"}
 
 
+@pytest.mark.parametrize(
+    ("stems", "told"),
+    [
+        ("1 2 10", "2 after 10"),
+        ("img_8 img_9 img_10", "img_8 after img_10"),
+        ("001 002 010", ""),
+        ("1 2 3", ""),
+        ("2024-01-30 2024-02-01", ""),
+        ("3a 12b 4c", ""),
+    ],
+)
+def test_numbers_that_are_read_out_of_order_are_said_once(tmp_path, capsys, stems, told):
+    for stem in stems.split():
+        cv2.imwrite(str(tmp_path / f"{stem}.png"), np.zeros((9, 9, 3), np.uint8))
+    open_source(str(tmp_path), "images")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == bool(told)
+    assert all(line.startswith("ultralytics-reid: images: ") and f", {told}, " in line for line in lines)
+
+
 @pytest.mark.slow
 class TestClasses:
     def test_a_class_may_be_named(self, street, tmp_path):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from .._typing import ImageArray
 from ..errors import ReIDError
+from ..gallery.commands.terminal import print_note
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,23 @@ class VideoSource:
         return image.shape[1], image.shape[0]
 
 
+def _warn_of_order(label: str, names: Sequence[str]) -> None:
+    """Warn where numbered images, as `1`, `2` and `10`, aren't read in the order of their numbers.
+
+    Args:
+        label: What to call the folder.
+        names: Of the images, without suffixes, in the order in which they are read.
+    """
+    numbers = [tuple(map(int, re.findall(r"[0-9]+", name))) for name in names]
+    is_numbered = len({re.sub(r"[0-9]+", "0", name) for name in names}) == 1
+    wrong = next(((a, b) for n, (a, b) in enumerate(pairwise(names)) if numbers[n] > numbers[n + 1]), None)
+    if is_numbered and wrong is not None:
+        print_note(
+            f"ultralytics-reid: {label}: images are read in alphabetical order, {wrong[1]} after {wrong[0]}, not in "
+            "that of their numbers: to track them in time, pad the numbers with zeros (0001, 0002, ...)"
+        )
+
+
 def _loader(uri: str, stride: int = 1) -> Any:
     """The host's own reader: the images that it tracks, in its order and with its stride."""
     from ultralytics.data.loaders import LoadImagesAndVideos
@@ -78,7 +98,7 @@ def _loader(uri: str, stride: int = 1) -> Any:
 
 
 def open_source(uri: str, label: str, *, seconds: float | None = None, stride: int = 1) -> VideoSource:
-    """Check a source, and count its frames.
+    """Check a source, and count its frames; say where the images of a folder aren't read in the order of their numbers.
 
     Args:
         uri: Video, folder of images, camera number or URL.
@@ -100,6 +120,7 @@ def open_source(uri: str, label: str, *, seconds: float | None = None, stride: i
         count = sum(p.suffix[1:].lower() in IMG_FORMATS for p in path.iterdir())
         if not count:
             raise ReIDError(f"{label}: there are no images in this folder")
+        _warn_of_order(label, [Path(file).stem for file in _loader(uri).files])
         return VideoSource(uri, count, is_repeatable=True)
     if path.suffix[1:].lower() not in VID_FORMATS:
         kinds = ", ".join(sorted(VID_FORMATS))
