@@ -63,7 +63,7 @@ class AnnotatedVideo:
         back = [b - a for a, b in self._returns.get(identity, ()) if b <= seconds < b + _NOTE_SECONDS]
         note = f"back after {back[-1]:.0f} s" if back else ""
         name = self._tracked.class_name(int(row[CLASS])) if self._names else ""
-        return BoxLabel(identity, as_floats(row[X1 : Y2 + 1]), note, True if back else None, name)
+        return BoxLabel(identity, as_floats(row[X1 : Y2 + 1]), note, name=name)
 
     def close(self) -> None:
         """Finish the file."""
