@@ -83,6 +83,16 @@ def test_of_many_identities_those_with_most_boxes_have_crops_and_the_others_are_
     assert timeline_svg(tracked).count("<rect") == MAX_IDENTITIES + 5
 
 
+def test_a_class_is_named_beside_ids_only_where_there_are_several():
+    one = video([1, 2])
+    assert "<b>2</b>ids, person<" in report_html(one, {}, "")
+    assert ">1</text>" in timeline_svg(one)
+    two = video([1, 2], class_names={0: "person", 2: "car"})
+    two.rows[two.rows[:, 1] == 2, 7] = 2
+    assert "<b>1</b>id, car<" in report_html(two, {}, "")
+    assert ">1 person</text>" in timeline_svg(two)
+
+
 def test_no_identities_make_a_page_too():
     assert "No individual was tracked" in read(report_html(video([]), {}, ""))
 

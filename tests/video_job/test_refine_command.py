@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import cv2
@@ -37,7 +38,10 @@ def test_the_command_refine_gives_what_track_refine_gives(clip, detector, tmp_pa
     assert capsys.readouterr().out.startswith("street.mp4: 30 frames (3.0 s) refined in ")
     assert mot.read_text() == again.read_text()
     assert len(mot.read_text().splitlines()) > 30
-    assert json.loads((tmp_path / "t.json").read_text())["events"] == []
+    document = json.loads((tmp_path / "t.json").read_text())
+    assert "events" not in document
+    assert "changes" in document
+    assert "Events of the tracker name ids of the first pass" in (tmp_path / "t.html").read_text()
     assert "data:image/jpeg" in (tmp_path / "t.html").read_text()
 
 
@@ -138,10 +142,35 @@ def test_frames_without_boxes_have_times_between_and_beyond_those_with():
     np.testing.assert_allclose(frame_times(tracks([], []), 3), [0.1, 0.2, 0.3])
 
 
-def test_changes_are_counted_and_told_with_their_reasons():
-    change = Change("merged", (3, 9), (3,), (5, 80), 0.97, "looks <alike>")
-    rows = np.array([[1, 3, 0, 0, 9, 9, 0.9, 0]], float)
-    tracked = TrackedVideo("a.mp4", rows, np.array([0.1]), 10.0, (9, 9), {}, changes=(change,))
-    assert "second pass: 1 merged" in summary(tracked, "refined")
-    page = report_html(tracked, {}, "")
-    assert "<td>3 9</td><td>3</td><td>0.97</td><td>looks &lt;alike&gt;</td>" in page
+class TestChanges:
+    """Of each final identity, and of what was left out: what a reader of the report is told."""
+
+    def page(self, ids, changes=()):
+        """The report's rows, where `ids` are pairs of ids before and after, a frame each."""
+        rows = np.array([[n, new, 0, 0, 9, 9, 0.9, 0] for n, (_, new) in enumerate(ids, 1)], float)
+        before, times = np.array([old for old, _ in ids]), np.arange(1, len(ids) + 1) / 10
+        tracked = TrackedVideo("a.mp4", rows, times, 10.0, (9, 9), {}, changes=changes, before=before, stride=2)
+        self.text = summary(tracked, "refined")
+        page = report_html(tracked, {}, "")
+        self.told = page.split("What the second pass changed")[1].split("<footer>")[0]
+        return [re.findall("<td>(.*?)</td>", row) for row in self.told.split("<tr>")[1:] if "<td>" in row]
+
+    def test_an_identity_has_one_row_with_the_least_probability_of_its_merges(self):
+        steps = ((2, 9), 0.99), ((2, 8, 9), 0.71), ((2, 8, 9, 14), 0.95)
+        changes = tuple(Change("merged", ids, (2,), (1, 4), p, "appearance") for ids, p in steps)
+        listed = self.page([(2, 2), (2, 2), (9, 2), (8, 2), (14, 2), (5, 5)], changes)
+        assert listed == [["2", "2, 8, 9, 14", "0.71", "less sure"]]
+        assert "second pass: 3 merged" in self.text
+
+    def test_parts_of_an_id_are_called_so(self):
+        changes = Change("merged", (4, 16), (16,), (1, 4), 0.96, ""), Change("split", (4,), (4, 16), (1, 4), None, "")
+        listed = self.page([(4, 4), (4, 16), (16, 16), (16, 16)], changes)
+        assert listed == [["4", "a part of 4", "", ""], ["16", "16, a part of 4", "0.96", ""]]
+
+    def test_what_was_left_out_is_told_with_its_reason_and_frames_of_the_source(self):
+        listed = self.page([(1, 1)], (Change("dropped", (7,), (), (5, 80), None, "like <nobody>"),))
+        assert listed == [["10–160", "7", "like &lt;nobody&gt;"]]
+
+    def test_boxes_that_had_no_id_before_change_none(self):
+        assert self.page([(1, 1), (0, 1)]) == []
+        assert "<p>Nothing.</p>" in self.told

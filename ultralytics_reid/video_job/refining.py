@@ -55,7 +55,9 @@ def refine_log(
         raise ReIDError(f"{path.name}: there are no boxes in this track log")
     found = _refined(tracks, gallery)
     name, given = path.name if video is None else video.name, (tracks.fps, size, tracks.class_names)
-    tracked = TrackedVideo(name, found.rows, times, *given, changes=tuple(found.changes), stride=stride)
+    tracked = TrackedVideo(
+        name, found.rows, times, *given, changes=tuple(found.changes), before=found.before, stride=stride
+    )
     print(summary(tracked, f"refined in {speed(len(times), time.perf_counter() - begin)}"), flush=True)
     write_all(outputs, tracked, iter(()) if video is None else video.images(), f"second pass over {path.name}")
 
