@@ -146,6 +146,7 @@ def test_short_gap_is_filled_only_where_asked_for_and_marked():
     assert not plain.interpolated.any()
     assert id_at(filled, 31, 62) == 5
     assert filled.interpolated.sum() == 3
+    np.testing.assert_array_equal(filled.before == 0, filled.interpolated)
     assert filled.rows[filled.interpolated][:, 0].tolist() == [30, 31, 32]
 
 
