@@ -18,7 +18,7 @@ from PIL import Image
 from ultralytics_reid import BoxIdentity, ConfigError, Gallery, Linked, ReIDError, Revival, RevivalReverted
 from ultralytics_reid.cli import main
 from ultralytics_reid.demo import DETECTOR, DemoOptions, annotations, run, run_demo
-from ultralytics_reid.demo.annotations import IdentityOwners, LinkAnnotator
+from ultralytics_reid.demo.annotations import EventAnnotator, IdentityOwners, LinkAnnotator
 from ultralytics_reid.demo.camera_report import CameraReport
 from ultralytics_reid.demo.contact_sheet import IdentityCrops, TimedCrop, absence_text
 from ultralytics_reid.demo.drawing import Timeline
@@ -180,6 +180,12 @@ class TestTwoCameras:
         assert told.count("No ids: nothing was detected") == 2
         assert "$ " not in told
         assert names(tmp_path) == SCENE_FILES | CAMERA_FILES - {"gallery.db", "query.png"}
+
+    def test_without_ground_truth_a_return_is_not_called_right(self, monkeypatch):
+        back = BoxIdentity(5, False, Revival(5, None, 1, 0.5, 7.0, 0.8), True, None, False)
+        monkeypatch.setattr(annotations, "identities", lambda _: [back])
+        (label,) = EventAnnotator(has_revivals=True).labels(None, [output((1, 5))], 0.5)
+        assert (label.note, label.good) == ("back after 7 s", None)
 
     def test_a_link_is_judged_by_whom_the_id_was_on_before(self, monkeypatch):
         truth = SceneGroundTruth.of(views(*[{1: 1, 2: 1}] * 4), 2.0)
@@ -442,6 +448,22 @@ class TestDrawing:
             assert 0 <= x <= 960 - w
             assert 0 <= y <= 540 - h
             assert not any(x < a + c and a < x + w and y < b + d and b < y + h for a, b, c, d in placed[:n])
+
+    @pytest.mark.parametrize("left", [0, 300, 900, 930])
+    def test_an_id_stays_at_its_box_wherever_its_note_has_room(self, left):
+        image, box = np.zeros((540, 960, 3), np.uint8), np.array([left, 200, left + 29, 300], np.float32)
+        # Whom the label avoids stands beside.
+        draw_boxes(image, [BoxLabel(1, box, "back after 44 s"), BoxLabel(2, box - np.float32([60, 0, 60, 0]))])
+        chip = (image[180] == bgr(color_of(1))).all(axis=1).nonzero()[0]
+        assert len(chip) > 10
+        assert left - 1 <= chip[0] <= chip[-1] <= left + 29
+
+    @pytest.mark.parametrize(("good", "colors"), [(True, {GOOD}), (False, {BAD}), (None, set())])
+    def test_marks_are_green_and_red_only_where_the_truth_is_known(self, good, colors):
+        image = np.zeros((540, 960, 3), np.uint8)
+        draw_boxes(image, [BoxLabel(3, np.array([300, 200, 340, 300], np.float32), "back after 44 s", good=good)])
+        assert {color for color in (GOOD, BAD) if (image == bgr(color)).all(axis=2).any()} == colors
+        assert image[:200].max() == 255
 
     @given(st.integers(-60, 60), st.integers(-40, 40))
     def test_what_is_put_over_the_edge_is_cut(self, left, top):

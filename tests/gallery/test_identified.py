@@ -62,6 +62,8 @@ def test_boxes_have_the_identities_of_the_visits_on_them(gallery):
     found = gallery.identified(log)
     assert [ids_of(found, place) for place in range(3)] == [{50}, {60}, {3}]
     assert found.mapping == {1: (50,), 2: (60,), 3: (3,)}
+    before = {50: 1, 60: 2, 3: 3}
+    assert found.before.tolist() == [before[i] for i in found.rows[:, 1].astype(int)]
 
 
 def test_visits_of_other_runs_and_cameras_say_nothing(gallery):

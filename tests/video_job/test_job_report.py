@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ultralytics_reid import GalleryBack, Linked, Revival, RevivalReverted
+from ultralytics_reid.video_job import video as video_writer
 from ultralytics_reid.video_job.crops import MAX_CROPS, MAX_IDENTITIES, Crop, CropCollector, sheet_identities
 from ultralytics_reid.video_job.report import event_text, report_html
 from ultralytics_reid.video_job.timeline import timeline_svg
@@ -82,6 +83,16 @@ def test_of_many_identities_those_with_most_boxes_have_crops_and_the_others_are_
     assert timeline_svg(tracked).count("<rect") == MAX_IDENTITIES + 5
 
 
+def test_a_class_is_named_beside_ids_only_where_there_are_several():
+    one = video([1, 2])
+    assert "<b>2</b>ids, person<" in report_html(one, {}, "")
+    assert ">1</text>" in timeline_svg(one)
+    two = video([1, 2], class_names={0: "person", 2: "car"})
+    two.rows[two.rows[:, 1] == 2, 7] = 2
+    assert "<b>1</b>id, car<" in report_html(two, {}, "")
+    assert ">1 person</text>" in timeline_svg(two)
+
+
 def test_no_identities_make_a_page_too():
     assert "No individual was tracked" in read(report_html(video([]), {}, ""))
 
@@ -132,6 +143,18 @@ class TestCrops:
         collector = CropCollector(tracked)
         collector.add(np.zeros((480, 640, 3), np.uint8), 1)
         assert collector.crops == {}
+
+
+def test_a_return_in_the_video_is_noted_and_not_called_right(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(video_writer, "draw_boxes", lambda image, labels, scale: shown.extend(labels))
+    tracked = video([7], frames=2)
+    away = TrackedVideo("a", tracked.rows, np.array([1.0, 13.0]), 10.0, (64, 48), {})
+    writer = video_writer.AnnotatedVideo(tmp_path / "t.mp4", away)
+    for n, seconds in enumerate(away.times):
+        writer.add(np.zeros((48, 64, 3), np.uint8), away.by_frame()[n], float(seconds))
+    writer.close()
+    assert [(label.note, label.good) for label in shown] == [("", None), ("back after 12 s", None)]
 
 
 def test_a_timeline_marks_round_times_and_absences():

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from ultralytics_reid.events import Events
+from ultralytics_reid.events import Events, Revival
+from ultralytics_reid.video_job import run
 from ultralytics_reid.video_job.source import VideoSource
 from ultralytics_reid.video_job.tracking import Recording
 
@@ -62,6 +63,20 @@ def test_a_frame_that_was_interrupted_half_way_is_left_out():
     recording.rows.append(np.zeros((1, 8)))
     video = recording.as_video(VideoSource("a.mp4", 3, is_repeatable=True), {})
     assert (len(video.rows), len(recording.row_tracklets()), len(video.times)) == (1, 1, 1)
+
+
+def test_a_second_pass_starts_from_the_ids_that_the_first_one_s_files_would_have(monkeypatch):
+    recording, decision = Recording(), Decision()
+    recording.add(result(8), tracker(0.1, i8=decision))
+    recording.add(result(7), tracker(0.2, i7=decision))
+    recording.events.append(Revival(7, 8, 2, 0.2, 5.0, 0.8))  # 8 was 7 all along
+    recording.log = "log"
+    rows = np.array([[1, 3, *[0] * 6], [1, 4, *[0] * 6], [2, 3, *[0] * 6], [9, 3, *[0] * 6]], float)
+    refined = SimpleNamespace(rows=rows, before=np.array([8, 0, 7, 7]), changes=[])
+    monkeypatch.setattr(run, "refine", {"log": refined}.get)
+    shown = recording.as_video(VideoSource("a.mp4", 3, is_repeatable=True), {})
+    found = run.with_final_ids(shown, recording, refines=True)
+    assert (found.rows[:, 1].tolist(), found.before.tolist()) == ([3, 4, 3], [7, 0, 7])
 
 
 def test_the_rate_of_a_stream_is_measured_over_all_of_it():

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from ultralytics_reid import Change, TrackLog, Tracks
 from ultralytics_reid.cli import main
+from ultralytics_reid.refinement.log_format import Header, LoggedFrame
 from ultralytics_reid.video_job import refining
 from ultralytics_reid.video_job.refining import frame_times
 from ultralytics_reid.video_job.report import report_html
@@ -35,7 +38,10 @@ def test_the_command_refine_gives_what_track_refine_gives(clip, detector, tmp_pa
     assert capsys.readouterr().out.startswith("street.mp4: 30 frames (3.0 s) refined in ")
     assert mot.read_text() == again.read_text()
     assert len(mot.read_text().splitlines()) > 30
-    assert json.loads((tmp_path / "t.json").read_text())["events"] == []
+    document = json.loads((tmp_path / "t.json").read_text())
+    assert "events" not in document
+    assert "changes" in document
+    assert "Events of the tracker name ids of the first pass" in (tmp_path / "t.html").read_text()
     assert "data:image/jpeg" in (tmp_path / "t.html").read_text()
 
 
@@ -58,6 +64,50 @@ def test_what_is_wrong_is_said_and_nothing_is_written(arguments, message, tmp_pa
     assert main(["refine", *arguments.split(), "--json", "t.json"]) == 1
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["words.txt"]
+
+
+class TestSource:
+    """The source of a log: the clip, of 30 frames, or images."""
+
+    def log(self, folder, shape, frames=30):
+        log = TrackLog(folder / "tracks.reid")
+        box = np.array([[10, 20, 40, 90]], np.float32)
+        for n in range(1, frames + 1):
+            parts = np.array([1]), box, np.ones(1), np.zeros(1, np.int64), np.zeros(1, bool), np.zeros((0, 1))
+            log.append(LoggedFrame(n, n / 10, *parts), Header("", 0, 10.0, shape))
+        log.close()
+        return ["refine", str(log.path)]
+
+    def test_another_size_than_the_log_s_is_refused_and_nothing_is_written(self, clip, tmp_path, capsys):
+        command = [*self.log(tmp_path, (576, 768)), "--source", str(clip / "street.mp4")]
+        assert main([*command, "--csv", str(tmp_path / "t.csv"), "--video", str(tmp_path / "t.mp4")]) == 1
+        told = capsys.readouterr()
+        assert (
+            "must be the video or folder that tracks.reid was tracked in, of 768 x 576 pixels, got one of 480 x 270"
+            in (told.err)
+        )
+        assert (told.out, [path.name for path in tmp_path.iterdir()]) == ("", ["tracks.reid"])
+
+    @pytest.mark.parametrize("shape", [(270, 480), (0, 0)])
+    def test_its_own_video_is_drawn_on_where_the_log_has_no_size_too(self, clip, tmp_path, capsys, shape):
+        command = [*self.log(tmp_path, shape), "--source", str(clip / "street.mp4"), "--video", str(tmp_path / "t.mp4")]
+        assert main(command) == 0
+        video = cv2.VideoCapture(str(tmp_path / "t.mp4"))
+        assert (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (480, 270)
+        assert "frame" not in capsys.readouterr().err
+
+    @pytest.mark.parametrize(("frames", "options"), [(12, []), (30, ["--vid-stride", "3"]), (45, [])])
+    def test_another_number_of_frames_is_said(self, clip, tmp_path, capsys, frames, options):
+        command = [*self.log(tmp_path, (270, 480), frames), "--source", str(clip / "street.mp4"), *options]
+        assert main(command) == 0
+        assert f"tracks.reid ends at frame {frames}, and street.mp4 has " in capsys.readouterr().err
+
+    def test_images_of_several_sizes_have_that_of_the_log_where_it_ends(self, tmp_path):
+        for n, height in enumerate((100, 120, 140), 1):
+            cv2.imwrite(str(tmp_path / f"{n}.png"), np.zeros((height, 200, 3), np.uint8))
+        source = ["--source", str(tmp_path)]
+        assert main([*self.log(tmp_path, (120, 200), 2), *source]) == 0
+        assert main([*self.log(tmp_path, (100, 200), 3), *source]) == 1
 
 
 def test_ids_are_the_identities_of_a_gallery(tmp_path, monkeypatch, capsys):
@@ -92,10 +142,35 @@ def test_frames_without_boxes_have_times_between_and_beyond_those_with():
     np.testing.assert_allclose(frame_times(tracks([], []), 3), [0.1, 0.2, 0.3])
 
 
-def test_changes_are_counted_and_told_with_their_reasons():
-    change = Change("merged", (3, 9), (3,), (5, 80), 0.97, "looks <alike>")
-    rows = np.array([[1, 3, 0, 0, 9, 9, 0.9, 0]], float)
-    tracked = TrackedVideo("a.mp4", rows, np.array([0.1]), 10.0, (9, 9), {}, changes=(change,))
-    assert "second pass: 1 merged" in summary(tracked, "refined")
-    page = report_html(tracked, {}, "")
-    assert "<td>3 9</td><td>3</td><td>0.97</td><td>looks &lt;alike&gt;</td>" in page
+class TestChanges:
+    """Of each final identity, and of what was left out: what a reader of the report is told."""
+
+    def page(self, ids, changes=()):
+        """The report's rows, where `ids` are pairs of ids before and after, a frame each."""
+        rows = np.array([[n, new, 0, 0, 9, 9, 0.9, 0] for n, (_, new) in enumerate(ids, 1)], float)
+        before, times = np.array([old for old, _ in ids]), np.arange(1, len(ids) + 1) / 10
+        tracked = TrackedVideo("a.mp4", rows, times, 10.0, (9, 9), {}, changes=changes, before=before, stride=2)
+        self.text = summary(tracked, "refined")
+        page = report_html(tracked, {}, "")
+        self.told = page.split("What the second pass changed")[1].split("<footer>")[0]
+        return [re.findall("<td>(.*?)</td>", row) for row in self.told.split("<tr>")[1:] if "<td>" in row]
+
+    def test_an_identity_has_one_row_with_the_least_probability_of_its_merges(self):
+        steps = ((2, 9), 0.99), ((2, 8, 9), 0.71), ((2, 8, 9, 14), 0.95)
+        changes = tuple(Change("merged", ids, (2,), (1, 4), p, "appearance") for ids, p in steps)
+        listed = self.page([(2, 2), (2, 2), (9, 2), (8, 2), (14, 2), (5, 5)], changes)
+        assert listed == [["2", "2, 8, 9, 14", "0.71", "less sure"]]
+        assert "second pass: 3 merged" in self.text
+
+    def test_parts_of_an_id_are_called_so(self):
+        changes = Change("merged", (4, 16), (16,), (1, 4), 0.96, ""), Change("split", (4,), (4, 16), (1, 4), None, "")
+        listed = self.page([(4, 4), (4, 16), (16, 16), (16, 16)], changes)
+        assert listed == [["4", "a part of 4", "", ""], ["16", "16, a part of 4", "0.96", ""]]
+
+    def test_what_was_left_out_is_told_with_its_reason_and_frames_of_the_source(self):
+        listed = self.page([(1, 1)], (Change("dropped", (7,), (), (5, 80), None, "like <nobody>"),))
+        assert listed == [["10–160", "7", "like &lt;nobody&gt;"]]
+
+    def test_boxes_that_had_no_id_before_change_none(self):
+        assert self.page([(1, 1), (0, 1)]) == []
+        assert "<p>Nothing.</p>" in self.told

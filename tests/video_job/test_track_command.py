@@ -161,6 +161,26 @@ class TestSources:
         assert names(tmp_path) == {"t.txt"}
 
 
+@pytest.mark.parametrize(
+    ("stems", "told"),
+    [
+        ("1 2 10", "2 after 10"),
+        ("img_8 img_9 img_10", "img_8 after img_10"),
+        ("001 002 010", ""),
+        ("1 2 3", ""),
+        ("2024-01-30 2024-02-01", ""),
+        ("3a 12b 4c", ""),
+    ],
+)
+def test_numbers_that_are_read_out_of_order_are_said_once(tmp_path, capsys, stems, told):
+    for stem in stems.split():
+        cv2.imwrite(str(tmp_path / f"{stem}.png"), np.zeros((9, 9, 3), np.uint8))
+    open_source(str(tmp_path), "images")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == bool(told)
+    assert all(line.startswith("ultralytics-reid: images: ") and f", {told}, " in line for line in lines)
+
+
 @pytest.mark.slow
 class TestClasses:
     def test_a_class_may_be_named(self, street, tmp_path):
@@ -244,6 +264,9 @@ def files(tmp_path, clip, detector):
     (tmp_path / "words.txt").write_text("neither")
     (tmp_path / "empty").mkdir()
     (tmp_path / "stock.yaml").write_text("tracker_type: botsort\n")
+    (tmp_path / "syntax.yaml").write_text("tracker_type: reid_botsort\ntrack_buffer 30\n")
+    (tmp_path / "list.yaml").write_text("- tracker_type\n")
+    shutil.copy(detector, tmp_path / "reid.pth")
     (tmp_path / "wrong.yaml").write_text("tracker_type: reid_botsort\nno_such_key: 1\n")
     return tmp_path
 
@@ -260,6 +283,10 @@ def files(tmp_path, clip, detector):
         ("street.mp4 --tracker nowhere.yaml", "--tracker nowhere.yaml: there is no such file"),
         ("street.mp4 --tracker stock.yaml", "--tracker stock.yaml: its tracker_type must be reid_botsort, got botsort"),
         ("street.mp4 --tracker wrong.yaml", "no_such_key"),
+        ("street.mp4 --tracker syntax.yaml", "--tracker syntax.yaml: must be a YAML file of keys and values: "),
+        ("street.mp4 --tracker list.yaml", "--tracker list.yaml: must be a YAML file of keys and values: "),
+        ("street.mp4 --tracker words.txt", "--tracker words.txt: must be a YAML file of keys and values: "),
+        ("street.mp4 --model reid.pth", "--model reid.pth: must be a YOLO model that detects; a ReID model goes into"),
         ("street.mp4 --classes dragon", "--classes must be indices or names of the model's classes (0 person"),
         ("street.mp4 --conf 2", "--conf must be in [0, 1], got 2.0"),
         ("street.mp4 --imgsz 16", "--imgsz must be 32 or more, got 16"),

@@ -208,7 +208,7 @@ def _is_return(revival: Revival | None) -> bool:
 def _revival_label(state: Any, identity: int, xyxy: Floats, seconds: float) -> BoxLabel:
     if state is None or not _is_return(state.revival) or seconds - state.revival.time > _NOTE_SECONDS:
         return BoxLabel(identity, xyxy)
-    return BoxLabel(identity, xyxy, f"back after {state.revival.gap:.0f} s", good=True)
+    return BoxLabel(identity, xyxy, f"back after {state.revival.gap:.0f} s")
 
 
 def _count(n: int, one: str, more: str = "") -> str:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 
 from .._typing import Floats, ImageArray
-from .colors import BAD, GOOD, PAPER, bgr, color_of
+from .colors import BAD, GOOD, INK, PAPER, bgr, color_of
 from .text import paste, render_text
 
 # Height of a label's letters, pixels.
 _LABEL = 17
+# Before a note: of a success, an error, and of what isn't known to be either.
+_SIGNS = {True: "✓", False: "✗", None: "↩"}
+
+# Left, top, right, bottom, pixels.
+_Area: TypeAlias = tuple[int, int, int, int]
+# Height and width first, pixels.
+_Shape: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,7 @@ class BoxLabel:
         identity: Id of the box.
         xyxy: `(4,)` float32, pixels of the panel's image.
         note: Text beside the id; may be empty.
-        good: Whether the note reports a success (True) or an error (False); None for neither.
+        good: Whether the note reports a success (True) or an error (False), by ground truth; None where it isn't known.
         name: Text after the id; may be empty.
     """
 
@@ -46,17 +55,19 @@ def draw_boxes(image: ImageArray, labels: Sequence[BoxLabel], scale: float = 1.0
     for label in labels:
         (left, top), (right, bottom) = label.xyxy[:2].astype(int).tolist(), label.xyxy[2:].astype(int).tolist()
         cv2.rectangle(image, (left, top), (right, bottom), bgr(color_of(label.identity)), round(2 * scale))
-        if label.good is not None:
-            _corners(image, (left, top, right, bottom), bgr(GOOD if label.good else BAD))
-    taken: list[tuple[int, int, int, int]] = []
-    for label in sorted(labels, key=lambda t: (t.good is None, t.identity)):
-        patch = _render_label(label, round(_LABEL * scale))
-        left, top = _least_overlapping(image, patch, label.xyxy, taken)
-        taken.append((left, top, left + patch.shape[1], top + patch.shape[0]))
-        paste(image, patch, left, top)
+        if label.note:
+            color = color_of(label.identity) if label.good is None else _ink(label)
+            _corners(image, (left, top, right, bottom), bgr(color))
+    taken: list[_Area] = []
+    for label in sorted(labels, key=lambda t: (not t.note, t.identity)):
+        size = round(_LABEL * scale)
+        chip, note = _render_chip(label, size), _render_note(label, size)
+        area, at_left = _least_overlapping(image.shape, (chip.shape, note.shape), label.xyxy, taken)
+        taken.append(area)
+        paste(image, np.concatenate([note, chip] if at_left else [chip, note], axis=1), *area[:2])
 
 
-def _corners(image: ImageArray, box: tuple[int, int, int, int], color: tuple[int, int, int]) -> None:
+def _corners(image: ImageArray, box: _Area, color: tuple[int, int, int]) -> None:
     left, top, right, bottom = box
     reach = max(6, min(right - left, bottom - top) // 4)
     for x, dx in ((left, reach), (right, -reach)):
@@ -65,34 +76,58 @@ def _corners(image: ImageArray, box: tuple[int, int, int, int], color: tuple[int
             cv2.line(image, (x, y), (x, y + dy), color, 5)
 
 
-def _render_label(label: BoxLabel, size: int) -> ImageArray:
-    chip = render_text(
-        f"{label.identity} {label.name}".rstrip(), size, PAPER, color_of(label.identity), bold=True, pad=5
-    )
+def _render_chip(label: BoxLabel, size: int) -> ImageArray:
+    text = f"{label.identity} {label.name}".rstrip()
+    return render_text(text, size, PAPER, color_of(label.identity), bold=True, pad=5)
+
+
+def _render_note(label: BoxLabel, size: int) -> ImageArray:
+    """Render a note; of no width where there is none."""
     if not label.note:
-        return chip
-    sign = "✓" if label.good else "✗"
-    news = render_text(f"{sign} {label.note}", size, GOOD if label.good else BAD, PAPER, bold=True, pad=5)
-    return np.concatenate([chip, news], axis=1)
+        return np.zeros((_render_chip(label, size).shape[0], 0, 3), np.uint8)
+    return render_text(f"{_SIGNS[label.good]} {label.note}", size, _ink(label), PAPER, bold=True, pad=5)
+
+
+def _ink(label: BoxLabel) -> str:
+    return INK if label.good is None else GOOD if label.good else BAD
 
 
 def _least_overlapping(
-    image: ImageArray, patch: ImageArray, xyxy: Floats, taken: Sequence[tuple[int, int, int, int]]
-) -> tuple[int, int]:
-    """Choose the place of a label that overlaps the others least: above the box, below it, beside it, or higher."""
-    height, width = patch.shape[:2]
+    room: _Shape, label: tuple[_Shape, _Shape], xyxy: Floats, taken: Sequence[_Area]
+) -> tuple[_Area, bool]:
+    """Choose the place of a label that overlaps the others least: above the box, below it, beside it, or higher.
+
+    The chip with the id stays at its box: a note that doesn't fit at its right stands at its left.
+
+    Args:
+        room: Height and width of the image, pixels.
+        label: Height and width of the chip, and of the note beside it, whose width may be 0.
+        xyxy: `(4,)` the box.
+        taken: Areas of other labels.
+
+    Returns:
+        The label's area, and whether the note is left of the id.
+    """
     left, top, right, bottom = xyxy.astype(int).tolist()
-    places = [(left, top - height), (right - width, top - height), (left, bottom), (left, top)]
-    places += [(left, top - n * height) for n in (2, 3)] + [(right, top), (left - width, top)]
-    inside = [
-        (int(np.clip(x, 0, max(0, image.shape[1] - width))), int(np.clip(y, 0, max(0, image.shape[0] - height))))
-        for x, y in places
-    ]
-    return min(inside, key=lambda at: sum(_overlap(at, (width, height), other) for other in taken))
+    (height, chip, *_), (_, note, *_) = label
+    places = [(left, top - height), (right - chip, top - height), (left, bottom), (left, top)]
+    places += [(left, top - n * height) for n in (2, 3)] + [(right, top), (left - chip, top)]
+    found = []
+    for (x, y), at_left in product(places, (False, True) if note else (False,)):
+        wanted = _inside(x, room[1] - chip) - (note if at_left else 0)
+        start, above = _inside(wanted, room[1] - chip - note), _inside(y, room[0] - height)
+        area = start, above, start + chip + note, above + height
+        found.append((start != wanted, sum(_overlap(area, other) for other in taken), area, at_left))
+    *_, area, at_left = min(found, key=lambda place: place[:2])
+    return area, at_left
 
 
-def _overlap(at: tuple[int, int], size: tuple[int, int], other: tuple[int, int, int, int]) -> int:
+def _inside(at: int, most: int) -> int:
+    """A coordinate between 0 and `most`; 0 where there is no room."""
+    return max(0, min(at, most))
+
+
+def _overlap(a: _Area, b: _Area) -> int:
     """Overlap of two rectangles, pixels."""
-    wide = min(at[0] + size[0], other[2]) - max(at[0], other[0])
-    high = min(at[1] + size[1], other[3]) - max(at[1], other[1])
+    wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     return max(0, wide) * max(0, high)

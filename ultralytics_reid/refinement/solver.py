@@ -39,6 +39,7 @@ class Refinement:
     Attributes:
         rows: `(R, 8)` float64, by frame: frame, id, x1, y1, x2, y2, confidence, class.
         interpolated: `(R,)` bool, which of the rows were filled in.
+        before: `(R,)` int64, the tracker's id of each row; 0 where it was held back, or the row was filled in.
         mapping: New ids by old id, those with most boxes first; none for an id that was dropped.
         changes: What was done and why.
         separation: d' of what looks tell of individuals in this video, standard deviations.
@@ -47,6 +48,7 @@ class Refinement:
 
     rows: Doubles
     interpolated: Bools
+    before: Ints
     mapping: dict[int, tuple[int, ...]]
     changes: list[Change]
     separation: float
@@ -105,8 +107,10 @@ def _tracks_of(tracks: Tracks | TrackLog | str | Path) -> Tracks:
 def _checked(name: str, pairs: IdPairs, known: set[int]) -> set[tuple[int, int]]:
     found = {(min(int(a), int(b)), max(int(a), int(b))) for a, b in pairs}
     for pair in sorted(found):
-        if pair[0] == pair[1] or not known.issuperset(pair):
+        if pair[0] == pair[1]:
             raise TrackLogError(f"'{name}' must name pairs of two ids of the tracks, got {pair}")
+        if unknown := " and ".join(str(i) for i in pair if i not in known):
+            raise TrackLogError(f"'{name}' must name ids of the tracks, which have no {unknown}, got {pair}")
     return found
 
 
@@ -155,10 +159,12 @@ def _result(solution: _Solution, appearance: Appearance, interpolate: bool) -> R
     rows = np.column_stack([tracks.frame, ids, tracks.xyxy, tracks.confidence, tracks.cls]).astype(np.float64)[ids > 0]
     filled = interpolated(rows, tracks.fps) if interpolate else np.zeros((0, 8))
     both = np.concatenate([rows, filled])
+    before = np.concatenate([np.maximum(tracks.ids[ids > 0], 0), np.zeros(len(filled), np.int64)])
     order = np.lexsort((both[:, 1], both[:, 0]))
     return Refinement(
         both[order],
         as_bools((np.arange(len(both)) >= len(rows))[order]),
+        before[order],
         _mapping(tracks, ids),
         tell_changes(pieces, clusters, solution.links, ids, second),
         appearance.separation,

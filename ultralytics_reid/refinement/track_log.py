@@ -174,7 +174,7 @@ def _tracks(frames: list[LoggedFrame], header: Header) -> Tracks:
     ids, confidence, cls = (
         np.concatenate([np.zeros(0), *(getattr(f, name) for f in frames)]) for name in ("ids", "confidence", "cls")
     )
-    return Tracks.from_arrays(
+    tracks = Tracks.from_arrays(
         np.repeat([f.index for f in frames], counts),
         ids,
         np.concatenate([np.zeros((0, 4), np.float32), *(f.xyxy for f in frames)]),
@@ -187,3 +187,4 @@ def _tracks(frames: list[LoggedFrame], header: Header) -> Tracks:
         shape=header.shape if any(header.shape) else None,
         class_names=header.class_names,
     )
+    return replace(tracks, frames=max((f.index for f in frames), default=0))

@@ -34,8 +34,10 @@ class Tracks:
         crop: `(R,)` int64, the row of `embeddings` that belongs to a box; -1 where there is no clean crop.
         time: `(R,)` float64 seconds.
         fps: Frames a second.
-        shape: Height and width of the images, pixels.
+        shape: Height and width of the images, pixels; the extent of the boxes where that isn't known.
         class_names: Names by class index, of those that are known.
+        is_shape_known: Whether `shape` is that of the images.
+        frames: Number of the last frame that was tracked, with boxes or without; 0 where it isn't known.
     """
 
     frame: Ints
@@ -49,6 +51,8 @@ class Tracks:
     fps: float
     shape: tuple[int, int]
     class_names: Mapping[int, str] = field(default_factory=dict)
+    is_shape_known: bool = False
+    frames: int = 0
 
     @staticmethod
     def from_arrays(
@@ -103,6 +107,7 @@ class Tracks:
             float(fps),
             _extent(boxes) if shape is None else (int(shape[0]), int(shape[1])),
             dict(class_names or {}),
+            is_shape_known=shape is not None,
         )
         return tracks.select(np.lexsort((np.arange(rows), tracks.frame)))
 

@@ -158,9 +158,9 @@ class EmbeddingSource:
         """Warn, once, that there are no embeddings, and so no revivals."""
         if not self._warned:
             LOGGER.warning(
-                f"reid_botsort has no embeddings ({why}), so no identity will be recognized; for model: auto use a "
-                "PyTorch detector (.pt), or set model to a ReID model (osnet_x0_25, a .onnx file), or pass feats to "
-                "update()"
+                f"reid_botsort has no embeddings ({why}), so no identity will be recognized after an absence of more "
+                "than track_buffer frames; for model: auto use a PyTorch detector (.pt), or set model to a ReID model "
+                "(osnet_x0_25, a .onnx file), or pass feats to update()"
             )
         self._warned = True
 

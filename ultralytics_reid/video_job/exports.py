@@ -63,7 +63,9 @@ def write_csv(path: Path, tracked: TrackedVideo) -> None:
 
 
 def write_json(path: Path, tracked: TrackedVideo) -> None:
-    """Write one JSON object: the video, `identities`, `events`, `changes` and, a line each, `frames` with boxes.
+    """Write one JSON object: the video, `identities`, `changes`, `events` and, a line each, `frames` with boxes.
+
+    After a second pass there are no `events`: they name ids before it.
 
     Args:
         path: The `.json` to write.
@@ -80,9 +82,10 @@ def write_json(path: Path, tracked: TrackedVideo) -> None:
         "height": tracked.size[1],
         "classes": {str(cls): name for cls, name in tracked.class_names.items()},
         "identities": [_identity(track, tracked) for track in tracked.identities],
-        "events": [{"event": type(event).__name__, **asdict(event)} for event in tracked.events],
         "changes": [asdict(change) for change in tracked.changes],
     }
+    if tracked.before is None:
+        head["events"] = [{"event": type(event).__name__, **asdict(event)} for event in tracked.events]
     with atomic_write(path, (SUFFIXES["json"],)) as part, part.open("w", encoding="utf-8") as file:
         file.write("{\n")
         file.writelines(f"{_dumps(key)}: {_dumps(value)},\n" for key, value in head.items())

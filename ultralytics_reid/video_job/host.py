@@ -7,6 +7,8 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import yaml
+
 from .. import register
 from ..config import TRACKER_TYPE
 from ..errors import ConfigError, ReIDError
@@ -54,18 +56,38 @@ def load_model(model: str) -> Any:
         raise ReIDError(f"--model {model}: not a YOLO model that can be loaded: {error}") from error
 
 
+def names_of(model: Any, file: str) -> dict[int, str]:
+    """Read a loaded model's class names by index; a file that is none of the host's shows only here.
+
+    Args:
+        model: The model.
+        file: What it was loaded from.
+
+    Raises:
+        ReIDError: If it has none.
+    """
+    try:
+        return {int(cls): str(name) for cls, name in model.names.items()}
+    except HOST_ERRORS as error:
+        what = "must be a YOLO model that detects; a ReID model goes into the key 'model' of the --tracker YAML"
+        raise ReIDError(f"--model {file}: {what}: {error}") from error
+
+
 def check_tracker(tracker: str) -> None:
     """Check that a YAML is one of this package's tracker.
 
     Raises:
         ReIDError: If there is no such file.
-        ConfigError: If it is another tracker's.
+        ConfigError: If it is no YAML, or another tracker's.
     """
     register()
     try:
         kind = _keys_of(tracker).get("tracker_type")
     except FileNotFoundError as error:
         raise ReIDError(f"--tracker {tracker}: there is no such file") from error
+    # The host asserts the suffix.
+    except (OSError, AssertionError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"--tracker {tracker}: must be a YAML file of keys and values: {error}") from error
     if kind != TRACKER_TYPE:
         raise ConfigError(f"--tracker {tracker}: its tracker_type must be {TRACKER_TYPE}, got {kind}")
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from .._typing import Doubles
 from ..errors import ConfigError, ReIDError
+from ..gallery.commands.terminal import print_note
 from ..gallery.gallery import Gallery
-from ..refinement.solver import refine
+from ..refinement.solver import Refinement, refine
 from ..refinement.track_log import TrackLog
 from ..refinement.tracks import Tracks
 from .options import Outputs
@@ -18,6 +19,9 @@ from .run import write_all
 from .source import VideoSource, open_source
 from .summary import speed, summary
 from .tracked import TrackedVideo
+
+# Frames by which a log and its source may differ, in number and as a share: what a file says of its length is a guess.
+_SPARE_FRAMES, _SPARE_SHARE = 5, 0.01
 
 
 def refine_log(
@@ -45,27 +49,43 @@ def refine_log(
         raise ReIDError("--source must be a video or a folder of images: a stream has gone by")
     outputs.check(source, overwrite=overwrite)
     tracks = TrackLog(path).read()
-    tracked, took = _refined(path.name, tracks, video, stride, gallery)
-    print(summary(tracked, f"refined in {took}"), flush=True)
+    size = (tracks.shape[1], tracks.shape[0]) if video is None else _matching_size(path.name, tracks, video)
+    begin, times = time.perf_counter(), frame_times(tracks, 0 if video is None else video.frames or 0)
+    if not len(times):
+        raise ReIDError(f"{path.name}: there are no boxes in this track log")
+    found = _refined(tracks, gallery)
+    name, given = path.name if video is None else video.name, (tracks.fps, size, tracks.class_names)
+    tracked = TrackedVideo(
+        name, found.rows, times, *given, changes=tuple(found.changes), before=found.before, stride=stride
+    )
+    print(summary(tracked, f"refined in {speed(len(times), time.perf_counter() - begin)}"), flush=True)
     write_all(outputs, tracked, iter(()) if video is None else video.images(), f"second pass over {path.name}")
 
 
-def _refined(
-    name: str, tracks: Tracks, video: VideoSource | None, stride: int, gallery: str
-) -> tuple[TrackedVideo, str]:
-    begin, times = time.perf_counter(), frame_times(tracks, 0 if video is None else video.frames or 0)
-    if not len(times):
-        raise ReIDError(f"{name}: there are no boxes in this track log")
+def _matching_size(name: str, tracks: Tracks, video: VideoSource) -> tuple[int, int]:
+    """Width and height of the source, pixels, which must be the log's; another number of frames may have reasons."""
+    size, logged = video.size(tracks.frames), (tracks.shape[1], tracks.shape[0])
+    if tracks.is_shape_known and size != logged:
+        images, boxes = (f"{wide} x {high}" for wide, high in (size, logged))
+        raise ReIDError(
+            f"--source {video.uri}: must be the video or folder that {name} was tracked in, of {boxes} pixels, "
+            f"got one of {images}"
+        )
+    known, frames = tracks.frames, video.frames
+    if known and frames is not None and abs(known - frames) > max(_SPARE_FRAMES, _SPARE_SHARE * frames):
+        print_note(
+            f"ultralytics-reid: {name} ends at frame {known:,}, and {video.name} has {frames:,} with --vid-stride "
+            f"{video.stride}: if it wasn't interrupted, this is another source, or stride, than was tracked"
+        )
+    return size
+
+
+def _refined(tracks: Tracks, gallery: str) -> Refinement:
     found = refine(tracks)
-    if gallery:
-        with Gallery(gallery) as opened:
-            found = opened.identified(tracks, found)
-    shown = name if video is None else video.name
-    size, changes = (tracks.shape[1], tracks.shape[0]), tuple(found.changes)
-    tracked = TrackedVideo(
-        shown, found.rows, times, tracks.fps, size, tracks.class_names, changes=changes, stride=stride
-    )
-    return tracked, speed(len(times), time.perf_counter() - begin)
+    if not gallery:
+        return found
+    with Gallery(gallery) as opened:
+        return opened.identified(tracks, found)
 
 
 def frame_times(tracks: Tracks, frames: int) -> Doubles:

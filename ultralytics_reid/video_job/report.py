@@ -23,14 +23,17 @@ from ..drawing.colors import (
 from ..events import Event, Linked, Revival, RevivalReverted
 from ..gallery.export.atomic_file import atomic_write
 from ..gallery.times import duration
-from ..refinement.changes import Change
+from ..refinement.changes import ABSORBED, DROPPED, Change
 from .crops import MAX_IDENTITIES, Crop, sheet_identities
 from .options import SUFFIXES
+from .outcomes import Outcome, outcomes
 from .timeline import timeline_svg
 from .tracked import IdentityTrack, TrackedVideo
 
-# Events listed; more are counted.
+# Rows listed of a table; more are counted.
 _MAX_EVENTS = 200
+# Merges of a lower probability are marked.
+_SURE = 0.8
 # Seconds below which an absence is shown as none.
 _MIN_GAP = 0.05
 _PRIVACY = (
@@ -96,7 +99,7 @@ def report_html(tracked: TrackedVideo, crops: Mapping[int, Sequence[Crop]], how:
         _figures(tracked),
         *_identities(tracked, crops),
         *_events(tracked.events),
-        *_changes(tracked.changes),
+        *_second_pass(tracked),
         f"<footer><p>{_PRIVACY}</p>",
         f'<p class="faint">{escape(how)}; ultralytics-reid {escape(__version__)}</p></footer>\n</body>\n</html>\n',
     ]
@@ -106,7 +109,7 @@ def report_html(tracked: TrackedVideo, crops: Mapping[int, Sequence[Crop]], how:
 def _figures(tracked: TrackedVideo) -> str:
     tracks = tracked.identities
     counts = Counter(tracked.class_name(track.cls) for track in tracks)
-    figures = [(f"{count:,}", f"{name}, by id") for name, count in counts.most_common()] or [("0", "ids")]
+    figures = [(f"{n:,}", f"{'id' if n == 1 else 'ids'}, {name}") for name, n in counts.most_common()] or [("0", "ids")]
     figures += [
         (duration(len(tracked.times) / tracked.fps), f"{len(tracked.times):,} frames, {tracked.fps:.3g} per second"),
         (f"{sum(len(track.absences) for track in tracks):,}", "times back after a second or more"),
@@ -171,21 +174,40 @@ def _event_row(event: Event) -> str:
     return f"<tr><td>{duration(event.time)}</td><td>{shown}</td><td>{escape(event_text(event))}</td></tr>"
 
 
-def _changes(changes: Sequence[Change]) -> Iterable[str]:
-    if not changes:
+def _second_pass(tracked: TrackedVideo) -> Iterable[str]:
+    if tracked.before is None:
         return
-    head = "<tr><th>frames</th><th>change</th><th>ids</th><th>now</th><th>probability</th><th>why</th></tr>"
-    rows = "".join(map(_change_row, changes[:_MAX_EVENTS]))
-    yield f'<h2>What the second pass changed</h2>\n<div class="wide"><table>{head}{rows}</table></div>'
-    if len(changes) > _MAX_EVENTS:
-        yield f'<p class="faint">and {len(changes) - _MAX_EVENTS:,} more</p>'
+    yield "<h2>What the second pass changed</h2>"
+    made = [_outcome_cells(outcome) for outcome in outcomes(tracked)]
+    out = [_left_out_cells(change, tracked) for change in tracked.changes if change.kind in (DROPPED, ABSORBED)]
+    if not made and not out:
+        yield "<p>Nothing.</p>"
+    yield from _table(("id", "made of the first pass's", "least probability of its merges", ""), made)
+    yield from _table(("frames", "left out of the first pass's", "why"), out)
+    yield '<p class="faint">Events of the tracker name ids of the first pass, and are not listed.</p>'
 
 
-def _change_row(change: Change) -> str:
-    ids, new = (" ".join(map(str, part)) for part in (change.ids, change.new_ids))
-    probability = "" if change.probability is None else f"{change.probability:.2f}"
-    cells = (f"{change.frames[0]}–{change.frames[1]}", change.kind, ids, new, probability, change.reason)
-    return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+def _outcome_cells(outcome: Outcome) -> tuple[str, ...]:
+    made_of = ", ".join(str(i) if share == 1 else f"a part of {i}" for i, share in outcome.shares.items())
+    if outcome.probability is None:
+        return (str(outcome.identity), made_of, "", "")
+    sure = "" if outcome.probability >= _SURE else "less sure"
+    return (str(outcome.identity), made_of, f"{outcome.probability:.2f}", sure)
+
+
+def _left_out_cells(change: Change, tracked: TrackedVideo) -> tuple[str, ...]:
+    frames = "–".join(str(tracked.source_frame(frame)) for frame in change.frames)
+    return frames, " ".join(map(str, change.ids)), change.reason
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    if not rows:
+        return
+    lines = [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows[:_MAX_EVENTS]]
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    yield f'<div class="wide"><table><tr>{top}</tr>{"".join(lines)}</table></div>'
+    if len(rows) > _MAX_EVENTS:
+        yield f'<p class="faint">and {len(rows) - _MAX_EVENTS:,} more</p>'
 
 
 def event_text(event: Event) -> str:

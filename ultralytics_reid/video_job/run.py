@@ -9,6 +9,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from .._typing import ImageArray
 from ..errors import ReIDError
 from ..gallery.commands.terminal import progress
@@ -22,7 +24,7 @@ from .report import write_report
 from .source import open_source
 from .spool import Spool
 from .summary import speed, summary
-from .tracked import FRAME, TrackedVideo
+from .tracked import FRAME, ID, TrackedVideo
 from .tracking import Recording, track
 from .video import AnnotatedVideo, annotated_video
 
@@ -53,7 +55,7 @@ def run(options: TrackOptions) -> bool:
         # Libraries print while they load models; stdout is for the result.
         with redirect_stdout(sys.stderr):
             shown, recording = track(source, options, spool)
-        tracked = _with_final_ids(shown, recording, refines=options.refine)
+        tracked = with_final_ids(shown, recording, refines=options.refine)
         took = speed(len(tracked.times), recording.elapsed)
         print(summary(tracked, f"tracked in {took}"), flush=True)
         images = spool.images() if spool is not None else source.images()
@@ -66,15 +68,20 @@ def _spool(outputs: Outputs, stack: ExitStack) -> Spool | None:
     return None if path is None else stack.enter_context(Spool(path.parent))
 
 
-def _with_final_ids(shown: TrackedVideo, recording: Recording, *, refines: bool) -> TrackedVideo:
+def with_final_ids(shown: TrackedVideo, recording: Recording, *, refines: bool) -> TrackedVideo:
     """The one place where ids become final: all files and the summary show the rows that are made here."""
+    told, tracklets = with_held_back(recording.all_rows(), recording.row_tracklets())
+    corrected = corrected_rows(told, shown.times, shown.events, tracklets)
     if not refines or recording.log is None:
-        rows, tracklets = with_held_back(recording.all_rows(), recording.row_tracklets())
-        return replace(shown, rows=corrected_rows(rows, shown.times, shown.events, tracklets))
+        return replace(shown, rows=corrected)
     found = refine(recording.log)
     # Ctrl-C may have come between the log of a frame and its result.
-    rows = found.rows[found.rows[:, FRAME] <= len(shown.times)]
-    return replace(shown, rows=rows, events=(), changes=tuple(found.changes))
+    there = found.rows[:, FRAME] <= len(shown.times)
+    # The log has ids as they were shown; without a second pass they would have been corrected.
+    first = dict(zip(map(tuple, told[:, [FRAME, ID]].tolist()), corrected[:, ID].tolist(), strict=True))
+    rows, online = found.rows[there], found.before[there]
+    before = [first.get(place, 0) for place in zip(rows[:, FRAME].tolist(), online.tolist(), strict=True)]
+    return replace(shown, rows=rows, events=(), changes=tuple(found.changes), before=np.array(before, np.int64))
 
 
 def write_all(outputs: Outputs, tracked: TrackedVideo, images: Iterator[ImageArray], how: str) -> None:

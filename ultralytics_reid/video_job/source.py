@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from .._typing import ImageArray
 from ..errors import ReIDError
+from ..gallery.commands.terminal import print_note
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,8 @@ class VideoSource:
         Raises:
             ReIDError: If the source is gone meanwhile.
         """
-        # The host's own reader: the same images in the same order, with the same stride.
-        from ultralytics.data.loaders import LoadImagesAndVideos
-
         try:
-            loader = LoadImagesAndVideos(self.uri, vid_stride=self.stride)
+            loader = _loader(self.uri, self.stride)
         except OSError as error:
             raise ReIDError(f"{self.uri} can't be read once more: {error}") from error
         try:
@@ -55,9 +56,49 @@ class VideoSource:
             if loader.cap is not None:
                 loader.cap.release()
 
+    def size(self, number: int) -> tuple[int, int]:
+        """Read the width and height of the images, pixels.
+
+        Args:
+            number: Which image of a folder, from 1, as they may differ; all of a video have one size.
+
+        Raises:
+            ReIDError: If the image can't be read.
+        """
+        files = _loader(self.uri).files
+        uri = files[min(max(number, 1), len(files)) - 1]
+        image = next(VideoSource(uri, None, is_repeatable=True).images(), None)
+        if image is None:
+            raise ReIDError(f"{uri} can't be read")
+        return image.shape[1], image.shape[0]
+
+
+def _warn_of_order(label: str, names: Sequence[str]) -> None:
+    """Warn where numbered images, as `1`, `2` and `10`, aren't read in the order of their numbers.
+
+    Args:
+        label: What to call the folder.
+        names: Of the images, without suffixes, in the order in which they are read.
+    """
+    numbers = [tuple(map(int, re.findall(r"[0-9]+", name))) for name in names]
+    is_numbered = len({re.sub(r"[0-9]+", "0", name) for name in names}) == 1
+    wrong = next(((a, b) for n, (a, b) in enumerate(pairwise(names)) if numbers[n] > numbers[n + 1]), None)
+    if is_numbered and wrong is not None:
+        print_note(
+            f"ultralytics-reid: {label}: images are read in alphabetical order, {wrong[1]} after {wrong[0]}, not in "
+            "that of their numbers: to track them in time, pad the numbers with zeros (0001, 0002, ...)"
+        )
+
+
+def _loader(uri: str, stride: int = 1) -> Any:
+    """The host's own reader: the images that it tracks, in its order and with its stride."""
+    from ultralytics.data.loaders import LoadImagesAndVideos
+
+    return LoadImagesAndVideos(uri, vid_stride=stride)
+
 
 def open_source(uri: str, label: str, *, seconds: float | None = None, stride: int = 1) -> VideoSource:
-    """Check a source, and count its frames.
+    """Check a source, and count its frames; say where the images of a folder aren't read in the order of their numbers.
 
     Args:
         uri: Video, folder of images, camera number or URL.
@@ -79,6 +120,7 @@ def open_source(uri: str, label: str, *, seconds: float | None = None, stride: i
         count = sum(p.suffix[1:].lower() in IMG_FORMATS for p in path.iterdir())
         if not count:
             raise ReIDError(f"{label}: there are no images in this folder")
+        _warn_of_order(label, [Path(file).stem for file in _loader(uri).files])
         return VideoSource(uri, count, is_repeatable=True)
     if path.suffix[1:].lower() not in VID_FORMATS:
         kinds = ", ".join(sorted(VID_FORMATS))

@@ -62,7 +62,7 @@ def _mark(x: float, bottom: int, text: str) -> str:
 
 def _row(n: int, track: IdentityTrack, tracked: TrackedVideo, axis: _Axis) -> str:
     top, color = _AXIS + n * _ROW + (_ROW - _BAR) / 2, color_of(track.identity)
-    full = f"{track.identity} {tracked.class_name(track.cls)}"
+    full = f"{track.identity} {tracked.class_name(track.cls) if tracked.has_classes else ''}".rstrip()
     name, short = escape(full), escape(full if len(full) <= _LABEL else f"{full[:_LABEL]}…")
     parts = [f'<text x="{_SIDE - 10}" y="{top + _BAR - 2:g}" text-anchor="end" fill="currentColor">{short}</text>']
     middle = f"{top + _BAR / 2:g}"

@@ -74,6 +74,8 @@ class TrackedVideo:
         class_names: Names by class index.
         events: What the tracker reported; none after a second pass, as they name ids before it.
         changes: What a second pass changed.
+        before: `(R,)` int64, the id of each row before a second pass; 0 where it had none. None where there was no
+            second pass.
         stride: Every so many frames of the source one was tracked.
     """
 
@@ -85,6 +87,7 @@ class TrackedVideo:
     class_names: Mapping[int, str]
     events: tuple[Event, ...] = ()
     changes: tuple[Change, ...] = ()
+    before: Ints | None = None
     stride: int = 1
 
     def time_of(self, frame: int) -> float:
@@ -98,6 +101,11 @@ class TrackedVideo:
     def class_name(self, cls: int) -> str:
         """Name of a class, or its index where names aren't known."""
         return str(self.class_names.get(cls, f"class {cls}"))
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether its identities are of several classes, so that labels need their names."""
+        return len({track.cls for track in self.identities}) > 1
 
     def by_frame(self) -> list[Doubles]:
         """Rows of each frame that was tracked, `(N, 8)` each."""

@@ -37,7 +37,7 @@ class AnnotatedVideo:
         self._size = tracked.size[0] // 2 * 2, tracked.size[1] // 2 * 2
         self._scale = max(1.0, min(self._size) / _USUAL_LINES)
         self._tracked = tracked
-        self._names = len({track.cls for track in tracked.identities}) > 1
+        self._names = tracked.has_classes
         self._returns = {track.identity: track.absences for track in tracked.identities if track.absences}
         self._path, self._written = path, 0
         self._video: Any = open_video(path, tracked.fps, self._size)
@@ -63,7 +63,7 @@ class AnnotatedVideo:
         back = [b - a for a, b in self._returns.get(identity, ()) if b <= seconds < b + _NOTE_SECONDS]
         note = f"back after {back[-1]:.0f} s" if back else ""
         name = self._tracked.class_name(int(row[CLASS])) if self._names else ""
-        return BoxLabel(identity, as_floats(row[X1 : Y2 + 1]), note, True if back else None, name)
+        return BoxLabel(identity, as_floats(row[X1 : Y2 + 1]), note, name=name)
 
     def close(self) -> None:
         """Finish the file."""

@@ -53,6 +53,7 @@ def with_identities(refined: Refinement, tracks: Tracks, visits: Sequence[Visit]
         refined,
         rows=rows[order],
         interpolated=refined.interpolated[order],
+        before=refined.before[order],
         mapping={old: tuple(dict.fromkeys(names[i] for i in new)) for old, new in refined.mapping.items()},
         changes=[replace(c, new_ids=tuple(dict.fromkeys(names[i] for i in c.new_ids))) for c in refined.changes],
     )
