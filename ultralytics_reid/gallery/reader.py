@@ -184,7 +184,8 @@ class GalleryReader:
             where: Visits to learn from.
 
         Returns:
-            A way for each two cameras of which something is known; see `Way` and the topology file.
+            A way for each two cameras of which something is known, then those of which nothing was learned; see `Way`
+            and the topology file.
         """
         return learn_ways(self.store.visits(where))
 
