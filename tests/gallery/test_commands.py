@@ -708,7 +708,7 @@ class TestEnrol:
             ("--name x empty", "there are no images in the folder empty"),
             ("--name= a.png", "got '' and 1"),
             ("--name x --class -1 a.png", "--class must be 0 or more, got -1"),
-            ("--name x a.png black.png", "2 shows nothing"),
+            ("--name x a.png black.png", "black.png shows nothing"),
         ],
     )
     def test_an_unusable_image_is_named_and_none_is_enrolled(self, tmp_path, arguments, why, refused):
@@ -784,6 +784,33 @@ class TestDetector:
             query = np.asarray(sheet.convert("RGB")).astype(int)[:, :260]
         assert (np.abs(query - RED[::-1]).max(axis=2) < 8).sum() > 3000
         assert (np.abs(query - BLUE[::-1]).max(axis=2) < 8).sum() == 0
+
+    @pytest.mark.parametrize(
+        ("what", "said"),
+        [
+            (("person", 0.9, 6), ("INFO", "person at 40,0,80,80 (confidence 0.90, the largest of 6)")),
+            (("", 1.0, 0, "no person"), ("WARNING", "the whole image: no person found in it")),
+        ],
+    )
+    def test_in_python_what_was_taken_is_information_that_names_the_image(self, site, caplog, what, said):
+        class Finder:
+            fingerprint = "colors"
+
+            def locate(self, image, classes=None):
+                return ImageRegion(np.array([40, 0, 80, 80], np.float32), *what)
+
+            def embed(self, images, boxes):
+                return np.array([colors(image) for image in images], np.float32)
+
+        cv2.imwrite("both.png", np.hstack([dressed(BLUE), dressed(RED)]))
+        with Gallery(site, embedder=Finder()) as gallery:
+            gallery.search("both.png")
+            gallery.search(dressed(RED))
+            gallery.enrol("Eve", ["both.png", dressed(RED)])
+        # The host's handler puts the level before the text of the record itself.
+        told = [(r.levelname, r.getMessage().rpartition("⚠️ ")[2]) for r in caplog.records if r.name == "ultralytics"]
+        names = ("both.png", "query image", "both.png", "image 2")
+        assert told == [(said[0], f"{name}: {said[1]}") for name in names]
 
     @pytest.mark.slow
     def test_crops_are_seen_as_small_as_the_camera_saw_them(self, shared):
