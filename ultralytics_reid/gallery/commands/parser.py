@@ -7,7 +7,7 @@ import re
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ...config import rule_of
 
@@ -58,7 +58,19 @@ _REEMBED = "--gallery site.db --head mine.safetensors --out site-mine.db"
 
 _FILTERS = ("identity", "name", "cameras", "classes", "since", "until", "min_quality")
 _AGO = re.compile(r"-[\d.]+[a-z]*", re.ASCII)
-_TIME = "2026-11-26, 2026-11-26T09:30, with an offset or local, seconds since 1970, or -30m, -2h, -3d"
+# How times before now are given: seconds, minutes, hours, days and weeks.
+AGO_FORMS = "-90s, -30m, -2h, -3d, -1w"
+_TIME = f"2026-11-26, 2026-11-26T09:30, with an offset or local, seconds since 1970, or how long ago: {AGO_FORMS}"
+
+
+class CommandParser(ArgumentParser):
+    """Argument parser of a command; the error for a missing gallery names the environment variable too."""
+
+    def error(self, message: str) -> NoReturn:
+        """See `ArgumentParser.error`."""
+        if "required" in message and "--gallery" in message:
+            message += f"; instead of --gallery, ${GALLERY_VARIABLE} may be set"
+        super().error(message)
 
 
 def bind_times(arguments: Sequence[str]) -> list[str]:
