@@ -541,7 +541,7 @@ class TestIdentities:
             "identity": "1",
             "name": "Ada",
             "class": "0",
-            "visits": "2",
+            "camera visits": "2",
             "seen": "2026-11-26 09:00:00 – 09:01:30 UTC+01:00",
             "cameras": "door, yard",
         }
@@ -626,7 +626,7 @@ class TestIdentities:
     def test_rename_and_merge_by_name_or_number(self, site, call):
         call("rename", "3", "Bob")
         assert call("merge", "Ada", "Bob", "2") == "3, 2 became 1 Ada\n"
-        assert column(call("list"), "visits") == ["5"]
+        assert column(call("list"), "camera visits") == ["5"]
         assert call("rename", "Ada", "") == "identity 1 has no name now\n"
         assert call("list", "--named") == "no identities\n"
 
@@ -640,6 +640,7 @@ class TestIdentities:
         merges = {"merge 5 into 1 Ada", "merge 6 into 2", "merge 7 into 3"}
         assert {row["change"] for row in proposed} == merges
         assert {row["why"] for row in proposed} == {"appearance"}
+        assert {row["visit numbers"] for row in proposed} == {"105", "106", "107"}
         assert is_png("sheet.png")
         assert "already exists" in refused("relink", "--sheet", "sheet.png")
         assert call("visits", "--json") == before
@@ -687,7 +688,7 @@ class TestEnrol:
         told = call("enrol", "--gallery", "new.db", "--name", "cat_A", "--class", "15", "--model", MODEL, *paths)
         assert told == "cat_A is identity 1: 3 images enrolled\n"
         (cat,) = rows(call("list", "--gallery", "new.db"))
-        assert (cat["name"], cat["class"], cat["visits"], cat["cameras"]) == ("cat_A", "15", "0", "(enrolled)")
+        assert (cat["name"], cat["class"], cat["camera visits"], cat["cameras"]) == ("cat_A", "15", "0", "(enrolled)")
 
     def test_enrolling_a_known_name_adds_images(self, site, call):
         assert call("enrol", "--name", "Ada", write_image("a.png", YELLOW)) == "Ada is identity 1: 1 image enrolled\n"
