@@ -32,6 +32,22 @@ def test_all_commands_are_listed():
     assert {"demo", "export", "search", "enrol", "delete", "journeys", "heatmap", "export-gallery"} <= set(COMMANDS)
 
 
+@pytest.mark.parametrize("command", ["list", "export-gallery", "serve"])
+def test_a_missing_gallery_is_an_error_that_names_the_variable(command, monkeypatch, capsys):
+    monkeypatch.delenv(GALLERY_VARIABLE, raising=False)
+    with pytest.raises(SystemExit):
+        main([command])
+    told = capsys.readouterr().err
+    assert "are required: --gallery" in told
+    assert f"; instead of --gallery, ${GALLERY_VARIABLE} may be set\n" in told
+
+
+def test_help_lists_every_unit_of_how_long_ago(capsys):
+    with pytest.raises(SystemExit):
+        main(["list", "--help"])
+    assert "how long ago: -90s, -30m, -2h, -3d, -1w" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_examples_of_every_help_text_are_valid(command, monkeypatch, capsys):
     monkeypatch.setenv(GALLERY_VARIABLE, "site.db")

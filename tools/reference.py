@@ -73,7 +73,7 @@ def command_line() -> str:
     lines += ["| command | what it does |", "| --- | --- |"]
     lines += [f"| [`{name}`](#{name}) | {_cell(text)} |" for name, text in helps.items()]
     for name, command in commands.choices.items():
-        lines += ["", f"## {name}", "", f"{_sentence(helps[name])}", "", "```text"]
+        lines += ["", f"## {name}", "", f"{command.description}", "", "```text"]
         lines += [_usage(parser.prog, name, command), "```", "", "| argument | what it does |", "| --- | --- |"]
         lines += [
             f"| {_cell(_spelled(action))} | {_cell(_explained(action))} |"

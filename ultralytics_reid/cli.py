@@ -16,7 +16,7 @@ from .demo.options import OURS, DemoOptions
 from .embedders.export import FORMATS, export
 from .errors import ConfigError, ReIDError
 from .evaluation_job.parser import add_evaluate
-from .gallery.commands.parser import add_command, add_gallery, bind_times
+from .gallery.commands.parser import CommandParser, add_command, add_gallery, bind_times
 from .training.parser import add_training
 from .video_job.parser import add_video
 from .web.parser import add_serve
@@ -70,7 +70,7 @@ def build_parser() -> ArgumentParser:
     more = "see `ultralytics-reid COMMAND --help` for options and examples"
     parser = ArgumentParser(prog="ultralytics-reid", description=text, epilog=more)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="command")
+    commands = parser.add_subparsers(required=True, metavar="command", parser_class=CommandParser)
     _add_demo(commands)
     add_video(commands)
     _add_export(commands)

@@ -470,6 +470,14 @@ class TestTorchReID:
         with pytest.raises(ConfigError, match="do not fit osnet_x1_0"):
             build_embedder("osnet_x1_0", str(shared("models/osnet_x0_25_msmt17.pth")), "cpu")
 
+    @pytest.mark.parametrize(
+        ("name", "hint"), [("osnet_x025", "; did you mean 'osnet_x0_25'?"), ("nothing-like-it", "")]
+    )
+    def test_a_wrong_torchreid_name_gets_the_closest_one_as_a_hint(self, name, hint):
+        with pytest.raises(ConfigError) as caught:
+            build_embedder(name, "", "cpu")
+        assert str(caught.value) == f"model: {name} is neither a file nor an architecture of torchreid's{hint}"
+
     def test_a_failed_download_is_named(self, monkeypatch):
         import gdown
 

@@ -541,7 +541,7 @@ class TestIdentities:
             "identity": "1",
             "name": "Ada",
             "class": "0",
-            "visits": "2",
+            "camera visits": "2",
             "seen": "2026-11-26 09:00:00 – 09:01:30 UTC+01:00",
             "cameras": "door, yard",
         }
@@ -626,7 +626,7 @@ class TestIdentities:
     def test_rename_and_merge_by_name_or_number(self, site, call):
         call("rename", "3", "Bob")
         assert call("merge", "Ada", "Bob", "2") == "3, 2 became 1 Ada\n"
-        assert column(call("list"), "visits") == ["5"]
+        assert column(call("list"), "camera visits") == ["5"]
         assert call("rename", "Ada", "") == "identity 1 has no name now\n"
         assert call("list", "--named") == "no identities\n"
 
@@ -640,6 +640,7 @@ class TestIdentities:
         merges = {"merge 5 into 1 Ada", "merge 6 into 2", "merge 7 into 3"}
         assert {row["change"] for row in proposed} == merges
         assert {row["why"] for row in proposed} == {"appearance"}
+        assert {row["visit numbers"] for row in proposed} == {"105", "106", "107"}
         assert is_png("sheet.png")
         assert "already exists" in refused("relink", "--sheet", "sheet.png")
         assert call("visits", "--json") == before
@@ -687,7 +688,7 @@ class TestEnrol:
         told = call("enrol", "--gallery", "new.db", "--name", "cat_A", "--class", "15", "--model", MODEL, *paths)
         assert told == "cat_A is identity 1: 3 images enrolled\n"
         (cat,) = rows(call("list", "--gallery", "new.db"))
-        assert (cat["name"], cat["class"], cat["visits"], cat["cameras"]) == ("cat_A", "15", "0", "(enrolled)")
+        assert (cat["name"], cat["class"], cat["camera visits"], cat["cameras"]) == ("cat_A", "15", "0", "(enrolled)")
 
     def test_enrolling_a_known_name_adds_images(self, site, call):
         assert call("enrol", "--name", "Ada", write_image("a.png", YELLOW)) == "Ada is identity 1: 1 image enrolled\n"
@@ -708,7 +709,7 @@ class TestEnrol:
             ("--name x empty", "there are no images in the folder empty"),
             ("--name= a.png", "got '' and 1"),
             ("--name x --class -1 a.png", "--class must be 0 or more, got -1"),
-            ("--name x a.png black.png", "2 shows nothing"),
+            ("--name x a.png black.png", "black.png shows nothing"),
         ],
     )
     def test_an_unusable_image_is_named_and_none_is_enrolled(self, tmp_path, arguments, why, refused):
@@ -784,6 +785,33 @@ class TestDetector:
             query = np.asarray(sheet.convert("RGB")).astype(int)[:, :260]
         assert (np.abs(query - RED[::-1]).max(axis=2) < 8).sum() > 3000
         assert (np.abs(query - BLUE[::-1]).max(axis=2) < 8).sum() == 0
+
+    @pytest.mark.parametrize(
+        ("what", "said"),
+        [
+            (("person", 0.9, 6), ("INFO", "person at 40,0,80,80 (confidence 0.90, the largest of 6)")),
+            (("", 1.0, 0, "no person"), ("WARNING", "the whole image: no person found in it")),
+        ],
+    )
+    def test_in_python_what_was_taken_is_information_that_names_the_image(self, site, caplog, what, said):
+        class Finder:
+            fingerprint = "colors"
+
+            def locate(self, image, classes=None):
+                return ImageRegion(np.array([40, 0, 80, 80], np.float32), *what)
+
+            def embed(self, images, boxes):
+                return np.array([colors(image) for image in images], np.float32)
+
+        cv2.imwrite("both.png", np.hstack([dressed(BLUE), dressed(RED)]))
+        with Gallery(site, embedder=Finder()) as gallery:
+            gallery.search("both.png")
+            gallery.search(dressed(RED))
+            gallery.enrol("Eve", ["both.png", dressed(RED)])
+        # The host's handler puts the level before the text of the record itself.
+        told = [(r.levelname, r.getMessage().rpartition("⚠️ ")[2]) for r in caplog.records if r.name == "ultralytics"]
+        names = ("both.png", "query image", "both.png", "image 2")
+        assert told == [(said[0], f"{name}: {said[1]}") for name in names]
 
     @pytest.mark.slow
     def test_crops_are_seen_as_small_as_the_camera_saw_them(self, shared):

@@ -222,7 +222,7 @@ class TestParquet:
         assert abs(found["last"][3].timestamp() - shop[3].last) < 1e-6
         for row, v in zip(found.iter_rows(named=True), shop, strict=False):
             np.testing.assert_array_equal([list(p.values()) for p in row["path"]], v.path.astype(float))
-            assert row["seconds"] == pytest.approx(v.last - v.first)
+            assert row["seconds"] == round(v.last - v.first, 3)
         assert found["path"][-1].to_list() == []
 
     def test_sightings_have_their_embeddings(self, tmp_path, small_batches):
@@ -260,7 +260,23 @@ class TestCSV:
         assert found["name"][0] == 'Ada, "the first"'
         assert datetime.fromisoformat(found["first"][0]).timestamp() == pytest.approx(shop[0].first, abs=1e-6)
         assert found["first"][0].endswith("+00:00")
-        np.testing.assert_allclose(json.loads(found["path"][2]), shop[2].path, atol=1e-6)
+        path = np.array(json.loads(found["path"][2]))
+        np.testing.assert_allclose(path[:, 1:], shop[2].path[:, 1:], atol=1e-6)
+        np.testing.assert_array_equal(path[:, 0], np.round(shop[2].path[:, 0].astype(float), 3))
+
+    def test_numbers_are_without_the_noise_of_their_storage(self, tmp_path):
+        path = np.array([[123.4, 0.1, 0.2, 0.3, 0.4]], np.float32)
+        save_visits(tmp_path / "v.csv", [Visit(7, 1, "shop", 0, MORNING, MORNING + 123.4, path)])
+        (row,) = (tmp_path / "v.csv").read_text().splitlines()[1:]
+        assert row.endswith(',123.4,,"[[123.4, 0.1, 0.2, 0.3, 0.4]]"')
+
+    @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+    def test_only_visits_that_the_gallery_linked_have_a_link_probability(self, shop, tmp_path, suffix):
+        save_visits(tmp_path / f"v{suffix}", [shop[0], replace(shop[1], probability=0.75)])
+        read = pl.read_csv if suffix == ".csv" else pl.read_parquet
+        found = read(tmp_path / f"v{suffix}")
+        assert found["link_probability"].to_list() == [None, 0.75]
+        assert "probability" not in found.columns  # that of `visits` is another
 
 
 class TestFiles:

@@ -59,7 +59,13 @@ class TestLearnWays:
     @pytest.mark.parametrize("visits", [list(journeys(4)), list(journeys(6, probability=0.5))])
     def test_few_or_doubtful_journeys_give_no_least_time(self, visits):
         (found,) = learn_ways(visits)
-        assert found.way.min_seconds == 0
+        assert (found.way.min_seconds, found.known, found.seen) == (0, False, len(visits) // 2)
+
+    def test_ways_between_known_cameras_are_listed_with_their_doubtful_journeys(self):
+        doubtful = [stay(400 + n, n, "gate", (10000.0, 10001.0), probability=0.8) for n in range(3)]
+        known, unknown = learn_ways([*journeys(6), *doubtful])
+        assert (known.cameras, known.known, known.journeys, known.seen) == (("door", "hall"), True, 6, 6)
+        assert (unknown.cameras, unknown.known, unknown.journeys, unknown.seen) == (("gate", "hall"), False, 0, 3)
 
     def test_order_of_visits_and_numbers_of_those_that_begin_at_once_change_nothing(self):
         at_the_gate_too = [stay(300 + n, n, "gate", (100.0 * n, 100.0 * n + 8)) for n in range(6)]
@@ -85,6 +91,17 @@ class TestFile:
         for camera in ("east", "west", "door", "hall", "Bob's 01"):
             topology.check(camera)
 
+    def test_file_says_of_how_many_journeys_few_were_sure_and_what_is_missing(self):
+        text = as_yaml(learn_ways(journeys(5, probability=0.8)))
+        assert "- {from: 'door', to: 'hall'}  # any time: 0 sure journeys of 5\n" in text
+        why = "it takes 5 sure journeys, whose links had a probability of 0.9 or more when they were made"
+        assert f"# Nothing was learned of 1 of 1 way: {why}.\n" in text
+
+    def test_file_that_says_something_of_each_way_has_no_excuse(self):
+        text = as_yaml(learn_ways(journeys(6)))
+        assert "least: 15}  # 6 sure journeys of 6\n" in text
+        assert "Nothing was learned" not in text
+
     def test_gallery_without_visits_gives_an_empty_file(self, tmp_path):
         path = tmp_path / "topology.yaml"
         path.write_text(as_yaml([]))
@@ -107,6 +124,14 @@ class TestCommand:
         main(["topology", "--gallery", str(gallery), "--out", str(out)])
         assert out.read_text() == printed
         assert Topology.load(out).ways["east", "west"].overlap
+
+    def test_what_was_not_learned_is_said_where_the_file_is_not_printed(self, tmp_path, capsys):
+        store = open_store(tmp_path / "site.db", DIM, "vectors")
+        store.reserve(300)
+        store.upsert(nothing(DIM), [replace(v, identity=v.identity + 1) for v in journeys(5, probability=0.8)])
+        store.close()
+        assert main(["topology", "--gallery", str(tmp_path / "site.db"), "--out", str(tmp_path / "topology.yaml")]) == 0
+        assert "Nothing was learned of 1 of 1 way" in capsys.readouterr().err
 
     def test_existing_file_and_other_suffixes_are_refused(self, gallery, tmp_path, capsys):
         out = tmp_path / "topology.yaml"

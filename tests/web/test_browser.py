@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
+pytest.importorskip("starlette", reason="needs the extra web")
 pytest.importorskip("httpx", reason="needs httpx")
 
 import web_gallery
@@ -19,7 +19,7 @@ from ultralytics_reid.gallery.records import Visit, new_ids
 from ultralytics_reid.gallery.store import open_store
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-uvicorn = pytest.importorskip("uvicorn", reason="needs ultralytics-reid[web]")
+uvicorn = pytest.importorskip("uvicorn", reason="needs the extra web")
 
 from own_requests import SESSION  # noqa: E402
 from page_checks import COLORS, LOW_CONTRAST, UNNAMED  # noqa: E402

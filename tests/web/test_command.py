@@ -19,12 +19,12 @@ pytestmark = pytest.mark.extras
 def test_without_the_extra_the_error_names_it(path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert main(["serve", "--gallery", str(path)]) == 1
-    assert 'pip install "ultralytics-reid[web]"' in capsys.readouterr().err
+    assert "pip install '.[web]' in the checkout" in capsys.readouterr().err
 
 
 @pytest.fixture
 def needs_web():
-    pytest.importorskip("uvicorn", reason="needs ultralytics-reid[web]")
+    pytest.importorskip("uvicorn", reason="needs the extra web")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import web_gallery
 from ultralytics_reid import Filter
 from ultralytics_reid.gallery.records import nothing
 
-pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
+pytest.importorskip("starlette", reason="needs the extra web")
 pytest.importorskip("httpx", reason="needs httpx")
 
 from markupsafe import escape

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
+pytest.importorskip("starlette", reason="needs the extra web")
 pytest.importorskip("httpx", reason="needs httpx")
 
 from ultralytics_reid import Filter

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
-pytest.importorskip("starlette", reason="needs ultralytics-reid[web]")
+pytest.importorskip("starlette", reason="needs the extra web")
 pytest.importorskip("httpx", reason="needs httpx")
 
 from own_requests import BASE, SAME_ORIGIN, SESSION

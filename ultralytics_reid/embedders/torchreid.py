@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import pickle
 import struct
 import warnings
@@ -91,7 +92,10 @@ def _built(model: str, *, pretrained: bool) -> Any:
     try:
         net = torchreid.models.build_model(model, num_classes=1, pretrained=False)
     except KeyError as error:
-        raise ConfigError(f"model: {model} is neither a file nor an architecture of torchreid's") from error
+        # Its only list of names that isn't printed is private: without it there is no hint.
+        close = difflib.get_close_matches(model, getattr(torchreid.models, "__model_factory", ()), n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise ConfigError(f"model: {model} is neither a file nor an architecture of torchreid's{hint}") from error
     return _pretrained(torchreid, model) if pretrained else net
 
 

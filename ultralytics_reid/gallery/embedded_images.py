@@ -28,20 +28,34 @@ def finds_individuals(embedder: ImageEmbedder) -> TypeGuard[SceneEmbedder]:
     return hasattr(embedder, "locate")
 
 
-def warned_box(region: ImageRegion, number: int = 1) -> Floats:
-    """The box of a region; a warning where it may be the wrong one.
+def logged_box(region: ImageRegion, image: str) -> Floats:
+    """The box of a region, which is logged where it was chosen; a warning where nothing was found.
 
     Args:
         region: What was found.
-        number: Of the image, for the warning.
+        image: The image in words, for the log.
     """
-    if region.sought or region.candidates > 1:
-        _LOGGER.warning(f"image {number}: {region}")
+    if region.sought:
+        _LOGGER.warning(f"{image}: {region}")
+    elif region.candidates > 1:
+        _LOGGER.info(f"{image}: {region}")
     return region.xyxy
 
 
+def image_name(image: object, number: int | None = None) -> str:
+    """Name an image in words: by its file, else by its number, or as the query if it is the only one.
+
+    Args:
+        image: A path, or pixels.
+        number: Its number among several, from 1; None for a query.
+    """
+    if isinstance(image, str | Path):
+        return str(image)
+    return "query image" if number is None else f"image {number}"
+
+
 def embed_boxes(
-    embedder: ImageEmbedder, images: Sequence[ImageArray], boxes: Sequence[Floats], first: int = 1
+    embedder: ImageEmbedder, images: Sequence[ImageArray], boxes: Sequence[Floats], names: Sequence[str]
 ) -> Floats:
     """Embed a box of each image.
 
@@ -49,7 +63,7 @@ def embed_boxes(
         embedder: Embeds.
         images: `N` images.
         boxes: Of each `(4,)` xyxy, pixels.
-        first: Number of the first image, for the error.
+        names: The images in words, for the error; see `image_name`.
 
     Raises:
         GalleryError: If one shows nothing.
@@ -60,7 +74,7 @@ def embed_boxes(
         vectors = embedder([cut_out(image, box) for image, box in zip(images, boxes, strict=True)])
     empty = np.flatnonzero(~vectors.any(axis=1))
     if len(empty):
-        raise GalleryError(f"image {first + int(empty[0])} shows nothing to go by")
+        raise GalleryError(f"{names[empty[0]]} shows nothing to go by")
     return vectors
 
 
@@ -89,20 +103,22 @@ def embed_images(
         if len(boxes) != len(images):
             raise GalleryError(f"each image requires one box, got {len(boxes)} boxes of {len(images)} images")
     rest, first, vectors = iter(images), None, [np.zeros((0, 0), np.float32)]
-    while some := [as_image(image) for image in islice(rest, _BATCH)]:
+    while given := list(islice(rest, _BATCH)):
+        some = [as_image(image) for image in given]
         embedder, before = load(), _BATCH * (len(vectors) - 1)
+        names = [image_name(image, before + n) for n, image in enumerate(given, 1)]
         if boxes is None:
-            regions = _found(embedder, some, cls, before + 1)
+            regions = _found(embedder, some, cls, names)
         else:
             regions = [checked_box(box, image) for box, image in zip(boxes[before:], some, strict=False)]
         if first is None:
             first = some[0] if boxes is None else cut_out(some[0], regions[0])
-        vectors.append(unit(embed_boxes(embedder, some, regions, before + 1)))
+        vectors.append(unit(embed_boxes(embedder, some, regions, names)))
     return first, np.concatenate(vectors[1:] or vectors)
 
 
-def _found(embedder: ImageEmbedder, images: Sequence[ImageArray], cls: int, number: int) -> list[Floats]:
-    """The box of the largest individual of a class in each image, the first of which has a number for warnings."""
+def _found(embedder: ImageEmbedder, images: Sequence[ImageArray], cls: int, names: Sequence[str]) -> list[Floats]:
+    """The box of the largest individual of a class in each image; names are for the log."""
     if not finds_individuals(embedder):
         return [whole_image(image) for image in images]
-    return [warned_box(embedder.locate(image, {cls}), number + n) for n, image in enumerate(images)]
+    return [logged_box(embedder.locate(image, {cls}), name) for image, name in zip(images, names, strict=True)]

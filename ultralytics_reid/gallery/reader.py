@@ -19,7 +19,7 @@ from ..refinement.solver import Refinement, refine
 from ..refinement.track_log import TrackLog
 from ..refinement.tracks import Tracks
 from .edits import Edit, edits
-from .embedded_images import embed_boxes, finds_individuals, warned_box
+from .embedded_images import embed_boxes, finds_individuals, image_name, logged_box
 from .export.tabular import save_sightings, save_visits
 from .identities import check_known, identity_named, visible_beside
 from .image_embedder import ImageEmbedder, ImageRegion, checked_box, image_embedder, whole_image
@@ -184,7 +184,8 @@ class GalleryReader:
             where: Visits to learn from.
 
         Returns:
-            A way for each two cameras of which something is known; see `Way` and the topology file.
+            A way for each two cameras of which something is known, then those of which nothing was learned; see `Way`
+            and the topology file.
         """
         return learn_ways(self.store.visits(where))
 
@@ -290,8 +291,9 @@ class GalleryReader:
         if isinstance(query, np.ndarray) and query.ndim == 1:
             return np.asarray(checked_embeddings(query[None], self.store.dim)[0])
         image = as_image(query)  # type: ignore[arg-type]
-        xyxy = checked_box(box, image) if box is not None else warned_box(self.locate(image, where))
-        return np.asarray(embed_boxes(self._image_embedder(), [image], [xyxy])[0], np.float32)
+        name = image_name(query)
+        xyxy = checked_box(box, image) if box is not None else logged_box(self.locate(image, where), name)
+        return np.asarray(embed_boxes(self._image_embedder(), [image], [xyxy], [name])[0], np.float32)
 
     # Contents
 

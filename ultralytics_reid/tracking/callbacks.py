@@ -117,6 +117,8 @@ def _name_cameras(predictor: Any) -> None:
         return
     live, loop = time.time(), _is_loop(predictor)
     for tracker, name in zip(_fed(predictor), _camera_names(predictor), strict=False):
+        if tracker.camera.camera_id != name:
+            tracker.camera.connection.check_camera(name)  # of all streams, before the first one opens the gallery
         tracker.camera.camera_id = name
         loop_live = loop and not tracker.fps_known and not tracker.clock.given
         if tracker.camera.starts_at is None and (_is_live(predictor) or loop_live):

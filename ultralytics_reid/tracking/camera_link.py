@@ -108,11 +108,12 @@ class CameraLink:
             return
         from ..gallery.linking.client import GalleryCamera
 
+        if self._gallery is None or self._gallery.channel.camera != self.camera_id:
+            self.connection.check_camera(self.camera_id)  # first: a run that is refused leaves no new gallery
         worker = self.connection.connect(dim, recognizer.bank.fingerprint, self.recipe)
         if self._gallery is not None and self._is_outdated(self._gallery.channel):
             self.close(decisions, when)
         if self._gallery is None:
-            self.connection.check_camera(self.camera_id)
             channel = worker.open_channel(self.camera_id, self.starts_at, self._channel)
             since = when[1] if self._copied or self._channel is not None else -np.inf
             self._gallery = gallery = GalleryCamera(worker, channel, recognizer, self._events, since)

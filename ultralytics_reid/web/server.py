@@ -32,7 +32,7 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         for name in ("jinja2", "python_multipart", "starlette"):
             import_module(name)
     except ImportError as error:
-        raise ConfigError(f'serve needs an extra: pip install "ultralytics-reid[web]" ({error})') from error
+        raise ConfigError(f"serve needs an extra: pip install '.[web]' in the checkout ({error})") from error
     from .app import make_app
     from .security import Session
 

@@ -292,11 +292,14 @@ class TestRefused:
                 run(tracker, Scene(people(), 1))
 
     @pytest.mark.parametrize("name", ["yard", "auto"])
-    def test_a_camera_that_the_topology_lacks_is_refused_by_name(self, camera, tmp_path, name):
+    def test_a_camera_that_the_topology_lacks_is_refused_by_name_and_leaves_no_gallery(
+        self, camera, tmp_path, name, path
+    ):
         (tmp_path / "ways.yaml").write_text("ways: [{from: door, to: yrad}]")
         missing = "camera" if name == "auto" else name
         with pytest.raises(ConfigError, match=f"the topology has no camera '{missing}', but door, yrad"):
             run(camera(name, topology=str(tmp_path / "ways.yaml")), Scene(people(length=3), 3))
+        assert not path.exists()
 
     def test_unreadable_topology(self, camera, tmp_path):
         with pytest.raises(ConfigError, match=r"topology .* can't be read"):
@@ -765,6 +768,13 @@ class TestPredictor:
         yaml.write_text(yaml.read_text().replace("camera_id: auto", "camera_id: front, yard, shop"))
         with pytest.raises(ConfigError, match=f"'camera_id' must name {needed}.*got 3 names"):
             self.track(films / source, yaml)
+
+    def test_stream_that_the_topology_lacks_is_refused_before_the_gallery_is_made(self, films, yaml, path, tmp_path):
+        (tmp_path / "ways.yaml").write_text("ways: [{from: front, to: yrad}]")
+        yaml.write_text(yaml.read_text().replace('topology: ""', f"topology: {tmp_path}/ways.yaml"))
+        with pytest.raises(ConfigError, match="the topology has no camera 'yard', but front, yrad"):
+            self.track(films / "list.streams", yaml)
+        assert not path.exists()
 
     def test_given_camera_names(self, films, yaml, path):
         yaml.write_text(yaml.read_text().replace("camera_id: auto", "camera_id: shop, hall"))

@@ -12,6 +12,7 @@ from ...errors import GalleryError
 from ..gallery import Gallery
 from ..records import ENROLLED, LAST_ID, Filter
 from ..times import moment
+from .parser import AGO_FORMS
 
 # The camera name of enrolled images, in tables and on the command line.
 ENROLLED_SHOWN = "(enrolled)"
@@ -21,7 +22,7 @@ MIN_VISIT_DIGITS = 6
 
 _TIMES = (
     "2026-11-26 (a day), 2026-11-26T09:30 or 2026-11-26T09:30:15 (local, unless Z or an offset as +01:00 follows), "
-    "seconds since 1970, or how long ago: -90s, -30m, -2h, -3d, -1w"
+    f"seconds since 1970, or how long ago: {AGO_FORMS}"
 )
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGO = re.compile(r"-(\d+(?:\.\d+)?)([smhdw])", re.ASCII)

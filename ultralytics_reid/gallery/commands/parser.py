@@ -7,7 +7,7 @@ import re
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ...config import rule_of
 
@@ -38,12 +38,39 @@ _STATS = "--gallery site.db\n--json"
 _JOURNEYS = "--from -1d --within 600\n--name Ada --out stays.csv"
 _HEATMAP = "--camera door --background door.mp4\n--camera door --paths --name Ada --out ada.png"
 _EXPORT = "visits.csv --from -1w\nembeddings.parquet --embeddings"
+# A list in Markdown, which the reference shows as it is.
+_EXPORT_COLUMNS = """\
+A row is a visit, with these columns:
+
+- `id` of the visit, `identity`, `name` of the identity, `camera` (empty for enrolled images), `class` (its index)
+  and `class_name`
+- `first`, `last`: when it was seen, UTC; `seconds`: how long
+- `link_probability`: that of the link, 0 to 1, at the time when the gallery linked the visit to an identity that it
+  knew; empty where it didn't. The probability that `visits` prints is another: whether the identity's most similar
+  other visit shows the same individual, by all that is known by now
+- `path`: where it was seen, points of `seconds` since `first` and of `left`, `top`, `right` and `bottom` of its box
+  as shares of the image; a JSON list of lists in .csv
+
+With --embeddings a row is a sighting: `id`, `identity`, `name`, `visit`, `camera`, `time`, `class`, `class_name`,
+`quality` of the crop (0 to 1) and `embedding`."""
 _BACKUP = "copy.db"
 _REEMBED = "--gallery site.db --head mine.safetensors --out site-mine.db"
 
 _FILTERS = ("identity", "name", "cameras", "classes", "since", "until", "min_quality")
 _AGO = re.compile(r"-[\d.]+[a-z]*", re.ASCII)
-_TIME = "2026-11-26, 2026-11-26T09:30, with an offset or local, seconds since 1970, or -30m, -2h, -3d"
+# How times before now are given: seconds, minutes, hours, days and weeks.
+AGO_FORMS = "-90s, -30m, -2h, -3d, -1w"
+_TIME = f"2026-11-26, 2026-11-26T09:30, with an offset or local, seconds since 1970, or how long ago: {AGO_FORMS}"
+
+
+class CommandParser(ArgumentParser):
+    """Argument parser of a command; the error for a missing gallery names the environment variable too."""
+
+    def error(self, message: str) -> NoReturn:
+        """See `ArgumentParser.error`."""
+        if "required" in message and "--gallery" in message:
+            message += f"; instead of --gallery, ${GALLERY_VARIABLE} may be set"
+        super().error(message)
 
 
 def bind_times(arguments: Sequence[str]) -> list[str]:
@@ -80,7 +107,7 @@ def add_gallery(commands: Any) -> None:
         add(commands)
 
 
-def add_command(commands: Any, name: str, text: str, examples: str) -> ArgumentParser:
+def add_command(commands: Any, name: str, text: str, examples: str, more: str = "") -> ArgumentParser:
     """Add a command, with a help text and examples, a line each, below its options.
 
     Args:
@@ -88,20 +115,21 @@ def add_command(commands: Any, name: str, text: str, examples: str) -> ArgumentP
         name: Name of the command.
         text: What the command does, without a period.
         examples: Arguments, a command line each.
+        more: Paragraphs or lists that follow what it does, in Markdown; empty for none.
     """
     lines = "\n".join(f"  ultralytics-reid {name} {line}".rstrip() for line in examples.splitlines())
     command: ArgumentParser = commands.add_parser(
         name,
         help=text,
-        description=f"{text[0].upper()}{text[1:]}.",
+        description=f"{text[0].upper()}{text[1:]}.\n\n{more}".strip(),
         epilog=f"examples:\n{lines}",
         formatter_class=RawDescriptionHelpFormatter,
     )
     return command
 
 
-def _add_command(commands: Any, name: str, text: str, examples: str) -> ArgumentParser:
-    command = add_command(commands, name, text, examples)
+def _add_command(commands: Any, name: str, text: str, examples: str, more: str = "") -> ArgumentParser:
+    command = add_command(commands, name, text, examples, more)
     command.set_defaults(run=_deferred(name), interrupted="interrupted; no file is half written")
     command.set_defaults(**dict.fromkeys(_FILTERS))
     add_gallery_options(command)
@@ -321,7 +349,8 @@ def _add_heatmap(commands: Any) -> None:
 
 
 def _add_export(commands: Any) -> None:
-    command = _add_command(commands, "export-gallery", "write visits or embeddings as a table file", _EXPORT)
+    text = "write visits or embeddings as a table file"
+    command = _add_command(commands, "export-gallery", text, _EXPORT, _EXPORT_COLUMNS)
     command.add_argument("path", type=Path, metavar="PATH", help="file to write, .parquet or .csv")
     _add_identities(command)
     _add_visit_filter(command)

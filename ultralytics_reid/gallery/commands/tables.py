@@ -71,7 +71,7 @@ def _with_notes(head: list[str], rows: list[list[str]], mixed: Sequence[bool]) -
 
 def individual_table(individuals: Iterable[Individual], class_names: Mapping[int, str]) -> str:
     """Table of identities, a line each; classes without a name are numbers."""
-    head = ["identity", "name", "class", "visits", "seen", "cameras"]
+    head = ["identity", "name", "class", "camera visits", "seen", "cameras"]
     rows = []
     for i in individuals:
         cameras = [*map(_cell, i.cameras), *([ENROLLED_SHOWN] if i.enrolled else [])]
@@ -125,7 +125,7 @@ def proposal_table(proposals: Iterable[Proposal], names: Mapping[int, str]) -> s
         for p in proposals
         for visits in [" ".join(short_visits(p.visits)[:_MAX_VISITS]) + (" …" if len(p.visits) > _MAX_VISITS else "")]
     ]
-    return aligned(table(["change", "visits", "probability", "why", "which"], rows))
+    return aligned(table(["change", "visits", "probability", "why", "visit numbers"], rows))
 
 
 def proposal_text(proposal: Proposal, names: Mapping[int, str]) -> str:

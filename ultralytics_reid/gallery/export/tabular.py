@@ -33,7 +33,7 @@ _BATCH = 10_000
 # The first second of year 1 and the last of year 9999, the range of times in other programs.
 _FIRST_TIME, _LAST_TIME = -62_135_596_800, 253_402_300_799
 _PATH = ("seconds", "left", "top", "right", "bottom")
-_PATH_DIGITS = 6
+_SECONDS_DIGITS, _PATH_DIGITS = 3, 6
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.6f%:z"
 
 
@@ -48,8 +48,9 @@ def save_visits(
     """Write visits, without their crops, as `.parquet` or `.csv`.
 
     The columns are `id`, `identity`, `name`, `camera`, `class` (index), `class_name`, `first` and `last` (UTC, to the
-    microsecond), `seconds`, `probability`, and `path`: in Parquet a list of structs of `seconds` since `first`, `left`,
-    `top`, `right` and `bottom`, in CSV a JSON list of such lists, to six decimals.
+    microsecond), `seconds` (to the millisecond), `link_probability` (`Visit.probability` where the gallery linked the
+    visit, else nothing), and `path`: in Parquet a list of structs of `seconds` since `first`, `left`, `top`, `right`
+    and `bottom`, in CSV a JSON list of such lists, the seconds to the millisecond and the others to six decimals.
 
     Args:
         path: File to write, in an existing folder; written atomically.
@@ -182,7 +183,10 @@ def _visits(
             *_identity_columns([v.identity for v in visits], [v.camera for v in visits], names),
             *_class_columns([v.cls for v in visits], class_names),
             *_interval_columns([v.first for v in visits], [v.last for v in visits]),
-            pl.Series("probability", [v.probability for v in visits], dtype=pl.Float64),
+            # 1 where the gallery linked nothing; a link's is never that sure, see `OUTLIER_PAIRS`.
+            pl.Series(
+                "link_probability", [v.probability if v.probability < 1 else None for v in visits], dtype=pl.Float64
+            ),
             _path_column([v.path for v in visits], text),
         ]
     )
@@ -245,7 +249,8 @@ def _interval_columns(first: Sequence[float], last: Sequence[float]) -> list[pl.
     return [
         _time_column("first", begin),
         _time_column("last", end),
-        pl.Series("seconds", end - begin, dtype=pl.Float64),
+        # Differences of seconds since 1970 have noise below the microsecond.
+        pl.Series("seconds", np.round(end - begin, _SECONDS_DIGITS), dtype=pl.Float64),
     ]
 
 
@@ -263,8 +268,7 @@ def _path_column(paths: Sequence[Floats], text: bool) -> pl.Series:
     import polars as pl
 
     if text:
-        rounded = [np.round(path.astype(np.float64), _PATH_DIGITS).tolist() for path in paths]
-        return pl.Series("path", [json.dumps(path) for path in rounded], dtype=pl.String)
+        return pl.Series("path", [json.dumps(_rounded(path)) for path in paths], dtype=pl.String)
     every = np.concatenate([np.zeros((0, len(_PATH)), np.float32), *paths])
     rows = pl.Series("row", np.repeat(np.arange(len(paths)), [len(path) for path in paths]))
     points = pl.DataFrame(every, schema=dict.fromkeys(_PATH, pl.Float32)).select(rows, path=pl.struct(*_PATH))
@@ -272,6 +276,14 @@ def _path_column(paths: Sequence[Floats], text: bool) -> pl.Series:
     # Paths without points have no group.
     joined = pl.DataFrame({"row": np.arange(len(paths))}).join(lists, on="row", how="left", maintain_order="left")
     return joined["path"].fill_null([])
+
+
+def _rounded(path: Floats) -> list[list[float]]:
+    """A path's points, without the noise of float32."""
+    points = np.round(path.astype(np.float64), _PATH_DIGITS)
+    points[:, 0] = np.round(points[:, 0], _SECONDS_DIGITS)
+    rows: list[list[float]] = points.tolist()
+    return rows
 
 
 def journey_table(journeys: Iterable[Journey]) -> str:

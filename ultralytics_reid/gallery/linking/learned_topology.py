@@ -12,8 +12,8 @@ from .open_visits import OpenVisit
 from .shared_views import SharedView
 from .topology import Way
 
-# Seconds of journeys, by the two cameras.
-Gaps = dict[tuple[str, str], list[float]]
+# Journeys, by the two cameras: seconds, and whether they are sure.
+Journeys = dict[tuple[str, str], list[tuple[float, bool]]]
 # Visits of two cameras that are compared, the latest: enough to find a map, in seconds.
 _MAX_COMPARED = 200
 # Seconds between two points of a visit's path, at most, by which those of several visits are apart.
@@ -33,12 +33,19 @@ class LearnedWay:
         way: Least travel time in seconds, and whether they share a view.
         journeys: Sure journeys between them.
         together: Moments in which both saw the same individuals on common ground.
+        seen: All journeys between them, also of identities that are not sure on both sides.
     """
 
     cameras: tuple[str, str]
     way: Way
     journeys: int
     together: int
+    seen: int
+
+    @property
+    def known(self) -> bool:
+        """Whether anything was learned of it."""
+        return self.way.overlap or self.journeys >= _MIN_JOURNEYS
 
 
 def learn_ways(visits: Iterable[Visit]) -> list[LearnedWay]:
@@ -52,16 +59,17 @@ def learn_ways(visits: Iterable[Visit]) -> list[LearnedWay]:
         visits: With their paths.
 
     Returns:
-        A way for each two cameras of which something is known, by their names.
+        A way for each two cameras of which something is known, by their names; then those of which nothing was learned:
+        between cameras with journeys, and one for each camera that has none.
     """
     by_camera: dict[str, list[Visit]] = defaultdict(list)
     for visit in sorted(visits, key=_by_time):
         if visit.camera != ENROLLED:
             by_camera[visit.camera].append(visit)
-    gaps = _gaps([v for found in by_camera.values() for v in found])
-    known = list(_ways(by_camera, gaps))
-    listed = {name for found in known for name in found.cameras}
-    return [*known, *_unknown(sorted(by_camera), listed, gaps)]
+    journeys = _journeys([v for found in by_camera.values() for v in found])
+    ways = sorted(_ways(by_camera, journeys), key=lambda found: not found.known)
+    listed = {name for found in ways for name in found.cameras}
+    return [*ways, *_unknown(sorted(by_camera), listed)]
 
 
 def _by_time(visit: Visit) -> tuple[float, float, str, int]:
@@ -69,38 +77,39 @@ def _by_time(visit: Visit) -> tuple[float, float, str, int]:
     return visit.first, visit.last, visit.camera, visit.id
 
 
-def _ways(by_camera: dict[str, list[Visit]], gaps: Gaps) -> Iterator[LearnedWay]:
+def _ways(by_camera: dict[str, list[Visit]], journeys: Journeys) -> Iterator[LearnedWay]:
     for one, other in combinations(sorted(by_camera), 2):
         view = _shared_view(one, other, by_camera)
-        found = gaps.get((one, other), [])
+        found = journeys.get((one, other), [])
+        sure = [seconds for seconds, is_sure in found if is_sure]
         if view.calibrated:
-            yield LearnedWay((one, other), Way(overlap=True), len(found), view.moments)
-        elif len(found) >= _MIN_JOURNEYS:
-            least = float(int(_FASTER * max(0.0, min(found))))
-            yield LearnedWay((one, other), Way(min_seconds=least), len(found), 0)
+            yield LearnedWay((one, other), Way(overlap=True), len(sure), view.moments, len(found))
+        elif found:
+            least = float(int(_FASTER * max(0.0, min(sure)))) if len(sure) >= _MIN_JOURNEYS else 0.0
+            yield LearnedWay((one, other), Way(min_seconds=least), len(sure), 0, len(found))
 
 
-def _unknown(names: Sequence[str], listed: set[str], gaps: Gaps) -> Iterator[LearnedWay]:
-    """Ways without times, which allow anything, to cameras of which nothing is known: a topology must have them all."""
+def _unknown(names: Sequence[str], listed: set[str]) -> Iterator[LearnedWay]:
+    """Ways without times, which allow anything, to cameras without a journey: a topology must have them all."""
     for n, name in enumerate(names):
         if name not in listed and len(names) > 1:
             one, other = sorted((name, names[0] if n else names[1]))
             listed |= {one, other}
-            yield LearnedWay((one, other), Way(), len(gaps.get((one, other), [])), 0)
+            yield LearnedWay((one, other), Way(), 0, 0, 0)
 
 
-def _gaps(visits: Sequence[Visit]) -> Gaps:
+def _journeys(visits: Sequence[Visit]) -> Journeys:
     """Seconds from the end of a visit to the next one of the same identity on another camera, by the two cameras."""
     by_identity: dict[int, list[Visit]] = defaultdict(list)
     for visit in sorted(visits, key=_by_time):
         by_identity[visit.identity].append(visit)
-    gaps: Gaps = defaultdict(list)
+    journeys: Journeys = defaultdict(list)
     for mine in by_identity.values():
         for a, b in pairwise(mine):
-            if a.camera != b.camera and min(a.probability, b.probability) >= _SURE:
+            if a.camera != b.camera:
                 one, other = sorted((a.camera, b.camera))
-                gaps[one, other].append(b.first - a.last)
-    return gaps
+                journeys[one, other].append((b.first - a.last, min(a.probability, b.probability) >= _SURE))
+    return journeys
 
 
 def _shared_view(one: str, other: str, by_camera: dict[str, list[Visit]]) -> SharedView:
@@ -130,18 +139,29 @@ def _no_looks(one: OpenVisit, other: OpenVisit) -> float:  # noqa: ARG001
 
 def as_yaml(ways: Sequence[LearnedWay]) -> str:
     """Write a topology file, as `Topology.load` reads it, with what each way was learned from."""
-    lines = ["# Learned from a gallery: check it, and correct what is wrong.", "ways:" if ways else "ways: []"]
-    lines += (f"  - {{{_described(found)}" for found in ways)
+    lines = ["# Learned from a gallery: check it, and correct what is wrong."]
+    lines += [f"# {text}" for text in [unlearned(ways)] if text]
+    lines += ["ways:" if ways else "ways: []", *(f"  - {{{_described(found)}" for found in ways)]
     return "\n".join(lines) + "\n"
+
+
+def unlearned(ways: Sequence[LearnedWay]) -> str:
+    """Say of how many ways nothing was learned, and why; empty where something was learned of each."""
+    count = sum(not found.known for found in ways)
+    if not count:
+        return ""
+    sure = f"{_MIN_JOURNEYS} sure journeys, whose links had a probability of {_SURE:g} or more when they were made"
+    return f"Nothing was learned of {count} of {len(ways)} {'way' if len(ways) == 1 else 'ways'}: it takes {sure}."
 
 
 def _described(found: LearnedWay) -> str:
     between = "from: {}, to: {}".format(*map(_quoted, found.cameras))
     if found.way.overlap:
         return f"{between}, overlap: true}}  # {found.together} moments on common ground"
+    sure = f"{found.journeys} sure {'journey' if found.journeys == 1 else 'journeys'} of {found.seen}"
     if found.way.min_seconds:
-        return f"{between}, least: {found.way.min_seconds:g}}}  # {found.journeys} journeys"
-    return f"{between}}}  # any time: {found.journeys} journeys"
+        return f"{between}, least: {found.way.min_seconds:g}}}  # {sure}"
+    return f"{between}}}  # any time: {sure}"
 
 
 def _quoted(name: str) -> str:

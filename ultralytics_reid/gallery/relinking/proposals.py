@@ -144,7 +144,7 @@ def _weighed(solution: Solution, constraints: Constraints, a: Ints, b: Ints) -> 
     visits = solution.of
     sizes = visits.sightings[a].sum(), visits.sightings[b].sum()
     if not min(sizes):
-        return 0.5, "nothing is seen of them"
+        return 0.5, "no sightings to compare"
     means = [np.average(visits.means[g], axis=0, weights=visits.sightings[g]) for g in (a, b)]
     score = np.array([means[0] @ means[1]], np.float64)
     llr = float(solution.appearance.llr(score, np.array([float(min(sizes))]))[0])
