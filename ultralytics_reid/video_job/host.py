@@ -54,6 +54,11 @@ def load_model(model: str) -> Any:
         raise ReIDError(f"--model {model}: not a YOLO model that can be loaded: {error}") from error
 
 
+def class_names(model: Any) -> dict[int, str]:
+    """Names of a YOLO model's classes, by index."""
+    return {int(cls): str(name) for cls, name in model.names.items()}
+
+
 def check_tracker(tracker: str) -> None:
     """Check that a YAML is one of this package's tracker.
 
