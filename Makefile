@@ -21,7 +21,7 @@ yaml:
 	python -m ultralytics_reid.config gallery=gallery.db > trackers/reid_gallery.yaml
 
 demo: .venv-demo/ready
-	.venv-demo/bin/ultralytics-reid demo
+	.venv-demo/bin/ultralytics-reid demo --overwrite
 
 .venv-demo/ready: pyproject.toml
 	python3 -m venv .venv-demo

@@ -172,5 +172,29 @@ def test_an_index_without_a_ledger_is_refused(keys, told):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("weights", "osnet.pth", "'model' must be one that takes weights.*got model: auto and weights 'osnet.pth'"),
+        ("crop_height", 256, "'crop_height' must be 0 with model: auto.*got 256"),
+        ("crop_width", 128, "'crop_width' must be 0 with model: auto.*got 128"),
+        ("normalize", "none", "'normalize' must be auto with model: auto.*got 'none'"),
+        ("channels", "bgr", "'channels' must be auto with model: auto.*got 'bgr'"),
+        ("flip_crops", True, "'flip_crops' must be False with model: auto.*got True"),
+        ("mask_crops", True, "'mask_crops' must be False with model: auto.*got True"),
+    ],
+)
+def test_what_another_model_reads_is_refused_with_the_detector_s_features(key, value, told):
+    with pytest.raises(ConfigError, match=told):
+        load(**{key: value})
+    assert getattr(load(model="osnet_x0_25", **{key: value}), key) == value
+
+
+def test_a_topology_without_a_gallery_is_refused():
+    with pytest.raises(ConfigError, match=r"'topology' requires 'gallery'.*got 'ways\.yaml'"):
+        load(topology="ways.yaml")
+    assert load(topology="ways.yaml", gallery="site.db").topology == "ways.yaml"
+
+
 def test_an_index_beside_a_ledger_is_accepted():
     assert load(gallery="site.db", gallery_index="milvus://db:19530").gallery_index == "milvus://db:19530"

@@ -48,6 +48,8 @@ def yaml_keys() -> str:
         "The others are those of Ultralytics' `botsort.yaml`, with the same meaning. Of their defaults, `tracker_type`",
         "and `with_reid` differ.",
         "A wrong key, type or value raises `ConfigError`, which names the key, the allowed range and the value.",
+        "So does a key that another one makes useless: `weights` and the keys of crops, but `min_crop_height`, with",
+        "`model: auto`; `topology` and `gallery_index` without `gallery`.",
         "`reid_gallery.yaml` is the same file with `gallery: gallery.db`.",
     ]
     for section, rows in groupby(listed, key=lambda key: key.section):

@@ -18,7 +18,7 @@ from .errors import ConfigError, ReIDError
 from .evaluation_job.parser import add_evaluate
 from .gallery.commands.parser import CommandParser, add_command, add_gallery, bind_times
 from .training.parser import add_training
-from .video_job.parser import add_video
+from .video_job.parser import add_classes, add_video
 from .web.parser import add_serve
 
 # Exit codes of shells for SIGINT and SIGPIPE: 128 + the signal's number.
@@ -90,9 +90,7 @@ def _add_demo(commands: Any) -> None:
     text = "YOLO model (default: a small one for the people of generated scenes only)"
     command.add_argument("--model", metavar="FILE", help=text)
     command.add_argument("--imgsz", type=int, metavar="N", help="input size of the model (default: the model's own)")
-    command.add_argument(
-        "--classes", type=int, nargs="*", default=[0], metavar="N", help="class indices (default: 0; none: all)"
-    )
+    add_classes(command)
     text = f"YAML of the reid_botsort tracker, for example with another embedder (default: {OURS})"
     command.add_argument("--tracker", default=OURS, metavar="YAML", help=text)
     text = "seconds to track (default: the whole source; 75 of a scene)"
@@ -102,6 +100,8 @@ def _add_demo(commands: Any) -> None:
     command.add_argument(
         "--out", type=Path, default=Path("demo-output"), metavar="DIR", help="output folder (default: demo-output)"
     )
+    text = "replace what a former run left in the output folder"
+    command.add_argument("--overwrite", action="store_true", help=text)
     text = "serve the two cameras' gallery then, to look at in a browser; see `serve`"
     command.add_argument("--serve", action="store_true", help=text)
 

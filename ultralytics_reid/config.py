@@ -144,7 +144,11 @@ class Config:
 
     with_reid: bool = True
     model: str = "auto"
-    weights: str = _text(_REID, "", "torchreid's weights, .pth or .safetensors; empty = its own, of ImageNet")
+    weights: str = _text(
+        _REID,
+        "",
+        "File of a torchreid model, .pth or .safetensors, or for a factory; empty = torchreid's own, of ImageNet",
+    )
     head: str = _text(_REID, "", "Path of a head that `ultralytics-reid train` learned for this embedder; empty = none")
     reid_interval: float = _number(
         *(_REID, 0.5, 0, 60),
@@ -270,16 +274,23 @@ class Config:
             raise ConfigError(f"{_LOW} must be at most {_HIGH} ({given[_HIGH]}), got {given[_LOW]}")
         ours = {f.name for f in fields(cls)}
         config = cls(**{k: v for k, v in given.items() if k in ours}, tuning=tuning or Tuning())
-        config._check_colors()
+        config._check_model()
         config._check_head()
         config._check_closed_set()
         config._check_gallery()
         return config
 
-    def _check_colors(self) -> None:
-        for key in ("normalize", "channels"):
-            if self.model == "auto" and (value := getattr(self, key)) != "auto":
-                raise ConfigError(f"'{key}' must be auto with model: auto, which sees no crops; got {value!r}")
+    def _check_model(self) -> None:
+        """Refuse what only another model reads: whoever sets it believes that it does something."""
+        if self.model != "auto":
+            return
+        if self.weights:
+            which = "'model' must be one that takes weights, as osnet_x0_25, where 'weights' is set"
+            raise ConfigError(f"{which}; got model: auto and weights {self.weights!r}")
+        for key in ("crop_height", "crop_width", "normalize", "channels", "flip_crops", "mask_crops"):
+            default, value = getattr(Config, key), getattr(self, key)
+            if value != default:
+                raise ConfigError(f"'{key}' must be {default} with model: auto, which sees no crops; got {value!r}")
 
     def _check_head(self) -> None:
         if self.head and not self.with_reid:
@@ -304,6 +315,8 @@ class Config:
             raise ConfigError(f"{what}; raise 'keep_days', or make it 0, got {self.start_time!r}")
         if self.gallery and starts is not None and starts > time.time() + _A_DAY:
             raise ConfigError(f"'start_time' lies in the future, got {self.start_time!r}")
+        if self.topology and not self.gallery:
+            raise ConfigError(f"'topology' requires 'gallery', which links its cameras; got {self.topology!r}")
         self._check_engines()
 
     def _check_engines(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 from argparse import ArgumentParser, Namespace
 from collections import Counter
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,26 @@ PANELS = (
 # README's quickstart: `model: auto`, the detector's own features, for both trackers.
 DETECTOR = "yolo11n.pt"
 Spell = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What stands at a return.
+
+    Attributes:
+        sign: Marker, as matplotlib takes it.
+        color: Its color.
+        text: What it means, in the legend.
+    """
+
+    sign: str
+    color: str
+    text: str
+
+
+RECOGNIZED = Mark(r"$\checkmark$", GOOD, "back, and recognized")
+MISSED = Mark(r"$\times$", BAD, "back, and not recognized")
+TAKEN = Mark(r"$\neq$", BAD, "the same id as before, but mostly another person's by then")
 
 
 def run(args: Namespace) -> None:
@@ -82,7 +103,7 @@ def _draw(panel: Axes, title: str, sequence: Sequence, output: tuple[FrameBoxes,
         _bar(panel, (first / sequence.fps, (last + 1) / sequence.fps), row[person], predicted, colors[predicted])
     found = returns(sequence, output)
     for r in found.each:
-        _mark(panel, row[r.person], r, sequence.fps)
+        _draw_mark(panel, row[r.person], r.frame / sequence.fps, mark_of(r, spells))
     panel.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK, pad=24)
     ids = len({int(i) for frame in output for i in frame.ids})
     text = f"{ids} ids for {len(row)} people, {found.recognized} of {found.total} returns recognized"
@@ -126,11 +147,20 @@ def _bar(panel: Axes, span: tuple[float, float], row: int, predicted: int, color
         panel.text((start + end) / 2, row, str(predicted), ha="center", va="center_baseline", fontsize=8, color=ink)
 
 
-def _mark(panel: Axes, row: int, found: Return, fps: float) -> None:
-    """A tick or a cross at each return."""
-    sign, color = (r"$\checkmark$", GOOD) if found.recognized else (r"$\times$", BAD)
+def mark_of(found: Return, spells: list[Spell]) -> Mark:
+    """The mark of a return: an id that the person had before isn't theirs if it was on another in more frames since."""
+    if found.recognized:
+        return RECOGNIZED
+    frames: Counter[int] = Counter()
+    for person, predicted, first, last in spells:
+        if predicted == found.given and first < found.frame:
+            frames[person] += min(last + 1, found.frame) - first
+    return TAKEN if frames[found.person] and frames.most_common(1)[0][0] != found.person else MISSED
+
+
+def _draw_mark(panel: Axes, row: int, seconds: float, mark: Mark) -> None:
     halo = [withStroke(linewidth=3, foreground="white")]  # where the gap before it is narrow
-    panel.plot(found.frame / fps - 2.2, row, marker=sign, markersize=8, color=color, path_effects=halo)
+    panel.plot(seconds - 2.2, row, marker=mark.sign, markersize=8, color=mark.color, path_effects=halo)
 
 
 def _dress(panel: Axes, seconds: float, rows: int) -> None:
@@ -144,8 +174,10 @@ def _dress(panel: Axes, seconds: float, rows: int) -> None:
 
 
 def _explain(figure: Any) -> None:
-    kinds = ((r"$\checkmark$", GOOD, "back, and recognized"), (r"$\times$", BAD, "back, and not recognized"))
-    marks = [Line2D([], [], marker=m, color=c, linestyle="none", markersize=8, label=text) for m, c, text in kinds]
+    marks = [
+        Line2D([], [], marker=mark.sign, color=mark.color, linestyle="none", markersize=8, label=mark.text)
+        for mark in (RECOGNIZED, MISSED, TAKEN)
+    ]
     title = "Ten people walk in and out of view (PETS09-S2L1). A row is a person, a color an id, a gap: not seen."
     figure.suptitle(title, x=0.004, ha="left", fontsize=12, color=INK)
-    figure.legend(handles=marks, loc="outside lower center", ncols=2, frameon=False, labelcolor=INK, fontsize=10)
+    figure.legend(handles=marks, loc="outside lower center", ncols=3, frameon=False, labelcolor=INK, fontsize=10)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ultralytics_reid import BoxIdentity, ConfigError, Gallery, Linked, ReIDError, Revival, RevivalReverted
 from ultralytics_reid.cli import main
-from ultralytics_reid.demo import DETECTOR, DemoOptions, annotations, run, run_demo
+from ultralytics_reid.demo import DETECTOR, DemoOptions, annotations, run, run_demo, source
 from ultralytics_reid.demo.annotations import EventAnnotator, IdentityOwners, LinkAnnotator
 from ultralytics_reid.demo.camera_report import CameraReport
 from ultralytics_reid.demo.contact_sheet import IdentityCrops, TimedCrop, absence_text
@@ -89,6 +89,9 @@ class TestScene:
     def test_it_writes_what_it_says_and_nothing_else(self, shown):
         assert names(shown.out) == SCENE_FILES | CAMERA_FILES | COMMAND_FILES
         assert {path.name for path in shown.report.files} == SCENE_FILES | CAMERA_FILES
+
+    def test_only_their_owner_can_read_its_files(self, shown):
+        assert {path.stat().st_mode & 0o777 for path in shown.out.iterdir()} == {0o600}
 
     def test_its_video_has_every_frame_with_both_panels(self, shown):
         scene, size = length_and_size(shown.out / "scene.mp4")
@@ -173,8 +176,9 @@ class TestTwoCameras:
         report = Report((Outcome("a.yaml", 3, 0, 1.0, None),), (), None, (Path("a"),), stopped=False, cameras=cameras)
         assert report.commands == []
 
-    def test_a_demo_without_detections_says_so_and_ends_well(self, tmp_path, capsys):
-        asked = ["demo", "--seconds", "0.5", "--people", "1", "--classes", "5", "--out", str(tmp_path)]
+    def test_a_demo_without_detections_says_so_and_ends_well(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.setattr(source, "class_indices", lambda *_: [5])
+        asked = ["demo", "--seconds", "0.5", "--people", "1", "--out", str(tmp_path)]
         assert main(asked) == 0
         told = capsys.readouterr().out
         assert told.count("No ids: nothing was detected") == 2
@@ -206,12 +210,13 @@ class TestTwoCameras:
 class TestOwnSource:
     def test_a_video_as_far_as_asked(self, shown, tmp_path, capsys):
         asked = ["--source", str(shown.out / "scene.mp4"), "--model", str(DETECTOR), "--imgsz", "192"]
-        assert main(["demo", *asked, "--seconds", "2", "--classes", "--out", str(tmp_path / "a" / "b")]) == 0
+        assert main(["demo", *asked, "--seconds", "2", "--classes", "person", "--out", str(tmp_path / "a" / "b")]) == 0
         assert names(tmp_path / "a" / "b") == SCENE_FILES - {"scene.mp4"}
         assert length_and_size(tmp_path / "a" / "b" / "tracked.mp4")[0] == 20
-        told = capsys.readouterr().out
+        told, log = capsys.readouterr()
         assert "| botsort.yaml | 20 |" in told
         assert "people" not in told
+        assert "tracking" not in log  # no bar where stderr is no terminal
 
     def test_a_folder_of_images_is_one_video_to_stock_too(self, shown, tmp_path):
         video = cv2.VideoCapture(str(shown.out / "scene.mp4"))
@@ -306,7 +311,8 @@ def files(tmp_path, shown):
         ("--seconds nan", "--seconds must be above 0, got nan"),
         ("--people 51", "--people must be from 1 to 50, got 51"),
         ("--imgsz 16", "--imgsz must be 32 or more, got 16"),
-        ("--classes -1", "--classes must be 0 or more each, got [-1]"),
+        ("--classes -1", "--classes must be indices or names of the model's classes (0 person), got '-1'"),
+        ("--classes person car", "--classes must be indices or names of the model's classes (0 person), got 'car'"),
         ("--seed -1", "--seed must be 0 or more, got -1"),
     ],
 )
@@ -322,12 +328,41 @@ def test_a_folder_that_cant_be_written_to_is_named(files, capsys):
     assert f"--out {files / 'words.txt' / 'out'}: can't be written to: Not a directory" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        ("", ["scene.mp4", "tracked.mp4", "identities.png", "gallery.db", "found.png"]),
+        ("--source street.mp4 --model {model}", ["tracked.mp4", "identities.png"]),
+    ],
+)
+def test_what_is_in_the_folder_is_kept_unless_told(arguments, refused, tmp_path, capsys):
+    for name in refused:
+        (tmp_path / name).write_text("mine")
+        assert main(["demo", *arguments.format(model=DETECTOR).split(), "--out", str(tmp_path)]) == 1
+        assert (
+            f"{tmp_path}: {name} already exists there; choose another folder, or --overwrite" in capsys.readouterr().err
+        )
+        assert names(tmp_path) == {name}
+        (tmp_path / name).unlink()
+
+
+def test_a_run_that_overwrites_leaves_nothing_of_a_former_one_and_all_else(shown, tmp_path, monkeypatch):
+    for name in (*SCENE_FILES, *CAMERA_FILES, *COMMAND_FILES, "gallery.db-wal", "notes.txt"):
+        (tmp_path / name).write_text("a former one's")
+    asked = ["--source", str(shown.out / "scene.mp4"), "--model", str(DETECTOR), "--imgsz", "192", "--seconds", "0.3"]
+    assert main(["demo", *asked, "--out", str(tmp_path), "--overwrite"]) == 0
+    assert (tmp_path / "gallery.db-wal").read_text() == (tmp_path / "gallery.db").read_text() == "a former one's"
+    monkeypatch.setattr(source, "class_indices", lambda *_: [5])  # so that no gallery is made
+    assert main(["demo", "--seconds", "0.3", "--people", "1", "--out", str(tmp_path), "--overwrite"]) == 0
+    assert names(tmp_path) == {"notes.txt"} | SCENE_FILES | CAMERA_FILES - {"gallery.db", "query.png"}
+
+
 def test_existing_files_survive_a_failed_run(files, monkeypatch):
     (files / "tracked.mp4").write_text("an older one")
     before = names(files)
     monkeypatch.setattr(run, "save_contact_sheet", lambda *_: (_ for _ in ()).throw(ReIDError("no")))
     with pytest.raises(ReIDError, match="no"):
-        run_demo(DemoOptions(files, seconds=0.3, people=1))
+        run_demo(DemoOptions(files, seconds=0.3, people=1, overwrite=True))
     assert names(files) == before
     assert (files / "tracked.mp4").read_text() == "an older one"
 
@@ -425,12 +460,12 @@ class TestReport:
     def test_returns_side_by_side(self):
         truth = SceneGroundTruth.of(TestTruth.HIDDEN, 2.0)
         outcomes = []
-        for back in (5, 9):
-            frames = [output((1, 5))] * 4 + [output()] * 4 + [output((1, back))] * 4
+        for before, back in (((1, 5), 5), ((1, 5), 9), ((2, 5), 5)):
+            frames = [output(before)] * 4 + [output()] * 4 + [output((1, back))] * 4
             outcomes.append(Outcome(f"{back}.yaml", 12, 2, 1.0, returns(truth, frames)))
         told = str(Report(tuple(outcomes), (), truth, (), stopped=False))
-        assert "| 4.0 s | A | 2 s | 5, as before | 9 (was 5) |" in told
-        assert "| 4.0 s | B | 2 s | not found | not found |" in told
+        assert "| 4.0 s | A | 2 s | 5, as before | 9 (was 5) | 5, not recognized |" in told
+        assert "| 4.0 s | B | 2 s | not found | not found | not found |" in told
 
 
 class TestDrawing:

@@ -183,6 +183,11 @@ class TestBuilding:
         with pytest.raises(ConfigError, match=r"osnet_x0_25.*\.\[torchreid\]"):
             build_embedder("osnet_x0_25", "", "cpu")
 
+    @pytest.mark.parametrize("model", ["mine_reid.onnx", "yolo26n-reid.pt"])
+    def test_weights_beside_a_model_that_has_its_own_are_refused(self, model):
+        with pytest.raises(ConfigError, match=f"'weights' must be empty.*got w.pth with model {model}"):
+            build_embedder(model, "w.pth", "cpu")
+
     def test_the_tracker_embeds_what_looks_may_decide_in_one_call(self):
         class Counting:
             calls = 0
@@ -217,7 +222,7 @@ class TestBuilding:
                 self.regions = regions
                 return self(image, regions.xyxy)
 
-        tracker = ReIDBOTSORT(our_args(mask_crops=True))
+        tracker = ReIDBOTSORT(our_args(model="osnet_x0_25", mask_crops=True))
         tracker.embedder = embedder = Regions()
         rows = np.array([[100, 100, 40, 90, 0.3, 0.9, 0], [300, 100, 40, 90, 0.3, 0.02, 0]], np.float32)
         tracker.batch = Batch(masks=[["one", "two"], ["three", "four"]])
@@ -272,8 +277,9 @@ class TestCustom:
     @pytest.mark.parametrize(
         ("model", "told"),
         [
-            ("no_such_package:make", "no_such_package:make can't be imported"),
-            (f"{__name__}:make", "can't be imported.*make"),
+            ("no_such_package:make", "no_such_package:make can't be imported: .*; its folder must be in PYTHONPATH"),
+            (f"{__name__}.part:make", f"can't be imported: .*'{__name__}' is not a package$"),
+            (f"{__name__}:make", "can't be imported.*make'?$"),
             (f"{__name__}:BOXES", "must be a callable that returns an embedder"),
             (f"{__name__}:broken", "must return an embedder.*'no embedder'"),
         ],

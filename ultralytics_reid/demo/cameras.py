@@ -14,6 +14,7 @@ import numpy as np
 
 from .._typing import Floats, ImageArray
 from ..evaluation.frames import FrameBoxes, iou
+from ..gallery.commands.terminal import progress
 from ..gallery.gallery import Gallery
 from ..gallery.views import Individual
 from ..video_job.host import write_tracker
@@ -22,7 +23,7 @@ from .camera_report import GALLERY, QUERY, CameraReport, Query
 from .ground_truth import SceneGroundTruth
 from .options import DemoOptions
 from .runner import Runner, in_step, of_result
-from .source import SCENE_FPS, DemoSource, progress, render
+from .source import SCENE_FPS, DemoSource, render
 from .video import Panel, SideBySideVideo, panel_width
 
 CAMERAS = ("west", "east")

@@ -62,8 +62,8 @@ class Report:
         parts += [self._trackers(), *self._returns(), self._revivals()]
         if not self.outcomes[-1].ids:
             parts.append(
-                "No ids: nothing was detected, or not for long enough. Check --model, --imgsz and --classes, indices "
-                "of the model's classes; the model that is taken without --model finds people of generated scenes only."
+                "No ids: nothing was detected, or not for long enough. Check --model, --imgsz and --classes; the "
+                "model that is taken without --model finds people of generated scenes only."
             )
         if len(self.outcomes) == 1:
             parts.append("Stock BoT-SORT was skipped: a camera or a stream can't be read twice.")
@@ -128,7 +128,7 @@ def _given(given: int | None, known: frozenset[int]) -> str:
         return "not found"
     if given in known:
         return f"{given}, as before"
-    return f"{given} (was {was})" if was else str(given)
+    return f"{given} (was {was})" if was else f"{given}, not recognized"
 
 
 def _revival_row(event: Revival, events: tuple[Event, ...]) -> list[str]:

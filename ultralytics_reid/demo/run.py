@@ -13,20 +13,26 @@ from ..errors import ReIDError
 from ..evaluation.idf1 import by_person, idf1
 from ..evaluation.returns import returns
 from ..events import Event, Revival
+from ..gallery.commands.terminal import progress
+from ..gallery.export.atomic_file import OWNER_ONLY
 from ..gallery.ledger.sqlite_file import beside
 from ..video_job.host import check_tracker
 from .annotations import EventAnnotator, GroundTruthAnnotator
-from .camera_report import GALLERY, CameraReport
-from .cameras import track_cameras
+from .camera_report import FOUND, GALLERY, HEATMAP, QUERY, CameraReport
+from .cameras import CAMERAS, track_cameras
+from .cameras import VIDEO as CAMERA_VIDEO
 from .contact_sheet import TrackerCrops, save_contact_sheet
 from .ground_truth import SceneGroundTruth
 from .options import STOCK, DemoOptions
 from .report import Outcome, Report
 from .runner import Runner, in_step
-from .source import DemoSource, open_source, progress
+from .source import SCENE, DemoSource, open_source
 from .video import Panel, SideBySideVideo, panel_width
 
 VIDEO, SHEET = "tracked.mp4", "identities.png"
+# What a run leaves in its folder, with the files of the commands that it prints.
+_OF_SOURCE = (VIDEO, SHEET)
+_OF_SCENE = (*_OF_SOURCE, SCENE, CAMERA_VIDEO, *(f"{name}.mp4" for name in CAMERAS), GALLERY, QUERY, FOUND, HEATMAP)
 TITLES = {STOCK: "Ultralytics BoT-SORT"}
 
 _Absences: TypeAlias = dict[int, list[tuple[float, float | None]]]
@@ -36,8 +42,10 @@ def run_demo(options: DemoOptions) -> Report:
     """Track a video with stock BoT-SORT and with this package's tracker, and two generated cameras with one gallery.
 
     It writes `tracked.mp4` and `identities.png`, and for a generated scene `scene.mp4` and what `track_cameras` writes,
-    into a folder, all at once when they are complete. After an interrupt (Ctrl-C) it finishes with the frames so far.
-    The second part is skipped where a source is given, or the first was interrupted.
+    into a folder, all at once when they are complete, and readable by their owner only. With `options.overwrite`, what
+    a former run of this kind left there is deleted then, so that no files of two runs are mixed. After an interrupt
+    (Ctrl-C) it finishes with the frames so far. The second part is skipped where a source is given, or the first was
+    interrupted.
 
     Args:
         options: Options of the run.
@@ -46,23 +54,31 @@ def run_demo(options: DemoOptions) -> Report:
         The report; its `str` is what the command prints.
 
     Raises:
-        ReIDError: If the source, the model or the tracker's YAML is unusable, or the folder can't be written to.
+        ReIDError: If the source, the model, a class or the tracker's YAML is unusable, or the folder can't be written
+            to, or has files that would be overwritten.
         KeyboardInterrupt: If it was interrupted before the first frame was tracked.
     """
     check_tracker(options.tracker)
-    with _staged(options.out) as folder:
+    names = _OF_SCENE if options.source is None else _OF_SOURCE
+    for name in names:
+        if not options.overwrite and (options.out / name).exists():
+            raise ReIDError(f"--out {options.out}: {name} already exists there; choose another folder, or --overwrite")
+    with _staged(options.out, names) as folder:
         demo = _Demo(options, open_source(options, folder))
         demo.run(folder / VIDEO)
         demo.agree_on_absences()
         save_contact_sheet(folder / SHEET, demo.crops)
         cameras = track_cameras(options, demo.source, folder) if demo.source.truth and not demo.stopped else None
-        names = sorted(path.name for path in folder.iterdir())
-    return demo.report(tuple(options.out / name for name in names), cameras)
+        written = sorted(path.name for path in folder.iterdir())
+    return demo.report(tuple(options.out / name for name in written), cameras)
 
 
 @contextmanager
-def _staged(out: Path) -> Iterator[Path]:
-    """Yield a temporary folder whose files are moved to `out` on success, and removed on failure."""
+def _staged(out: Path, names: tuple[str, ...]) -> Iterator[Path]:
+    """Yield a temporary folder whose files replace those of `names` in `out` on success, and are removed on failure.
+
+    Only its owner can read the folder.
+    """
     is_new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -71,10 +87,12 @@ def _staged(out: Path) -> Iterator[Path]:
         raise ReIDError(f"--out {out}: can't be written to: {error.strerror}") from error
     try:
         yield folder
-        # What SQLite left beside an older gallery would be taken for changes of the new one.
-        for file in beside(out / GALLERY):
-            file.unlink(missing_ok=True)
+        for name in names:
+            # What SQLite left beside an older gallery would be taken for changes of the new one.
+            for file in (out / name, *(beside(out / name) if name == GALLERY else ())):
+                file.unlink(missing_ok=True)
         for file in folder.iterdir():
+            file.chmod(OWNER_ONLY)
             file.replace(out / file.name)
     finally:
         shutil.rmtree(folder)

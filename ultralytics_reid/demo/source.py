@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ReIDError
-from ..video_job.host import check_model
+from ..gallery.commands.terminal import progress
+from ..video_job.host import check_model, class_names, load_model
+from ..video_job.options import class_indices
 from ..video_job.source import open_source as video_source
 from .ground_truth import SceneGroundTruth
 from .options import DETECTOR, DETECTOR_OVERLAP, DETECTOR_SIZE, DemoOptions
@@ -50,28 +51,22 @@ def open_source(options: DemoOptions, folder: Path) -> DemoSource:
         folder: Folder for the scene's video.
 
     Raises:
-        ReIDError: If the source or the model is missing, or can't be read.
+        ReIDError: If the source or the model is missing, or can't be read, or the model has no such class.
     """
     own = {"imgsz": DETECTOR_SIZE, "iou": DETECTOR_OVERLAP} if options.model is None else {}
-    arguments = {"classes": list(options.classes) or None, **own}
+    model = str(DETECTOR) if options.model is None else check_model(options.model)
+    given, uri = None, options.source
+    if uri is not None:
+        given = video_source(uri, f"--source {uri}", seconds=options.seconds)
+    arguments = {"classes": class_indices(class_names(load_model(model), model), options.classes), **own}
     if options.imgsz is not None:
         arguments["imgsz"] = options.imgsz
-    model = str(DETECTOR) if options.model is None else check_model(options.model)
-    if options.source is not None:
-        given = video_source(options.source, f"--source {options.source}", seconds=options.seconds)
-        return DemoSource(options.source, model, arguments, None, given.frames, given.is_repeatable)
+    if given is not None:
+        return DemoSource(given.uri, model, arguments, None, given.frames, given.is_repeatable)
     from ..scenes import Scene
 
     truth = render(Scene(scene_options(options)), folder / SCENE, "rendering a scene")
     return DemoSource(str(folder / SCENE), model, arguments, truth, len(truth.frames), is_repeatable=True)
-
-
-def progress(rows: Iterable[Any], label: str, total: int | None) -> Iterable[Any]:
-    """Iterate with a progress bar on stderr."""
-    from ultralytics.utils import TQDM
-
-    bar: Iterable[Any] = TQDM(rows, desc=label, total=total, unit="frame", file=sys.stderr)
-    return bar
 
 
 def scene_options(options: DemoOptions) -> Any:

@@ -81,7 +81,7 @@ def build_embedder(model: str, weights: str, device: Any, options: CropOptions =
         model: The YAML's `model`: "auto"; "package.module:factory", or the name of an entry point in the group
             `ultralytics_reid.embedders`; a `.pt` or an asset for the host's ReID loader; the path of an exported model;
             the name of a torchreid architecture.
-        weights: The YAML's `weights`: a torchreid model's file, an argument of a factory, or empty.
+        weights: The YAML's `weights`: a torchreid model's file or an argument of a factory; empty for other models.
         device: Torch device or its name; None for the default.
         options: The YAML's crop options; factories and the host's loader, which crop by themselves, ignore size and
             mirroring, and refuse color options.
@@ -103,15 +103,23 @@ def build_embedder(model: str, weights: str, device: Any, options: CropOptions =
     from .host import HostReID
 
     if HostReID.takes(model):
+        _check_no_weights(model, weights)
         _check_unused(model, options)
         return HostReID(model, device)
     if Path(model).suffix or Path(model).exists():
         from .exported import exported
 
+        _check_no_weights(model, weights)
         return exported(model, device, options)
     from .torchreid import TorchReID
 
     return TorchReID(model, weights, device, options)
+
+
+def _check_no_weights(model: str, weights: str) -> None:
+    if weights:
+        which = "a torchreid name or a factory"
+        raise ConfigError(f"'weights' must be empty unless model is {which}; got {weights} with model {model}")
 
 
 def _check_unused(model: str, options: CropOptions) -> None:

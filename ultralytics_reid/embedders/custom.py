@@ -33,10 +33,17 @@ def _make(entry: EntryPoint, weights: str, device: Any) -> Any:
     try:
         factory = entry.load()
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f"model: {entry.value} can't be imported: {error}") from error
+        raise ConfigError(f"model: {entry.value} can't be imported: {error}{_hint(entry, error)}") from error
     if not callable(factory):
         raise ConfigError(f"model: {entry.value} must be a callable that returns an embedder, got {factory!r}")
     embedder = factory(weights=weights, device=device)
     if not callable(embedder):
         raise ConfigError(f"model: {entry.value} must return an embedder, which is callable, got {embedder!r}")
     return embedder
+
+
+def _hint(entry: EntryPoint, error: ImportError | AttributeError) -> str:
+    """What to do where the module itself isn't found: commands don't search the current folder, as `python` does."""
+    if not isinstance(error, ModuleNotFoundError) or error.name != entry.module.partition(".")[0]:
+        return ""
+    return "; its folder must be in PYTHONPATH: for the current folder, PYTHONPATH=. before the command"

@@ -56,7 +56,7 @@ def load_model(model: str) -> Any:
         raise ReIDError(f"--model {model}: not a YOLO model that can be loaded: {error}") from error
 
 
-def names_of(model: Any, file: str) -> dict[int, str]:
+def class_names(model: Any, file: str) -> dict[int, str]:
     """Read a loaded model's class names by index; a file that is none of the host's shows only here.
 
     Args:

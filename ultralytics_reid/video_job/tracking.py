@@ -21,7 +21,7 @@ from ..gallery.commands.terminal import progress
 from ..refinement.track_log import TrackLog
 from ..revival.decision import Decision
 from ..tracking.ending import finish
-from .host import HOST_ERRORS, load_model, names_of
+from .host import HOST_ERRORS, class_names, load_model
 from .options import TrackOptions, class_indices
 from .source import VideoSource
 from .spool import Spool
@@ -140,7 +140,7 @@ def track(source: VideoSource, options: TrackOptions, spool: Spool | None) -> tu
         KeyboardInterrupt: If it was interrupted before the first frame was tracked.
     """
     model = load_model(options.model)
-    names = names_of(model, options.model)
+    names = class_names(model, options.model)
     classes = class_indices(names, options.classes)
     if options.refine or options.outputs.log is not None:
         model.add_callback("on_predict_batch_start", partial(_begin_log, options.outputs.log))

@@ -12,7 +12,7 @@ from pathlib import Path
 from ...errors import GalleryError
 
 # Exports contain images or biometric data of people.
-_OWNER_ONLY = 0o600
+OWNER_ONLY = 0o600
 
 
 @contextmanager
@@ -38,10 +38,10 @@ def atomic_write(path: str | Path, suffixes: Sequence[str], *, overwrite: bool =
     part = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
     try:
         # Made before it is written, so that others can't read it meanwhile.
-        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY))
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ONLY))
         yield part
         _check(path, suffixes, overwrite)
-        part.chmod(_OWNER_ONLY)
+        part.chmod(OWNER_ONLY)
         part.replace(path)
     except OSError as error:
         raise GalleryError(f"{path} can't be written: {error.strerror or error}") from error
