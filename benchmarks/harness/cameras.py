@@ -160,6 +160,8 @@ def together(
             output[n].append(_track(trackers[n], films[n].shape, found))
     for tracker in trackers if gallery is not None else ():
         tracker.finish(wait=True)
+    if gallery is not None:
+        trackers[0].camera.connection.close()  # its folder goes next
     made = (map(tuple, part) for part in (truth, output, linked))
     return [CameraRun(*part) for part in zip(films, *made, [tracker.log for tracker in trackers], strict=True)]
 
