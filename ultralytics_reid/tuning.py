@@ -50,7 +50,7 @@ class Tuning:
     probation_seconds: float = 8.0
     merge_seconds: float = 30.0
     reverify: bool = True
-    initiation_seconds: float = 1.4
+    initiation_seconds: float = 2.8
     covisible_apart: bool = True
     missed_seconds: float = 0.4
     motion_seconds: float = 2.0
@@ -178,11 +178,15 @@ ELSEWHERE_CROPS = 5.0
 
 # Mean detection score from which on a newcomer is not in doubt, and below which it is wholly.
 SURE_SCORE, WEAK_SCORE = 0.65, 0.45
+# Where the mean score of confirmed tracks' boxes is below `SURE_SCORE`, all of these scores are lower in proportion.
+# With scores halfway to `track_high_thresh` 7 % of people's boxes are held back on the four real clips, 19 % without
+# this. It starts at `SURE_SCORE`, which counts as so many boxes, and those seen count as so many at most.
+USUAL_BOXES = 30.0, 1000.0
 # Share of the smaller box in that of a track with an id above which a newcomer may be a part of it; it is wholly in
-# doubt unless its mean score is as high as this, and then this much. In a crowd most newcomers overlap somebody: a
-# doubt of 0.3 costs MOT17-05 2 points of MOTA, one of 1.0 costs 6.
+# doubt unless its mean score is as high as this, and then this much. In a crowd most newcomers overlap somebody: with a
+# doubt twice as high MOT17 loses 0.6 points of MOTA, MOT17-05 3.
 WHOLE_SHARE = 0.5
-PART_SCORE, PART_DOUBT = 0.75, 0.15
+PART_SCORE, PART_DOUBT = 0.75, 0.075
 # Share up to which two boxes certainly show two individuals: more may be a second box on one of them.
 APART_SHARE = 0.3
 # Seconds as `missed_seconds` where others are near: looks must agree sooner. Without a difference MOT17's crowds lose

@@ -10,6 +10,7 @@ from tests.synthetic import SHAPE, make_tracker
 from ultralytics_reid.appearance.tracklet import Tracklet
 from ultralytics_reid.association.last_seen import LastSeen
 from ultralytics_reid.config import Config
+from ultralytics_reid.revival.birth import UsualScore
 from ultralytics_reid.revival.decision import Decision, State
 from ultralytics_reid.revival.initiation import VisibleBoxes, forget_apart, initiate, note_apart, rename_apart
 from ultralytics_reid.tuning import Tuning
@@ -30,7 +31,7 @@ def in_doubt(box, score, now=0.0, config=None, **more):
     """Whether a newcomer waits that is seen beside id 1, who stands at `PERSON`."""
     newcomer = decision(**more)
     visible = [decision(1, State.SETTLED), newcomer]
-    initiate(visible, boxes(PERSON, box, scores=[0.9, score]), now, config or Config())
+    initiate(visible, boxes(PERSON, box, scores=[0.9, score]), UsualScore(), now, config or Config())
     return newcomer.in_doubt
 
 
@@ -45,7 +46,7 @@ class TestDoubt:
 
     @pytest.mark.parametrize(
         ("box", "score", "seconds"),
-        [(ELSEWHERE, 0.4, 1.4), (ELSEWHERE, 0.55, 0.7), (HALF, 0.7, 1.4), (HALF, 0.9, 0.21)],
+        [(ELSEWHERE, 0.4, 2.8), (ELSEWHERE, 0.55, 1.4), (HALF, 0.7, 2.8), (HALF, 0.9, 0.21)],
     )
     def test_it_waits_so_long_and_no_longer(self, box, score, seconds):
         assert in_doubt(box, score, now=seconds - 0.01)
@@ -54,8 +55,23 @@ class TestDoubt:
     def test_the_mean_of_its_scores_counts(self):
         newcomer = decision()
         for score in (0.3, 0.9, 0.9):
-            initiate([newcomer], boxes(ELSEWHERE, scores=[score]), 0.0, Config())
+            initiate([newcomer], boxes(ELSEWHERE, scores=[score]), UsualScore(), 0.0, Config())
         assert not newcomer.in_doubt
+
+    @pytest.mark.parametrize(("usual", "waits"), [(0.45, False), (0.65, True), (0.9, True)])
+    def test_scores_count_by_what_the_detector_gives_usually(self, usual, waits):
+        scores = UsualScore()
+        for _ in range(200):
+            initiate([decision(1, State.SETTLED)], boxes(PERSON, scores=[usual]), scores, 0.0, Config())
+        newcomer = decision()
+        initiate([newcomer], boxes(ELSEWHERE, scores=[0.5]), scores, 0.0, Config())
+        assert newcomer.in_doubt == waits
+
+    def test_a_first_weak_box_is_not_usual(self):
+        newcomer, scores = decision(), UsualScore()
+        for _ in range(10):
+            initiate([newcomer], boxes(ELSEWHERE, scores=[0.3]), scores, 0.0, Config())
+        assert newcomer.in_doubt
 
     @pytest.mark.parametrize(
         "config",
@@ -126,5 +142,5 @@ class TestTracker:
     def test_one_that_stays_is_shown_after_its_time(self):
         shown = self.run(range(20, 60))
         assert len(shown) == 2
-        # 40 frames less the one that confirms it and 1.4 s at 10 frames a second
-        assert min(shown.values()) in range(23, 27)
+        # 40 frames less the one that confirms it and 2.8 s at 10 frames a second
+        assert min(shown.values()) in range(9, 13)

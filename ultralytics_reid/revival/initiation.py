@@ -18,6 +18,7 @@ from .._typing import Floats
 from ..association.overlap import overlap_share
 from ..config import Config
 from ..tuning import APART_SHARE
+from .birth import UsualScore
 from .decision import Decision
 
 
@@ -39,12 +40,15 @@ class VisibleBoxes:
         return overlap_share(self.xyxy)
 
 
-def initiate(visible: Sequence[Decision], boxes: VisibleBoxes | None, now: float, config: Config) -> None:
+def initiate(
+    visible: Sequence[Decision], boxes: VisibleBoxes | None, usual: UsualScore, now: float, config: Config
+) -> None:
     """Update whether each tracklet without an id is in doubt, `Decision.in_doubt`.
 
     Args:
         visible: `N` decisions of the frame's confirmed tracks; changed in place.
         boxes: Their `N` boxes; None where they are unknown, and no tracklet is in doubt.
+        usual: The score of a usual box; counts these.
         now: The time, seconds.
         config: Says how long a tracklet is in doubt at most, and whether doubt hides it.
     """
@@ -52,6 +56,8 @@ def initiate(visible: Sequence[Decision], boxes: VisibleBoxes | None, now: float
     new = [n for n, d in enumerate(visible) if d.identity < 0 and d.reactivated_id is None]
     for decision in visible:
         decision.in_doubt = False
+    if boxes is not None:
+        usual.add(boxes.scores)
     if boxes is None or not patience or not new:
         return
     shown = np.array([d.identity > 0 for d in visible], bool)
@@ -59,7 +65,7 @@ def initiate(visible: Sequence[Decision], boxes: VisibleBoxes | None, now: float
     for n, share in zip(new, inside.tolist(), strict=True):
         birth = visible[n].birth
         birth.add(float(boxes.scores[n]))
-        visible[n].in_doubt = now - visible[n].tracklet.born < patience * birth.doubt(share)
+        visible[n].in_doubt = now - visible[n].tracklet.born < patience * birth.doubt(share, usual.scale)
 
 
 def note_apart(visible: Sequence[Decision], boxes: VisibleBoxes | None, now: float, config: Config) -> None:

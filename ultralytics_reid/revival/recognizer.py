@@ -27,6 +27,7 @@ from ..tuning import (
     UNCALIBRATED_SECONDS,
     UNLIKE_LOG_ODDS,
 )
+from .birth import UsualScore
 from .decision import Decision, Probation, State
 from .id_pool import IdPool
 from .initiation import VisibleBoxes, forget_apart, initiate, note_apart, rename_apart
@@ -74,6 +75,7 @@ class Recognizer:
         self._refresh = MetricRefresh(self.metric, self.crop_scores, self.tracklet_scores, self.bank)
         self._verifier = Verifier(self.bank, self.tracklet_scores, reverifies=tuning.reverify)
         self._late = LateMerges(config, self.bank, self.tracklet_scores)
+        self._usual = UsualScore()
         self._config = config
         self._ids = ids
         self._events = events
@@ -98,7 +100,7 @@ class Recognizer:
         """
         now, settled = when[1], [d for d in visible if d.settled]
         self._visible = visible
-        initiate(visible, boxes, now, self._config)
+        initiate(visible, boxes, self._usual, now, self._config)
 
         self.updater.end_probations(settled, now)
         self.bank.see_all([d.identity for d in settled], sightings(d.tracklet.last for d in settled))
