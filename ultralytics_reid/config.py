@@ -192,8 +192,8 @@ class Config:
 
     provisional: str = _word(
         *(_SHOWN, "hide", ("show", "hide")),
-        "Undecided boxes: hide = wait for their id: hold_seconds, or up to 2.8 s where they are weak or may be a part of "
-        "somebody | show = a new id at once, which may change",
+        "Undecided boxes: hide = wait for their id: hold_seconds, or up to 2.8 s where they are weak or may be a part "
+        "of somebody | show = a new id at once, which may change",
     )
     hold_seconds: float = _number(
         _SHOWN,

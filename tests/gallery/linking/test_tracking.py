@@ -722,7 +722,8 @@ class TestPredictor:
     @pytest.fixture
     def yaml(self, tmp_path):
         text = tracker_yaml().read_text().replace('gallery: ""', f"gallery: {tmp_path}/site.db")
-        text = text.replace("gallery_wait: 0.0", "gallery_wait: 20.0").replace("store_crops: False", "store_crops: True")
+        text = text.replace("gallery_wait: 0.0", "gallery_wait: 20.0")
+        text = text.replace("store_crops: False", "store_crops: True")
         (tmp_path / "mine.yaml").write_text(text)
         return tmp_path / "mine.yaml"
 
