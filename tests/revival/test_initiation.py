@@ -67,6 +67,14 @@ class TestDoubt:
         initiate([newcomer], boxes(ELSEWHERE, scores=[0.5]), scores, 0.0, Config())
         assert newcomer.in_doubt == waits
 
+    @pytest.mark.parametrize("usual", [0.0, -1.0])
+    def test_boxes_without_a_score_wait(self, usual):
+        scores = UsualScore(mean=usual)
+        assert in_doubt(ELSEWHERE, usual)
+        newcomer = decision()
+        initiate([newcomer], boxes(ELSEWHERE, scores=[usual]), scores, 0.0, Config())
+        assert newcomer.in_doubt
+
     def test_a_first_weak_box_is_not_usual(self):
         newcomer, scores = decision(), UsualScore()
         for _ in range(10):

@@ -5,10 +5,16 @@ import pytest
 from ultralytics_reid.gallery.linking.topology import Topology, Way
 
 
-def come_back(site):
-    """Somebody leaves the door; a visitor of the yard is linked to them; the door's own memory sees them again."""
+def linked(site):
+    """Somebody leaves the door, and a visitor of the yard is linked to them; returns their id."""
     known = site.see("door", 0, 30)
     site.see("yard", 50, 53)
+    return known
+
+
+def come_back(site):
+    """The door's own memory sees the one again to whom a visitor of the yard was linked."""
+    known = linked(site)
     site.show("yard", known, 54, 60)
     site.show("door", known, 55, 60)
     site.work(60)
@@ -35,8 +41,7 @@ def test_visitor_who_is_parted_once_stays_parted(site):
 
 
 def test_memory_may_take_its_revival_back_at_once(site):
-    known = site.see("door", 0, 30)
-    site.see("yard", 50, 53)
+    known = linked(site)
     site.show("yard", known, 54, 60)
     site.show("door", known, 60, 60)
     site.work(60)
@@ -44,8 +49,7 @@ def test_memory_may_take_its_revival_back_at_once(site):
 
 
 def test_of_two_visits_by_memory_the_camera_that_saw_the_identity_first_keeps_it(site):
-    known = site.see("door", 0, 30)
-    site.see("yard", 50, 53)
+    known = linked(site)
     site.show("yard", known, 70, 80)  # it left the yard, and came back there by the yard's memory
     site.show("door", known, 70, 80)
     site.work(80)

@@ -189,7 +189,7 @@ class Linker:
                 break
         self._revoke_conflicts()
         self._compare_views()
-        for session, visit in [*impossible_visits(self.sessions, self._topology)]:
+        for session, visit in [*impossible_visits(self.sessions, self._compatible)]:
             self._unlink(session, visit)
         answers, self._answers = self._answers, []
         return [*answers, *self._follow_merges(), *self._replaced_ids()]

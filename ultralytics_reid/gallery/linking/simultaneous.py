@@ -7,19 +7,19 @@ camera's own memory sees its person come back, while the visitor is still there.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
+from ..records import Visit
 from .open_visits import OpenVisit
 from .session import CameraSession
-from .topology import Topology
 
 # Seconds for which both must have been visible: a camera's memory may take a revival back at once.
 _TOGETHER = 2.0
 
 
 def impossible_visits(
-    sessions: Sequence[CameraSession], topology: Topology
+    sessions: Sequence[CameraSession], may_be_one: Callable[[OpenVisit, Visit], bool]
 ) -> Iterator[tuple[CameraSession, OpenVisit]]:
     """Find open visits that can't show their identity, as it is visible on another camera that shares no view.
 
@@ -28,7 +28,7 @@ def impossible_visits(
 
     Args:
         sessions: The cameras' sessions.
-        topology: Says which cameras share a view.
+        may_be_one: Whether presence and travel times allow that two visits are one individual's.
     """
     places: dict[int, list[tuple[CameraSession, OpenVisit]]] = defaultdict(list)
     for session in sessions:
@@ -39,7 +39,7 @@ def impossible_visits(
         gone: set[int] = set()
         for pair in combinations(visits, 2):
             (_, a), (_, b) = pair
-            if gone.isdisjoint((a.id, b.id)) and _together(a, b) and not _may_be(a, b, topology):
+            if gone.isdisjoint((a.id, b.id)) and _together(a, b) and not may_be_one(b, a.to_visit()):
                 weaker = min(pair, key=_strength)
                 gone.add(weaker[1].id)
                 yield weaker
@@ -47,10 +47,6 @@ def impossible_visits(
 
 def _together(a: OpenVisit, b: OpenVisit) -> bool:
     return min(a.last, b.last) - max(a.first, b.first) >= _TOGETHER
-
-
-def _may_be(a: OpenVisit, b: OpenVisit, topology: Topology) -> bool:
-    return topology.allows(a.to_visit(), b.camera, b.first, b.last, latest=False)
 
 
 def _strength(place: tuple[CameraSession, OpenVisit]) -> tuple[float, bool, float]:
