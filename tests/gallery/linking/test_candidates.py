@@ -11,8 +11,8 @@ DIM, PEOPLE = 64, 30
 SCORER = Scorer(DIM, "reid", {})
 
 
-def sightings(vectors):
-    """One sighting of each of some identities, from 1 on."""
+def sightings(vectors, times=None):
+    """One sighting of each of some identities, from 1 on; all at once, or at `times`."""
     count = len(vectors)
     of = np.arange(1, count + 1)
     return Records(
@@ -21,14 +21,14 @@ def sightings(vectors):
         of,
         of,
         ("door",) * count,
-        np.zeros(count),
+        np.zeros(count) if times is None else np.array(times, np.float64),
         np.zeros(count, np.int64),
         np.ones(count, np.float32),
     )
 
 
-def normalized(query, vectors):
-    found = sightings(vectors)
+def normalized(query, vectors, times=None):
+    found = sightings(vectors, times)
     scores = appearance_scores(unit(query[None].astype(np.float32))[0], "yard", found, SCORER)
     return scores.cosine, cohort_normalized(scores, SCORER)
 
@@ -60,3 +60,14 @@ class TestCohorts:
         people = np.random.default_rng(2).normal(size=(3, DIM))
         cosine, score = normalized(people[0], people)
         assert (cosine == score).all()
+
+    def test_two_ids_of_one_individual_rule_each_other_out_only_where_they_were_seen_at_once(self):
+        rng = np.random.default_rng(3)
+        people = rng.normal(size=(PEOPLE, DIM))
+        people[1] = people[0] + 0.5 * rng.normal(size=DIM)
+        query, alone = people[0] + 0.5 * rng.normal(size=DIM), np.delete(people, 1, axis=0)
+        one_at_a_time = np.arange(PEOPLE)
+        expected = normalized(query, alone, one_at_a_time[1:])[1][0]
+        assert abs(normalized(query, people, one_at_a_time)[1][0] - expected) < 0.02
+        at_once = np.where(one_at_a_time == 1, 0, one_at_a_time)
+        assert normalized(query, people, at_once)[1][0] < expected - 0.05

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ..._typing import Bools
+from ...tuning import REPEATED_QUESTIONS
 from ..records import Filter, Records, Visit
 from ..scorer import Scorer
 from ..store import Store
@@ -102,7 +103,8 @@ class CandidateSearch:
             found = self._search(session, query, scorer, now)
             scores = appearance_scores(query.embedding, session.camera, found, scorer)
             normalized = cohort_normalized(scores, scorer)
-            rate = self._settings.false_rate / (1 + query.asked)  # of all questions together
+            # Of all questions together: later ones show the same individual, and hardly ask anew.
+            rate = self._settings.false_rate / (1 + REPEATED_QUESTIONS * np.log1p(query.asked))
             credible = credible_candidates(normalized, scorer, rate, population)
             identities = [scores.identities[n] for n in credible]
             gate = self._gate(identities, session, sessions, query)

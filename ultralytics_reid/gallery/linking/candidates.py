@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
-from ..._typing import Bools, Doubles, Floats, Ints, as_floats
+from ..._typing import Bools, Doubles, Floats, Ints, as_bools, as_floats
 from ...appearance.embedding import unit
 from ...association.assignment import hungarian
 from ...tuning import COHORT_PRIOR, MIN_COHORT, STRETCH_CROPS
@@ -93,14 +94,14 @@ class AppearanceScores:
     Attributes:
         identities: `(I,)` ids, ascending.
         cosine: `(I,)` float32 under the common metric, in [-1, 1].
-        seen: `(N, d)` float32, the sightings under the common metric.
-        of: `(N,)` places of the sightings' identities.
+        means: `(I, d)` float32 unit vectors, each identity's sightings under the common metric.
+        apart: `(I, I)`, True for two who were seen on one camera at the same time: certainly two individuals.
     """
 
     identities: list[int]
     cosine: Floats
-    seen: Floats
-    of: Ints
+    means: Floats
+    apart: Bools
 
 
 def appearance_scores(embedding: Floats, camera: str, found: Records, scorer: Scorer) -> AppearanceScores:
@@ -119,7 +120,8 @@ def appearance_scores(embedding: Floats, camera: str, found: Records, scorer: Sc
     seen = unit(linear)
     cosine = unit(_group_means(linear, of)) @ query
     np.maximum.at(cosine, of, seen @ query)
-    return AppearanceScores(identities.tolist(), as_floats(np.clip(cosine, -1, 1)), seen, of)
+    means = unit(_group_means(seen, of))
+    return AppearanceScores(identities.tolist(), as_floats(np.clip(cosine, -1, 1)), means, _apart(found, of))
 
 
 def _group_means(values: Floats, of: Ints) -> Floats:
@@ -131,12 +133,31 @@ def _group_means(values: Floats, of: Ints) -> Floats:
     return as_floats(np.add.reduceat(values[order], starts) / np.diff(starts, append=len(of))[:, None])
 
 
+def _apart(found: Records, of: Ints) -> Bools:
+    """Which identities had visits to one camera at the same time, `(I, I)`; `of`, `(N,)`, names each sighting's."""
+    apart = np.zeros((of.max(initial=-1) + 1,) * 2, bool)
+    _, first_row, visit = np.unique(found.visits, return_index=True, return_inverse=True)
+    first = np.full(len(first_row), np.inf)
+    last = -first
+    np.minimum.at(first, visit, found.times)
+    np.maximum.at(last, visit, found.times)
+    cameras = np.array(found.cameras, str)[first_row]
+    began = first[:, None] <= last
+    a, b = np.nonzero(began & began.T & (cameras[:, None] == cameras) & (cameras != ENROLLED))
+    apart[of[first_row[a]], of[first_row[b]]] = True
+    np.fill_diagonal(apart, False)
+    return as_bools(apart)
+
+
 def cohort_normalized(scores: AppearanceScores, scorer: Scorer) -> Floats:
     """Put similarities on the scale of impostor scores by what else the two sides resemble.
 
     Some individuals resemble many others, under any metric: they are hubs. Each similarity is measured against those of
     the query to all other candidates, and those of the candidate to them (symmetric score normalization: Reynolds et
     al. 2000, Matejka et al. 2017). Mean and deviation of a cohort are blended with those of all impostors.
+
+    A cohort is of others. Two identities that were visible at once are; any other counts by the probability that it is,
+    at even odds: the gallery may know one individual under two ids, and they would rule each other out.
 
     Args:
         scores: Of all candidates.
@@ -148,16 +169,16 @@ def cohort_normalized(scores: AppearanceScores, scorer: Scorer) -> Floats:
     cosine, count = scores.cosine, len(scores.identities)
     if count < MIN_COHORT or not scorer.is_discriminative:
         return cosine
-    between = unit(_group_means(scores.seen, scores.of))
-    others = ~np.eye(count, dtype=bool)
     _, usual = scorer.model.population()
-    theirs = np.where(others, between @ between.T, 0)
-    asked = np.where(others, cosine, 0)
+    theirs = scores.means @ scores.means.T
+    weight = np.where(scores.apart, 1.0, expit(-scorer.model.llr(theirs)))
+    np.fill_diagonal(weight, 0)
+    members = weight.sum(axis=1) + COHORT_PRIOR
     total = np.zeros(count)
-    for cohort in (asked, theirs):
-        mean = (cohort.sum(axis=1) + COHORT_PRIOR * usual.mean) / (count - 1 + COHORT_PRIOR)
-        off = np.where(others, cohort - mean[:, None], 0)
-        variance = ((off**2).sum(axis=1) + COHORT_PRIOR * usual.std**2) / (count - 1 + COHORT_PRIOR)
+    for cohort in (cosine[None], theirs):
+        mean = ((weight * cohort).sum(axis=1) + COHORT_PRIOR * usual.mean) / members
+        off = cohort - mean[:, None]
+        variance = ((weight * off**2).sum(axis=1) + COHORT_PRIOR * usual.std**2) / members
         total += (cosine - mean) / np.sqrt(variance)
     return np.asarray(usual.mean + usual.std * total / 2, np.float32)
 
