@@ -427,10 +427,10 @@ class TestFromYaml:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            (None, "can't be read"),
-            ("tracker_type: bytetrack", "'tracker_type' must be reid_botsort, got 'bytetrack'"),
-            ("- 1", "can't be read|got None"),
-            ("a: [", "can't be read"),
+            (None, "mine.yaml: there is no such file"),
+            ("tracker_type: bytetrack", "its tracker_type must be reid_botsort, got bytetrack"),
+            ("- 1", "must be a YAML file of keys and values"),
+            ("a: [", "must be a YAML file of keys and values"),
             ("tracker_type: reid_botsort", "is missing in the tracker YAML"),
         ],
     )

@@ -17,23 +17,20 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import yaml
-from ultralytics.trackers import track as host
 from ultralytics.trackers.basetrack import TrackState
 from ultralytics.trackers.utils import matching as host_matching
 from ultralytics.trackers.utils.gmc import GMC
 from ultralytics.trackers.utils.reid import build_encoder
 from ultralytics.trackers.utils.stracks import multi_gmc, parse_bboxes
-from ultralytics.utils import LOGGER, YAML
+from ultralytics.utils import LOGGER
 
 from .._typing import Bools, Floats, Ints
 from ..appearance.embedding import as_features
 from ..association.fusion import ambiguous_pairs, fuse_appearance
 from ..association.last_seen import LastSeen
 from ..association.overlap import overlap_share
-from ..config import TRACKER_TYPE, Config, keys
+from ..config import Config, keys
 from ..embedders import AUTO, Embedder, family_of
-from ..errors import ConfigError
 from ..events import Events
 from ..refinement.log_format import Header
 from ..refinement.track_log import TrackLog
@@ -63,6 +60,7 @@ from .retired_ids import RetiredIds
 from .track import ReIDTrack
 from .track_arrays import iou_cost, kalman_states, measurements, output_rows, sightings_of, track_boxes
 from .track_logging import log_frame
+from .tracker_yaml import read_tracker_yaml
 
 
 class ReIDBOTSORT(LowFrameRateBOTSORT):
@@ -141,7 +139,7 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
             tracker.fps = 25
             ```
         """
-        content = {key.name: key.default for key in keys()} if path is None else _yaml_content(path)
+        content = {key.name: key.default for key in keys()} if path is None else read_tracker_yaml(path)
         return cls(SimpleNamespace(**content | changes))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -543,16 +541,3 @@ class ReIDBOTSORT(LowFrameRateBOTSORT):
     def compute_frame_extras(cls, predictor: Any) -> None:
         """Host hook, before a batch is tracked: features, frame times, folders of images."""
         callbacks.before_update(predictor)
-
-
-def _yaml_content(path: str | Path) -> dict[str, Any]:
-    try:
-        # The attribute of the module, which registration has replaced: it finds the shipped files by name too.
-        content = YAML.load(host.check_yaml(str(path)))
-    # The host asserts the suffix.
-    except (OSError, AssertionError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"the tracker YAML {path} can't be read: {error}") from error
-    if not isinstance(content, dict) or content.get("tracker_type") != TRACKER_TYPE:
-        kind = content.get("tracker_type") if isinstance(content, dict) else None
-        raise ConfigError(f"the tracker YAML {path}: 'tracker_type' must be {TRACKER_TYPE}, got {kind!r}")
-    return content

@@ -7,11 +7,8 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-import yaml
-
 from .. import register
-from ..config import TRACKER_TYPE
-from ..errors import ConfigError, ReIDError
+from ..errors import ReIDError
 
 # The host's exceptions for an unusable source or model.
 HOST_ERRORS = (
@@ -77,19 +74,9 @@ def check_tracker(tracker: str) -> None:
     """Check that a YAML is one of this package's tracker.
 
     Raises:
-        ReIDError: If there is no such file.
-        ConfigError: If it is no YAML, or another tracker's.
+        ConfigError: If there is no such file, or it is no YAML of keys and values, or another tracker's.
     """
-    register()
-    try:
-        kind = _keys_of(tracker).get("tracker_type")
-    except FileNotFoundError as error:
-        raise ReIDError(f"--tracker {tracker}: there is no such file") from error
-    # The host asserts the suffix.
-    except (OSError, AssertionError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"--tracker {tracker}: must be a YAML file of keys and values: {error}") from error
-    if kind != TRACKER_TYPE:
-        raise ConfigError(f"--tracker {tracker}: its tracker_type must be {TRACKER_TYPE}, got {kind}")
+    _keys_of(tracker)
 
 
 def write_tracker(path: Path, tracker: str, keys: Mapping[str, object]) -> None:
@@ -106,8 +93,7 @@ def write_tracker(path: Path, tracker: str, keys: Mapping[str, object]) -> None:
 
 
 def _keys_of(tracker: str) -> dict[str, Any]:
-    from ultralytics.trackers import track
-    from ultralytics.utils import YAML
+    from ..tracking.tracker_yaml import read_tracker_yaml
 
-    # The attribute of the module, which `register` has replaced.
-    return dict(YAML.load(track.check_yaml(tracker)))
+    register()
+    return read_tracker_yaml(tracker, "--tracker")
