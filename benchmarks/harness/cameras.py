@@ -17,8 +17,9 @@ from ultralytics_reid.evaluation.returns import matches
 from ultralytics_reid.events import Linked
 
 from .contenders.host import HostContender, as_boxes, black, make_tracker, rows_as_frame
-from .data.sequences import Detections, load_cache, load_clip
-from .options import CAMPUS, cached_path
+from .data.features import embedded
+from .data.sequences import Detections, load_clip
+from .options import CAMPUS
 from .progress import progress
 from .scoring.track_eval import track_eval
 
@@ -68,15 +69,17 @@ class CameraStream:
     views: Callable[[], Views]
 
 
-def campus_streams(shared: Path) -> list[CameraStream]:
-    """EPFL campus4's two views of one place, which start together: cached detections and embeddings.
+def campus_streams(shared: Path, embedder: str, features: Path) -> list[CameraStream]:
+    """EPFL campus4's two views of one place, which start together: cached detections with embeddings.
 
     Args:
         shared: The folder that holds data/.
+        embedder: Whose embeddings; see `embedded`.
+        features: Keeps what has been computed.
     """
     streams = []
     for n, clip in enumerate(CAMPUS):
-        sequence, cache = load_clip(shared, clip), load_cache(cached_path(shared, clip))
+        sequence, cache = load_clip(shared, clip), embedded(clip, embedder, shared, features)
         views = list(zip(sequence.by_person(), cache, strict=False))
         streams.append(CameraStream(f"campus {n}", sequence.fps, sequence.shape, 0.0, partial(iter, views)))
     return streams

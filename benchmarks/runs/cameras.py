@@ -147,11 +147,13 @@ def _halves(args: Namespace) -> Iterator[str]:
 
 def _campus(args: Namespace) -> Iterator[str]:
     need_clips(args.shared, CAMPUS)
-    films = campus_streams(args.shared)
-    shared = Topology({pair: Way(overlap=True) for pair in permutations([f.camera for f in films], 2)})
-    for topology, what in ((Topology(), "not told online"), (shared, "told online")):
-        title = f"EPFL campus4, two views of one place, {what}: {EMBEDDERS['msmt17']}"
-        yield _block(title, [films], together, at_once=True, online=topology, after=shared)
+    for embedder in usable(args.embedders, CAMPUS, args.shared, args.features):
+        films = [campus_streams(args.shared, embedder, args.features)]
+        shared = Topology({pair: Way(overlap=True) for pair in permutations([f.camera for f in films[0]], 2)})
+        told = {"told online": shared}
+        for what, online in ({"not told online": Topology()} | told if embedder == "msmt17" else told).items():
+            title = f"EPFL campus4, two views of one place, {what}: {EMBEDDERS[embedder]}"
+            yield _block(title, films, together, at_once=True, online=online, after=shared, each_view=True)
 
 
 def _listed(shares: Sequence[float]) -> str:
@@ -183,6 +185,7 @@ def _block(
     at_once: bool,
     online: Topology | None = None,
     after: Topology | None = None,
+    each_view: bool = False,
 ) -> str:
     online, after = online or Topology(), after or Topology()
     outcomes: dict[str, list[list[CameraRun]]] = {name: [] for name in OUTCOMES}
@@ -195,7 +198,19 @@ def _block(
         for name, one in zip(OUTCOMES, made, strict=True):
             outcomes[name].append(one)
     rows = [[label, *_row(runs, at_once)] for label, runs in outcomes.items()]
-    return f"**{title}**\n\n{table(['reid_botsort', *COLUMNS], rows)}"
+    columns = ["reid_botsort", *COLUMNS]
+    if each_view:
+        columns += [f"IDF1 of view {n}" for n in range(len(films[0]))]
+        rows = [[*row, *_of_each_view(runs)] for row, runs in zip(rows, outcomes.values(), strict=True)]
+    return f"**{title}**\n\n{table(columns, rows)}"
+
+
+def _of_each_view(runs: Sequence[list[CameraRun]]) -> list[str]:
+    """IDF1 of each camera by itself, the mean over runs."""
+    return [
+        f"{sum(figures([part], at_once=False)['IDF1'] for part in parts) / len(parts):.1f}"
+        for parts in zip(*runs, strict=True)
+    ]
 
 
 def _knowing(topology: Topology, folder: Path) -> HostContender:

@@ -99,7 +99,7 @@ def _halves(args: Namespace) -> Iterator[list[str]]:
 
 def _campus(args: Namespace) -> Iterator[list[str]]:
     need_clips(args.shared, CAMPUS)
-    films = campus_streams(args.shared)
+    films = campus_streams(args.shared, "msmt17", args.features)
     yield _row(f"EPFL campus4, two views at once, {EMBEDDERS['msmt17']}", [_outcome(films, together)])
 
 
