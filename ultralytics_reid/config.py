@@ -177,14 +177,14 @@ class Config:
         _MEMORY, 600.0, 0, 1e9, "0-1e9 s that an identity is remembered after it was last seen; 0 = no revival"
     )
     memory_identities: int = _count(
-        _MEMORY, 1000, 1, 1_000_000, "1-1000000 identities at most; the one unseen for longest goes first"
+        _MEMORY, 1000, 1, 1_000_000, "1-1000000 identities at most; long absent and seen in few crops goes first"
     )
     max_identities: int = _count(
         _MEMORY, 0, 0, 1_000_000, "0-1000000, the number of individuals, if known: no further id is given; 0 = unknown"
     )
     false_revival_rate: float = _number(
         *(_MEMORY, 0.05, 1e-6, 1),
-        "1e-6-1, share of new individuals that may be matched to a known identity; lower is stricter; 1 = best match",
+        "1e-6-1, share of new individuals that may be matched to a known identity; lower is stricter; 1 = no bound",
     )
     match_class: bool = _switch(
         _MEMORY, True, "Revive only as the same class; False where the detector confuses classes (car and truck)"

@@ -78,3 +78,13 @@ def test_numbers_out_of_range_are_refused(wrong):
 def test_none_before_anything_is_learned():
     metric = Metric()
     assert LearnedStatistics.of(metric, ScoreModel(metric.project), np.zeros((0, DIM), np.float32)) is None
+
+
+def test_the_newest_pairs_are_told():
+    metric, model = Metric(), ScoreModel(unit)
+    metric.add_scatter(np.eye(2, dtype=np.float32), 10)
+    for n in range(320):
+        one = np.full((1, 2), n, np.float32)
+        model.observe(one, one, np.array([True]))
+    told = LearnedStatistics.of(metric, model, np.zeros((0, 2), np.float32)).genuine[:, 0, 0]
+    assert told.tolist() == list(range(320 - len(told), 320))

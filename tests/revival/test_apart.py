@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import test_recognizer
-from synthetic import crowd, make_tracker, run
+from synthetic import Person, Scene, crowd, make_tracker, run
 from test_matching import AREA, CONFIG, NOTHING_VISIBLE, asking, axis, bank_of, seen
 
 from ultralytics_reid.appearance.calibration import LEARNED, ScoreModel
@@ -51,6 +51,16 @@ class TestLateMerges:
     def test_it_follows_an_identity_that_is_another(self, model):
         assert self.found(model, {7: 11.0}, lambda late: late.rename_apart(7, 1)) == []
 
+    def test_what_it_was_seen_apart_from_follows_its_own_new_id(self, model):
+        bank = bank_of((seen(11), axis(0)), (seen(10), axis(0)))
+        late = LateMerges(CONFIG, bank, model)
+        young = asking(axis(0), born=10, identity=2, state=State.SETTLED, seen_apart={1: 11.0})
+        late.find([young], 12.0)
+        bank.rename(2, 9)
+        late.rename_apart(2, 9)
+        young.identity, young.seen_apart = 9, {}
+        assert not [*late.find([young], 12.5), *late.find([young], 13.0)]
+
 
 def test_motion_says_nothing_of_an_identity_seen_since_the_tracklet_began():
     last = bank_of((seen(9.9), None), (seen(10.5), None)).last
@@ -94,3 +104,21 @@ def test_a_likely_return_waits_a_second_for_its_id_though_it_is_never_accepted()
     first = next(n for n, frame in enumerate(out) if 1 in frame) - test_recognizer.BACK
     assert out[-1][1] != 1
     assert first in range(10, 13)  # at 10 frames a second, and one frame confirms the track
+
+
+class TestMergesFromOutside:
+    """The gallery says that identity 1, which is in memory alone, is 2, which is visible."""
+
+    def renamed(self, change=lambda visible: None):
+        tracker = make_tracker()
+        run(tracker, Scene([Person([(0, 60)], (100, 150)), Person([(70, 120)], (400, 150), look=5)], 110))
+        (visible,) = [t.decision for t in tracker.tracked_stracks]
+        assert visible.identity == 2
+        change(visible)
+        return tracker.recognizer.rename(1, 2, [visible]), set(tracker.recognizer.bank.ids)
+
+    def test_both_become_one(self):
+        assert self.renamed() == (True, {2})
+
+    def test_not_who_were_visible_at_once(self):
+        assert self.renamed(lambda visible: visible.seen_apart.update({1: 5.0})) == (False, {1, 2})

@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from test_matching import axis, bank_of, seen
 from ultralytics.engine.results import Boxes
 
 from tests.synthetic import SHAPE, make_tracker
@@ -12,7 +13,14 @@ from ultralytics_reid.association.last_seen import LastSeen
 from ultralytics_reid.config import Config
 from ultralytics_reid.revival.birth import UsualScore
 from ultralytics_reid.revival.decision import Decision, State
-from ultralytics_reid.revival.initiation import VisibleBoxes, forget_apart, initiate, note_apart, rename_apart
+from ultralytics_reid.revival.initiation import (
+    VisibleBoxes,
+    forget_apart,
+    initiate,
+    note_apart,
+    prune_apart,
+    rename_apart,
+)
 from ultralytics_reid.tuning import Tuning
 
 PERSON, HALF, ELSEWHERE = (100, 100, 140, 200), (100, 150, 140, 200), (400, 100, 440, 200)
@@ -123,6 +131,14 @@ class TestApart:
         made = decision(seen_apart={1: 2.0})
         rename_apart([made, decision()], 1, 9)
         assert made.seen_apart == {9: 2.0}
+        made.seen_apart = {9: 5.0, 4: 2.0}
+        rename_apart([made], 4, 9)
+        assert made.seen_apart == {9: 5.0}
+
+    def test_whom_memory_forgot_is_dropped_once_there_are_many(self):
+        made = decision(seen_apart={n: float(n) for n in range(1, 9)})
+        prune_apart([made], bank_of((seen(1), axis(0)), (seen(2), axis(1)), (seen(3), axis(2))))
+        assert made.seen_apart == {1: 1.0, 2: 2.0, 3: 3.0}
 
 
 class TestTracker:

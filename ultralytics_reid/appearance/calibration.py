@@ -51,10 +51,10 @@ class Scores:
     std: float
 
 
-# By embedders' family. Classifiers and detectors have none: their plain cosines hardly tell individuals apart, and
-# those under the learned metric are alike for all embedders. A head is such a metric.
 # Cosines under the learned metric, whatever the embedder.
 LEARNED = Prior(0.65, 0.1, 0.22)
+# By embedders' family. Classifiers and detectors have none: their plain cosines hardly tell individuals apart, and
+# those under the learned metric are alike for all embedders. A head is such a metric.
 PRIORS = {"reid": Prior(0.88, 0.65, 0.1), "head": LEARNED}
 
 
@@ -117,8 +117,10 @@ class _Pairs:
 
     @property
     def kept(self) -> Floats | None:
-        """`(N, 2, D)` pairs; None before the first."""
-        return None if self._pairs is None else self._pairs[: len(self)]
+        """`(N, 2, D)` pairs, the oldest first; None before the first."""
+        if self._pairs is None or self._used <= SCORE_PAIRS:
+            return None if self._pairs is None else self._pairs[: len(self)]
+        return np.roll(self._pairs, -self._used % SCORE_PAIRS, axis=0)
 
     @property
     def moments(self) -> tuple[float, float]:

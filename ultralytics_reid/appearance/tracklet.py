@@ -11,6 +11,9 @@ from .._typing import Floats
 from ..association.last_seen import LastSeen
 from ..tuning import APPEARANCE_MOMENTUM
 
+# Crops that wait to update memory: of a tracklet that gets no identity, in a closed set, they would for good.
+_MAX_PENDING = 500
+
 
 @dataclass(eq=False)
 class Tracklet:
@@ -43,7 +46,7 @@ class Tracklet:
     prototype_updates: list[tuple[Floats, int]] = field(default_factory=list)
     _first: float | None = None
     _sum: Floats | None = None
-    _pending: deque[tuple[float, Floats]] = field(default_factory=deque)
+    _pending: deque[tuple[float, Floats]] = field(default_factory=lambda: deque(maxlen=_MAX_PENDING))
 
     def resumed(self, now: float, last: LastSeen) -> Tracklet:
         """Start the next tracklet of the same track, which the host has re-activated."""

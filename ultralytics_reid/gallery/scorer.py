@@ -12,14 +12,20 @@ from ..appearance.calibration import PRIORS, ScoreModel
 from ..appearance.embedding import unit
 from ..appearance.evidence import LearnedStatistics
 from ..appearance.metric import Metric
-from ..tuning import MIN_SCORE_STD, OUTLIER_PAIRS, PRIOR_SAME, UNLIKE_SIGHTINGS, VISIT_STD
+from ..tuning import (
+    MAX_RATE,
+    MIN_RATE,
+    MIN_SCORE_STD,
+    OUTLIER_PAIRS,
+    PRIOR_SAME,
+    SCORE_PAIRS,
+    UNLIKE_SIGHTINGS,
+    VISIT_STD,
+)
 
 # Identities of a camera below which its shift can't be estimated.
 _MIN_IDENTITIES = 2
 _EPS = 1e-12
-# Pairs of each kind that a score model keeps.
-_MAX_PAIRS = 256
-_MIN_RATE, _MAX_RATE = 1e-12, 0.2
 _MAX_NATS = 30.0
 # Cosines lie in [-1, 1].
 _SCORE_RANGE = 2.0
@@ -52,7 +58,7 @@ class Scorer:
         if means:
             self._shift |= _shifts(means)
             self.metric.refresh(np.concatenate([m - self._shift[name] for name, m in means.items()]))
-        share = max(1, _MAX_PAIRS // len(evidence))  # otherwise the last camera's would push out all others'
+        share = max(1, SCORE_PAIRS // len(evidence))  # otherwise the last camera's would push out all others'
         for name, camera in evidence.items():
             for pairs, same in ((camera.genuine, True), (camera.impostor, False)):
                 kept = pairs[-share:] - self._shift[name]
@@ -100,7 +106,7 @@ class Scorer:
         """
         if not self.model.evidence_weight:
             return np.zeros(len(scores), bool)
-        each = np.array([np.clip(rate / max(1, population), _MIN_RATE, _MAX_RATE)])
+        each = np.array([np.clip(rate / max(1, population), MIN_RATE, MAX_RATE)])
         return np.asarray(scores >= self.model.impostor_bound(each))
 
     def log_odds(self, scores: Floats, gate: Bools, population: int) -> Doubles:

@@ -10,7 +10,7 @@ from .._typing import Floats
 from ..tuning import PART_DOUBT, PART_SCORE, SURE_SCORE, USUAL_BOXES, WEAK_SCORE, WHOLE_SHARE
 
 # Scores may be 0 or less, as of a detector with random weights: what is divided by isn't.
-_LEAST_SCALE = 0.01
+_MIN_SCALE = 0.01
 
 
 @dataclass
@@ -34,7 +34,7 @@ class UsualScore:
     @property
     def scale(self) -> float:
         """Factor in (0, 1] of what the detector's scores are worth against those that constants were set for."""
-        return min(1.0, max(_LEAST_SCALE, self.mean / SURE_SCORE))
+        return min(1.0, max(_MIN_SCALE, self.mean / SURE_SCORE))
 
 
 @dataclass

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from .._typing import Floats
 from ..association.overlap import overlap_share
 from ..config import Config
+from ..memory.bank import MemoryBank
 from ..tuning import APART_SHARE
 from .birth import UsualScore
 from .decision import Decision
@@ -98,6 +99,13 @@ def note_apart(visible: Sequence[Decision], boxes: VisibleBoxes | None, now: flo
             visible[row].seen_apart[identity] = last
 
 
+def prune_apart(visible: Iterable[Decision], bank: MemoryBank) -> None:
+    """Drop from `seen_apart` whom memory has forgotten, where there are more of them than are remembered."""
+    for decision in visible:
+        if len(decision.seen_apart) > 2 * len(bank):
+            decision.seen_apart = {i: t for i, t in decision.seen_apart.items() if i in bank}
+
+
 def forget_apart(visible: Iterable[Decision], identity: int, since: float) -> None:
     """Forget that tracklets were seen apart from an identity since a time: its box showed somebody else."""
     for decision in visible:
@@ -109,4 +117,5 @@ def rename_apart(decisions: Iterable[Decision], old: int, new: int) -> None:
     """Follow an identity that turned out to be another."""
     for decision in decisions:
         if old in decision.seen_apart:
-            decision.seen_apart[new] = decision.seen_apart.pop(old)
+            last = decision.seen_apart.pop(old)
+            decision.seen_apart[new] = max(last, decision.seen_apart.get(new, last))

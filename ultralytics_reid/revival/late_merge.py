@@ -71,7 +71,8 @@ class LateMerges:
 
     def rename_apart(self, old: int, new: int) -> None:
         """Follow an identity that turned out to be another."""
-        self._apart.pop(old, None)
+        if mine := self._apart.pop(old, None):
+            self._apart.setdefault(new, set()).update(mine)
         for others in self._apart.values():
             if old in others:
                 others.remove(old)

@@ -294,7 +294,7 @@ def open_set(
         motion: `(T, C)` nats.
         n_candidates: `(T, 1)`, 1 or more.
         model: Knows the scores of impostors; without evidence only incumbents are accepted.
-        false_revival_rate: In (0, 1]; 1 accepts whatever the gate allows.
+        false_revival_rate: In (0, 1]; 1 is no bound.
     """
     if not model.evidence_weight:
         return incumbent

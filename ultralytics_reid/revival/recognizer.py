@@ -30,7 +30,7 @@ from ..tuning import (
 from .birth import UsualScore
 from .decision import Decision, Probation, State
 from .id_pool import IdPool
-from .initiation import VisibleBoxes, forget_apart, initiate, note_apart, rename_apart
+from .initiation import VisibleBoxes, forget_apart, initiate, note_apart, prune_apart, rename_apart
 from .late_merge import LateMerges
 from .matching import (
     Assignment,
@@ -116,6 +116,7 @@ class Recognizer:
         if check:
             for identity, since in self._verifier.check(settled, now):
                 self._forget_apart(identity, since)
+            prune_apart(visible, self.bank)
         note_apart(visible, boxes, now, self._config)
 
         open_ = [d for d in visible if not d.settled]
@@ -386,9 +387,10 @@ class Recognizer:
             decisions: All decisions that may have one of them.
 
         Returns:
-            Whether it was done: not where both are visible, so that they can't be the same.
+            Whether it was done: not where both are visible, or were at once, so that they can't be the same.
         """
-        if any(d.settled and d.identity == new for d in self._visible):
+        visible = {d.identity for d in self._visible if d.settled}
+        if any(old in visible or old in d.seen_apart for d in self._visible if d.settled and d.identity == new):
             return False
         if old in self.bank and new in self.bank:
             self.bank.merge(old, new)

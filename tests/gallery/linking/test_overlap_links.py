@@ -1,12 +1,18 @@
 """Two cameras with a common view and one gallery: people in like clothes get one id each, wherever they are seen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from learned import evidence
 from walkers import boxes, walks
 
 from ultralytics_reid.gallery.linking.linker import Linker
 from ultralytics_reid.gallery.linking.messages import Observation, Observations, Query, Settings
+from ultralytics_reid.gallery.linking.open_visits import OpenVisit
+from ultralytics_reid.gallery.linking.overlap_links import looks_nats
 from ultralytics_reid.gallery.linking.topology import Topology, Way
+from ultralytics_reid.gallery.scorer import Scorer
 from ultralytics_reid.gallery.store import open_store
 
 DIM, PEOPLE, START = 16, 4, 1.8e9
@@ -98,3 +104,12 @@ class TestOverlap:
         assert len(set(place.ids[0])) == PEOPLE
         revoked = [a for camera, a in place.answers if a.identity == 10_000 and a.new]
         assert len(revoked) == 1
+
+
+def test_looks_are_the_same_either_way():
+    shifted, told = np.full(DIM, 0.2, np.float32), evidence(DIM)
+    there = replace(told, genuine=told.genuine + shifted, impostor=told.impostor + shifted, means=told.means + shifted)
+    scorer = Scorer(DIM, "reid", {"east": told, "west": there})
+    one, other = OpenVisit("east", 1, 0.0, 0.0), OpenVisit("west", 2, 0.0, 0.0)
+    one.embedding, other.embedding = 0.3 * told.means[0], 0.3 * there.means[:2].mean(axis=0)
+    assert looks_nats(scorer, one, other) == pytest.approx(looks_nats(scorer, other, one))

@@ -112,3 +112,10 @@ class TestSharedView:
         times = [time for time, _, _ in session.pop_trail()]
         assert times == [float(n) for n in range(2000, 12_000)]
         assert session.pop_trail() == []
+
+    def test_nothing_is_said_until_both_have_reported_since_a_clock_was_set_back(self, visits):
+        view = SharedView("east", "west")
+        watch(view, *seen(), visits, range(40))
+        view.observe("east", -3600.0, visits[0][0], (0.4, 0.4, 0.5, 0.8))
+        assert view.nats(visits[0][0], visits[1][0]) == 0
+        assert view.calibrated

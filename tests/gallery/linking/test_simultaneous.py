@@ -66,3 +66,12 @@ class TestSharedView:
         assert not [a for _, a in site.answers if a.new]
         site.work(61)
         assert site.stored == {("door", known), ("yard", known)}
+
+
+def test_who_goes_to_another_camera_and_back_within_one_visit_keeps_the_id(site):
+    known = site.see("door", 0, 30)
+    site.see("yard", 33, 38)
+    site.show("door", known, 39, 45)
+    site.work(45)
+    assert not [a for _, a in site.answers if a.new]
+    assert site.stored == {("door", known), ("yard", known)}

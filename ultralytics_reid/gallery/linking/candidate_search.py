@@ -112,7 +112,7 @@ class CandidateSearch:
             log_odds = rank_log_odds(normalized[credible], gate, scorer, rate, population)
             declined = np.array([session.has_seen(i) for i in identities], bool)
             log_odds[declined & (log_odds < scorer.min_log_odds(rate) - np.log(rate))] = -np.inf
-            candidates.append(GalleryCandidates(identities, scores.cosine[credible], gate, log_odds, found))
+            candidates.append(GalleryCandidates(identities, scores.cosine[credible], log_odds, found))
         return candidates
 
     def _search(self, session: CameraSession, query: Query, scorer: Scorer, now: float) -> Records:

@@ -27,14 +27,12 @@ class GalleryCandidates:
     Attributes:
         identities: `(I,)` ids, ascending.
         cosine: `(I,)` float32 similarities under the common metric, in [-1, 1].
-        gate: `(I,)`, True where presence and travel times allow it.
         log_odds: `(I,)` nats, each identity against any other; -inf where gated out.
         sightings: Those that were found of them, any order.
     """
 
     identities: list[int]
     cosine: Floats
-    gate: Bools
     log_odds: Doubles
     sightings: Records
 

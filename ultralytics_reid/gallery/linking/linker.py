@@ -36,9 +36,9 @@ from .topology import Topology
 _MAX_QUERIES, _MAX_ROUNDS = 32, 16
 # Identities below which they are counted in every round, not from time to time.
 _COUNT_ALWAYS = 1000
-# Seconds between two readings of other processes' evidence and merges, two counts, and two deletions of old sightings.
 # Seconds that a deletion may take from its announcement on.
 _DELETION = 5.0
+# Seconds between two readings of other processes' evidence and merges, two counts, and two deletions of old sightings.
 _REREAD, _RECOUNT, _PRUNE = 30.0, 30.0, 3600.0
 # Seconds by which the wall clock may move against the steady one, and for which nothing is deleted by age when it has.
 _MAX_DRIFT, _CLOCK_SETTLES = 60.0, 60.0
@@ -126,7 +126,7 @@ class Linker:
         for visit in going_on.values():
             visit.dirty, visit.stored = True, visit.id in there
         for session in self.sessions:
-            session.reserved_ids.clear()
+            session.drop_ids()
         for _ in range(FIRST_LOCAL_ID // MAX_RESERVED):
             missing = self._highest - self._store.reserve(1)
             if missing <= 0:
@@ -178,12 +178,11 @@ class Linker:
             if session.missing_ids:
                 count = session.missing_ids
                 first = self.reserve(count)
-                session.reserved_ids.extend(range(first, first + count))
+                session.take_ids(range(first, first + count))
         self.maintain(now)
         self._write()
         for _ in range(_MAX_ROUNDS):
-            answered = self._answer(now)
-            self._answers += answered  # kept: the cameras must hear of them, even if the next line can't write now
+            self._answer(now)
             self._write()
             if not self.has_queries:
                 break
@@ -242,10 +241,10 @@ class Linker:
         """Follow visits that were moved since this process began, by relinking or by hand."""
         keys = frozenset(self._store.blobs(MOVED))
         new = frozenset() if self._move_keys is None else keys - self._move_keys
-        self._move_keys = keys
-        for key in sorted(new, key=age_of):
+        for moves in [step_of(self._store, key).moves for key in sorted(new, key=age_of)]:
             for session in self.sessions:
-                session.follow_moves(step_of(self._store, key).moves)
+                session.follow_moves(moves)
+        self._move_keys = keys
 
     def _follow_merges(self) -> list[tuple[CameraSession, Answer]]:
         """Tell the cameras of merges by hand, so that they don't write the merged identity anew."""
@@ -309,14 +308,14 @@ class Linker:
             self._search.shortlists.add(identity)
             del session.visit_corrections[visit]
 
-    def _answer(self, now: float) -> list[tuple[CameraSession, Answer]]:
+    def _answer(self, now: float) -> None:
         """Answer queries of the camera that has waited longest; those in conflict with each other wait a round.
 
         New identities are written before another camera's queries are answered: they may be what those show.
         """
         asking = [session for session in self.sessions if session.queries]
         if not asking:
-            return []
+            return
         session = min(asking, key=lambda s: s.origin + s.queries[0].first)
         if now >= self._next_count or self._population < _COUNT_ALWAYS:
             self._population, self._next_count = self._store.population(), now + _RECOUNT
@@ -325,9 +324,11 @@ class Linker:
             session, self.sessions, queries, self.scorer, population=self._population, now=now
         )
         assigned, waiting = assign_identities(candidates)
-        rows = [n for n in range(len(queries)) if n not in waiting]
-        answers = [self._decide(session, queries[n], candidates[n], assigned.get(n)) for n in rows]
-        return [(session, answer) for answer in answers if answer is not None]
+        for n in range(len(queries)):
+            if n not in waiting:
+                answer = self._decide(session, queries[n], candidates[n], assigned.get(n))
+                # Kept at once: the camera must hear of it, even if the next one can't be decided, or written, now.
+                self._answers += [] if answer is None else [(session, answer)]
 
     def _visits(self, identities: Iterable[int]) -> dict[int, list[Visit]]:
         return known_visits(self._store, self.sessions, identities)
@@ -342,7 +343,7 @@ class Linker:
         probability = found.probability(known, self.scorer, query.crops)
         if self._gives_way(known, identity, session):
             session.decide(query, None, 1.0)
-            session.doubt(identity, probability)
+            session.set_probability(identity, probability)
             self._rename_everywhere(known, identity, found.cosine_of(known), probability, session.camera)
             return Answer(identity, None)
         before = session.origin + query.first

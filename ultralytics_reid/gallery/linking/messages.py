@@ -207,7 +207,7 @@ class Answer:
         gap: Seconds since it was last seen on any camera; 0 if that was later, or it was enrolled from an image.
         camera: The camera of that.
         late: Whether the gallery was away at the time of the query.
-        new: Whether it is new to the gallery, and `known` is the gallery's id in place of a local one.
+        new: Whether `known` is an id of its own: in place of a local one, or as a link of it turned out to be wrong.
         prototypes: `(K, D)` embeddings of its sightings, mapped to this camera's appearance, the closest first.
     """
 

@@ -18,6 +18,8 @@ from .messages import Observation, PrototypeUpdate
 
 # Seconds without a box after which a visit is over.
 MAX_GAP = 10.0
+# Seconds without a box after which an individual may have been elsewhere in the meantime.
+_MAX_UNSEEN = 2.0
 # Points of a path, and seconds between them; when there are more, every second one goes and they come half as often.
 _MAX_POINTS, _POINT_SPACING = 256, 1.0
 # Seconds between two sightings that are kept. The spacing doubles with each, up to the maximum: appearance differs more
@@ -42,6 +44,7 @@ class OpenVisit:
         stored: Whether some of it is written.
         camera_identity: The id under which it began.
         embedding: `(D,)` raw mean of its clean crops, as the camera told last; None before.
+        visible_since: Since when the identity was visible without a break of two seconds, seconds since 1970 (UTC).
     """
 
     camera: str
@@ -56,6 +59,7 @@ class OpenVisit:
     stored: bool = False
     camera_identity: int = field(init=False)
     embedding: Floats | None = None
+    visible_since: float = field(init=False)
     _classes: Counter[int] = field(default_factory=Counter)
     _points: list[tuple[float, ...]] = field(default_factory=list)
     _point_spacing: float = _POINT_SPACING
@@ -67,7 +71,7 @@ class OpenVisit:
     _jpeg: bytes = b""
 
     def __post_init__(self) -> None:
-        self.camera_identity = self.identity
+        self.camera_identity, self.visible_since = self.identity, self.first
 
     def confirm(self, first: float) -> None:
         """Note that there are enough clean crops, and when the tracklet began."""
@@ -75,6 +79,8 @@ class OpenVisit:
 
     def observe(self, time: float, observation: Observation) -> None:
         """Extend the path by a box, and keep its crop if it is the best one."""
+        if time > self.last + _MAX_UNSEEN:
+            self.visible_since = time
         self.last, self.dirty = max(self.last, time), True
         self._classes[observation.cls] += 1
         self._confidence = observation.confidence
@@ -99,6 +105,7 @@ class OpenVisit:
     def shift(self, seconds: float) -> None:
         """Move it in time; what of it is stored stays as it is."""
         self.first, self.last = self.first + seconds, self.last + seconds
+        self.visible_since += seconds
         self._last_kept += seconds
         self._points = [(time + seconds, *box) for time, *box in self._points]
         self.pending = [(row[0], row[1], row[2] + seconds, row[3], row[4]) for row in self.pending]

@@ -121,7 +121,7 @@ def _looks(rows: Sequence[OpenVisit], columns: Sequence[OpenVisit], scorer: Scor
     known = np.array([[a.embedding is not None and b.embedding is not None for b in columns] for a in rows], bool)
     if known.any():
         (ours, of), (theirs, at) = _embeddings(rows), _embeddings(columns)
-        cosine = scorer.project(unit(ours), of) @ scorer.project(theirs, at).T
+        cosine = scorer.project(ours, of) @ scorer.project(theirs, at).T
         cosines[known] = np.clip(cosine, -1, 1).ravel()
         llr = scorer.model.cautious_llr(as_floats(cosines[known]))
         nats[known] = np.clip(llr, -MAX_LOOKS_NATS, MAX_LOOKS_NATS)
@@ -129,9 +129,9 @@ def _looks(rows: Sequence[OpenVisit], columns: Sequence[OpenVisit], scorer: Scor
 
 
 def _embeddings(visits: Sequence[OpenVisit]) -> tuple[Floats, tuple[str, ...]]:
-    """Embeddings of the visits that have one, `(N, D)`, and their cameras."""
+    """Embeddings of the visits that have one, `(N, D)` unit vectors, and their cameras."""
     known = [(v.embedding, v.camera) for v in visits if v.embedding is not None]
-    return as_floats([embedding for embedding, _ in known]), tuple(camera for _, camera in known)
+    return unit(as_floats([embedding for embedding, _ in known])), tuple(camera for _, camera in known)
 
 
 def _unrivaled(total: Doubles, margin: float) -> Bools:

@@ -51,7 +51,6 @@ class CameraSession:
         clock_corrections: When visits began that are stored with the time of a wrong clock, by id.
         identity_corrections: Pairs `(gone, kept)`: new identities of this camera that turned out to be others.
         evidence: What the camera has learned and isn't written yet.
-        reserved_ids: The gallery's ids for identities that have local ones; see `missing_ids`.
         renamed: Pairs `(local, id)` of local ids that were replaced, for the camera to be told.
     """
 
@@ -66,8 +65,9 @@ class CameraSession:
         self.clock_corrections: dict[int, float] = {}
         self.identity_corrections: list[tuple[int, int]] = []
         self.evidence: LearnedStatistics | None = None
-        self.reserved_ids: deque[int] = deque()
         self.renamed: list[tuple[int, int]] = []
+        self._reserved_ids: deque[int] = deque()
+        self._unnumbered: list[int] = []
         self._trail: deque[Point] | None = None
         self._open: dict[int, OpenVisit] = {}
         self._closed: list[OpenVisit] = []
@@ -165,7 +165,7 @@ class CameraSession:
         """Return the visits of an identity that are going on or wait to be written, decided or not."""
         return [v for v in self.visits if v.identity == identity]
 
-    def doubt(self, identity: int, probability: float) -> None:
+    def set_probability(self, identity: int, probability: float) -> None:
         """Note that the visits of an identity that aren't written yet are its with a probability, in [0, 1]."""
         for visit in self.visits_of(identity):
             visit.probability, visit.dirty = probability, True
@@ -184,7 +184,18 @@ class CameraSession:
     @property
     def missing_ids(self) -> int:
         """Number of ids to reserve, in case that every identity with a local id turns out to be new."""
-        return max(0, len(self._local) - len(self.reserved_ids))
+        return max(0, len(self._local) - len(self._reserved_ids))
+
+    def take_ids(self, ids: Iterable[int]) -> None:
+        """Take ids that the gallery reserved, for identities with local ones that turn out to be new."""
+        self._reserved_ids.extend(ids)
+        waiting, self._unnumbered = self._unnumbered, []
+        for identity in waiting:
+            self._accept_as_new(identity)
+
+    def drop_ids(self) -> None:
+        """Give up the reserved ids: they are another gallery's."""
+        self._reserved_ids.clear()
 
     def decided_visits(self, identities: Iterable[int]) -> list[Visit]:
         """Return the visits of some identities as they are by now, which may be more than is written."""
@@ -282,9 +293,9 @@ class CameraSession:
     def _add_query(self, query: Query) -> None:
         self.queries.append(query)
         identity = self.resolve(query.identity)
+        if is_local(identity):
+            self._local.add(identity)
         if query.decided:
-            if is_local(identity):
-                self._local.add(identity)
             self._begin(query)
 
     def _begin(self, query: Query) -> None:
@@ -297,8 +308,12 @@ class CameraSession:
     def _accept_as_new(self, identity: int) -> None:
         """Take an identity as new to the gallery; a local id, which is not unique, is replaced by a reserved one."""
         if is_local(identity):
+            self._local.add(identity)
+            if not self._reserved_ids:
+                self._unnumbered.append(identity)
+                return
             self._local.discard(identity)
-            self.renamed.append((identity, self.reserved_ids.popleft()))
+            self.renamed.append((identity, self._reserved_ids.popleft()))
             self._rename(*self.renamed[-1], 1.0)
             identity = self.resolve(identity)
         self._new.add(identity)
@@ -326,6 +341,7 @@ class CameraSession:
 
     def _close(self, visit: OpenVisit) -> None:
         queried = any(self.resolve(q.identity) == visit.identity for q in self.queries)
+        queried |= visit.identity in self._unnumbered
         if not (visit.dirty and visit.confirmed and (queried or visit.identity in self._decided)):
             return
         self._closed.append(visit)

@@ -51,7 +51,7 @@ class SharedView:
         self._reported = dict.fromkeys(self.cameras, float("-inf"))
         self._pairs: dict[tuple[OpenVisit, OpenVisit, int], ViewPair] = {}
         self._map: GroundMap | None = None
-        self._left_out: dict[ViewPair, GroundMap] = {}
+        self._explained: dict[ViewPair, GroundMap] = {}
         self._moments, self._tried_at = 0, 0
 
     @property
@@ -62,7 +62,7 @@ class SharedView:
     @property
     def moments(self) -> int:
         """Number of moments that the map explains."""
-        return sum(len(pair.rows) for pair in self._left_out)
+        return sum(len(pair.rows) for pair in self._explained)
 
     def observe(self, camera: str, time: float, visit: OpenVisit, box: tuple[float, float, float, float]) -> None:
         """Take a box: left, top, right and bottom as shares of the image, at a time in seconds since 1970."""
@@ -102,13 +102,15 @@ class SharedView:
         """Return what feet have said of late about two visits, one on each camera in this order.
 
         Returns:
-            Log-likelihood ratio, one individual against two; 0 as long as the view isn't calibrated.
+            Log-likelihood ratio, one individual against two; 0 as long as the view isn't calibrated, or a camera hasn't
+            reported.
         """
-        if self._map is None:
+        latest = min(self._reported.values())
+        if self._map is None or latest == float("-inf"):  # one of them hasn't reported since the clock was set
             return 0.0
-        window = int(min(self._reported.values()) // _WINDOW)
+        window = int(latest // _WINDOW)
         windows = (self._pairs.get((one, other, n)) for n in range(window - _LAST_WINDOWS + 1, window + 2))
-        return sum(p.nats(self._left_out.get(p, self._map)) for p in windows if p is not None)
+        return sum(p.nats(self._explained.get(p, self._map)) for p in windows if p is not None)
 
     def _restart(self) -> None:
         """Forget when anything was; where places are on both cameras stays known."""
@@ -123,12 +125,12 @@ class SharedView:
             for visit in [v for v, trail in trails.items() if trail[-1][0] < oldest]:
                 del trails[visit]
         while len(self._pairs) > _MAX_PAIRS:
-            self._left_out.pop(self._pairs.pop(next(iter(self._pairs))), None)
+            self._explained.pop(self._pairs.pop(next(iter(self._pairs))), None)
 
     def _estimate(self, looks: Looks) -> None:
         """Find where places are on both cameras anew; unknown if that isn't clear."""
-        found = solve(list(self._pairs.values()), list(self._left_out), looks)
-        self._map, self._left_out = (None, {}) if found is None else (found.map, dict(found.left_out))
+        found = solve(list(self._pairs.values()), list(self._explained), looks)
+        self._map, self._explained = (None, {}) if found is None else (found.map, dict(found.explained))
 
 
 def _at(trail: Sequence[tuple[float, ...]], time: float) -> tuple[float, ...] | None:

@@ -46,7 +46,7 @@ def impossible_visits(
 
 
 def _together(a: OpenVisit, b: OpenVisit) -> bool:
-    return min(a.last, b.last) - max(a.first, b.first) >= _TOGETHER
+    return min(a.last, b.last) - max(a.visible_since, b.visible_since) >= _TOGETHER
 
 
 def _strength(place: tuple[CameraSession, OpenVisit]) -> tuple[float, bool, float]:

@@ -69,36 +69,36 @@ class Solution:
 
     Attributes:
         map: It.
-        left_out: The pairs that it explains, each with the map estimated without any pair of its two visits.
+        explained: The pairs that it explains, each with the map estimated without any pair of its two visits.
         nats: By how much they explain them, and looks.
     """
 
     map: GroundMap
-    left_out: list[tuple[ViewPair, GroundMap]]
+    explained: list[tuple[ViewPair, GroundMap]]
     nats: float
 
     def contradicts(self, better: Solution) -> bool:
         """Whether it matches more visits otherwise than a better solution than as that does, in the same windows."""
-        ones = {(p.one, p.window): p.other for p, _ in better.left_out}
-        others = {(p.other, p.window): p.one for p, _ in better.left_out}
-        same = sum(ones.get((p.one, p.window)) is p.other for p, _ in self.left_out)
+        ones = {(p.one, p.window): p.other for p, _ in better.explained}
+        others = {(p.other, p.window): p.one for p, _ in better.explained}
+        same = sum(ones.get((p.one, p.window)) is p.other for p, _ in self.explained)
         otherwise = sum(
             ones.get((p.one, p.window), p.other) is not p.other or others.get((p.other, p.window), p.one) is not p.one
-            for p, _ in self.left_out
+            for p, _ in self.explained
         )
         return otherwise > same
 
     def goes_on(self, before: Sequence[ViewPair]) -> bool:
         """Whether it explains most of what the last map did."""
         earlier = set(before)
-        return sum(p in earlier for p, _ in self.left_out) > len(before) / 2
+        return sum(p in earlier for p, _ in self.explained) > len(before) / 2
 
 
 def solve(pairs: Sequence[ViewPair], before: Sequence[ViewPair], looks: Looks) -> Solution | None:
     """Find the map between two cameras.
 
-    A map is estimated from every pair with enough moments, and anew from all pairs that it explains. What counts is by
-    how much each of these is explained by the others.
+    Maps are estimated from the pairs whose feet spread furthest, and anew from all pairs that they explain. What counts
+    is by how much each of these is explained by the others.
 
     Args:
         pairs: All pairs.
@@ -120,7 +120,7 @@ def solve(pairs: Sequence[ViewPair], before: Sequence[ViewPair], looks: Looks) -
         return None
     rival = max((s.nats for s in solutions if s.contradicts(best)), default=0.0)
     share = KEPT_GROUND_SHARE if best.goes_on(before) else MIN_GROUND_SHARE
-    explains = len(best.left_out) > share * table.expected(best.map)
+    explains = len(best.explained) > share * table.expected(best.map)
     return best if explains and best.nats >= max(MIN_GROUND_NATS, MIN_GROUND_RATIO * rival) else None
 
 
@@ -184,10 +184,10 @@ def _solution(seed: list[ViewPair], table: _Table, looks: Looks, least: float) -
     likely = sum(max(0.0, looks(p.one, p.other)) for p in chosen)
     if total + likely < least:
         return None  # tested by others, pairs are explained even less
-    left_out = [(p, without) for p, without in _without_each(chosen) if p.nats(without) >= MIN_GROUND_PAIR_NATS]
-    if len({p.one for p, _ in left_out}) <= 1 or len({p.other for p, _ in left_out}) <= 1:
+    explained = [(p, without) for p, without in _without_each(chosen) if p.nats(without) >= MIN_GROUND_PAIR_NATS]
+    if len({p.one for p, _ in explained}) <= 1 or len({p.other for p, _ in explained}) <= 1:
         return None
-    return Solution(found, left_out, sum(p.nats(m) + looks(p.one, p.other) for p, m in left_out))
+    return Solution(found, explained, sum(p.nats(m) + looks(p.one, p.other) for p, m in explained))
 
 
 def _without_each(chosen: Sequence[ViewPair]) -> Iterator[tuple[ViewPair, GroundMap]]:
