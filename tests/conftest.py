@@ -1,6 +1,7 @@
 """What the tests share: one thread each, no limits of time, and where the real data lies."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,20 @@ def shared():
         return found
 
     return find
+
+
+@pytest.fixture
+def file_limit():
+    """Lets files grow up to some bytes: what reaches beyond is written in part, as where a disk is full."""
+    resource = pytest.importorskip("resource", reason="needs POSIX")
+
+    @contextmanager
+    def limited(size):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited

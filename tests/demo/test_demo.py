@@ -323,6 +323,14 @@ def test_invalid_options_are_named_and_nothing_is_written(arguments, message, fi
     assert not (files / "out").exists()
 
 
+def test_a_stream_that_cant_be_opened_is_an_error_without_its_password(tmp_path, capsys):
+    source = ["--source", "rtsp://ada:secret@127.0.0.1:9/x", "--model", str(DETECTOR)]
+    assert main(["demo", *source, "--out", str(tmp_path / "out")]) == 1
+    told = capsys.readouterr()
+    assert "Failed to open rtsp://127.0.0.1:9/x" in told.err
+    assert "secret" not in told.err + told.out
+
+
 def test_a_folder_that_cant_be_written_to_is_named(files, capsys):
     assert main(["demo", "--seconds", "1", "--out", str(files / "words.txt" / "out")]) == 1
     assert f"--out {files / 'words.txt' / 'out'}: can't be written to: Not a directory" in capsys.readouterr().err

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from ultralytics.engine.results import Results
 
+import ultralytics_reid
 from ultralytics_reid import Gallery
 from ultralytics_reid.appearance.embedding import unit
 from ultralytics_reid.cli import main
@@ -32,11 +33,12 @@ from ultralytics_reid.gallery.commands import tables, terminal
 from ultralytics_reid.gallery.commands.arguments import parse_time
 from ultralytics_reid.gallery.commands.parser import DETECTOR_VARIABLE, GALLERY_VARIABLE, MODEL_VARIABLE, bind_times
 from ultralytics_reid.gallery.commands.terminal import progress, uninterrupted
-from ultralytics_reid.gallery.image_embedder import ImageRegion, best_region, cut_out, image_embedder
+from ultralytics_reid.gallery.image_embedder import ImageRegion, best_region, checked_box, cut_out, image_embedder
 from ultralytics_reid.gallery.recipe import pack_class_names, recorded_recipe, unpack_class_names
 from ultralytics_reid.gallery.records import ENROLLED, Filter, Records, Visit, new_ids
 from ultralytics_reid.gallery.store import open_store
 from ultralytics_reid.gallery.times import moment
+from ultralytics_reid.scenes import Scene, SceneOptions
 
 RED, GREEN, BLUE, YELLOW = (20, 20, 230), (20, 200, 30), (220, 40, 10), (10, 220, 230)
 MODEL = f"{__name__}:Colors"
@@ -760,6 +762,24 @@ class TestDetector:
         none = best_region(result[:1], image, {0})
         assert str(none) == "the whole image: no person found in it"
         assert none.xyxy.tolist() == [0, 0, 200, 100]
+
+    @pytest.mark.parametrize("cut", [0, 8])
+    def test_in_a_crop_smaller_than_the_detectors_input_the_box_lies_within_the_crop(self, cut):
+        detector = str(Path(ultralytics_reid.__file__).parent / "demo" / "people.pt")
+        scene = Scene(SceneOptions(people=3, seconds=3, fps=10, size=(480, 270), seed=5))
+        crop = scene.render(next(iter(scene.views(start=15))))[129:254, 370 : 411 - cut]
+        region = image_embedder({"model": "auto", "detector": detector}).locate(crop)
+        assert region.what == "person"
+        # As if it had been given by hand.
+        assert checked_box(region.xyxy.tolist(), crop).tolist() == region.xyxy.tolist()
+
+    def test_a_detection_that_lies_outside_the_image_is_none(self):
+        image = np.zeros((100, 50, 3), np.uint8)
+        outside, inside = (60, 0, 160, 100, 0.9, 0), (20, 10, 70, 130, 0.5, 0)
+        padded, boxes = np.zeros((640, 640, 3), np.uint8), torch.tensor([outside, inside])
+        result = Results(padded, "a.png", {0: "person"}, boxes=boxes)
+        assert best_region(result, image).xyxy.tolist() == [20, 10, 50, 100]
+        assert not best_region(result[:1], image).what
 
     def test_search_says_and_draws_what_was_taken(self, site, monkeypatch, capsys):
         held = []

@@ -5,6 +5,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from ultralytics_reid import Gallery
 from ultralytics_reid.appearance.evidence import LearnedStatistics
 from ultralytics_reid.cli import main
 from ultralytics_reid.embedders.head import LinearHead
@@ -66,6 +67,20 @@ def test_identities_are_not_given_again(gallery, tmp_path):
     reembed(gallery, head_of(), tmp_path / "new.db")
     with closing(open_store(gallery)) as old, closing(open_store(tmp_path / "new.db")) as new:
         assert new.reserve(1) == old.reserve(1)
+
+
+def test_what_was_deleted_is_not_carried_over(gallery, tmp_path):
+    """Neither embeddings of the old embedder, which can't be restored, nor the name of who is gone."""
+    with Gallery(gallery) as before:
+        before.discard(min(before.store.names()))
+        second = max(v.identity for v in before.store.visits())
+        before.rename(second, "Bob", keep_names=True)
+    reembed(gallery, head_of(), tmp_path / "new.db")
+    with Gallery(tmp_path / "new.db") as after:
+        assert after.store.blobs("trash/") == []
+        assert [(e.kind, e.undoable) for e in after.edits()] == [("rename", True)]
+        assert after.empty_trash() == 0
+    assert b"Ada" not in (tmp_path / "new.db").read_bytes()
 
 
 def test_a_gallery_of_another_embedder_is_refused_and_nothing_written(gallery, tmp_path):

@@ -92,6 +92,17 @@ def test_every_frame_is_on_disk_before_the_next(tmp_path):
     assert TrackLog(path).read().frame.max() == 4
 
 
+@pytest.mark.parametrize("room", [0, 5, 60])
+def test_where_the_disk_is_full_it_is_an_error_and_the_log_goes_on_after_it(tmp_path, room, file_limit):
+    path, log = tmp_path / "tracks.reid", TrackLog(tmp_path / "tracks.reid")
+    for n in (1, 2, 3):
+        size = path.stat().st_size if path.exists() else 0
+        with file_limit(size + room), pytest.raises(TrackLogError, match="can't be written"):
+            log.append(frame(n), HEADER)
+        log.append(frame(n), HEADER)
+        assert TrackLog(path).read().frame.tolist() == sorted([*range(1, n + 1)] * 2)
+
+
 def test_foreign_file_is_neither_read_nor_overwritten(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("not a log")

@@ -140,6 +140,10 @@ def test_frames_without_boxes_have_times_between_and_beyond_those_with():
     np.testing.assert_allclose(frame_times(tracks([2, 2, 4], [0.2, 0.2, 0.8]), 6), [0.1, 0.2, 0.5, 0.8, 0.9, 1.0])
     np.testing.assert_allclose(frame_times(tracks([2], [0.5]), 0), [0.4, 0.5])
     np.testing.assert_allclose(frame_times(tracks([], []), 3), [0.1, 0.2, 0.3])
+    # The log knows how far it was tracked; what a file says of its length is a guess.
+    logged = replace(tracks([2], [0.5]), frames=4)
+    for of_source in (0, 3):
+        np.testing.assert_allclose(frame_times(logged, of_source), [0.4, 0.5, 0.6, 0.7])
 
 
 class TestChanges:

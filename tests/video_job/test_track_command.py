@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from ultralytics_reid.cli import main
+from ultralytics_reid.errors import ReIDError
 from ultralytics_reid.video_job import run as job
 from ultralytics_reid.video_job import tracking
 from ultralytics_reid.video_job.source import VideoSource, open_source
@@ -179,6 +180,53 @@ def test_numbers_that_are_read_out_of_order_are_said_once(tmp_path, capsys, stem
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == bool(told)
     assert all(line.startswith("ultralytics-reid: images: ") and f", {told}, " in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://ada:secret@127.0.0.1:9/x?token=secret", "rtsp://127.0.0.1:9/x"),
+        ("rtsp://ada:se/secret@127.0.0.1:9/x", "rtsp://…"),
+        ("rtsp://[abc", "rtsp://…"),
+    ],
+)
+def test_a_stream_that_cant_be_opened_is_an_error_without_its_password(url, shown, street, tmp_path, capsys):
+    assert main(["track", url, *street[2:], *asked(tmp_path, "csv")]) == 1
+    told = capsys.readouterr()
+    assert f"ultralytics-reid: {shown}: " in told.err
+    assert "secret" not in told.err + told.out
+    assert not names(tmp_path)
+
+
+class TestFolders:
+    """Of images, and of what else the host reads in them."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        folder = tmp_path / "door"
+        folder.mkdir()
+        for n in range(3):
+            cv2.imwrite(str(folder / f"{n}.png"), np.zeros((9, 9, 3), np.uint8))
+        return folder
+
+    def test_images_are_counted_as_the_host_reads_them(self, folder, clip):
+        shutil.copy(folder / "0.png", folder / ".hidden.png")
+        assert open_source(str(folder), "door").frames == 3
+        shutil.copy(clip / "street.mp4", folder)
+        assert open_source(str(folder), "door").frames is None
+
+    def test_a_file_that_cant_be_read_is_named(self, folder):
+        (folder / "notes.mp4").write_bytes(b"")
+        with pytest.raises(ReIDError, match=r"^door: this folder can't be read: .*notes\.mp4$"):
+            open_source(str(folder), "door")
+
+    def test_a_name_that_the_host_takes_for_a_pattern_is_refused(self, folder):
+        with pytest.raises(ReIDError, match=r"^door: the path of a folder must not have a \*"):
+            open_source(str(folder.rename(folder.with_name("cam*1"))), "door")
+
+    def test_a_stride_which_the_host_ignores_is_refused(self, folder):
+        with pytest.raises(ReIDError, match=r"^door: --vid-stride must be 1 for a folder of images, got 3"):
+            open_source(str(folder), "door", stride=3)
 
 
 @pytest.mark.slow

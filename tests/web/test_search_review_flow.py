@@ -20,6 +20,7 @@ from gallery_visits import MORNING
 from test_security import image_file
 
 from ultralytics_reid import Filter
+from ultralytics_reid.gallery.image_embedder import ImageRegion
 from ultralytics_reid.gallery.image_io import decode_image
 from ultralytics_reid.gallery.journeys import Journey, Stay
 from ultralytics_reid.gallery.visit_columns import VisitColumns
@@ -50,6 +51,14 @@ def test_a_box_is_taken_instead_of_the_detectors(client):
     assert 'value="1,2,30,40"' in client.get(f"{at}&box=1,2,30,40").text
     for wrong in ("1,2,3", "1,2,x,30,40", "a,b,c,d", "9,9,1,1", "0,0,999,999", "1e9,0,1,1"):
         assert client.get(f"{at}&box={wrong}").status_code in (400, 409), wrong
+
+
+def test_a_detectors_box_is_searched_for_in_whole_pixels_however_thin(client, stub_embedder, monkeypatch):
+    thin = ImageRegion(np.array([10.6, 0.4, 11.4, 119.6], np.float32), "person", 0.9, 1)
+    monkeypatch.setattr(type(stub_embedder), "locate", lambda self, image, classes=None: thin)
+    found = client.get(send(client).headers["location"])
+    assert found.status_code == 200
+    assert 'value="10,0,12,120"' in found.text
 
 
 def test_uploads_are_not_stored(client, path, gallery, monkeypatch):

@@ -15,6 +15,7 @@ from own_requests import BASE, SAME_ORIGIN, SESSION
 from PIL import Image
 
 from ultralytics_reid.errors import ConfigError, GalleryError
+from ultralytics_reid.web.audit import Audit
 from ultralytics_reid.web.options import ServeOptions
 from ultralytics_reid.web.security import MAX_BODY
 from ultralytics_reid.web.uploads import decode
@@ -255,6 +256,16 @@ def test_a_change_that_cannot_be_logged_is_not_made(client, path, gallery):
     log.mkdir()
     assert client.post("/people/1/delete").status_code == 409
     assert 1 in {i.identity_id for i in gallery.individuals()}
+
+
+def test_where_the_disk_is_full_no_line_is_half_written(tmp_path, file_limit):
+    path = tmp_path / "audit.jsonl"
+    audit = Audit(path)
+    audit.note("search", kind="visit")
+    with file_limit(path.stat().st_size + 20), pytest.raises(GalleryError, match="can't be written"):
+        audit.note("export", table="ways")
+    audit.note("delete", identity=1)
+    assert [json.loads(line)["action"] for line in path.read_text().splitlines()] == ["search", "delete"]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from ..gallery.commands.terminal import progress
 from ..gallery.export.atomic_file import OWNER_ONLY
 from ..gallery.ledger.sqlite_file import beside
 from ..video_job.host import check_tracker
+from ..video_job.source import without_password
 from .annotations import EventAnnotator, GroundTruthAnnotator
 from .camera_report import FOUND, GALLERY, HEATMAP, QUERY, CameraReport
 from .cameras import CAMERAS, track_cameras
@@ -126,7 +127,8 @@ class _Demo:
                 if not self._runners[-1].frames:
                     raise
         if not self._runners[-1].frames:
-            raise ReIDError(f"--source {self.source.uri}: no frame could be read")
+            uri = self.source.uri
+            raise ReIDError(f"--source {without_password(uri, uri)}: no frame could be read")
 
     def _track(self, video: SideBySideVideo) -> None:
         panels: list[Panel] = []

@@ -13,6 +13,7 @@ from ..errors import ReIDError
 from ..evaluation.frames import FrameBoxes
 from ..tracking.ending import finish
 from ..video_job.host import HOST_ERRORS, load_model
+from ..video_job.source import without_password
 
 
 class Runner:
@@ -32,6 +33,7 @@ class Runner:
         self.label = label
         self.frames: list[FrameBoxes] = []
         self._times: list[float] = []
+        self._source = source
         self._model = load_model(model)
         # persist: stock would reset its tracker at every image of a folder.
         self._results = self._model.track(source, stream=True, persist=True, verbose=False, save=False, **options)
@@ -48,7 +50,7 @@ class Runner:
         except ReIDError:
             raise
         except HOST_ERRORS as error:
-            raise ReIDError(f"{self.label}: {error}") from error
+            raise ReIDError(f"{self.label}: {without_password(error, self._source)}") from error
         self._times.append(time.perf_counter() - start)
         return result
 

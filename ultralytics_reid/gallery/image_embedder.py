@@ -216,9 +216,13 @@ class _DetectorImageEmbedder:
 
 
 def best_region(result: Any, image: ImageArray, classes: Collection[int] | None = None) -> ImageRegion:
-    """Select the largest confident detection of some classes (None: of all); the whole image without one."""
+    """Select the largest confident detection of some classes (None: of all); the whole image without one.
+
+    Boxes are cut to the image: it may have been padded for the detector, and oriented boxes may reach beyond it.
+    """
     boxes = result.boxes if result.obb is None else result.obb
     xyxy, conf = as_floats(boxes.xyxy.cpu()), as_floats(boxes.conf.cpu())
+    xyxy = xyxy.clip(0, np.tile(whole_image(image)[2:], 2))
     found = np.asarray(boxes.cls.cpu(), np.int64)
     fits = conf >= _MIN_CONFIDENCE
     if classes is not None:

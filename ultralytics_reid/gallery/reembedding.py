@@ -14,7 +14,8 @@ from ..appearance.embedding import unit
 from ..appearance.evidence import LearnedStatistics
 from ..embedders.head import LinearHead
 from ..errors import GalleryError
-from .file_names import EVIDENCE_PREFIX
+from .edits import forget_edits
+from .file_names import EVIDENCE_PREFIX, TRASH
 from .ledger.rows import pages
 from .ledger.sqlite_file import beside
 from .recipe import RECIPE
@@ -28,7 +29,8 @@ def reembed(uri: str | Path, head: LinearHead, out: str | Path, *, name: str = "
     """Write a copy of a gallery with the embeddings that its embedder with a head gives.
 
     Stored embeddings are means of a few crops; the map of a mean is the mean of the maps, but for the crops' norms.
-    Identities, visits, names and decisions stay; what cameras learned of embeddings is carried over too.
+    Identities, visits, names and decisions stay; what cameras learned of embeddings is carried over too. What was
+    deleted and could be taken back is left out.
 
     Args:
         uri: The gallery, which stays as it is; see `open_store`.
@@ -84,13 +86,16 @@ def _copy(old: Store, new: Store, head: LinearHead, name: str) -> tuple[int, int
     _copy_files(old, new, head, name)
     new.count_on(old)
     new.flush()
+    # As where the trash is emptied: the names of who is gone go too.
+    forget_edits(new, new.visit_columns())
     return sightings, visits
 
 
 def _copy_files(old: Store, new: Store, head: LinearHead, name: str) -> None:
     for key in old.blobs(""):
         data = old.blob(key)
-        if data is None:
+        # What was deleted isn't carried over.
+        if data is None or key.startswith(TRASH):
             continue
         if key.startswith(EVIDENCE_PREFIX):
             data = mapped_evidence(LearnedStatistics.load(data, old.dim), head).dump()

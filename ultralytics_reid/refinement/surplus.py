@@ -73,7 +73,7 @@ def short_clusters(pieces: Pieces, clusters: Ints, overlaps: Overlaps, tuning: R
 
 
 def _at_ends(pieces: Pieces, clusters: Ints) -> Bools:
-    """Which clusters are visible in the first or the last frame, `(P,)` by cluster number."""
+    """Which clusters are visible in the first or the last frame that has boxes, `(P,)` by cluster number."""
     frame = pieces.tracks.frame
     ends = (frame == frame[:1]) | (frame == frame[-1:])
     found = np.zeros(len(pieces), bool)

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from .._whole_writes import append_whole
 from ..errors import TrackLogError
 from .log_format import MAGIC, Header, LoggedFrame, bodies, pack_frame, pack_header, unpack_frame, unpack_header
 from .tracks import Tracks
@@ -50,13 +51,13 @@ class TrackLog:
 
         Raises:
             TrackLogError: If the embedder is another than before, or the file can't be written or is no track log.
+                The log has no part of the frame then.
         """
         header = _joined(self._header, header, str(self.path or "the track log"))
+        data = pack_frame(frame) if header == self._header else pack_header(header) + pack_frame(frame)
         try:
             file = self._file or self._begin()
-            if header != self._header:
-                file.write(pack_header(header))
-            file.write(pack_frame(frame))
+            append_whole(file.fileno(), data if self.begun else MAGIC + data)
         except OSError as error:
             raise TrackLogError(f"the track log {self.path} can't be written: {error}") from error
         self._header = header
@@ -70,7 +71,6 @@ class TrackLog:
         elif self.path.exists() and self.path.stat().st_size:
             _need_magic(self.path)
         self._file = _opened(self.path)
-        self._file.write(MAGIC)
         return self._file
 
     def close(self) -> None:
@@ -142,7 +142,7 @@ class TrackLog:
 
 def _opened(path: Path) -> BinaryIO:
     """Open a file that only its owner can read: embeddings are biometric data."""
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
+    number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
     path.chmod(_OWNER_ONLY)  # an earlier log may have had another mode
     # Without a buffer: what was written outlives the process.
     return os.fdopen(number, "wb", buffering=0)

@@ -63,7 +63,7 @@ def _add_track(commands: Any) -> None:
     command.add_argument(
         "--device", default="", metavar="D", help="such as cpu, 0 or mps (default: Ultralytics' choice)"
     )
-    text = "take one of so many frames (default: 1, all)"
+    text = "take one of so many frames of a video or stream (default: 1, all)"
     command.add_argument("--vid-stride", type=int, default=1, metavar="N", dest="stride", help=text)
     _add_outputs(command)
     text = "write the track log, which `refine` takes"

@@ -93,12 +93,13 @@ def frame_times(tracks: Tracks, frames: int) -> Doubles:
 
     Args:
         tracks: The tracks.
-        frames: Number of frames, if known; at least up to the last box.
+        frames: Number of the source's frames, 0 if unknown; those that were tracked, up to the last box at least,
+            have times anyway.
 
     Returns:
         `(F,)` float64, seconds.
     """
-    every = np.arange(1, max(frames, int(tracks.frame.max(initial=0))) + 1, dtype=np.float64)
+    every = np.arange(1, max(frames, tracks.frames, int(tracks.frame.max(initial=0))) + 1, dtype=np.float64)
     if not len(tracks):
         return every / tracks.fps
     known, first = np.unique(tracks.frame, return_index=True)

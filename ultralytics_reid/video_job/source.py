@@ -34,10 +34,7 @@ class VideoSource:
     @property
     def name(self) -> str:
         """File name, camera number, or URL without what may be a password, to show."""
-        if "://" not in self.uri:
-            return Path(self.uri).name or self.uri
-        parts = urlsplit(self.uri)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        return shown_name(self.uri) if _is_url(self.uri) else Path(self.uri).name or self.uri
 
     def images(self) -> Iterator[ImageArray]:
         """Read the images once more, `(H, W, 3)` uint8 BGR, those that were tracked.
@@ -71,6 +68,30 @@ class VideoSource:
         if image is None:
             raise ReIDError(f"{uri} can't be read")
         return image.shape[1], image.shape[0]
+
+
+def shown_name(url: str) -> str:
+    """A URL without what may be a password: scheme, host, port and path; the scheme alone of one that is malformed."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # no number, for example, where a password has a slash
+    except ValueError:
+        return f"{url.partition('://')[0]}://…"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def without_password(text: object, uri: str) -> str:
+    """A message of the host, which repeats the source, without what may be a password.
+
+    Args:
+        text: The message, or the error.
+        uri: The source.
+    """
+    return str(text).replace(uri, shown_name(uri)) if _is_url(uri) else str(text)
+
+
+def _is_url(uri: str) -> bool:
+    return "://" in uri
 
 
 def _warn_of_order(label: str, names: Sequence[str]) -> None:
@@ -107,26 +128,44 @@ def open_source(uri: str, label: str, *, seconds: float | None = None, stride: i
         stride: Every so many frames of a video one is taken.
 
     Raises:
-        ReIDError: If it is missing, or can't be read.
+        ReIDError: If it is missing, or can't be read, or is a folder and `stride` isn't 1.
     """
-    from ultralytics.data.utils import IMG_FORMATS, VID_FORMATS
+    from ultralytics.data.utils import VID_FORMATS
 
-    if uri.isdecimal() or "://" in uri:
+    if uri.isdecimal() or _is_url(uri):
         return VideoSource(uri, None, is_repeatable=False, stride=stride)
     path = Path(uri)
     if not path.exists():
         raise ReIDError(f"{label}: there is no such file, and it is neither a camera number nor a URL")
     if path.is_dir():
-        count = sum(p.suffix[1:].lower() in IMG_FORMATS for p in path.iterdir())
-        if not count:
-            raise ReIDError(f"{label}: there are no images in this folder")
-        _warn_of_order(label, [Path(file).stem for file in _loader(uri).files])
-        return VideoSource(uri, count, is_repeatable=True)
+        if stride > 1:
+            raise ReIDError(f"{label}: --vid-stride must be 1 for a folder of images, got {stride}")
+        return VideoSource(uri, _folder_length(path, label), is_repeatable=True)
     if path.suffix[1:].lower() not in VID_FORMATS:
         kinds = ", ".join(sorted(VID_FORMATS))
         raise ReIDError(f"{label}: must be a folder of images or a video ({kinds})")
     frames = _video_length(path, label, seconds)
     return VideoSource(uri, None if frames is None else frames // stride, is_repeatable=True, stride=stride)
+
+
+def _folder_length(path: Path, label: str) -> int | None:
+    """Number of images; None if there are videos too, which the host reads after them."""
+    from ultralytics.data.utils import IMG_FORMATS
+
+    if "*" in str(path.absolute()):
+        raise ReIDError(f"{label}: the path of a folder must not have a *, which Ultralytics takes for a pattern")
+    try:
+        has_images = any(file.suffix[1:].lower() in IMG_FORMATS for file in path.iterdir())
+        loader = _loader(str(path)) if has_images else None
+    except OSError as error:
+        # The host lists its formats on further lines.
+        reason = str(error).partition("\n")[0]
+        raise ReIDError(f"{label}: this folder can't be read: {reason}") from error
+    if loader is None or not loader.ni:
+        raise ReIDError(f"{label}: there are no images in this folder")
+    loader.close()
+    _warn_of_order(label, [Path(file).stem for file in loader.files[: loader.ni]])
+    return int(loader.ni) if loader.ni == loader.nf else None
 
 
 def _video_length(path: Path, label: str, seconds: float | None) -> int | None:

@@ -23,7 +23,7 @@ from ..revival.decision import Decision
 from ..tracking.ending import finish
 from .host import HOST_ERRORS, class_names, load_model
 from .options import TrackOptions, class_indices
-from .source import VideoSource
+from .source import VideoSource, without_password
 from .spool import Spool
 from .tracked import COLUMNS, ID, TrackedVideo
 
@@ -183,4 +183,4 @@ def _results(model: Any, source: VideoSource, options: TrackOptions, classes: li
     except ReIDError:
         raise
     except HOST_ERRORS as error:
-        raise ReIDError(f"{source.name}: {error}") from error
+        raise ReIDError(f"{source.name}: {without_password(error, source.uri)}") from error

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from .._whole_writes import append_whole
 from ..errors import GalleryError
 
 # The log says who was searched for: as private as the gallery.
@@ -55,7 +56,7 @@ class Audit:
             with self._lock:
                 file = os.open(self._path, os.O_APPEND | os.O_CREAT | os.O_WRONLY, _OWNER_ONLY)
                 try:
-                    os.write(file, text.encode())
+                    append_whole(file, text.encode())
                 finally:
                     os.close(file)
         except OSError as error:

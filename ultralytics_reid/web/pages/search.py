@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlencode
 
+import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -123,7 +124,10 @@ def _query(site: Site, choice: Choice) -> Query | None:
 def _box(text: str, upload: Upload) -> tuple[int, ...]:
     """A box of an image, given as `x1,y1,x2,y2`; what the detector found where none is given."""
     if not text:
-        return tuple(round(float(x)) for x in upload.found)
+        # Outward to whole pixels, so that a thin box isn't empty; the image's sides are whole.
+        left, top = np.floor(upload.found[:2]).astype(int).tolist()
+        right, bottom = np.ceil(upload.found[2:]).astype(int).tolist()
+        return left, top, right, bottom
     corners = [parse_whole(part, _MAX_PIXEL) for part in text.split(",")]
     box = tuple(corner for corner in corners if corner is not None)
     if len(corners) != len("xyxy") or len(box) != len(corners):
@@ -155,9 +159,8 @@ def upload(request: Request, form: Form) -> Response:
     image = decode(data)
     with site.embedding:
         region = site.gallery.locate(image)
-    xyxy = region.xyxy.clip(0)
     note = str(region) if region.what or region.sought else ""
-    name = site.uploads.add(image, xyxy, note)
+    name = site.uploads.add(image, region.xyxy, note)
     kept = [(k, form.text(k)) for k in ("by", "k", "from", "to", "tz", "seen_on") if form.text(k)]
     kept += [("camera", camera) for camera in form.texts("camera")]
     return RedirectResponse(f"/search?{urlencode([('upload', name), *kept])}", 303)
