@@ -46,12 +46,12 @@ class Form:
         return [value for value in self._fields.getlist(name) if isinstance(value, str)]
 
     def numbers(self, name: str) -> list[int]:
-        """All whole numbers of a field.
+        """All whole numbers of a field, each text of which holds one or several, separated by commas.
 
         Raises:
             HTTPException: 400 if one is none.
         """
-        return [whole(name, text) for text in self.texts(name)]
+        return [whole(name, part) for text in self.texts(name) for part in text.split(",")]
 
 
 def whole(name: str, text: str) -> int:
