@@ -120,6 +120,14 @@ def link_question(client):
     return key
 
 
+def test_what_keeps_pairs_from_being_found_is_said_beside_a_question(client):
+    question(client)
+    client.app.state.site.pairs.note = "Too few <people>."
+    key, text = question(client)
+    assert key
+    assert "Too few &lt;people&gt;." in text
+
+
 def test_answers_of_the_review_change_and_are_undone(client, gallery):
     before = {v.id: v.identity for v in gallery.visits(details=False)}
     key = link_question(client)
