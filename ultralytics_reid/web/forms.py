@@ -11,8 +11,8 @@ from starlette.formparsers import FormParser, MultiPartException, MultiPartParse
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..gallery.whole_numbers import parse_whole
 from .security import MAX_UPLOAD
-from .whole_numbers import parse_whole
 
 _MULTIPART = "multipart/form-data"
 _MAX_FIELDS, _MAX_FILES, _MAX_FIELD = 2000, 1, 65_536

@@ -17,11 +17,11 @@ from ...gallery.image_io import as_jpeg
 from ...gallery.records import LAST_ID
 from ...gallery.search import Likeness
 from ...gallery.views import Match
+from ...gallery.whole_numbers import parse_whole
 from ..choice import Choice
 from ..forms import Form, form_route, whole
 from ..site import Site, camera_label, label, site_of
 from ..uploads import Upload, decode
-from ..whole_numbers import parse_whole
 from .people import card_of
 
 KINDS = {"learned": "learned metric", "cosine": "cosine", "euclidean": "Euclidean"}
