@@ -158,9 +158,7 @@ def upload(request: Request, form: Form) -> Response:
     xyxy = region.xyxy.clip(0)
     note = str(region) if region.what or region.sought else ""
     name = site.uploads.add(image, xyxy, note)
-    kept = [(k, form.text(k)) for k in ("by", "k", "from", "to", "tz", "seen_on") if form.text(k)]
-    kept += [("camera", camera) for camera in form.texts("camera")]
-    return RedirectResponse(f"/search?{urlencode([('upload', name), *kept])}", 303)
+    return RedirectResponse(f"/search?{urlencode({'upload': name})}", 303)
 
 
 def upload_image(request: Request) -> Response:
