@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import socket
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,6 +34,8 @@ from ultralytics_reid.drawing.text import paste, render_text
 from ultralytics_reid.drawing.video import open_video
 from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import returns
+from ultralytics_reid.gallery.records import Records, Visit
+from ultralytics_reid.gallery.store import open_store
 
 FRAMES, FPS = 20, 10
 SCENE_FILES = {"scene.mp4", "tracked.mp4", "identities.png"}
@@ -343,6 +346,17 @@ def test_the_gallery_and_the_log_of_the_users_own_yaml_are_left_alone(tmp_path, 
     assert "| mine.yaml | 20 |" in capsys.readouterr().out
     assert "gallery.db" in names(tmp_path / "out")
     assert names(tmp_path) == {"out", "mine.yaml", "topology.yaml"}
+
+
+def test_a_camera_that_saw_nobody_has_no_background_where_the_gallery_is_served(tmp_path, monkeypatch):
+    with closing(open_store(tmp_path / "gallery.db", 4, "test")) as store:
+        store.upsert(Records.joined([], 4), [Visit(1, 1, "east", 0, 1.7e9, 1.7e9 + 1)])
+    cameras = SimpleNamespace(cameras=("west", "east"), query=SimpleNamespace(detector="x.pt"))
+    monkeypatch.setattr(run, "run_demo", lambda _: SimpleNamespace(commands=[], cameras=cameras))
+    served = []
+    monkeypatch.setattr("ultralytics_reid.web.parser.serve_gallery", lambda args: served.append(args.background))
+    assert main(["demo", "--serve", "--out", str(tmp_path)]) == 0
+    assert served == [[f"east={tmp_path / 'east.mp4'}"]]
 
 
 def test_a_folder_that_cant_be_written_to_is_named(files, capsys):
