@@ -150,9 +150,13 @@ def _demo(args: Namespace) -> None:
 def _serve_demo(folder: Path, cameras: Sequence[str], detector: str) -> None:
     """Serve what the demo has written; on a free port, as it took minutes to come here."""
     from .demo.camera_report import GALLERY
+    from .gallery.gallery import Gallery
     from .web.parser import serve_gallery
 
-    backgrounds = [f"--background={name}={folder / f'{name}.mp4'}" for name in cameras]
+    # Of a run that was interrupted early, one camera may have seen nobody.
+    with Gallery(folder / GALLERY) as gallery:
+        seen = gallery.stats().cameras
+    backgrounds = [f"--background={name}={folder / f'{name}.mp4'}" for name in cameras if name in seen]
     command = ["serve", "--gallery", str(folder / GALLERY), "--port", "0", "--detector", detector, *backgrounds]
     print(f"\n$ ultralytics-reid {shlex.join(command)}\n", flush=True)
     serve_gallery(build_parser().parse_args(command))

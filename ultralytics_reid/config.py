@@ -271,7 +271,7 @@ class Config:
         missing = [key for key in _HOST_RULES if key not in given and key not in _HOST_OPTIONAL]
         if missing:
             raise ConfigError(f"'{missing[0]}' is missing in the tracker YAML; it must be {rules[missing[0]]}")
-        if _HIGH in given and given.get(_LOW, 0) > given[_HIGH]:
+        if given[_LOW] > given[_HIGH]:
             raise ConfigError(f"{_LOW} must be at most {_HIGH} ({given[_HIGH]}), got {given[_LOW]}")
         ours = {f.name for f in fields(cls)}
         config = cls(**{k: v for k, v in given.items() if k in ours}, tuning=tuning or Tuning())

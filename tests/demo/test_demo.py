@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import socket
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from PIL import Image
 
 from ultralytics_reid import BoxIdentity, ConfigError, Gallery, Linked, ReIDError, Revival, RevivalReverted
 from ultralytics_reid.cli import main
+from ultralytics_reid.config import render_yaml
 from ultralytics_reid.demo import DETECTOR, DemoOptions, annotations, run, run_demo, source
 from ultralytics_reid.demo.annotations import EventAnnotator, IdentityOwners, LinkAnnotator
 from ultralytics_reid.demo.camera_report import CameraReport
@@ -32,6 +34,8 @@ from ultralytics_reid.drawing.text import paste, render_text
 from ultralytics_reid.drawing.video import open_video
 from ultralytics_reid.evaluation.frames import FrameBoxes
 from ultralytics_reid.evaluation.returns import returns
+from ultralytics_reid.gallery.records import Records, Visit
+from ultralytics_reid.gallery.store import open_store
 
 FRAMES, FPS = 20, 10
 SCENE_FILES = {"scene.mp4", "tracked.mp4", "identities.png"}
@@ -290,6 +294,8 @@ def files(tmp_path, shown):
     (tmp_path / "words.txt").write_text("neither")
     (tmp_path / "empty").mkdir()
     (tmp_path / "wrong.yaml").write_text("tracker_type: reid_botsort\nno_such_key: 1\n")
+    (tmp_path / "closed.yaml").write_text(render_yaml(max_identities=3))
+    (tmp_path / "forgets.yaml").write_text(render_yaml(memory_seconds=0))
     (tmp_path / "scene.mp4").symlink_to(shown.out / "scene.mp4")
     return tmp_path
 
@@ -307,6 +313,8 @@ def files(tmp_path, shown):
         ("--tracker nowhere.yaml", "--tracker nowhere.yaml: there is no such file"),
         ("--tracker botsort.yaml", "--tracker botsort.yaml: its tracker_type must be reid_botsort, got botsort"),
         ("--source scene.mp4 --model {model} --tracker wrong.yaml", "no_such_key"),
+        ("--tracker closed.yaml", "--tracker closed.yaml: 'gallery' and 'max_identities' exclude each other"),
+        ("--tracker forgets.yaml", "--tracker forgets.yaml: 'gallery' requires with_reid: True"),
         ("--seconds 0", "--seconds must be above 0, got 0.0"),
         ("--seconds nan", "--seconds must be above 0, got nan"),
         ("--people 51", "--people must be from 1 to 50, got 51"),
@@ -329,6 +337,34 @@ def test_a_stream_that_cant_be_opened_is_an_error_without_its_password(tmp_path,
     told = capsys.readouterr()
     assert "Failed to open rtsp://127.0.0.1:9/x" in told.err
     assert "secret" not in told.err + told.out
+
+
+def test_a_closed_set_is_for_a_source_which_has_no_second_part(files):
+    asked = ["--source", str(files / "scene.mp4"), "--model", str(DETECTOR), "--imgsz", "192", "--seconds", "0.3"]
+    assert main(["demo", *asked, "--tracker", str(files / "closed.yaml"), "--out", str(files / "out")]) == 0
+
+
+def test_the_gallery_and_the_log_of_the_users_own_yaml_are_left_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "topology.yaml").write_text("ways: 1")  # read by nobody
+    mine = {"gallery": "mine.db", "gallery_index": "milvus://nowhere:1", "topology": "topology.yaml"}
+    (tmp_path / "mine.yaml").write_text(render_yaml(**mine, track_log="mine.reid"))
+    asked = ["--seconds", "2", "--people", "3", "--seed", "3", "--tracker", "mine.yaml", "--out", "out"]
+    assert main(["demo", *asked]) == 0
+    assert "| mine.yaml | 20 |" in capsys.readouterr().out
+    assert "gallery.db" in names(tmp_path / "out")
+    assert names(tmp_path) == {"out", "mine.yaml", "topology.yaml"}
+
+
+def test_a_camera_that_saw_nobody_has_no_background_where_the_gallery_is_served(tmp_path, monkeypatch):
+    with closing(open_store(tmp_path / "gallery.db", 4, "test")) as store:
+        store.upsert(Records.joined([], 4), [Visit(1, 1, "east", 0, 1.7e9, 1.7e9 + 1)])
+    cameras = SimpleNamespace(cameras=("west", "east"), query=SimpleNamespace(detector="x.pt"))
+    monkeypatch.setattr(run, "run_demo", lambda _: SimpleNamespace(commands=[], cameras=cameras))
+    served = []
+    monkeypatch.setattr("ultralytics_reid.web.parser.serve_gallery", lambda args: served.append(args.background))
+    assert main(["demo", "--serve", "--out", str(tmp_path)]) == 0
+    assert served == [[f"east={tmp_path / 'east.mp4'}"]]
 
 
 def test_a_folder_that_cant_be_written_to_is_named(files, capsys):

@@ -430,17 +430,22 @@ class TestSearch:
             ("--model no_such:thing", "no_such:thing can't be imported"),
             ("--image nowhere.png", "there is no file nowhere.png"),
             ("--sheet found.gif", "found.gif can't be written: the suffix must be .png"),
+            ("--sheet nowhere/a.png", "there is no folder nowhere"),
         ],
     )
-    def test_invalid_options_are_named(self, site, arguments, why, capsys):
-        assert main(["search", "--image", write_image("red.png", RED), *arguments.split()]) == 1
-        assert why in capsys.readouterr().err
+    def test_invalid_options_are_named_before_anything_is_printed(self, site, arguments, why, refused):
+        assert why in refused("search", "--image", write_image("red.png", RED), *arguments.split())
+
+    def test_how_many_is_checked_before_the_model_is_loaded(self, site, refused):
+        asked = ("search", "--image", write_image("red.png", RED), "--model", "no_such:thing")
+        assert "k must be in [1, 1000], got 0" in refused(*asked, "-k", "0")
 
     @pytest.mark.parametrize(
         ("query", "why"),
         [
             ("--identity=9", "there is no identity 9 in the gallery"),
             ("--identity=Ada", "(for names: --name), got 'Ada'"),
+            ("--identity=" + "9" * 5_000, "must be whole numbers in [1, 16777215]"),
             ("--identity=99999999999999999999", "must be whole numbers in [1, 16777215]"),
             ("--name=Bob", "no identity is named 'Bob'; there are: Ada"),
         ],
@@ -645,6 +650,7 @@ class TestIdentities:
         assert {row["visit numbers"] for row in proposed} == {"105", "106", "107"}
         assert is_png("sheet.png")
         assert "already exists" in refused("relink", "--sheet", "sheet.png")
+        assert "the suffix must be .png" in refused("relink", "--apply", "--sheet", "sheet.jpg")
         assert call("visits", "--json") == before
         done = json.loads(call("relink", "--cameras", "gate,door,yard", "--apply", "--json"))
         assert (done["applied"], done["visits"], len(done["changes"])) == (True, 9, 3)
@@ -710,7 +716,8 @@ class TestEnrol:
             ("--name x a.png words.png", "words.png is no readable image"),
             ("--name x empty", "there are no images in the folder empty"),
             ("--name= a.png", "got '' and 1"),
-            ("--name x --class -1 a.png", "--class must be 0 or more, got -1"),
+            ("--name x --class -1 a.png", "--class must be in [0, 2147483647], got -1"),
+            (f"--name x --class {2**70} a.png", f"--class must be in [0, 2147483647], got {2**70}"),
             ("--name x a.png black.png", "black.png shows nothing"),
         ],
     )
@@ -966,6 +973,7 @@ class TestAnalysis:
         assert read["camera"].to_list() == ["door", "yard", "door", "yard", "door"]
         assert len(read["path"][0]) > 1
         assert "already exists" in refused("journeys", "--out", f"stays{suffix}")
+        assert "the suffix must be .parquet or .csv" in refused("journeys", "--out", "stays.txt")
         assert "--overwrite" not in call("journeys", "--out", f"stays{suffix}", "--overwrite")
 
     def test_journeys_join(self, site, call, refused):
@@ -1015,6 +1023,7 @@ class TestAnalysis:
         asked = ("list", "--gallery", "odd.db")
         assert column(call(*asked, "--cameras", "a,b"), "identity") == ["1"]
         assert column(call(*asked, "--cameras", "b,a"), "identity") == ["2", "3"]
+        assert column(call(*asked, "--cameras", "b, a"), "identity") == ["2", "3"]
         assert column(call(*asked, "--cameras", "a", "--cameras", "a,b"), "identity") == ["1", "2"]
 
     def test_stats(self, site, call):

@@ -92,6 +92,12 @@ class TestOpening:
         with pytest.raises(GalleryError, match="can't be compared"):
             Gallery(path, embedder=Painter("another"))
 
+    def test_and_the_gallery_is_closed(self, path):
+        open_store(path, DIM, "painter").close()
+        with pytest.raises(GalleryError, match="can't be compared"):
+            Gallery(path, embedder=Painter("another"))
+        assert list(path.parent.iterdir()) == [path]  # nothing of SQLite's is left beside it
+
     def test_an_index_must_be_milvus(self, path):
         with pytest.raises(GalleryError, match="'gallery_index' must be"):
             Gallery(path, index="index.db")

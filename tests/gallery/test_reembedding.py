@@ -140,6 +140,8 @@ def test_the_command_names_what_it_wrote(gallery, tmp_path, capsys):
     head, path = head_of(), tmp_path / "mine.safetensors"
     save_tensors(path, {"center": head.center, "matrix": head.matrix}, {"kind": "head", "base": BASE})
     command = ["reembed", "--gallery", str(gallery), "--head", str(path), "--out", str(tmp_path / "new.db")]
+    with pytest.raises(SystemExit):
+        main([*command, "--index", "milvus://localhost:1"])  # it would do nothing
     assert main(command) == 0
     assert "4 embeddings of 2 visits" in capsys.readouterr().out
     assert main(command) == 1

@@ -166,9 +166,13 @@ def test_same_tracks_give_the_same_result_in_whatever_order_they_come():
     assert np.array_equal(refine(video.tracks()).rows, first.rows)
 
 
-def test_video_without_boxes_or_with_one_is_refined():
-    nothing = Tracks.from_arrays([], [], np.zeros((0, 4)), [], [], embeddings=np.zeros((0, DIM)), fps=FPS)
+@pytest.mark.parametrize("embeddings", [np.zeros((0, DIM)), []])
+def test_video_without_boxes_is_refined(embeddings):
+    nothing = Tracks.from_arrays([], [], np.zeros((0, 4)), [], [], embeddings=embeddings, fps=FPS)
     assert refine(nothing).rows.shape == (0, 8)
+
+
+def test_video_with_one_box_is_refined():
     one = Video().walk(0, 3, [0], (0, 0)).tracks()
     assert refine(one).rows[:, 1].tolist() == [3]
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from ultralytics_reid.cli import main
 from ultralytics_reid.errors import DatasetError
 from ultralytics_reid.gallery.records import Filter, Records, Visit, new_ids, nothing
 from ultralytics_reid.gallery.relinking.decisions import DIFFERENT, SAME, record
@@ -53,6 +54,18 @@ def test_visits_at_one_time_on_one_camera_are_different_and_others_unknown(tmp_p
     found = dataset_of_gallery(path, tmp_path / "data", form="market1501")
     of = {n: i for i, numbers in groups(found).items() for n in numbers}
     assert found.different.tolist() == [sorted((of[1], of[2]))]
+
+
+@pytest.mark.parametrize(
+    "option", ["--model x.pt", "--tracker x.yaml", "--classes car", "--imgsz 640", "--max-crops 5", "--no-refine"]
+)
+def test_options_of_videos_are_refused_and_nothing_is_written(tmp_path, option, capsys):
+    path, out = gallery(tmp_path / "site.db", [visit(1, 1, 0)]), tmp_path / "data"
+    asked = ["dataset", "--gallery", str(path), "--out", str(out)]
+    assert main([*asked, *option.split()]) == 1
+    assert f"{option.split()[0]} is for videos" in capsys.readouterr().err
+    assert not out.exists()
+    assert main(asked) == 0
 
 
 def test_unsure_links_are_no_labels(tmp_path):

@@ -83,6 +83,7 @@ def test_an_existing_result_is_not_replaced_unless_asked(tmp_path, capsys):
         ([], "--head-only"),
         (["--head-only", "--resume"], "--resume is of whole networks"),
         (["--model", "model.onnx"], "architecture"),
+        (["--head-only", "--weights", "x.pth"], "--weights x.pth: --model auto takes the embeddings"),
     ],
 )
 def test_options_out_of_range_are_named(tmp_path, capsys, words, said):

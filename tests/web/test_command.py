@@ -32,6 +32,8 @@ def needs_web():
     [
         (["--background", "door"], "CAMERA=FILE"),
         (["--background", "door=nowhere.png"], "no such file"),
+        (["--background", f"yard={__file__}"], "no camera 'yard'; there are: "),
+        (["--topology", "typo.yaml"], "the topology typo.yaml can't be read"),
         (["--host", "0.0.0.0"], "--allow-host"),
         (["--port", "99999"], "[0, 65535]"),
         (["--host", "203.0.113.7"], "can't be listened on"),

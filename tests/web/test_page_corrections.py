@@ -72,8 +72,23 @@ def test_a_split_is_previewed_made_and_undone(client, gallery):
 def test_split_here_takes_a_visit_and_all_after_it(client, gallery):
     own = sorted((v for v in gallery.visits(details=False) if v.identity == 1), key=lambda v: v.first)
     text = client.get(f"/people/1/split?since={own[2].id}").text
-    sent = {int(n) for n in re.findall(r'type="hidden" name="visit" value="(\d+)"', text)}
-    assert sent == {v.id for v in own[2:]}
+    (sent,) = re.findall(r'type="hidden" name="visit" value="([\d,]+)"', text)
+    assert {int(n) for n in sent.split(",")} == {v.id for v in own[2:]}
+
+
+def test_a_split_of_more_visits_than_a_form_may_have_fields(client, gallery):
+    one = next(v for v in gallery.visits() if v.identity == 1)
+    more = [
+        replace(one, id=one.id + 10_000 + n, first=one.last + 100 * n, last=one.last + 100 * n) for n in range(2_100)
+    ]
+    gallery.store.upsert(web_gallery.sightings(one, web_gallery.looks()[1]), more)
+    text = client.get(f"/people/1/split?since={more[50].id}").text
+    sent = re.findall(r'type="hidden" name="visit" value="([\d,]+)"', text)
+    assert client.post("/people/1/split", data={"visit": sent}).status_code == 303
+    after = of(gallery)
+    assert {after[v.id] for v in more[:50]} == {1}
+    (new,) = {after[v.id] for v in more[50:]}
+    assert new != 1
 
 
 def test_a_deletion_says_what_goes_and_is_undone(client, gallery):

@@ -31,13 +31,13 @@ pytestmark = pytest.mark.extras
 HOUR = 3600.0
 
 
-def send(client, data=None, **fields):
-    return client.post("/search/upload", files={"image": ("x.jpg", data or image_file())}, data=fields)
+def send(client, data=None):
+    return client.post("/search/upload", files={"image": ("x.jpg", data or image_file())})
 
 
 def test_an_uploaded_image_finds_its_person(client):
-    at = send(client, by="cosine").headers["location"]
-    text = client.get(at).text
+    at = send(client).headers["location"]
+    text = client.get(f"{at}&by=cosine").text
     assert "person at" in text
     assert re.search(r'href="/people/(\d+)#visit', text)[1] == "3"
     image = client.get(re.search(r'image href="([^"]+)"', text)[1])
@@ -127,6 +127,14 @@ def link_question(client):
     while (key := question(client)[0]).startswith("pair"):
         client.post("/review/answer", data={"key": key, "answer": "skip"})
     return key
+
+
+def test_what_keeps_pairs_from_being_found_is_said_beside_a_question(client):
+    question(client)
+    client.app.state.site.pairs.note = "Too few <people>."
+    key, text = question(client)
+    assert key
+    assert "Too few &lt;people&gt;." in text
 
 
 def test_answers_of_the_review_change_and_are_undone(client, gallery):

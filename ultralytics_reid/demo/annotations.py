@@ -11,6 +11,7 @@ from ..drawing.boxes import BoxLabel
 from ..evaluation.frames import FrameBoxes
 from ..evaluation.returns import Returns, matches
 from ..events import Linked, Revival
+from ..gallery.commands.terminal import counted
 from ..tracking.results import identities
 from .drawing import Timeline
 from .ground_truth import ReturnScorer, SceneGroundTruth
@@ -80,10 +81,10 @@ class GroundTruthAnnotator:
     def summary(self) -> str:
         """See `Annotator`."""
         found = self._settled_returns()
-        ids = f"{_count(len(self._ids), 'id')} for {_count(len(self._people), 'person', 'people')}"
-        false = f", {_count(found.false, 'false revival')}" if found.false else ""
+        ids = f"{counted(len(self._ids), 'id')} for {counted(len(self._people), 'person', 'people')}"
+        false = f", {counted(found.false, 'false revival')}" if found.false else ""
         returns = (
-            f"{found.recognized} of {_count(found.total, 'return')} recognized" if found.total else "no returns yet"
+            f"{found.recognized} of {counted(found.total, 'return')} recognized" if found.total else "no returns yet"
         )
         return f"{ids}   ·   {returns}{false}"
 
@@ -117,8 +118,8 @@ class EventAnnotator:
 
     def summary(self) -> str:
         """See `Annotator`."""
-        revivals = f"   ·   {_count(self._revivals, 'revival')}" if self._has_revivals else ""
-        return f"{_count(len(self._ids), 'id')}{revivals}"
+        revivals = f"   ·   {counted(self._revivals, 'revival')}" if self._has_revivals else ""
+        return f"{counted(len(self._ids), 'id')}{revivals}"
 
     def timeline(self) -> ImageArray | None:
         """See `Annotator`."""
@@ -184,7 +185,7 @@ class LinkAnnotator:
     def summary(self) -> str:
         """See `Annotator`."""
         right, wrong = sum(self._links.values()), len(self._links) - sum(self._links.values())
-        text = f"{_count(len(self._ids), 'id')}   ·   {right} known from the other camera"
+        text = f"{counted(len(self._ids), 'id')}   ·   {right} known from the other camera"
         return f"{text}, {wrong} taken for another" if wrong else text
 
     def timeline(self) -> ImageArray | None:
@@ -209,7 +210,3 @@ def _revival_label(state: Any, identity: int, xyxy: Floats, seconds: float) -> B
     if state is None or not _is_return(state.revival) or seconds - state.revival.time > _NOTE_SECONDS:
         return BoxLabel(identity, xyxy)
     return BoxLabel(identity, xyxy, f"back after {state.revival.gap:.0f} s")
-
-
-def _count(n: int, one: str, more: str = "") -> str:
-    return f"{n} {one if n == 1 else more or one + 's'}"

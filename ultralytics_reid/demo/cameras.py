@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from ..video_job.host import write_tracker
 from .annotations import IdentityOwners, LinkAnnotator
 from .camera_report import GALLERY, QUERY, CameraReport, Query
 from .ground_truth import SceneGroundTruth
-from .options import DemoOptions
+from .options import ALONE, DemoOptions
 from .runner import Runner, in_step, of_result
 from .source import SCENE_FPS, DemoSource, render
 from .video import Panel, SideBySideVideo, panel_width
@@ -29,6 +30,8 @@ from .video import Panel, SideBySideVideo, panel_width
 CAMERAS = ("west", "east")
 VIDEO = "cameras.mp4"
 SECONDS, SIZE = 60.0, (640, 360)
+# Each frame waits for the gallery, so that the same scene gives the same ids on any machine.
+SHARED: Mapping[str, object] = {**ALONE, "gallery_wait": 10.0, "store_crops": True, "camera_id": "auto"}
 
 
 def track_cameras(options: DemoOptions, source: DemoSource, folder: Path) -> CameraReport:
@@ -103,9 +106,7 @@ class _CameraRun:
     ) -> None:
         (work / "cameras.streams").write_text("\n".join(str(work / f"{camera}.mp4") for camera in CAMERAS))
         self._gallery = gallery
-        # Each frame waits for the gallery, so that the same scene gives the same ids on any machine.
-        shared = {"gallery": str(gallery), "gallery_wait": 10.0, "store_crops": True, "camera_id": "auto"}
-        write_tracker(work / "cameras.yaml", options.tracker, shared)
+        write_tracker(work / "cameras.yaml", options.tracker, {**SHARED, "gallery": str(gallery)})
         streams, yaml = str(work / "cameras.streams"), str(work / "cameras.yaml")
         self._runner = Runner(
             options.tracker, source.model, streams, tracker=yaml, stream_buffer=True, **source.options

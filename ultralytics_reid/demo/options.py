@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ DETECTOR_SIZE = 384
 # IoU threshold of its NMS: crossing people overlap less than duplicate boxes.
 DETECTOR_OVERLAP = 0.5
 OURS, STOCK = "reid_botsort.yaml", "botsort.yaml"
+# Keys by which a tracker would write to a gallery or a log of the user's, or need its gallery's cameras.
+ALONE: Mapping[str, object] = {"gallery": "", "gallery_index": "", "topology": "", "track_log": ""}
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class DemoOptions:
         out: Output folder; created if missing.
         source: Video, folder of images, camera number or URL; None for a generated scene.
         model: YOLO model; None for the package's own, which detects people of generated scenes only.
-        tracker: YAML of this package's tracker.
+        tracker: YAML of this package's tracker. Its gallery, topology and track log are left alone.
         imgsz: Input size of the detector, pixels; None for the model's own.
         classes: Indices or names of the classes to track; empty for all.
         seconds: Length of the scene, or maximum length of the source; None for 75 s of a scene, and all of a source.

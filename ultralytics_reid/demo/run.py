@@ -16,15 +16,15 @@ from ..events import Event, Revival
 from ..gallery.commands.terminal import progress
 from ..gallery.export.atomic_file import OWNER_ONLY
 from ..gallery.ledger.sqlite_file import beside
-from ..video_job.host import check_tracker
+from ..video_job.host import check_keys, write_tracker
 from ..video_job.source import without_password
 from .annotations import EventAnnotator, GroundTruthAnnotator
 from .camera_report import FOUND, GALLERY, HEATMAP, QUERY, CameraReport
-from .cameras import CAMERAS, track_cameras
+from .cameras import CAMERAS, SHARED, track_cameras
 from .cameras import VIDEO as CAMERA_VIDEO
 from .contact_sheet import TrackerCrops, save_contact_sheet
 from .ground_truth import SceneGroundTruth
-from .options import STOCK, DemoOptions
+from .options import ALONE, STOCK, DemoOptions
 from .report import Outcome, Report
 from .runner import Runner, in_step
 from .source import SCENE, DemoSource, open_source
@@ -59,14 +59,18 @@ def run_demo(options: DemoOptions) -> Report:
             to, or has files that would be overwritten.
         KeyboardInterrupt: If it was interrupted before the first frame was tracked.
     """
-    check_tracker(options.tracker)
+    check_keys(options.tracker, ALONE)
+    if options.source is None:
+        # Before the first part's minutes: the second part has a gallery.
+        check_keys(options.tracker, {**SHARED, "gallery": GALLERY})
     names = _OF_SCENE if options.source is None else _OF_SOURCE
     for name in names:
         if not options.overwrite and (options.out / name).exists():
             raise ReIDError(f"--out {options.out}: {name} already exists there; choose another folder, or --overwrite")
     with _staged(options.out, names) as folder:
-        demo = _Demo(options, open_source(options, folder))
-        demo.run(folder / VIDEO)
+        with tempfile.TemporaryDirectory() as work:
+            demo = _Demo(options, open_source(options, folder), Path(work))
+            demo.run(folder / VIDEO)
         demo.agree_on_absences()
         save_contact_sheet(folder / SHEET, demo.crops)
         cameras = track_cameras(options, demo.source, folder) if demo.source.truth and not demo.stopped else None
@@ -104,11 +108,13 @@ def _staged(out: Path, names: tuple[str, ...]) -> Iterator[Path]:
 class _Demo:
     """Trackers on a common source, with their drawings and events."""
 
-    def __init__(self, options: DemoOptions, source: DemoSource) -> None:
+    def __init__(self, options: DemoOptions, source: DemoSource, work: Path) -> None:
         self._options, self.source = options, source
+        write_tracker(work / "alone.yaml", options.tracker, ALONE)
+        yamls = {STOCK: STOCK} if source.is_repeatable else {}
+        yamls[options.tracker] = str(work / "alone.yaml")
         self._runners = [
-            Runner(yaml, source.model, source.uri, tracker=yaml, **source.options)
-            for yaml in ([STOCK] if source.is_repeatable else []) + [options.tracker]
+            Runner(label, source.model, source.uri, tracker=yaml, **source.options) for label, yaml in yamls.items()
         ]
         self._events: list[Event] = []
         self.stopped = False

@@ -21,7 +21,7 @@ from .moves import numbered
 from .moves import undo as undo_moves
 from .reader import GalleryReader
 from .recipe import RECIPE
-from .records import ANY, Filter, check_name
+from .records import ANY, LAST_CLASS, Filter, check_name
 from .relinking.relinking import Relinking, relinking_of
 from .retention import delete, forget_names, prune
 from .store import Deleted, Store, open_store
@@ -86,9 +86,11 @@ class Gallery(GalleryReader):
 
         Raises:
             GalleryError: If the name is empty or two have it, there are no images, one can't be read or shows nothing,
-                or a box is out of range or missing.
+                the class or a box is out of range, or a box is missing.
         """
         check_name("individual", name)
+        if not 0 <= cls <= LAST_CLASS:
+            raise GalleryError(f"cls must be in [0, {LAST_CLASS}], got {cls!r}")
         first, vectors = embed_images(self._image_embedder, images, cls, boxes)
         if not name or first is None:
             raise GalleryError(f"enrolling requires a name and an image, got {name!r} and {len(vectors)} images")

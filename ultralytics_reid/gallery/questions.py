@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from .edits import Edit
 from .gallery import Gallery
+from .linking.topology import Topology
 from .records import ENROLLED, Filter
 from .relinking.decisions import DIFFERENT, SAME, Decision
 from .relinking.proposals import MERGE, Proposal
@@ -73,19 +73,19 @@ def uncertain_links(visits: VisitColumns, decided: Iterable[Decision]) -> list[Q
     return found
 
 
-def find_pairs(gallery: Gallery, visits: VisitColumns, topology: Path | None) -> tuple[list[Question], str]:
+def find_pairs(gallery: Gallery, visits: VisitColumns, topology: Topology | None) -> tuple[list[Question], str]:
     """Look for identities that may be one, and visits that may be others', as relinking would change them.
 
     Args:
         gallery: The gallery; it is only read.
         visits: All its visits.
-        topology: File of travel times and shared views; None for any, none.
+        topology: Travel times between cameras, and which share a view; None for any, none.
 
     Returns:
         The questions, and what keeps pairs from being found by looks; empty where nothing does.
 
     Raises:
-        ReIDError: If the gallery or the topology can't be read.
+        ReIDError: If the gallery can't be read.
     """
     seen = visits.take(~visits.on(ENROLLED))
     # Relinking compares all visits of the identities that match: whole identities, the latest first.

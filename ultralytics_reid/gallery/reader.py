@@ -14,7 +14,7 @@ from .._typing import Floats, ImageArray
 from ..appearance.embedding import unit
 from ..embedders import CropOptions
 from ..embedders.crops import NOTHING_ELSE
-from ..errors import GalleryMissing
+from ..errors import GalleryError, GalleryMissing
 from ..refinement.solver import Refinement, refine
 from ..refinement.track_log import TrackLog
 from ..refinement.tracks import Tracks
@@ -90,7 +90,11 @@ class GalleryReader:
                 raise
             # In the store's words, which show no password.
             self._missing = str(error)
-        self._check_embedder()
+        try:
+            self._check_embedder()
+        except GalleryError:
+            self.close()
+            raise
 
     def _check_embedder(self) -> None:
         """Refuse images of another embedder, as soon as it is known."""

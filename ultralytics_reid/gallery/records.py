@@ -16,6 +16,7 @@ from ..errors import GalleryError
 # The host returns ids as float32, which holds every whole number up to 2^24. A gallery never gives those from
 # `FIRST_LOCAL_ID` on: a tracker whose gallery is away takes its ids from them, so that they can't clash.
 LAST_ID = 2**24 - 1
+LAST_CLASS = 2**31 - 1
 FIRST_LOCAL_ID = 15 * 2**20
 # The camera of identities that were enrolled from images.
 ENROLLED = ""

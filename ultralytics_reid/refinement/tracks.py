@@ -140,6 +140,8 @@ class Tracks:
 def _compact(embeddings: npt.ArrayLike, clean: Bools | None, rows: int) -> tuple[Crops, Ints]:
     """Unit embeddings of clean crops `(E, D)`, and which of them is each row's `(R,)`, -1 for none."""
     given = np.atleast_1d(np.asarray(embeddings))
+    if given.shape == (0,):  # an empty list
+        given = given.reshape(0, 0)
     where = np.arange(rows)
     if clean is not None and len(given) == clean.sum():
         where = np.flatnonzero(clean)

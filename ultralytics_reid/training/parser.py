@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from ..gallery.commands.parser import add_command
 from ..video_job.parser import add_tracking
 
 _NOTHING_WRITTEN = "interrupted; nothing was written"
+# Options of `dataset` that a gallery's crops don't depend on.
+_OF_VIDEOS = ("model", "tracker", "classes", "imgsz", "max_crops", "no_refine")
 _DATASET = (
     "yard.mp4 door.mp4 --model yolo11n.pt --out data/\n"
     "street.mp4 --tracker mine.yaml --classes car truck --out cars/ --form folders\n--gallery site.db --out data/"
@@ -35,7 +39,6 @@ def add_training(commands: Any) -> None:
 def _add_dataset(commands: Any) -> None:
     text = "make labeled crops out of videos or a gallery, to train and to evaluate on"
     command = add_command(commands, "dataset", text, _DATASET)
-    command.set_defaults(run=_dataset, interrupted=_NOTHING_WRITTEN)
     command.add_argument("sources", nargs="*", metavar="SOURCE", help="videos or folders of images, a camera each")
     text = "a gallery whose visits' crops are taken, with what people merged and split, in place of videos"
     command.add_argument("--gallery", metavar="URI", default="", help=text)
@@ -46,6 +49,8 @@ def _add_dataset(commands: Any) -> None:
     command.add_argument("--no-refine", action="store_true", help=text)
     text = "names of the files: market1501, or folders, one an identity (default: market1501)"
     command.add_argument("--form", choices=("market1501", "folders"), default="market1501", help=text)
+    defaults = {name: command.get_default(name) for name in _OF_VIDEOS}
+    command.set_defaults(run=partial(_dataset, defaults=defaults), interrupted=_NOTHING_WRITTEN)
 
 
 def _add_train(commands: Any) -> None:
@@ -57,7 +62,9 @@ def _add_train(commands: Any) -> None:
     command.add_argument("--out", type=Path, required=True, metavar="SAFETENSORS", help=text)
     text = "embedder, as `model` of a tracker YAML; for a whole network a torchreid name (default: auto)"
     command.add_argument("--model", default="auto", metavar="M", help=text)
-    command.add_argument("--weights", default="", metavar="W", help="its weights, as `weights` of a tracker YAML")
+    command.add_argument(
+        "--weights", default="", metavar="W", help="its weights, as `weights` of a tracker YAML; not with --model auto"
+    )
     text = "train a linear map over frozen embeddings, in minutes on a CPU; kept only if held-out data says so"
     command.add_argument("--head-only", action="store_true", help=text)
     text = "triplet (batch-hard), supcon or circle (default: triplet)"
@@ -71,12 +78,15 @@ def _add_train(commands: Any) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
-def _dataset(args: Namespace) -> None:
+def _dataset(args: Namespace, defaults: Mapping[str, object]) -> None:
     from .train import described
 
     if bool(args.sources) == bool(args.gallery):
         raise ReIDError("name videos, or --gallery: one of both")
     if args.gallery:
+        given = [f"--{name.replace('_', '-')}" for name, default in defaults.items() if getattr(args, name) != default]
+        if given:
+            raise ReIDError(f"{given[0]} is for videos: --gallery takes the crops that its cameras stored, all of them")
         from .gallery_dataset import dataset_of_gallery
 
         found = dataset_of_gallery(args.gallery, args.out, form=args.form)

@@ -79,6 +79,9 @@ class TrainOptions:
         if not self.head_only and (self.model == AUTO or "." in self.model or ":" in self.model):
             text = "a whole network is trained by the name of a torchreid architecture, such as osnet_x0_25"
             raise ConfigError(f"--model {self.model}: {text}; for any other embedder train a head: --head-only")
+        if self.model == AUTO and self.weights:
+            text = "--model auto takes the embeddings that `dataset` stored; name the model that has them"
+            raise ConfigError(f"--weights {self.weights}: {text}")
         if self.head_only and self.resume:
             raise ConfigError("--resume is of whole networks; a head takes minutes")
 

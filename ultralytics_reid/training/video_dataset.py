@@ -67,7 +67,7 @@ def dataset_of_videos(
             yield from _of_video(video, camera, options, collected, (max_crops, refined))
 
     found = write_crops(out, crops(), different=_pairs(collected), form=form)
-    if len(collected.fingerprints) == 1 and all(len(e) for e in collected.embeddings):
+    if len(collected.fingerprints) == 1:
         write_embeddings(out, in_order(found), np.concatenate(collected.embeddings), collected.fingerprints.pop())
     return found
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from types import SimpleNamespace
 from typing import Any
 
 from .. import register
-from ..errors import ReIDError
+from ..config import Config
+from ..errors import ConfigError, ReIDError
 
 # The host's exceptions for an unusable source or model.
 HOST_ERRORS = (
@@ -77,6 +79,22 @@ def check_tracker(tracker: str) -> None:
         ConfigError: If there is no such file, or it is no YAML of keys and values, or another tracker's.
     """
     _keys_of(tracker)
+
+
+def check_keys(tracker: str, keys: Mapping[str, object]) -> None:
+    """Check all keys of a tracker's YAML, as its tracker would.
+
+    Args:
+        tracker: The YAML; see `check_tracker`.
+        keys: Keys with their values, in place of what it says.
+
+    Raises:
+        ConfigError: If it is unusable, or a key of it is.
+    """
+    try:
+        Config.from_args(SimpleNamespace(**{**_keys_of(tracker), **keys}))
+    except ConfigError as error:
+        raise ConfigError(f"--tracker {tracker}: {error}") from error
 
 
 def write_tracker(path: Path, tracker: str, keys: Mapping[str, object]) -> None:

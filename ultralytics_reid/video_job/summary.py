@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ..gallery.commands.tables import aligned
+from ..gallery.commands.terminal import counted
 from ..gallery.records import printable
 from ..gallery.times import duration
 from .tracked import TrackedVideo
@@ -22,7 +23,7 @@ def summary(tracked: TrackedVideo, how: str) -> str:
     """
     frames = len(tracked.times)
     length = duration(frames / tracked.fps)
-    parts = [f"{printable(tracked.name)}: {count(frames, 'frame')} ({length}) {how}", _ids(tracked)]
+    parts = [f"{printable(tracked.name)}: {counted(frames, 'frame')} ({length}) {how}", _ids(tracked)]
     if tracked.changes:
         kinds = Counter(change.kind for change in tracked.changes)
         parts.append(f"second pass: {', '.join(f'{number:,} {kind}' for kind, number in kinds.items())}")
@@ -39,7 +40,7 @@ def _ids(tracked: TrackedVideo) -> str:
     if not counts:
         return "no ids: nothing was detected for long enough; check --model, --classes, --conf and --imgsz"
     classes = ", ".join(f"{number:,} {printable(name)}" for name, number in counts.most_common())
-    return f"{count(len(tracked.identities), 'id')} ({classes}) in {count(len(tracked.rows), 'box', 'boxes')}"
+    return f"{counted(len(tracked.identities), 'id')} ({classes}) in {counted(len(tracked.rows), 'box', 'boxes')}"
 
 
 def _returns(tracked: TrackedVideo) -> list[str]:
@@ -49,9 +50,4 @@ def _returns(tracked: TrackedVideo) -> list[str]:
     rows = [[str(i), duration(begin), duration(end), duration(end - begin)] for end, begin, i in found[:_MAX_RETURNS]]
     lines = [f"| {' | '.join(cells)} |" for cells in (["id", "last seen", "back at", "away for"], ["---"] * 4, *rows)]
     more = [f"and {len(found) - _MAX_RETURNS:,} more"] if len(found) > _MAX_RETURNS else []
-    return [f"{count(len(found), 'time')} back under the same id:", "", aligned("\n".join(lines)), *more, ""]
-
-
-def count(number: int, one: str, more: str = "") -> str:
-    """A number with its noun."""
-    return f"{number:,} {one if number == 1 else more or one + 's'}"
+    return [f"{counted(len(found), 'time')} back under the same id:", "", aligned("\n".join(lines)), *more, ""]

@@ -21,6 +21,7 @@ from starlette.types import Scope
 
 from ..errors import GalleryUnavailable, ReIDError
 from ..gallery.gallery import Gallery
+from ..gallery.linking.topology import Topology
 from .audit import Audit
 from .options import ServeOptions
 from .pages import corrections, flow, live, people, person, review, search
@@ -54,10 +55,12 @@ def make_app(options: ServeOptions, session: Session, gallery: Gallery | None = 
         gallery: The gallery, if it is open already; it is closed when the application ends.
 
     Raises:
+        ConfigError: If the topology can't be read.
         GalleryError: If the gallery can't be opened, or the audit log can't be written.
     """
+    topology = None if options.topology is None else Topology.load(options.topology)
     gallery = gallery or open_gallery(options)
-    site = Site(options, gallery, Audit(options.audit_file))
+    site = Site(options, gallery, Audit(options.audit_file), topology)
     routes = [
         Route("/", lambda _: RedirectResponse("/people")),
         Route("/favicon.ico", lambda _: RedirectResponse("/static/silhouette.svg")),

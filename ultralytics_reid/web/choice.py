@@ -9,11 +9,10 @@ from urllib.parse import urlencode
 from starlette.datastructures import QueryParams
 
 from ..errors import GalleryError
-from ..gallery.records import LAST_ID, Filter
-from .whole_numbers import parse_whole
+from ..gallery.records import LAST_CLASS, LAST_ID, Filter
+from ..gallery.whole_numbers import parse_whole
 from .zones import Zone
 
-_MAX_CLASS = 2**31 - 1
 _MAX_VALUES, _MAX_LETTERS = 100, 300
 
 
@@ -50,7 +49,7 @@ class Choice:
         where = Filter(
             identities=_numbers(persons, "person", LAST_ID),
             cameras=frozenset(c for c in cameras if c) or None,
-            classes=_numbers(classes, "cls", _MAX_CLASS),
+            classes=_numbers(classes, "cls", LAST_CLASS),
             since=zone.parse(query.get("from", "")),
             until=zone.parse(query.get("to", ""), end=True),
         )

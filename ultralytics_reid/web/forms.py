@@ -11,8 +11,8 @@ from starlette.formparsers import FormParser, MultiPartException, MultiPartParse
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..gallery.whole_numbers import parse_whole
 from .security import MAX_UPLOAD
-from .whole_numbers import parse_whole
 
 _MULTIPART = "multipart/form-data"
 _MAX_FIELDS, _MAX_FILES, _MAX_FIELD = 2000, 1, 65_536
@@ -46,12 +46,12 @@ class Form:
         return [value for value in self._fields.getlist(name) if isinstance(value, str)]
 
     def numbers(self, name: str) -> list[int]:
-        """All whole numbers of a field.
+        """All whole numbers of a field, each text of which holds one or several, separated by commas.
 
         Raises:
             HTTPException: 400 if one is none.
         """
-        return [whole(name, text) for text in self.texts(name)]
+        return [whole(name, part) for text in self.texts(name) for part in text.split(",")]
 
 
 def whole(name: str, text: str) -> int:

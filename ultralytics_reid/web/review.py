@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
 from ..errors import ReIDError
 from ..gallery.gallery import Gallery
+from ..gallery.linking.topology import Topology
 from ..gallery.questions import Question, find_pairs
 from .directory import Snapshot
 
@@ -22,26 +23,32 @@ class PairFinder:
 
     Args:
         gallery: The gallery.
-        topology: File of travel times and shared views; None for any, none.
+        topology: Travel times between cameras, and which share a view; None for any, none.
     """
 
-    def __init__(self, gallery: Gallery, topology: Path | None) -> None:
+    def __init__(self, gallery: Gallery, topology: Topology | None) -> None:
         self._gallery, self._topology = gallery, topology
         self._worker = ThreadPoolExecutor(1, "pairs")
+        # Pages are made in threads.
+        self._lock = threading.Lock()
         self._found: Future[list[Question]] | None = None
         self._begun = -np.inf
         self._latest: list[Question] = []
         self.note = ""
 
     def get(self, snapshot: Snapshot) -> tuple[list[Question], bool]:
-        """The pairs that were found last, and whether others are being looked for."""
-        if self._found is not None and self._found.done():
-            self._latest = self._found.result()
-            self._found = None
-        if self._found is None and time.monotonic() - self._begun > _PAIRS_AGE:
-            self._begun = time.monotonic()
-            self._found = self._worker.submit(self._look, snapshot)
-        return self._latest, self._found is not None
+        """The pairs that were found last, and whether others are being looked for.
+
+        A fault of the search is raised once; the next search begins when its time comes.
+        """
+        with self._lock:
+            if self._found is not None and self._found.done():
+                found, self._found = self._found, None
+                self._latest = found.result()
+            if self._found is None and time.monotonic() - self._begun > _PAIRS_AGE:
+                self._begun = time.monotonic()
+                self._found = self._worker.submit(self._look, snapshot)
+            return self._latest, self._found is not None
 
     def close(self) -> None:
         """Stop looking."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 from urllib.parse import quote
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ReIDError
 from .options import ServeOptions
 
 _BACKLOG = 128
@@ -23,7 +23,8 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         say: Takes the start address and hints, a line each.
 
     Raises:
-        ConfigError: If the extra isn't installed, or the address can't be listened on.
+        ConfigError: If the extra isn't installed, the topology can't be read, a background is of no
+            camera, or the address can't be listened on.
         GalleryError: If the gallery can't be opened.
     """
     try:
@@ -41,7 +42,11 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         port = int(listening.getsockname()[1])
         session = Session.new(port)
         app = make_app(options, session)
-        app.state.site.warm()
+        try:
+            app.state.site.warm()
+        except ReIDError:
+            app.state.site.close()
+            raise
         for line in _greeting(options, port, session.token):
             say(line)
         # Headers of proxies aren't believed: anybody could send them.

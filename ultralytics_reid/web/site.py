@@ -18,8 +18,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from .. import __version__
 from ..drawing.colors import color_of
+from ..errors import ConfigError
 from ..gallery.edits import Edit
 from ..gallery.gallery import Gallery
+from ..gallery.linking.topology import Topology
 from ..gallery.records import ENROLLED
 from ..gallery.times import duration
 from .audit import Audit
@@ -44,6 +46,7 @@ class Site:
         options: Of the server.
         gallery: The gallery.
         audit: The audit log.
+        topology: Travel times between cameras, and which share a view, which the review keeps to; None for any, none.
         directory: Its visits and names in memory.
         uploads: Images that are searched for.
         skipped: Keys of links that the reviewer doesn't know about.
@@ -56,6 +59,7 @@ class Site:
     options: ServeOptions
     gallery: Gallery
     audit: Audit
+    topology: Topology | None
     directory: Directory = field(init=False)
     pairs: PairFinder = field(init=False)
     uploads: Uploads = field(default_factory=Uploads)
@@ -67,7 +71,7 @@ class Site:
     def __post_init__(self) -> None:
         """Begin to follow the gallery."""
         self.directory = Directory(self.gallery)
-        self.pairs = PairFinder(self.gallery, self.options.topology)
+        self.pairs = PairFinder(self.gallery, self.topology)
         loader = jinja2.FileSystemLoader(HERE / "templates")
         self._templates = jinja2.Environment(
             loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -119,10 +123,19 @@ class Site:
         return RedirectResponse(url + joined, _SEE_OTHER)
 
     def warm(self) -> None:
-        """Read and compile what the first page would wait for."""
+        """Read and compile what the first page would wait for.
+
+        Raises:
+            ConfigError: If a background is of no camera of the gallery, which has some.
+            GalleryError: If the gallery can't be read.
+        """
         for name in self._templates.list_templates():
             self._templates.get_template(name)
         _ = self.directory.current().people
+        known = self.directory.current().cameras
+        for camera, file in self.options.backgrounds.items():
+            if known and camera not in known:
+                raise ConfigError(f"--background {camera}={file}: no camera {camera!r}; there are: {', '.join(known)}")
         self.gallery.scorer()
 
     def close(self) -> None:

@@ -10,8 +10,9 @@ from datetime import date, datetime, timedelta
 
 from ...errors import GalleryError
 from ..gallery import Gallery
-from ..records import ENROLLED, LAST_ID, Filter
+from ..records import ENROLLED, LAST_CLASS, LAST_ID, Filter
 from ..times import moment
+from ..whole_numbers import parse_whole
 from .parser import AGO_FORMS
 
 # The camera name of enrolled images, in tables and on the command line.
@@ -36,7 +37,6 @@ _INSTANT = re.compile(
 # In 1973: smaller numbers, such as 2026 or 20261126, are hardly meant as seconds.
 _MIN_EPOCH = 1e8
 _MICROSECOND = 1e-6
-_LAST_CLASS = 2**31 - 1
 _MAX_SHOWN = 20
 
 
@@ -142,7 +142,7 @@ def _classes(gallery: Gallery, texts: Sequence[str]) -> list[int]:
     index = {name: cls for cls, name in gallery.class_names.items()}
     parts = [part.strip() for text in texts for part in text.split(",")]
     hint = f" or names; {_listed(list(index))}" if index else ""
-    return [index[part] if part in index else parse_integer(part, "--classes", 0, _LAST_CLASS, hint) for part in parts]
+    return [index[part] if part in index else parse_integer(part, "--classes", 0, LAST_CLASS, hint) for part in parts]
 
 
 def _numbers(texts: Sequence[str], option: str, low: int, high: int, hint: str = "") -> list[int]:
@@ -156,10 +156,10 @@ def parse_integer(text: str, what: str, low: int, high: int, hint: str = "") -> 
     Raises:
         GalleryError: If the text is no integer, or out of range.
     """
-    stripped = text.strip()
-    if not (stripped.isascii() and stripped.isdecimal() and low <= int(stripped) <= high):
+    number = parse_whole(text.strip(), high)
+    if number is None or number < low:
         raise GalleryError(f"{what} must be whole numbers in [{low}, {high}]{hint}, got {text!r}")
-    return int(stripped)
+    return number
 
 
 def parse_visits(gallery: Gallery, identity: int, texts: Sequence[str]) -> list[int]:
@@ -248,7 +248,8 @@ def parse_cameras(gallery: Gallery, texts: Sequence[str]) -> list[str]:
     Raises:
         GalleryError: If the gallery has no such camera; the message lists its cameras.
     """
-    parts = [part for text in texts for part in ([text] if _has_camera(gallery, text) else text.split(","))]
+    split = ([text] if _has_camera(gallery, text) else [part.strip() for part in text.split(",")] for text in texts)
+    parts = [part for given in split for part in given]
     names = [ENROLLED if part == ENROLLED_SHOWN else part for part in parts]
     for name in names:
         if not _has_camera(gallery, name):

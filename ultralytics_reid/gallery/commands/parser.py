@@ -128,21 +128,27 @@ def add_command(commands: Any, name: str, text: str, examples: str, more: str = 
     return command
 
 
-def _add_command(commands: Any, name: str, text: str, examples: str, more: str = "") -> ArgumentParser:
+def _add_command(
+    commands: Any, name: str, text: str, examples: str, more: str = "", *, has_index: bool = True
+) -> ArgumentParser:
     command = add_command(commands, name, text, examples, more)
     command.set_defaults(run=_deferred(name), interrupted="interrupted; no file is half written")
     command.set_defaults(**dict.fromkeys(_FILTERS))
-    add_gallery_options(command)
+    (add_gallery_options if has_index else _add_gallery)(command)
     return command
 
 
 def add_gallery_options(command: ArgumentParser) -> None:
-    """Add the options that name a gallery."""
+    """Add the options that name a gallery, and what searches it."""
+    _add_gallery(command)
+    index = f"milvus://… that searches it (default: ${INDEX_VARIABLE}, or the gallery itself)"
+    command.add_argument("--index", metavar="URI", default=os.environ.get(INDEX_VARIABLE, ""), help=index)
+
+
+def _add_gallery(command: ArgumentParser) -> None:
     given = os.environ.get(GALLERY_VARIABLE)
     where = f"path of a gallery, or postgresql://… (default: ${GALLERY_VARIABLE})"
     command.add_argument("--gallery", metavar="URI", default=given or None, required=not given, help=where)
-    index = f"milvus://… that searches it (default: ${INDEX_VARIABLE}, or the gallery itself)"
-    command.add_argument("--index", metavar="URI", default=os.environ.get(INDEX_VARIABLE, ""), help=index)
 
 
 def _deferred(name: str) -> Callable[[Namespace], None]:
@@ -367,7 +373,7 @@ def _add_backup(commands: Any) -> None:
 
 def _add_reembed(commands: Any) -> None:
     text = "copy the gallery with the embeddings of a trained head; crops aren't needed"
-    command = _add_command(commands, "reembed", text, _REEMBED)
+    command = _add_command(commands, "reembed", text, _REEMBED, has_index=False)
     text = "head that `train --head-only` learned for the gallery's embedder"
     command.add_argument("--head", required=True, metavar="FILE", help=text)
     text = "new gallery: a path, or postgresql://…; the old one stays as it is"

@@ -15,12 +15,12 @@ from ..relinking.proposals import Proposal
 from ..relinking.relinking import Relinking
 from .arguments import parse_filter
 from .tables import as_json, proposal_rows, proposal_table, proposal_text
-from .terminal import check_free, counted, print_note, uninterrupted
+from .terminal import check_outputs, counted, print_note, uninterrupted
 
 
 def relink(args: Namespace) -> None:
     """Propose merges and splits, apply them, or take back those that were applied last."""
-    check_free([args.sheet] if args.sheet else [], args.overwrite)
+    check_outputs([args.sheet] if args.sheet else [], (".png",), args.overwrite)
     with Gallery(args.gallery, index=args.index) as gallery:
         where = parse_filter(gallery, args)
         if args.undo:

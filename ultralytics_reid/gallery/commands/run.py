@@ -17,13 +17,23 @@ from ...embedders import AUTO, CropOptions
 from ...embedders.head import load_head
 from ...errors import GalleryError, GalleryMissing
 from ..export.contact_sheet import MAX_HITS, Hit, save_results
-from ..export.tabular import dwell_table, journey_table, save_journeys, save_sightings, save_visits, transition_table
+from ..export.tabular import (
+    CSV,
+    PARQUET,
+    dwell_table,
+    journey_table,
+    save_journeys,
+    save_sightings,
+    save_visits,
+    transition_table,
+)
 from ..gallery import Gallery
 from ..image_embedder import cut_out
 from ..image_io import IMAGE_SUFFIXES, as_image, decode_image
 from ..journeys import dwell, journeys, transitions
-from ..records import ANY, ENROLLED, LAST_ID, Filter, Visit
+from ..records import ANY, ENROLLED, LAST_CLASS, LAST_ID, Filter, Visit
 from ..reembedding import reembed
+from ..search import check_hits
 from ..store import Deleted
 from ..times import period
 from ..views import Match
@@ -54,7 +64,7 @@ from .tables import (
     visit_rows,
     visit_table,
 )
-from .terminal import check_free, counted, print_note, progress, uninterrupted
+from .terminal import check_outputs, counted, print_note, progress, uninterrupted
 from .topology import topology
 
 _MAX_LISTED = 10
@@ -65,7 +75,8 @@ _BATCH = 1000
 
 
 def _search(args: Namespace) -> None:
-    check_free([args.sheet] if args.sheet else [], args.overwrite)
+    check_outputs([args.sheet] if args.sheet else [], (".png",), args.overwrite)
+    check_hits(args.k)
     if not 0 <= args.min_probability <= 1:
         raise GalleryError(f"--min-probability must be in [0, 1], got {args.min_probability!r}")
     if args.box is not None and not args.image:
@@ -152,8 +163,8 @@ def _hits(gallery: Gallery, matches: Sequence[Match]) -> Iterator[Hit]:
 
 def _enrol(args: Namespace) -> None:
     images = [path for given in args.images for path in _image_files(given)]
-    if args.cls < 0:
-        raise GalleryError(f"--class must be 0 or more, got {args.cls}")
+    if not 0 <= args.cls <= LAST_CLASS:
+        raise GalleryError(f"--class must be in [0, {LAST_CLASS}], got {args.cls}")
     _note_loading()
     with _gallery_to_enrol(args) as gallery, redirect_stdout(sys.stderr):
         identity = gallery.enrol(args.new_name, progress(images, "embedding images", len(images)), cls=args.cls)
@@ -333,7 +344,7 @@ def _export(args: Namespace) -> None:
 
 
 def _journeys(args: Namespace) -> None:
-    check_free([args.out] if args.out else [], args.overwrite)
+    check_outputs([args.out] if args.out else [], (PARQUET, CSV), args.overwrite)
     if not args.within >= 0:
         raise GalleryError(f"--within must be 0 seconds or more, got {args.within!r}")
     with Gallery(args.gallery, index=args.index) as gallery:
@@ -361,7 +372,7 @@ def _heatmap(args: Namespace) -> None:
         files = _camera_files(args.out or Path(default), [c for c in all_cameras(gallery, where) if c != ENROLLED])
         if args.background and len(files) > 1:
             raise GalleryError(f"--background needs one --camera, of {', '.join(files)}")
-        check_free(files.values(), args.overwrite)
+        check_outputs(files.values(), (".png",), args.overwrite)
         background, names = None if args.background is None else background_of(args.background), gallery.store.names()
         identity = next(iter(where.identities)) if where.identities and len(where.identities) == 1 else None
         for camera, path in files.items():

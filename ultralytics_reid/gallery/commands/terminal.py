@@ -6,12 +6,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ...errors import GalleryError
+from ..export.atomic_file import check_writable
 
 # No bar before this many seconds; importing the host's takes about one.
 _BAR_AFTER = 2.0
@@ -75,15 +76,16 @@ def uninterrupted(what: str) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def check_free(paths: Iterable[Path], overwrite: bool) -> None:
-    """Refuse to replace existing files, before any slow work.
+def check_outputs(paths: Iterable[Path], suffixes: Sequence[str], overwrite: bool) -> None:
+    """Check that files can be written, before any slow work, and before anything is changed or printed.
 
     Raises:
-        GalleryError: If one exists and `overwrite` is False.
+        GalleryError: If one exists and `overwrite` is False, or has another suffix, or can't be written there.
     """
     for path in paths:
         if path.exists() and not overwrite:
             raise GalleryError(f"{path} already exists: choose another name, or --overwrite")
+        check_writable(path, suffixes)
 
 
 def counted(number: int, one: str, more: str = "") -> str:

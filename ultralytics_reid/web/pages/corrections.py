@@ -11,10 +11,10 @@ from starlette.routing import Route
 from ...gallery.edits import DECIDE, DELETE, MERGE, RENAME, SPLIT, Edit
 from ...gallery.records import ENROLLED, Filter, check_name
 from ...gallery.visit_columns import together
+from ...gallery.whole_numbers import parse_whole
 from ..directory import Snapshot
 from ..forms import Form, form_route, whole
 from ..site import Site, label, site_of
-from ..whole_numbers import parse_whole
 from .people import card_of
 from .person import done_edit, visit_rows
 

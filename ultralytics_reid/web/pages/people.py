@@ -11,10 +11,10 @@ from starlette.routing import Route
 
 from ..._typing import Bools, Ints
 from ...gallery.records import ANY, ENROLLED
+from ...gallery.whole_numbers import parse_whole
 from ..choice import Choice
 from ..directory import People, Snapshot, people_of
 from ..site import label, site_of
-from ..whole_numbers import parse_whole
 
 PAGE = 24
 _MAX_PAGES = 100_000

@@ -18,11 +18,11 @@ from ...gallery.image_io import as_jpeg
 from ...gallery.records import LAST_ID
 from ...gallery.search import Likeness
 from ...gallery.views import Match
+from ...gallery.whole_numbers import parse_whole
 from ..choice import Choice
 from ..forms import Form, form_route, whole
 from ..site import Site, camera_label, label, site_of
 from ..uploads import Upload, decode
-from ..whole_numbers import parse_whole
 from .people import card_of
 
 KINDS = {"learned": "learned metric", "cosine": "cosine", "euclidean": "Euclidean"}
@@ -161,9 +161,7 @@ def upload(request: Request, form: Form) -> Response:
         region = site.gallery.locate(image)
     note = str(region) if region.what or region.sought else ""
     name = site.uploads.add(image, region.xyxy, note)
-    kept = [(k, form.text(k)) for k in ("by", "k", "from", "to", "tz", "seen_on") if form.text(k)]
-    kept += [("camera", camera) for camera in form.texts("camera")]
-    return RedirectResponse(f"/search?{urlencode([('upload', name), *kept])}", 303)
+    return RedirectResponse(f"/search?{urlencode({'upload': name})}", 303)
 
 
 def upload_image(request: Request) -> Response:

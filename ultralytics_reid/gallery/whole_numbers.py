@@ -1,4 +1,4 @@
-"""Whole numbers in what a browser sends."""
+"""Whole numbers in what a browser or a command line gives."""
 
 from __future__ import annotations
 
