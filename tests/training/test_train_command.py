@@ -251,6 +251,19 @@ class TestNetwork:
         assert "mine.resume.safetensors is of a run with other options" in capsys.readouterr().err
         assert stopped.exists()
 
+    @pytest.mark.parametrize("change", ["another identity", "another name", "another identity of an image"])
+    def test_a_checkpoint_of_other_crops_is_refused_and_kept(self, tmp_path, weights, stopped, capsys, change):
+        data = tmp_path / "data"
+        first = data / "0001_c1s1_000000_00.jpg"
+        if change == "another identity":
+            for n in range(4):
+                (data / f"0015_c{n % 2 + 1}s1_{n:06d}_00.jpg").write_bytes(first.read_bytes())
+        else:
+            first.rename(data / ("0001_c1s1_000009_00.jpg" if change == "another name" else "0002_c1s1_000009_00.jpg"))
+        assert self.command(tmp_path, weights, "--epochs", 4, "--resume") == 1
+        assert "mine.resume.safetensors is of a run on other crops" in capsys.readouterr().err
+        assert stopped.exists()
+
     def test_without_a_checkpoint_nothing_is_resumed(self, tmp_path, weights, capsys):
         folder(tmp_path / "data", 14, 4)
         assert self.command(tmp_path, weights, "--resume") == 1
