@@ -43,6 +43,17 @@ def test_an_export_gives_pytorch_s_rows_under_pytorch_s_fingerprint(tmp_path, we
     np.testing.assert_allclose(ours(sample_image(), BOXES), original(sample_image(), BOXES), atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [("onnx", "osnet_v1.5_reid.onnx"), ("openvino", "osnet_v1.5_reid_openvino_model")]
+)
+def test_a_dot_in_the_weights_name_stays_in_the_export_s(tmp_path, weights, kind, name):
+    (tmp_path / "osnet_v1.5.pth").symlink_to(weights)
+    made = exporting.export("osnet_x0_25", str(tmp_path / "osnet_v1.5.pth"), kind=kind, out=tmp_path / "out")
+    assert made.path.name == name
+    assert family_of(str(made.path)) == "reid"
+    assert build_embedder(str(made.path), "", "cpu").dim == 512
+
+
 @pytest.mark.parametrize("kind", exporting.FORMATS)
 def test_an_export_has_the_head_in_it(tmp_path, weights, kind):
     pytest.importorskip("safetensors")

@@ -188,7 +188,8 @@ def _write_onnx(source: _Source, stem: Path, precision: str, metadata: str) -> P
     import onnx
     import torch
 
-    path = stem.with_suffix(".onnx")
+    # Not `with_suffix`, which takes what follows a dot in the name, as in osnet_v1.5_reid, for a suffix.
+    path = stem.with_name(f"{stem.name}.onnx")
     # The newer exporter needs another package, for the same graph.
     torch.onnx.export(
         source.net,
