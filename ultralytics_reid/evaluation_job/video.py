@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +15,7 @@ from ..evaluation.frames import FrameBoxes
 from ..evaluation.idf1 import idf1
 from ..evaluation.mot_files import FLAG, FRAME, ID, VISIBILITY, frames_of, read_truth
 from ..evaluation.revivals import VISIBLE, Summary, observe, summarize
-from ..video_job.host import check_model, check_tracker, write_tracker
+from ..video_job.host import check_model, check_tracker, private_tracker
 from ..video_job.options import TrackOptions
 from ..video_job.source import VideoSource, open_source
 from ..video_job.tracked import ID as SHOWN_ID
@@ -94,10 +92,8 @@ def score_video(video: VideoTruth, name: str, model: ModelChoice, detector: str)
         KeyboardInterrupt: If it was interrupted: figures of a part are no figures of the video.
     """
     choice = video.choice
-    with tempfile.TemporaryDirectory(prefix="ultralytics-reid-") as folder:
-        yaml = Path(folder, "evaluated.yaml")
-        write_tracker(yaml, choice.tracker, {"with_reid": True, **model.yaml_keys()})
-        options = TrackOptions(choice.source, detector, str(yaml), choice.classes, imgsz=choice.imgsz)
+    with private_tracker(choice.tracker, {"with_reid": True, **model.yaml_keys()}) as yaml:
+        options = TrackOptions(choice.source, detector, yaml, choice.classes, imgsz=choice.imgsz)
         # Libraries print while they load models; stdout is for the report.
         with redirect_stdout(sys.stderr):
             shown, recording = track(video.source, options, None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 from .. import register
 from ..errors import ReIDError
 
+# Keys of a tracker's YAML that name what it writes into, and what needs that.
+_STORES = ("gallery", "gallery_index", "topology", "track_log")
 # The host's exceptions for an unusable source or model.
 HOST_ERRORS = (
     OSError,
@@ -77,6 +81,22 @@ def check_tracker(tracker: str) -> None:
         ConfigError: If there is no such file, or it is no YAML of keys and values, or another tracker's.
     """
     _keys_of(tracker)
+
+
+@contextmanager
+def private_tracker(tracker: str, keys: Mapping[str, object] | None = None) -> Iterator[str]:
+    """Yield the path of a temporary copy of a tracker's YAML that names no gallery and no track log.
+
+    For what only measures, or reads a video: the user's stores aren't to learn of it.
+
+    Args:
+        tracker: The YAML whose other keys are taken over; see `check_tracker`.
+        keys: More keys with their values, in place of what it says.
+    """
+    with tempfile.TemporaryDirectory(prefix="ultralytics-reid-") as folder:
+        path = Path(folder, "tracker.yaml")
+        write_tracker(path, tracker, {**dict.fromkeys(_STORES, ""), **(keys or {})})
+        yield str(path)
 
 
 def write_tracker(path: Path, tracker: str, keys: Mapping[str, object]) -> None:
