@@ -302,6 +302,13 @@ class TestNetwork:
         assert self.command(tmp_path, weights, "--epochs", 1) == 1
         assert "0001_c1s1_000000_00.jpg" in capsys.readouterr().err
 
+    @pytest.mark.parametrize("device", ["foo", "cuda:99"])
+    @pytest.mark.parametrize("words", [(), ("--head-only",)])
+    def test_a_device_that_is_not_there_is_named(self, tmp_path, weights, capsys, device, words):
+        folder(tmp_path / "data", 14, 4)
+        assert self.command(tmp_path, weights, "--device", device, *words) == 1
+        assert f"device must be one that torch has here, as cpu or cuda:0, got '{device}'" in capsys.readouterr().err
+
     def test_one_image_an_identity_is_refused(self, tmp_path, weights, capsys):
         folder(tmp_path / "data", 14, 1)
         assert self.command(tmp_path, weights) == 1
