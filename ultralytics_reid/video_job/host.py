@@ -6,27 +6,14 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 from .. import register
+from ..embedders.host import HOST_ERRORS
 from ..errors import ReIDError
 
 # Keys of a tracker's YAML that name what it writes into, and what needs that.
 _STORES = ("gallery", "gallery_index", "topology", "track_log")
-# The host's exceptions for an unusable source or model.
-HOST_ERRORS = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    SyntaxError,
-    AssertionError,
-    EOFError,
-    UnpicklingError,
-    AttributeError,
-    KeyError,
-)
 
 
 def check_model(model: str) -> str:
