@@ -103,6 +103,20 @@ def test_ground_truth_of_another_video_is_refused(clip, colors, tmp_path, capsys
 
 
 @pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--imgsz", "5"], "--imgsz must be 32 or more, got 5"),
+        (["--classes", "dragon"], "--classes must be indices or names of the model's classes (0 person), got 'dragon'"),
+    ],
+)
+def test_options_of_tracking_are_checked_before_crops_are_embedded(clip, colors, people, capsys, *, options, said):
+    evaluate, *given = command(clip, "--model", "color_embedders:halves", *options)
+    assert main([evaluate, str(people), *given]) == 1
+    assert said in capsys.readouterr().err
+    assert not colors.CALLS
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("1,1,10,10,20\n", "gt.txt:1: 5 numbers"),
