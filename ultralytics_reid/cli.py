@@ -126,6 +126,7 @@ def _add_export(commands: Any) -> None:
     command.add_argument(
         "--out", type=Path, default=Path(), metavar="DIR", help="output folder (default: the current one)"
     )
+    command.add_argument("--overwrite", action="store_true", help="replace an existing export")
 
 
 def _demo(args: Namespace) -> None:
@@ -163,7 +164,7 @@ def _serve_demo(folder: Path, cameras: Sequence[str], detector: str) -> None:
 
 
 def _export(args: Namespace) -> None:
-    crops = {"crops": args.crops, "detector": args.detector}
-    made = export(args.model, args.weights, kind=args.format, half=args.half, head=args.head, out=args.out, **crops)
+    names = ("half", "crops", "detector", "head", "out", "overwrite")
+    made = export(args.model, args.weights, kind=args.format, **{name: getattr(args, name) for name in names})
     compared = f"{made.crops} {'real' if made.real else 'synthetic'} crops"
     print(f"{made.path}: cosine to PyTorch on {compared}: lowest {made.lowest:.5f}, median {made.median:.5f}")

@@ -413,6 +413,12 @@ class TestExported:
         assert build_embedder(str(path), "", "cpu").fingerprint.endswith("/64x32-unit/6")
 
     @pytest.mark.extras
+    @pytest.mark.parametrize("device", ["foo", "cuda:99"])
+    @pytest.mark.parametrize("make", [script, onnx_file])
+    def test_a_device_that_is_not_there_is_named(self, tmp_path, make, device):
+        with pytest.raises(ConfigError, match=f"device must be one that torch has here.* got '{device}'"):
+            build_embedder(str(make(tmp_path)), "", device, CropOptions(64, 32, "imagenet"))
+
     def test_an_invalid_onnx_file_is_named(self, tmp_path):
         pytest.importorskip("onnxruntime")
         (tmp_path / "m.onnx").write_bytes(b"nonsense")

@@ -43,6 +43,17 @@ def test_an_export_gives_pytorch_s_rows_under_pytorch_s_fingerprint(tmp_path, we
     np.testing.assert_allclose(ours(sample_image(), BOXES), original(sample_image(), BOXES), atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [("onnx", "osnet_v1.5_reid.onnx"), ("openvino", "osnet_v1.5_reid_openvino_model")]
+)
+def test_a_dot_in_the_weights_name_stays_in_the_export_s(tmp_path, weights, kind, name):
+    (tmp_path / "osnet_v1.5.pth").symlink_to(weights)
+    made = exporting.export("osnet_x0_25", str(tmp_path / "osnet_v1.5.pth"), kind=kind, out=tmp_path / "out")
+    assert made.path.name == name
+    assert family_of(str(made.path)) == "reid"
+    assert build_embedder(str(made.path), "", "cpu").dim == 512
+
+
 @pytest.mark.parametrize("kind", exporting.FORMATS)
 def test_an_export_has_the_head_in_it(tmp_path, weights, kind):
     pytest.importorskip("safetensors")
@@ -85,7 +96,7 @@ def test_a_failed_comparison_keeps_the_old_file(tmp_path, weights, monkeypatch):
     (tmp_path / "osnet_x0_25_msmt17_reid.onnx").write_text("an older one")
     monkeypatch.setitem(exporting.MIN_COSINE, "fp32", 1.1)
     with pytest.raises(EmbeddingError, match=r"too far from PyTorch: lowest cosine 1\.0000 on 32 crops"):
-        exporting.export("osnet_x0_25", weights, kind="onnx", out=tmp_path)
+        exporting.export("osnet_x0_25", weights, kind="onnx", out=tmp_path, overwrite=True)
     (left,) = tmp_path.iterdir()
     assert left.read_text() == "an older one"
 
@@ -110,3 +121,51 @@ def test_missing_crops_and_packages_are_named(tmp_path, weights, monkeypatch, ca
     with pytest.raises(ConfigError, match=r"onnx is missing; pip install '\.\[onnx\]'"):
         exporting.export("osnet_x0_25", weights, kind="onnx", out=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", exporting.FORMATS)
+def test_an_existing_export_is_not_replaced_unless_asked(tmp_path, weights, kind, capsys):
+    arguments = ["--model", "osnet_x0_25", "--weights", weights, "--format", kind, "--out", str(tmp_path / "out")]
+    made = exporting.export("osnet_x0_25", weights, kind=kind, out=tmp_path / "out")
+    before = made.path.stat().st_mtime_ns
+    assert main(["export", *arguments]) == 1
+    assert f"already has {made.path.name}: choose another folder, or --overwrite" in capsys.readouterr().err
+    assert made.path.stat().st_mtime_ns == before
+    assert main(["export", *arguments, "--overwrite"]) == 0
+    assert made.path.stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize("below", ["", "folder"])
+def test_a_file_as_the_folder_is_named(tmp_path, weights, below, capsys):
+    (tmp_path / "mine").write_text("mine")
+    arguments = ["--model", "osnet_x0_25", "--weights", weights, "--format", "onnx"]
+    assert main(["export", *arguments, "--out", str(tmp_path / "mine" / below)]) == 1
+    assert f"--out {'must be a folder' if not below else tmp_path / 'mine' / below}" in capsys.readouterr().err
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def detectors(folder):
+    """Files that are no detector, by what messages call them."""
+    from ultralytics import YOLO
+
+    (folder / "broken.pt").write_bytes(b"no model")
+    YOLO("yolo11n-cls.yaml").save(folder / "classifier.pt")
+    return {
+        "missing.onnx": "is not a YOLO model that can be loaded",
+        "broken.pt": "is not a YOLO model that can be loaded",
+        "classifier.pt": "must be a YOLO model that finds upright boxes",
+    }
+
+
+def test_crops_and_detectors_of_another_kind_are_named(tmp_path, weights, shared, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["export", "--model", "osnet_x0_25", "--weights", weights, "--out", "out"]
+    (tmp_path / "gt.txt").write_text("1,1,10,10,20,40,1,1,1\n")
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    for file in ("gt.txt", "broken.mp4"):
+        assert main([*arguments, "--crops", file, "--detector", str(shared("models/yolo11n.pt"))]) == 1
+        assert f"crops: {file} is neither a folder nor a video that can be read" in capsys.readouterr().err
+    for detector, said in detectors(tmp_path).items():
+        assert main([*arguments, "--crops", "broken.mp4", "--detector", detector]) == 1
+        assert f"--detector {detector} {said}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -166,6 +166,18 @@ def test_data_that_can_t_be_used_is_named(people, colors, damage, said, capsys):
         (["people", "--model", HALVES, "--video", "a.mp4"], "given both or not at all"),
         (["people", "--model", HALVES, "--model", "nothing.onnx"], "nothing.onnx is neither a file nor a folder"),
         (["nowhere", "--model", HALVES], "there is no folder nowhere"),
+        (
+            ["people", "--detector", "yolo11n.pt", "--model", "auto", "--weights", "nosuch.pth"],
+            "--model auto: 'model' must be one that takes weights",
+        ),
+        (
+            ["people", "--detector", "yolo11n.pt", "--model", "auto", "--crop-height", "64"],
+            "--model auto: 'crop_height' must be 0 with model: auto, which sees no crops; got 64",
+        ),
+        (
+            ["people", "--model", HALVES, "--model", "osnet_x0_25", "--crop-height", "-7"],
+            r"--model osnet_x0_25: 'crop_height' must be int in \[0, 4096\], got -7",
+        ),
     ],
 )
 @pytest.mark.usefixtures("colors")

@@ -84,11 +84,36 @@ def test_a_head_of_the_yaml_is_not_tracked_with(clip, colors, tmp_path, monkeypa
     assert [yaml["memory_seconds"] for yaml in yamls] == [7, 7]
 
 
+def test_the_gallery_and_the_track_log_of_the_yaml_are_not_written_into(clip, tmp_path, monkeypatch):
+    yamls = tracked(monkeypatch)
+    stores = {"gallery": "postgresql://site", "gallery_index": "milvus://site:19530", "topology": "site.yaml"}
+    given = {"tracker_type": "reid_botsort", "track_log": "tracks.reid", "memory_seconds": 7, **stores}
+    YAML.save(tmp_path / "mine.yaml", given)
+    assert main(command(clip, "--model", "auto", "--tracker", str(tmp_path / "mine.yaml"))) == 0
+    (yaml,) = yamls
+    assert {yaml[key] for key in ("gallery", "gallery_index", "topology", "track_log")} == {""}
+    assert yaml["memory_seconds"] == 7
+
+
 def test_ground_truth_of_another_video_is_refused(clip, colors, tmp_path, capsys):
     (tmp_path / "gt.txt").write_text("31,1,10,10,20,40,1,1,1\n")
     options = ["--model", "auto", "--ground-truth", str(tmp_path / "gt.txt")]
     assert main(command(clip, *options)) == 1
     assert "has the frame 31, and" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--imgsz", "5"], "--imgsz must be 32 or more, got 5"),
+        (["--classes", "dragon"], "--classes must be indices or names of the model's classes (0 person), got 'dragon'"),
+    ],
+)
+def test_options_of_tracking_are_checked_before_crops_are_embedded(clip, colors, people, capsys, *, options, said):
+    evaluate, *given = command(clip, "--model", "color_embedders:halves", *options)
+    assert main([evaluate, str(people), *given]) == 1
+    assert said in capsys.readouterr().err
+    assert not colors.CALLS
 
 
 @pytest.mark.parametrize(

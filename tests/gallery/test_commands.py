@@ -729,10 +729,14 @@ class TestEnrol:
         assert why in refused("enrol", "--gallery", "new.db", "--model", MODEL, *arguments.split())
         assert not (tmp_path / "new.db").exists()
 
-    def test_a_detector_that_is_none(self, refused, tmp_path):
+    @pytest.mark.parametrize("detector", ["words.pt", "a.png", "folder", "missing.onnx"])
+    @pytest.mark.parametrize("model", [(), ("--model", MODEL)])
+    def test_a_detector_that_is_none(self, refused, tmp_path, detector, model):
         (tmp_path / "words.pt").write_text("no model")
-        asked = ("enrol", "--gallery", "new.db", "--name", "x", "--detector", "words.pt", write_image("a.png", RED))
-        assert "the detector words.pt is not a YOLO model" in refused(*asked)
+        (tmp_path / "folder").mkdir()
+        image = write_image("a.png", RED)
+        told = refused("enrol", "--gallery", "new.db", "--name", "x", *model, "--detector", detector, image)
+        assert f"the detector {detector} is not a YOLO model" in told
 
 
 class TestDetector:

@@ -252,6 +252,19 @@ class TestNetwork:
         assert "mine.resume.safetensors is of a run with other options" in capsys.readouterr().err
         assert stopped.exists()
 
+    @pytest.mark.parametrize("change", ["another identity", "another name", "another identity of an image"])
+    def test_a_checkpoint_of_other_crops_is_refused_and_kept(self, tmp_path, weights, stopped, capsys, change):
+        data = tmp_path / "data"
+        first = data / "0001_c1s1_000000_00.jpg"
+        if change == "another identity":
+            for n in range(4):
+                (data / f"0015_c{n % 2 + 1}s1_{n:06d}_00.jpg").write_bytes(first.read_bytes())
+        else:
+            first.rename(data / ("0001_c1s1_000009_00.jpg" if change == "another name" else "0002_c1s1_000009_00.jpg"))
+        assert self.command(tmp_path, weights, "--epochs", 4, "--resume") == 1
+        assert "mine.resume.safetensors is of a run on other crops" in capsys.readouterr().err
+        assert stopped.exists()
+
     def test_without_a_checkpoint_nothing_is_resumed(self, tmp_path, weights, capsys):
         folder(tmp_path / "data", 14, 4)
         assert self.command(tmp_path, weights, "--resume") == 1
@@ -289,6 +302,13 @@ class TestNetwork:
         (data / "0001_c1s1_000000_00.jpg").write_bytes(b"no image")
         assert self.command(tmp_path, weights, "--epochs", 1) == 1
         assert "0001_c1s1_000000_00.jpg" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("device", ["foo", "cuda:99"])
+    @pytest.mark.parametrize("words", [(), ("--head-only",)])
+    def test_a_device_that_is_not_there_is_named(self, tmp_path, weights, capsys, device, words):
+        folder(tmp_path / "data", 14, 4)
+        assert self.command(tmp_path, weights, "--device", device, *words) == 1
+        assert f"device must be one that torch has here, as cpu or cuda:0, got '{device}'" in capsys.readouterr().err
 
     def test_one_image_an_identity_is_refused(self, tmp_path, weights, capsys):
         folder(tmp_path / "data", 14, 1)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from ultralytics.utils import YAML
 
 from tests.refined_videos import DIM, Video
 from ultralytics_reid.datasets.reader import read_crops
@@ -107,6 +108,22 @@ def test_an_image_that_was_added_has_no_embedding_and_no_time(folder, tmp_path):
     found = read_crops(tmp_path / "data")
     assert np.isnan(found.times).sum() == 1
     assert read_embeddings(tmp_path / "data").of(found.written) is None
+
+
+def test_the_gallery_and_the_track_log_of_the_yaml_are_not_written_into(folder, tmp_path, monkeypatch):
+    yaml, yamls = tmp_path / "mine.yaml", []
+    yaml.write_text("tracker_type: reid_botsort\ngallery: site.db\ntrack_log: tracks.reid\nmodel: osnet_x0_25\n")
+    found = video_dataset.track()
+
+    def track(_, options, __):
+        yamls.append(YAML.load(options.tracker))
+        return found
+
+    monkeypatch.setattr(video_dataset, "track", track)
+    options = TrackOptions(str(folder), tracker=str(yaml))
+    dataset_of_videos([str(folder)], options, tmp_path / "data", form="market1501", max_crops=5)
+    (used,) = yamls
+    assert (used["gallery"], used["track_log"], used["model"]) == ("", "", "osnet_x0_25")
 
 
 def test_a_full_folder_is_not_touched(folder, tmp_path):

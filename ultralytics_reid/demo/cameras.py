@@ -18,11 +18,11 @@ from ..evaluation.frames import FrameBoxes, iou
 from ..gallery.commands.terminal import progress
 from ..gallery.gallery import Gallery
 from ..gallery.views import Individual
-from ..video_job.host import write_tracker
+from ..video_job.host import NO_STORES, write_tracker
 from .annotations import IdentityOwners, LinkAnnotator
 from .camera_report import GALLERY, QUERY, CameraReport, Query
 from .ground_truth import SceneGroundTruth
-from .options import ALONE, DemoOptions
+from .options import DemoOptions
 from .runner import Runner, in_step, of_result
 from .source import SCENE_FPS, DemoSource, render
 from .video import Panel, SideBySideVideo, panel_width
@@ -31,7 +31,7 @@ CAMERAS = ("west", "east")
 VIDEO = "cameras.mp4"
 SECONDS, SIZE = 60.0, (640, 360)
 # Each frame waits for the gallery, so that the same scene gives the same ids on any machine.
-SHARED: Mapping[str, object] = {**ALONE, "gallery_wait": 10.0, "store_crops": True, "camera_id": "auto"}
+SHARED: Mapping[str, object] = {**NO_STORES, "gallery_wait": 10.0, "store_crops": True, "camera_id": "auto"}
 
 
 def track_cameras(options: DemoOptions, source: DemoSource, folder: Path) -> CameraReport:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +13,6 @@ DETECTOR_SIZE = 384
 # IoU threshold of its NMS: crossing people overlap less than duplicate boxes.
 DETECTOR_OVERLAP = 0.5
 OURS, STOCK = "reid_botsort.yaml", "botsort.yaml"
-# Keys by which a tracker would write to a gallery or a log of the user's, or need its gallery's cameras.
-ALONE: Mapping[str, object] = {"gallery": "", "gallery_index": "", "topology": "", "track_log": ""}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..events import Event, Revival
 from ..gallery.commands.terminal import progress
 from ..gallery.export.atomic_file import OWNER_ONLY
 from ..gallery.ledger.sqlite_file import beside
-from ..video_job.host import check_keys, write_tracker
+from ..video_job.host import NO_STORES, check_keys, write_tracker
 from ..video_job.source import without_password
 from .annotations import EventAnnotator, GroundTruthAnnotator
 from .camera_report import FOUND, GALLERY, HEATMAP, QUERY, CameraReport
@@ -24,7 +24,7 @@ from .cameras import CAMERAS, SHARED, track_cameras
 from .cameras import VIDEO as CAMERA_VIDEO
 from .contact_sheet import TrackerCrops, save_contact_sheet
 from .ground_truth import SceneGroundTruth
-from .options import ALONE, STOCK, DemoOptions
+from .options import STOCK, DemoOptions
 from .report import Outcome, Report
 from .runner import Runner, in_step
 from .source import SCENE, DemoSource, open_source
@@ -59,7 +59,7 @@ def run_demo(options: DemoOptions) -> Report:
             to, or has files that would be overwritten.
         KeyboardInterrupt: If it was interrupted before the first frame was tracked.
     """
-    check_keys(options.tracker, ALONE)
+    check_keys(options.tracker, NO_STORES)
     if options.source is None:
         # Before the first part's minutes: the second part has a gallery.
         check_keys(options.tracker, {**SHARED, "gallery": GALLERY})
@@ -110,7 +110,7 @@ class _Demo:
 
     def __init__(self, options: DemoOptions, source: DemoSource, work: Path) -> None:
         self._options, self.source = options, source
-        write_tracker(work / "alone.yaml", options.tracker, ALONE)
+        write_tracker(work / "alone.yaml", options.tracker, NO_STORES)
         yamls = {STOCK: STOCK} if source.is_repeatable else {}
         yamls[options.tracker] = str(work / "alone.yaml")
         self._runners = [

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ..embedders.host import HOST_ERRORS
 from ..errors import ReIDError
 from ..evaluation.frames import FrameBoxes
 from ..tracking.ending import finish
-from ..video_job.host import HOST_ERRORS, load_model
+from ..video_job.host import load_model
 from ..video_job.source import without_password
 
 

@@ -115,6 +115,30 @@ def need(package: str, extra: str, model: object) -> None:
         raise ConfigError(f"model: {model} needs {package}; pip install '.[{extra}]' in the checkout")
 
 
+def torch_device(device: Any) -> Any:
+    """Torch device by its name, checked by an allocation: a GPU that isn't there has a name too.
+
+    Args:
+        device: Torch device or its name; None or empty for the default, a GPU if there is one.
+
+    Raises:
+        ConfigError: If torch doesn't know the device, or it isn't there.
+    """
+    import torch
+
+    wanted = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(wanted)
+        torch.empty(0, device=found)
+    # AssertionError: a torch that was built without CUDA.
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(
+            f"device must be one that torch has here, as cpu or cuda:0, got '{wanted}': {reason}"
+        ) from error
+    return found
+
+
 def digest(*files: Path) -> str:
     """Short hash of the contents of files."""
     total = hashlib.sha256()

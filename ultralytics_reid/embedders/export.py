@@ -12,6 +12,7 @@ import json
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from itertools import islice
@@ -27,11 +28,14 @@ from .crops import NOTHING_ELSE, Preprocessing, Regions, crop
 from .encoder import CropEmbedder
 from .exported import exported
 from .head import LinearHead, load_head
+from .host import HOST_ERRORS
 from .metadata import FULL_PRECISION, METADATA
 from .torchreid import TorchReID
 from .whole_images import whole
 
-FORMATS = ("onnx", "openvino")
+# How the name of an export ends, by format.
+_ENDINGS = {"onnx": ".onnx", "openvino": "_openvino_model"}
+FORMATS = tuple(_ENDINGS)
 # Minimum cosine of each crop's embedding to PyTorch's, by precision.
 MIN_COSINE = {FULL_PRECISION: 0.999, "fp16": 0.98}
 
@@ -40,6 +44,9 @@ _OPSET = 17
 _MAX_CROPS, _SYNTHETIC_CROPS = 256, 32
 _MAX_FRAMES = 60
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+# Sides of the first image that a detector sees, pixels; arguments of all its predictions.
+_SMALL = 64
+_QUIET: dict[str, Any] = {"verbose": False, "device": "cpu"}
 # The name that the host's TensorRT backend expects.
 _INPUT = "images"
 
@@ -73,6 +80,7 @@ def export(
     detector: str = "yolo11n.pt",
     head: str = "",
     out: Path = Path(),
+    overwrite: bool = False,
 ) -> Export:
     """Export a torchreid model with a dynamic batch size.
 
@@ -89,27 +97,52 @@ def export(
         detector: YOLO model that detects the people.
         head: Path of a head of `ultralytics-reid train`, which becomes part of the model; empty for none.
         out: Output folder; created if missing.
+        overwrite: Whether to replace an existing export.
 
     Raises:
-        ConfigError: If a package, the weights, the head or the crops are missing, or the head is another embedder's.
+        ConfigError: If a package, the weights, the head, the crops or the detector are missing or can't be used, the
+            head is another embedder's, the export exists and may not be replaced, or it can't be written.
         EmbeddingError: If the exported model's embeddings differ too much from PyTorch's.
     """
     _check_packages(kind)
+    target = out / f"{_stem(model, weights, head)}{_ENDINGS[kind]}"
+    _check_free(target, overwrite=overwrite)
     original: CropEmbedder = TorchReID(model, weights, "cpu")
     net = original.net  # type: ignore[attr-defined]
     if head:
         original, net = _with_head(original, net, load_head(head))
     size = original.preprocessing
     samples = _real_crops(crops, size, detector) if crops else _synthetic_crops(size)
-    out.mkdir(parents=True, exist_ok=True)
-    name = f"{Path(weights).stem.removesuffix('_reid')}_reid" if weights else f"{model}_imagenet"
-    name = f"{Path(head).stem}_reid" if head else name
     precision = "fp16" if half else FULL_PRECISION
-    with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as folder:
-        path = _write(_Source(original, net), Path(folder) / name, kind, precision)
+    with _made(out) as folder:
+        path = _write(_Source(original, net), Path(folder) / target.name, kind, precision)
         cosines = _compare(original, path, samples, MIN_COSINE[precision])
-        final = _replace(out / path.name, path)
+        final = _replace(target, path)
     return Export(final, float(cosines.min()), float(np.median(cosines)), len(samples), crops is not None)
+
+
+def _stem(model: str, weights: str, head: str) -> str:
+    """Name of an export without its ending; with "reid" in it, by which `family_of` knows it, unless of ImageNet."""
+    if head:
+        return f"{Path(head).stem}_reid"
+    return f"{Path(weights).stem.removesuffix('_reid')}_reid" if weights else f"{model}_imagenet"
+
+
+def _check_free(target: Path, *, overwrite: bool) -> None:
+    """Refuse, before any slow work, a file as the folder, and an existing export."""
+    if target.parent.exists() and not target.parent.is_dir():
+        raise ConfigError(f"--out must be a folder, got {target.parent}")
+    if target.exists() and not overwrite:
+        raise ConfigError(f"--out {target.parent} already has {target.name}: choose another folder, or --overwrite")
+
+
+def _made(out: Path) -> tempfile.TemporaryDirectory[str]:
+    """Make the output folder, and one in it for what isn't complete yet."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=out, prefix=".export-")
+    except OSError as error:
+        raise ConfigError(f"--out {out} can't be written to: {error.strerror or error}") from error
 
 
 @dataclass(frozen=True)
@@ -175,20 +208,19 @@ def _replace(target: Path, new: Path) -> Path:
     return new.replace(target)
 
 
-def _write(source: _Source, stem: Path, kind: str, precision: str) -> Path:
+def _write(source: _Source, path: Path, kind: str, precision: str) -> Path:
     original = source.embedder
     metadata = asdict(original.preprocessing)
     metadata |= {"name": original.name, "dim": original.dim, "precision": precision}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporters' own deprecation warnings
-        return (_write_onnx if kind == "onnx" else _write_openvino)(source, stem, precision, json.dumps(metadata))
+        return (_write_onnx if kind == "onnx" else _write_openvino)(source, path, precision, json.dumps(metadata))
 
 
-def _write_onnx(source: _Source, stem: Path, precision: str, metadata: str) -> Path:
+def _write_onnx(source: _Source, path: Path, precision: str, metadata: str) -> Path:
     import onnx
     import torch
 
-    path = stem.with_suffix(".onnx")
     # The newer exporter needs another package, for the same graph.
     torch.onnx.export(
         source.net,
@@ -210,15 +242,15 @@ def _write_onnx(source: _Source, stem: Path, precision: str, metadata: str) -> P
     return path
 
 
-def _write_openvino(source: _Source, stem: Path, precision: str, metadata: str) -> Path:
+def _write_openvino(source: _Source, folder: Path, precision: str, metadata: str) -> Path:
     import openvino
 
     example = _example(source.embedder)
     model = openvino.convert_model(source.net, example_input=example, input=[-1, *example.shape[1:]])
     model.set_rt_info(metadata, METADATA)
-    folder = stem.with_name(f"{stem.name}_openvino_model")
     folder.mkdir()
-    openvino.save_model(model, folder / f"{stem.name}.xml", compress_to_fp16=precision != FULL_PRECISION)
+    file = folder / f"{folder.name.removesuffix(_ENDINGS['openvino'])}.xml"
+    openvino.save_model(model, file, compress_to_fp16=precision != FULL_PRECISION)
     return folder
 
 
@@ -258,11 +290,36 @@ def _crops_of_folder(folder: Path, preprocessing: Preprocessing) -> list[ImageAr
 
 def _crops_of_video(video: Path, preprocessing: Preprocessing, detector: str) -> list[ImageArray]:
     import cv2
+
+    model = _detector(detector)
+    frames = int(cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FRAME_COUNT))
+    results = model.predict(video, stream=True, vid_stride=max(1, frames // _MAX_FRAMES), classes=[0], **_QUIET)
+    boxes = ((r.orig_img, Regions(r.boxes.xyxy.cpu().numpy())) for r in _readable(islice(results, _MAX_FRAMES), video))
+    return [crop(image, regions, preprocessing)[0] for image, regions in boxes if len(regions)]
+
+
+def _detector(name: str) -> Any:
     from ultralytics import YOLO
 
-    frames = int(cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FRAME_COUNT))
-    results = YOLO(detector).predict(
-        video, stream=True, vid_stride=max(1, frames // _MAX_FRAMES), classes=[0], verbose=False, device="cpu"
-    )
-    boxes = ((r.orig_img, Regions(r.boxes.xyxy.cpu().numpy())) for r in islice(results, _MAX_FRAMES))
-    return [crop(image, regions, preprocessing)[0] for image, regions in boxes if len(regions)]
+    try:
+        model = YOLO(name)
+        # The host opens an exported model only when it predicts.
+        (found,) = model.predict(np.zeros((_SMALL, _SMALL, 3), np.uint8), **_QUIET)
+    except HOST_ERRORS as error:
+        raise ConfigError(f"--detector {name} is not a YOLO model that can be loaded: {_line(error)}") from error
+    if found.boxes is None:
+        raise ConfigError(
+            f"--detector {name} must be a YOLO model that finds upright boxes, this one's task: {model.task}"
+        )
+    return model
+
+
+def _readable(results: Iterator[Any], video: Path) -> Iterator[Any]:
+    try:
+        yield from results
+    except HOST_ERRORS as error:
+        raise ConfigError(f"crops: {video} is neither a folder nor a video that can be read: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

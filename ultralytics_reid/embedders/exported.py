@@ -18,7 +18,7 @@ import numpy as np
 from .._typing import Floats, ImageArray
 from ..errors import ConfigError, EmbeddingError
 from .crops import AUTO_OPTION, CHANNELS, NORMALIZATIONS, CropOptions, Preprocessing
-from .encoder import CropEmbedder, digest, need
+from .encoder import CropEmbedder, digest, need, torch_device
 from .metadata import FULL_PRECISION, METADATA, image_size, preprocessing_of, stored_recipe
 
 _Crops = TypeVar("_Crops", Floats, ImageArray)
@@ -72,7 +72,8 @@ def exported(model: str, device: Any, options: CropOptions) -> CropEmbedder:
         Ultralytics, else from the options; the input's layout and size come from the model.
 
     Raises:
-        ConfigError: If the file or its runtime is missing, or neither metadata nor options give the preprocessing.
+        ConfigError: If the file, its runtime or the device is missing, or neither metadata nor options give the
+            preprocessing.
         EmbeddingError: If the output is no vector per crop.
     """
     path = Path(model)
@@ -173,10 +174,9 @@ def _onnx(path: Path, device: Any) -> _Model:
 
 
 def _providers(onnxruntime: Any, device: Any) -> list[Any]:
-    import torch
     from ultralytics.utils import LOGGER
 
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = torch_device(device)
     if where.type != "cuda":
         return ["CPUExecutionProvider"]
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
@@ -273,7 +273,7 @@ def _autobackend(path: Path, device: Any) -> _Model:
     import torch
     from ultralytics.nn.autobackend import AutoBackend
 
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = torch_device(device)
     try:
         backend = AutoBackend(str(path), device=where, verbose=False)
     # The last four are of odd metadata, which the host converts without a check.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,19 @@ from ..errors import ConfigError, EmbeddingError
 from .crops import as_bgr, clipped
 from .encoder import digest, need
 
+# The host's exceptions for an unusable source or model.
+HOST_ERRORS = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    AssertionError,
+    EOFError,
+    UnpicklingError,
+    AttributeError,
+    KeyError,
+)
 _ASSET = re.compile(r"yolo\d+[nsmlx]-reid\.onnx")
 _PROBE = 64
 

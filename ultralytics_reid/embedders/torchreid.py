@@ -12,7 +12,7 @@ from typing import Any
 from .._typing import Floats, as_floats
 from ..errors import ConfigError
 from .crops import NOTHING_ELSE, CropOptions, Preprocessing
-from .encoder import CropEmbedder, digest
+from .encoder import CropEmbedder, digest, torch_device
 from .head import HEAD, read_safetensors
 
 PREPROCESSING = Preprocessing(height=256, width=128)
@@ -37,7 +37,8 @@ class TorchReID(CropEmbedder):
         options: Override torchreid's preprocessing: crops of 256 x 128, normalization of ImageNet.
 
     Raises:
-        ConfigError: If torchreid isn't installed, doesn't know the name, its download fails, or the weights don't fit.
+        ConfigError: If torchreid isn't installed, doesn't know the name, its download fails, the weights don't fit,
+            or the device isn't there.
 
     Attributes:
         net: The network, in evaluation mode.
@@ -46,7 +47,7 @@ class TorchReID(CropEmbedder):
     def __init__(self, model: str, weights: str, device: Any, options: CropOptions = NOTHING_ELSE) -> None:
         import torch
 
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._device = torch_device(device)
         net = architecture(model, weights)
         # Depthwise convolutions of small planes take half the time on a CPU with this memory format.
         self.net = net.eval().to(self._device, memory_format=torch.channels_last)

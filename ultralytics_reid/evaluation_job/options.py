@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import SimpleNamespace
 
+from ..config import Config, keys
 from ..datasets.file_names import PARTS
 from ..datasets.reader import AUTO as ANY_FORM
 from ..embedders import AUTO
@@ -42,6 +44,18 @@ class ModelChoice:
     crop_width: int = 0
     head: str = ""
     label: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the keys as those of a tracker YAML.
+
+        Raises:
+            ConfigError: If one is out of range, or set for a model that doesn't read it.
+        """
+        shipped = {key.name: key.default for key in keys()}
+        try:
+            Config.from_args(SimpleNamespace(**shipped | self.yaml_keys()))
+        except ConfigError as error:
+            raise ConfigError(f"--model {self.model}: {error}") from error
 
     @property
     def name(self) -> str:

@@ -46,7 +46,7 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
             lines[labeled.name].append(line)
     tracking: tuple[TrackingScores, ...] = ()
     if video is not None:
-        tracking = tuple(score_video(video, name, m, options.detector) for name, m in options.labeled_models())
+        tracking = tuple(score_video(video, name, m) for name, m in options.labeled_models())
     evaluation = Evaluation(tuple((labeled, tuple(lines[labeled.name])) for labeled in sets), tracking)
     print(as_markdown(evaluation), flush=True)
     if options.out is not None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,8 +15,8 @@ from ..evaluation.frames import FrameBoxes
 from ..evaluation.idf1 import idf1
 from ..evaluation.mot_files import FLAG, FRAME, ID, VISIBILITY, frames_of, read_truth
 from ..evaluation.revivals import VISIBLE, Summary, observe, summarize
-from ..video_job.host import check_model, check_tracker, write_tracker
-from ..video_job.options import TrackOptions
+from ..video_job.host import check_model, check_tracker, class_names, load_model, private_tracker
+from ..video_job.options import TrackOptions, class_indices
 from ..video_job.source import VideoSource, open_source
 from ..video_job.tracked import ID as SHOWN_ID
 from ..video_job.tracked import X1, Y2, TrackedVideo
@@ -48,25 +46,30 @@ class VideoTruth:
     """A video and its ground truth.
 
     Attributes:
-        choice: What was asked for.
+        options: How it is tracked, but for the embedder.
         source: The video.
         rows: `(N, 9)` float64, rows of the ground truth that count; see `mot_files.Truth`.
     """
 
-    choice: VideoChoice
+    options: TrackOptions
     source: VideoSource
     rows: Doubles
 
 
 def load_video(choice: VideoChoice, detector: str) -> VideoTruth:
-    """Check a video, its ground truth, tracker and detector, before any slow work.
+    """Check a video, its ground truth, tracker, detector and classes, before any slow work.
 
     Raises:
         ReIDError: If one is missing, or can't be used.
     """
     source = open_source(choice.source, f"--video {choice.source}")
-    check_model(detector)
+    options = TrackOptions(choice.source, detector, choice.tracker, choice.classes, imgsz=choice.imgsz)
     check_tracker(choice.tracker)
+    check_model(detector)
+    # Libraries print while they load models; stdout is for the report.
+    with redirect_stdout(sys.stderr):
+        names = class_names(load_model(detector), detector)
+    class_indices(names, choice.classes)
     rows = read_truth(choice.ground_truth, None).rows
     rows = rows[rows[:, FLAG] > 0]
     if not len(rows):
@@ -77,30 +80,24 @@ def load_video(choice: VideoChoice, detector: str) -> VideoTruth:
             f"{choice.ground_truth} has the frame {last}, and {choice.source} has {source.frames}: "
             "is it another video's?"
         )
-    return VideoTruth(choice, source, rows)
+    return VideoTruth(options, source, rows)
 
 
-def score_video(video: VideoTruth, name: str, model: ModelChoice, detector: str) -> TrackingScores:
+def score_video(video: VideoTruth, name: str, model: ModelChoice) -> TrackingScores:
     """Track a video with an embedder, and compare with the ground truth.
 
     Args:
         video: The video.
         name: What tables call the embedder.
         model: The embedder.
-        detector: YOLO model.
 
     Raises:
         ReIDError: If the embedder or a key of the tracker's YAML can't be used.
         KeyboardInterrupt: If it was interrupted: figures of a part are no figures of the video.
     """
-    choice = video.choice
-    with tempfile.TemporaryDirectory(prefix="ultralytics-reid-") as folder:
-        yaml = Path(folder, "evaluated.yaml")
-        write_tracker(yaml, choice.tracker, {"with_reid": True, **model.yaml_keys()})
-        options = TrackOptions(choice.source, detector, str(yaml), choice.classes, imgsz=choice.imgsz)
-        # Libraries print while they load models; stdout is for the report.
-        with redirect_stdout(sys.stderr):
-            shown, recording = track(video.source, options, None)
+    keys = {"with_reid": True, **model.yaml_keys()}
+    with private_tracker(video.options.tracker, keys) as yaml, redirect_stdout(sys.stderr):
+        shown, recording = track(video.source, replace(video.options, tracker=yaml), None)
     if recording.interrupted:
         raise KeyboardInterrupt
     output = tuple(_boxes(shown))

@@ -13,6 +13,7 @@ from ..embedders import AUTO, CropOptions, Embedder, build_embedder, embed
 from ..embedders.crops import AUTO_OPTION, Regions
 from ..embedders.detector import DetectorFeatures
 from ..embedders.head import HeadedEmbedder, LinearHead, load_head
+from ..embedders.host import HOST_ERRORS
 from ..errors import GalleryError
 from .recipe import crop_options
 
@@ -127,11 +128,14 @@ def _detector(recipe: Mapping[str, str]) -> Any:
     from ultralytics import YOLO
 
     try:
-        return YOLO(name)
-    # The host raises these for files that are missing, damaged, or of another kind.
-    except (OSError, TypeError, RuntimeError, ValueError, AttributeError, KeyError) as error:
+        detector = YOLO(name)
+        # Of what is no model at all the host says so only when it predicts. The host predicts and tracks with a fused
+        # copy of the model, made at the first prediction.
+        detector.predict(np.zeros((_SMALL, _SMALL, _CHANNELS), np.uint8), verbose=False)
+    except HOST_ERRORS as error:
         reason = str(error).partition("\n")[0]
         raise GalleryError(f"the detector {name} is not a YOLO model that can be loaded: {reason}") from error
+    return detector
 
 
 class _CropImageEmbedder:
@@ -168,7 +172,7 @@ class _DetectorImageEmbedder:
     """Image embedder by the features of a detector's backbone.
 
     Args:
-        detector: The YOLO model.
+        detector: The YOLO model, which has predicted once.
         imgsz: Input size as a number, or as a list in brackets; empty for the model's own.
         head: Over its features; None without one.
     """
@@ -178,8 +182,6 @@ class _DetectorImageEmbedder:
 
         self._detector = detector
         self._imgsz = [int(n) for n in imgsz.strip("[]").split(",")] if imgsz else None
-        # The host predicts and tracks with a fused copy of the model, made at the first prediction.
-        detector.predict(np.zeros((_SMALL, _SMALL, _CHANNELS), np.uint8), verbose=False)
         predictor = detector.predictor
         if not DetectorFeatures.fits(predictor.model.model):
             raise GalleryError("this detector has no accessible layers: name the PyTorch model (.pt)")

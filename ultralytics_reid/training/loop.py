@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,7 @@ def train_network(
     options: NetworkOptions,
     checkpoint: Path,
     *,
+    data: str,
     resume: bool = False,
     report: Callable[[str], None] = lambda _: None,
     shown: Callable[[list[Ints], str], Iterator[Ints]] = lambda rows, _: iter(rows),
@@ -107,6 +108,7 @@ def train_network(
         watch: Held-out crops.
         options: What the user says.
         checkpoint: File that is written after each epoch.
+        data: Fingerprint of the labeled crops, by which a checkpoint knows its data.
         resume: Whether to go on from the checkpoint.
         report: Takes a line an epoch.
         shown: Iterates over batches, with a progress bar of that label.
@@ -115,7 +117,8 @@ def train_network(
         ConfigError: If there is no checkpoint to resume from, or it is another run's.
         GalleryError: If the checkpoint can't be written.
     """
-    first, best, before = _resumed(network, checkpoint, options) if resume else _started(network, watch)
+    run = _Run(_comparable(options), data)
+    first, best, before = _resumed(network, checkpoint, run) if resume else _started(network, watch)
     report(f"held-out identities: {best.gain.identities}, TAR at 1 % FAR {np.mean(list(before.values())):.3f}")
     for number in range(first, options.epochs + 1):
         label = f"epoch {number} of {options.epochs}"
@@ -130,7 +133,7 @@ def train_network(
         gain = gain_of(before, watch(network))
         report(f"epoch {number}: loss {loss:.3f}, TAR at 1 % FAR {gain.after:.3f}")
         best = _better(best, network, gain, number)
-        _save(network, best, before, options, checkpoint)
+        _save(network, best, before, run, checkpoint)
     return best
 
 
@@ -148,6 +151,14 @@ def _better(best: Trained, network: Network, gain: Gain, number: int) -> Trained
 
 
 @dataclass(frozen=True)
+class _Run:
+    """What a checkpoint and the run that goes on from it must have in common."""
+
+    options: dict[str, Any]
+    data: str
+
+
+@dataclass(frozen=True)
 class _State:
     """What a checkpoint's card says."""
 
@@ -156,19 +167,18 @@ class _State:
     best_epoch: int
     before: dict[str, float]
     gain: dict[str, Any]
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any]
+    data: str
 
 
-def _save(
-    network: Network, best: Trained, before: Mapping[int, float], options: NetworkOptions, checkpoint: Path
-) -> None:
+def _save(network: Network, best: Trained, before: Mapping[int, float], run: _Run, checkpoint: Path) -> None:
     tensors = {f"best.{k}": v for k, v in best.weights.items()}
     for part, module in network.parts.items():
         tensors |= {f"{part}.{k}": v.cpu().numpy() for k, v in module.state_dict().items()}
     for n, moments in network.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{n}.{k}": v.cpu().numpy() for k, v in moments.items()}
     names = {str(k): v for k, v in before.items()}
-    state = _State(_RESUME, best.epochs, best.epoch, names, asdict(best.gain), _comparable(options))
+    state = _State(_RESUME, best.epochs, best.epoch, names, asdict(best.gain), run.options, run.data)
     save_tensors(checkpoint, tensors, asdict(state))
 
 
@@ -176,13 +186,15 @@ def _comparable(options: NetworkOptions) -> dict[str, Any]:
     return {k: v for k, v in asdict(options).items() if k != "device"}
 
 
-def _resumed(network: Network, checkpoint: Path, options: NetworkOptions) -> tuple[int, Trained, dict[int, float]]:
+def _resumed(network: Network, checkpoint: Path, run: _Run) -> tuple[int, Trained, dict[int, float]]:
     """The same as `_started` gives, of a checkpoint."""
     import torch
 
     tensors, card = read_safetensors(checkpoint, "--resume")
-    if card.get("kind") != _RESUME or card.get("options") != _comparable(options):
+    if card.get("kind") != _RESUME or card.get("options") != run.options:
         raise ConfigError(f"--resume: {checkpoint} is of a run with other options; repeat them, or start anew")
+    if card.get("data") != run.data:
+        raise ConfigError(f"--resume: {checkpoint} is of a run on other crops; name their folder, or start anew")
     state = _State(**card)
     arrays: dict[str, dict[str, Any]] = {}
     for name, array in tensors.items():

@@ -17,6 +17,7 @@ import numpy as np
 from .._typing import Floats, Ints, as_floats
 from ..appearance.embedding import unit
 from ..embedders.crops import Preprocessing
+from ..embedders.encoder import torch_device
 from ..embedders.torchreid import architecture
 from ..errors import ConfigError
 from .images import Augmentation, CropImages
@@ -80,7 +81,7 @@ class Network:
         tuning: Constants.
 
     Raises:
-        ConfigError: If the model or its weights can't be loaded.
+        ConfigError: If the model or its weights can't be loaded, or the device isn't there.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Network:
 
         self._tuning = tuning or NetworkTuning()
         self._images, self._known, self._size, self._options = images, known, size, options
-        self.device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch_device(options.device)
         net = architecture(options.model, options.weights)
         net.loss = "triplet"  # torchreid's switch for embeddings beside class scores, in training mode
         self.net = net.to(self.device, memory_format=torch.channels_last)

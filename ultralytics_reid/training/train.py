@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -168,7 +170,10 @@ def _train_network(options: TrainOptions, found: CropSet) -> None:
     network = Network(_images(found, rows), crops.known.take(rows), PREPROCESSING, chosen)
     watch = Watch(_images(found, kept), crops.take(kept), options.seed)
     checkpoint = options.out.with_suffix(".resume.safetensors")
-    trained = train_network(network, watch, chosen, checkpoint, resume=options.resume, report=_report, shown=_shown)
+    data = _fingerprint(options.data, found)
+    trained = train_network(
+        network, watch, chosen, checkpoint, data=data, resume=options.resume, report=_report, shown=_shown
+    )
     if trained.stopped:
         print(trained.stopped)
     if not trained.epoch:
@@ -180,6 +185,14 @@ def _train_network(options: TrainOptions, found: CropSet) -> None:
     beside = save_result(options.out, trained.weights, card | {"scores": {"identities": _figures(trained.gain)}})
     checkpoint.unlink(missing_ok=True)
     print(f"wrote {options.out} and {beside}; in the tracker YAML: model: {options.model}, weights: {options.out}")
+
+
+def _fingerprint(folder: Path, found: CropSet) -> str:
+    """Hash of what training reads of a crop set: files by their paths in the folder, identities, and known pairs."""
+    files = [path.relative_to(folder).as_posix() for path in found.paths]
+    different = None if found.different is None else found.different.tolist()
+    text = json.dumps([files, found.identities.tolist(), different])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _images(found: CropSet, rows: Ints) -> CropImages:

@@ -17,7 +17,7 @@ from ..datasets.writer import LabeledCrop, in_order, write_crops
 from ..errors import DatasetError, ReIDError
 from ..gallery.commands.terminal import progress
 from ..refinement.tracks import Tracks
-from ..video_job.host import check_model, check_tracker
+from ..video_job.host import check_model, check_tracker, private_tracker
 from ..video_job.options import TrackOptions
 from ..video_job.source import VideoSource, open_source
 from ..video_job.tracking import track
@@ -80,8 +80,8 @@ def _pairs(collected: _Collected) -> Iterator[tuple[str, str]]:
 def _of_video(
     video: VideoSource, camera: int, options: TrackOptions, collected: _Collected, how: tuple[int, bool]
 ) -> Iterator[LabeledCrop]:
-    with redirect_stdout(sys.stderr):
-        _, recording = track(video, replace(options, source=video.uri, refine=True), None)
+    with private_tracker(options.tracker) as yaml, redirect_stdout(sys.stderr):
+        _, recording = track(video, replace(options, source=video.uri, tracker=yaml, refine=True), None)
     log = recording.log
     if recording.interrupted:
         raise KeyboardInterrupt

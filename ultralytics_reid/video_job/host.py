@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from types import SimpleNamespace
 from typing import Any
 
 from .. import register
 from ..config import Config
+from ..embedders.host import HOST_ERRORS
 from ..errors import ConfigError, ReIDError
 
-# The host's exceptions for an unusable source or model.
-HOST_ERRORS = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    SyntaxError,
-    AssertionError,
-    EOFError,
-    UnpicklingError,
-    AttributeError,
-    KeyError,
-)
+# Keys of a tracker's YAML that name what it writes into, and what needs that, with what switches them off.
+NO_STORES: Mapping[str, object] = {"gallery": "", "gallery_index": "", "topology": "", "track_log": ""}
 
 
 def check_model(model: str) -> str:
@@ -95,6 +86,22 @@ def check_keys(tracker: str, keys: Mapping[str, object]) -> None:
         Config.from_args(SimpleNamespace(**{**_keys_of(tracker), **keys}))
     except ConfigError as error:
         raise ConfigError(f"--tracker {tracker}: {error}") from error
+
+
+@contextmanager
+def private_tracker(tracker: str, keys: Mapping[str, object] | None = None) -> Iterator[str]:
+    """Yield the path of a temporary copy of a tracker's YAML that names no gallery and no track log.
+
+    For what only measures, or reads a video: the user's stores aren't to learn of it.
+
+    Args:
+        tracker: The YAML whose other keys are taken over; see `check_tracker`.
+        keys: More keys with their values, in place of what it says.
+    """
+    with tempfile.TemporaryDirectory(prefix="ultralytics-reid-") as folder:
+        path = Path(folder, "tracker.yaml")
+        write_tracker(path, tracker, {**NO_STORES, **(keys or {})})
+        yield str(path)
 
 
 def write_tracker(path: Path, tracker: str, keys: Mapping[str, object]) -> None:

@@ -15,13 +15,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .._typing import Doubles, Ints
+from ..embedders.host import HOST_ERRORS
 from ..errors import ReIDError
 from ..events import Event
 from ..gallery.commands.terminal import progress
 from ..refinement.track_log import TrackLog
 from ..revival.decision import Decision
 from ..tracking.ending import finish
-from .host import HOST_ERRORS, class_names, load_model
+from .host import class_names, load_model
 from .options import TrackOptions, class_indices
 from .source import VideoSource, without_password
 from .spool import Spool
