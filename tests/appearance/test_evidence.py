@@ -80,11 +80,14 @@ def test_none_before_anything_is_learned():
     assert LearnedStatistics.of(metric, ScoreModel(metric.project), np.zeros((0, DIM), np.float32)) is None
 
 
-def test_the_newest_pairs_are_told():
+def test_pairs_of_all_the_time_are_told():
     metric, model = Metric(), ScoreModel(unit)
     metric.add_scatter(np.eye(2, dtype=np.float32), 10)
     for n in range(320):
         one = np.full((1, 2), n, np.float32)
         model.observe(one, one, np.array([True]))
-    told = LearnedStatistics.of(metric, model, np.zeros((0, 2), np.float32)).genuine[:, 0, 0]
-    assert told.tolist() == list(range(320 - len(told), 320))
+    told = sorted(LearnedStatistics.of(metric, model, np.zeros((0, 2), np.float32)).genuine[:, 0, 0].tolist())
+    assert len(set(told)) == len(told)
+    assert told[0] < 70
+    assert told[-1] > 315
+    assert max(np.diff(told)) < 5

@@ -117,10 +117,8 @@ class _Pairs:
 
     @property
     def kept(self) -> Floats | None:
-        """`(N, 2, D)` pairs, the oldest first; None before the first."""
-        if self._pairs is None or self._used <= SCORE_PAIRS:
-            return None if self._pairs is None else self._pairs[: len(self)]
-        return np.roll(self._pairs, -self._used % SCORE_PAIRS, axis=0)
+        """`(N, 2, D)` pairs, in any order; None before the first."""
+        return None if self._pairs is None else self._pairs[: len(self)]
 
     @property
     def moments(self) -> tuple[float, float]:

@@ -60,7 +60,7 @@ class LearnedStatistics:
         scatter, crops = metric.scatter
         share = min(1.0, _MAX_CROPS / crops)
         none = np.zeros((0, 2, len(scatter)), np.float32)
-        genuine, impostor = (none if p is None else p[-_MAX_PAIRS:].copy() for p in model.pairs)
+        genuine, impostor = (none if p is None else _spread(p) for p in model.pairs)
         kept = np.asarray(means[-_MAX_MEANS:], np.float32).reshape(-1, len(scatter))
         return cls(np.asarray(share * scatter, np.float32), round(share * crops), genuine, impostor, kept)
 
@@ -115,3 +115,9 @@ def _symmetric(upper: Floats, dim: int) -> Floats:
     full[rows, columns] = upper
     full[columns, rows] = upper
     return full
+
+
+def _spread(pairs: Floats) -> Floats:
+    """Take `_MAX_PAIRS` of pairs, or all if there are fewer, `(N, 2, D)`: from all of the time that they are of."""
+    rows = np.linspace(0, len(pairs) - 1, min(len(pairs), _MAX_PAIRS)).astype(np.int64)
+    return np.asarray(pairs[rows], np.float32)

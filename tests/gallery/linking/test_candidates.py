@@ -68,6 +68,6 @@ class TestCohorts:
         query, alone = people[0] + 0.5 * rng.normal(size=DIM), np.delete(people, 1, axis=0)
         one_at_a_time = np.arange(PEOPLE)
         expected = normalized(query, alone, one_at_a_time[1:])[1][0]
-        assert abs(normalized(query, people, one_at_a_time)[1][0] - expected) < 0.02
+        assert abs(normalized(query, people, one_at_a_time)[1][0] - expected) < 0.05
         at_once = np.where(one_at_a_time == 1, 0, one_at_a_time)
-        assert normalized(query, people, at_once)[1][0] < expected - 0.05
+        assert normalized(query, people, at_once)[1][0] < expected - 0.07

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from ..._typing import Bools, Doubles, Floats, Ints, as_bools, as_floats
 from ...appearance.embedding import unit
 from ...association.assignment import hungarian
-from ...tuning import COHORT_PRIOR, MIN_COHORT, STRETCH_CROPS
+from ...tuning import COHORT_PRIOR, MIN_COHORT, PRIOR_SAME, STRETCH_CROPS
 from ..records import ENROLLED, Records, Visit
 from ..scorer import Scorer
 from .topology import Topology
@@ -154,8 +154,8 @@ def cohort_normalized(scores: AppearanceScores, scorer: Scorer) -> Floats:
     the query to all other candidates, and those of the candidate to them (symmetric score normalization: Reynolds et
     al. 2000, Matejka et al. 2017). Mean and deviation of a cohort are blended with those of all impostors.
 
-    A cohort is of others. Two identities that were visible at once are; any other counts by the probability that it is,
-    at even odds: the gallery may know one individual under two ids, and they would rule each other out.
+    A cohort is of others. Two identities that were visible at once are; any other counts by the probability that it is:
+    the gallery may know one individual under two ids, and they would rule each other out.
 
     Args:
         scores: Of all candidates.
@@ -169,7 +169,7 @@ def cohort_normalized(scores: AppearanceScores, scorer: Scorer) -> Floats:
         return cosine
     _, usual = scorer.model.population()
     theirs = scores.means @ scores.means.T
-    weight = np.where(scores.apart, 1.0, expit(-scorer.model.llr(theirs)))
+    weight = np.where(scores.apart, 1.0, expit(-scorer.model.llr(theirs) - logit(PRIOR_SAME)))
     np.fill_diagonal(weight, 0)
     members = weight.sum(axis=1) + COHORT_PRIOR
     total = np.zeros(count)
