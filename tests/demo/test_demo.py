@@ -310,7 +310,7 @@ def files(tmp_path, shown):
         ("--source empty --model {model}", "--source empty: there are no images"),
         ("--source scene.mp4 --model nowhere.pt", "--model nowhere.pt: there is no such file"),
         ("--source scene.mp4 --model words.pt", "--model words.pt: not a YOLO model that can be loaded"),
-        ("--tracker nowhere.yaml", "--tracker nowhere.yaml: there is no such file"),
+        ("--tracker nowhere.yaml", "ultralytics-reid: --tracker nowhere.yaml: there is no such file"),
         ("--tracker botsort.yaml", "--tracker botsort.yaml: its tracker_type must be reid_botsort, got botsort"),
         ("--source scene.mp4 --model {model} --tracker wrong.yaml", "no_such_key"),
         ("--tracker closed.yaml", "--tracker closed.yaml: 'gallery' and 'max_identities' exclude each other"),

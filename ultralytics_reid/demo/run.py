@@ -16,7 +16,7 @@ from ..events import Event, Revival
 from ..gallery.commands.terminal import progress
 from ..gallery.export.atomic_file import OWNER_ONLY
 from ..gallery.ledger.sqlite_file import beside
-from ..video_job.host import NO_STORES, check_keys, write_tracker
+from ..video_job.host import NO_STORES, check_keys, private_tracker
 from ..video_job.source import without_password
 from .annotations import EventAnnotator, GroundTruthAnnotator
 from .camera_report import FOUND, GALLERY, HEATMAP, QUERY, CameraReport
@@ -68,8 +68,8 @@ def run_demo(options: DemoOptions) -> Report:
         if not options.overwrite and (options.out / name).exists():
             raise ReIDError(f"--out {options.out}: {name} already exists there; choose another folder, or --overwrite")
     with _staged(options.out, names) as folder:
-        with tempfile.TemporaryDirectory() as work:
-            demo = _Demo(options, open_source(options, folder), Path(work))
+        with private_tracker(options.tracker) as yaml:
+            demo = _Demo(options, open_source(options, folder), yaml)
             demo.run(folder / VIDEO)
         demo.agree_on_absences()
         save_contact_sheet(folder / SHEET, demo.crops)
@@ -108,11 +108,10 @@ def _staged(out: Path, names: tuple[str, ...]) -> Iterator[Path]:
 class _Demo:
     """Trackers on a common source, with their drawings and events."""
 
-    def __init__(self, options: DemoOptions, source: DemoSource, work: Path) -> None:
+    def __init__(self, options: DemoOptions, source: DemoSource, yaml: str) -> None:
         self._options, self.source = options, source
-        write_tracker(work / "alone.yaml", options.tracker, NO_STORES)
         yamls = {STOCK: STOCK} if source.is_repeatable else {}
-        yamls[options.tracker] = str(work / "alone.yaml")
+        yamls[options.tracker] = yaml
         self._runners = [
             Runner(label, source.model, source.uri, tracker=yaml, **source.options) for label, yaml in yamls.items()
         ]

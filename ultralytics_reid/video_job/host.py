@@ -82,8 +82,9 @@ def check_keys(tracker: str, keys: Mapping[str, object]) -> None:
     Raises:
         ConfigError: If it is unusable, or a key of it is.
     """
+    content = {**_keys_of(tracker), **keys}
     try:
-        Config.from_args(SimpleNamespace(**{**_keys_of(tracker), **keys}))
+        Config.from_args(SimpleNamespace(**content))
     except ConfigError as error:
         raise ConfigError(f"--tracker {tracker}: {error}") from error
 

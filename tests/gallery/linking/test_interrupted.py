@@ -73,8 +73,9 @@ def test_a_visitor_without_an_id_of_the_gallery_gets_one_though_the_answer_is_re
     site.show("yard", local, 0, 5)
     session.receive(Query(local, LOOKS, 10, 0, 0, 5, frozenset(), decided=decided))
     session.receive(Reject(local))
+    session.receive(Reject(local))
     site.work(5)
+    site.work(6)
     ((camera, answer),) = [(c, a) for c, a in site.answers if a.new]
     assert (camera, answer.identity) == ("yard", local)
-    site.work(6)
     assert site.stored == {("yard", answer.known)}

@@ -191,7 +191,8 @@ class CameraSession:
         self._reserved_ids.extend(ids)
         waiting, self._unnumbered = self._unnumbered, []
         for identity in waiting:
-            self._accept_as_new(identity)
+            if self.resolve(identity) == identity:  # or it was numbered, or merged into another, meanwhile
+                self._accept_as_new(identity)
 
     def drop_ids(self) -> None:
         """Give up the reserved ids: they are another gallery's."""
