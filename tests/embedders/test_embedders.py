@@ -41,7 +41,7 @@ class TestDetector:
         taps = DetectorFeatures(detector := net(), lambda: True)
         detector(torch.rand(2, 3, 320, 320))
         rows = taps([BOXES, BOXES[:1]], [(320, 320)] * 2)
-        assert [r.shape for r in rows] == [(3, 1112), (1, 1112)]
+        assert [r.shape for r in rows] == [(3, 600), (1, 600)]
         assert np.linalg.norm(np.concatenate(rows), axis=1) == pytest.approx(1, abs=1e-5)
 
     @pytest.mark.parametrize("stretched", [False, True])
@@ -77,7 +77,7 @@ class TestDetector:
 
     @pytest.mark.parametrize("name", ["yolo11x.yaml", "yolov8m.yaml", "rtdetr-l.yaml"])
     def test_wide_detectors_do_not_give_wider_rows_than_they_should(self, name):
-        assert self.embed(net(name), torch.rand(1, 3, 64, 64)).shape == (3, 1112)
+        assert self.embed(net(name), torch.rand(1, 3, 64, 64)).shape == (3, 600)
 
     @pytest.mark.parametrize(
         "name", ["yolo26n.yaml", "yolov10n.yaml", "yolov8s-worldv2.yaml", "yolo11n-obb.yaml", "yolo11n-seg.yaml"]
@@ -91,7 +91,7 @@ class TestDetector:
         taps = DetectorFeatures(detector := net(), lambda: True)
         detector(torch.rand(1, 3, 320, 320))
         whole = taps([BOXES], [(320, 320)])[0]
-        taps._input, taps._maps = taps._input.half(), {s: m.half() for s, m in taps._maps.items()}
+        taps._input, taps._map = taps._input.half(), taps._map.half()
         halved = taps([BOXES], [(320, 320)])[0]
         assert halved.dtype == np.float32
         assert (halved * whole).sum(axis=1) == pytest.approx(1, abs=1e-3)
@@ -109,7 +109,7 @@ class TestDetector:
             maps = torch.ones(1, 2, 80, 80)
             maps[:, 1] = 0
             maps[:, 1, :, columns] = 1
-            mean, _ = _moments(maps, Boxes([BOXES[1:2]], maps.device), 4)
+            mean, _ = _moments(maps, Boxes([BOXES[1:2]], maps.device))
             return float(mean.view(3, 2)[0, 1] / mean.view(3, 2)[0, 0])
 
         assert share(slice(None)) == pytest.approx(1)
@@ -133,14 +133,14 @@ class TestDetector:
         striped[:, :2] = (torch.arange(80) // 3 % 2)[:, None].float()
         boxes = Boxes([np.array([[100, 48, 160, 192]], np.float32)], plain.device)
         for maps, spread in ((plain, False), (striped, True)):
-            mean, deviation = _moments(maps, boxes, 4)
+            mean, deviation = _moments(maps, boxes)
             assert mean.shape == deviation.shape == (1, 12)
             assert bool((deviation.view(3, 4)[:, :2] > 2 * deviation.view(3, 4)[:, 2:]).all()) is spread
 
     def test_an_inactive_forward_pass_is_not_kept(self):
         taps = DetectorFeatures(detector := net(), lambda: False)
         detector(torch.rand(1, 3, 64, 64))
-        assert not taps._maps
+        assert taps._map is None
         assert taps._input is None
 
     @staticmethod
@@ -154,7 +154,7 @@ class TestDetector:
         taps = DetectorFeatures(detector := net(), lambda: True)
         taps.remove()
         detector(torch.rand(1, 3, 64, 64))
-        assert not taps._maps
+        assert taps._map is None
         assert taps._input is None
 
     @pytest.mark.parametrize(

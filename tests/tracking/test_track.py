@@ -341,7 +341,7 @@ class TestHost:
     def test_prediction_afterwards_keeps_no_maps(self, model, frames):
         model.track(frames[0], tracker=YAML_NAME, imgsz=320, verbose=False)
         model.predict(frames[0], imgsz=320, verbose=False)
-        assert not model.predictor._hook._maps
+        assert model.predictor._hook._map is None
 
     def test_tracking_again_does_not_pile_up_callbacks(self, model, frames):
         for _ in range(3):

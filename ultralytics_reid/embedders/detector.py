@@ -1,17 +1,17 @@
-"""Embeddings from the detector itself: early feature maps and input pixels, pooled over the final boxes.
+"""Embeddings from the detector itself: an early feature map and input pixels, pooled over the final boxes.
 
-The inputs of the Detect layer, which the host uses, separate classes but hardly individuals. Early layers of the same
-backbone still encode color and texture. Pooling matters most: by horizontal stripe, with Gaussian weights across the
-box against background at its sides, and with the standard deviation of each channel beside its mean. Histograms of the
-input's colors are even more discriminative per dimension. Together with the metric learned from the video, this
-re-identifies people, with any head (NMS or end to end). `docs/benchmarks/detector_features.md` has the measurements.
+The inputs of the Detect layer, which the host uses, separate classes but hardly individuals. The first layers of the
+same backbone still encode color and texture; layers of stride 8 add nothing that improves tracking. Pooling matters
+most: by horizontal stripe, with Gaussian weights across the box against background at its sides, and with the standard
+deviation of each channel beside its mean. Histograms of the input's colors are even more discriminative per dimension.
+Together with the metric learned from the video, this re-identifies people, with any head (NMS or end to end).
+`docs/benchmarks/detector_features.md` has the measurements.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,21 +24,11 @@ _SIGMA = 0.3  # of the Gaussian across a box, in half widths
 _TINY = 1e-8
 
 
-@dataclass(frozen=True)
-class _Level:
-    """Pooling of the map of one stride.
-
-    Attributes:
-        stripes: Number of horizontal stripes of a box, each with its own means and deviations.
-        max_channels: Maximum number of channels; more are projected to this number, as the cost of the metric grows
-            faster than with the square of the dimension.
-    """
-
-    stripes: int
-    max_channels: int
-
-
-_LEVELS = {4: _Level(3, 64), 8: _Level(2, 128)}
+_STRIDE = 4  # of the map that is pooled, pixels of the detector's input
+_STRIPES = 3  # of a box, each with its own means and deviations
+# More channels are projected to this number, as the cost of the metric grows faster than with the square of the
+# dimension.
+_MAX_CHANNELS = 64
 _GRID = (12, 6)  # rows and columns of cells in a box
 
 _COLOR_GRID = (24, 8)
@@ -48,14 +38,12 @@ _BINS = 12
 # Decorrelated axes need no joint histogram. Clothes are seldom saturated, so the ranges of chroma are narrow.
 _OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (0.5, 0.0, -0.5), (-0.25, 0.5, -0.25))
 _RANGE = ((0.0, 1.0), (-0.25, 0.25), (-0.15, 0.15))
-# Weight of color relative to means and deviations: illumination changes it more than texture.
-_COLOR_WEIGHT = 0.5
 
 
 class DetectorFeatures:
     """Embedder by forward hooks on a detector's backbone.
 
-    The hooks keep the detector's input and, for strides 4 and 8, the output of the last backbone layer of that stride.
+    The hooks keep the detector's input, and the output of the last backbone layer of stride 4.
 
     Args:
         net: The detector: an `nn.Module` with `model` (its layers in order) and `yaml` (with its `backbone`).
@@ -70,7 +58,7 @@ class DetectorFeatures:
         self._active = active
         self._to_input = stretch if stretched else to_input
         self._input: Any = None
-        self._maps: dict[int, Any] = {}
+        self._map: Any = None
         self._size = (0, 0)
         layers = net.model[: len(net.yaml["backbone"])]
         self.fingerprint = f"detector:{_digest(layers)}"
@@ -89,8 +77,7 @@ class DetectorFeatures:
         self._forget()
 
     def _forget(self) -> None:
-        self._input = None
-        self._maps.clear()
+        self._input = self._map = None
 
     def _keep_input(self, _: Any, inputs: tuple[Any, ...]) -> None:
         self._forget()
@@ -99,10 +86,10 @@ class DetectorFeatures:
             self._input = inputs[0].detach()
 
     def _keep(self, _: Any, __: Any, output: Any) -> None:
-        if self._input is not None and getattr(output, "ndim", 0) == _MAP_DIMS:
-            stride = round(self._size[1] / output.shape[3])
-            if stride in _LEVELS:
-                self._maps[stride] = output.detach()
+        if self._input is None or getattr(output, "ndim", 0) != _MAP_DIMS:
+            return
+        if round(self._size[1] / output.shape[3]) == _STRIDE:
+            self._map = output.detach()
 
     def __call__(self, boxes: Sequence[Floats], shapes: Sequence[tuple[int, int]]) -> list[Floats]:
         """Embed the detections of the last batch of the detector.
@@ -118,8 +105,7 @@ class DetectorFeatures:
 
         rois = [self._to_input(b, s, self._size) for b, s in zip(boxes, shapes, strict=True)]
         placed = Boxes(rois, self._input.device)
-        parts = [part for stride in sorted(self._maps) for part in _moments(self._maps[stride], placed, stride)]
-        parts += [_COLOR_WEIGHT * part for part in colors(self._input, placed)]
+        parts = [*_moments(self._map, placed), *colors(self._input, placed)]
         rows = unit(torch.cat(parts, dim=1).cpu().numpy())
         return np.split(rows, np.cumsum([len(b) for b in boxes])[:-1])
 
@@ -132,10 +118,9 @@ def _digest(layers: Any) -> str:
     return total.hexdigest()[:8]
 
 
-def _moments(plane: Any, boxes: Boxes, stride: int) -> list[Any]:
+def _moments(plane: Any, boxes: Boxes) -> list[Any]:
     """Mean and standard deviation of each channel by stripe: two `(N, stripes · channels)` of unit rows."""
-    level = _LEVELS[stride]
-    cells = _striped(_narrow(boxes.cells(plane, stride, _GRID), level.max_channels), level.stripes)
+    cells = _striped(_narrow(boxes.cells(plane, _STRIDE, _GRID)), _STRIPES)
     weights = _gaussian_weights(cells)
     mean = (cells * weights).sum(dim=(2, 3), keepdim=True)
     deviation = ((cells - mean) ** 2 * weights).sum(dim=(2, 3)).clamp(min=_TINY).sqrt()
@@ -214,15 +199,15 @@ def _gaussian_weights(cells: Any) -> Any:
     return (weights / weights.sum() / height).expand(height, width)[..., None]
 
 
-def _narrow(cells: Any, channels: int) -> Any:
-    """Reduce `(N, H, W, C)` to at most `channels`, by a fixed random projection (Johnson & Lindenstrauss 1984)."""
+def _narrow(cells: Any) -> Any:
+    """Reduce the channels of `(N, H, W, C)`, by a fixed random projection (Johnson & Lindenstrauss 1984)."""
     import torch
 
     wide = cells.shape[-1]
-    if wide <= channels:
+    if wide <= _MAX_CHANNELS:
         return cells
     seed = torch.Generator().manual_seed(wide)
-    return cells @ torch.randn(wide, channels, generator=seed).to(cells.device) / wide**0.5
+    return cells @ torch.randn(wide, _MAX_CHANNELS, generator=seed).to(cells.device) / wide**0.5
 
 
 def _unit(rows: Any) -> Any:
