@@ -28,7 +28,7 @@ from .crops import NOTHING_ELSE, Preprocessing, Regions, crop
 from .encoder import CropEmbedder
 from .exported import exported
 from .head import LinearHead, load_head
-from .host import HOST_ERRORS
+from .host import HOST_ERRORS, load_detector
 from .metadata import FULL_PRECISION, METADATA
 from .torchreid import TorchReID
 from .whole_images import whole
@@ -44,8 +44,7 @@ _OPSET = 17
 _MAX_CROPS, _SYNTHETIC_CROPS = 256, 32
 _MAX_FRAMES = 60
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
-# Sides of the first image that a detector sees, pixels; arguments of all its predictions.
-_SMALL = 64
+# Arguments of the detector's predictions.
 _QUIET: dict[str, Any] = {"verbose": False, "device": "cpu"}
 # The name that the host's TensorRT backend expects.
 _INPUT = "images"
@@ -291,27 +290,11 @@ def _crops_of_folder(folder: Path, preprocessing: Preprocessing) -> list[ImageAr
 def _crops_of_video(video: Path, preprocessing: Preprocessing, detector: str) -> list[ImageArray]:
     import cv2
 
-    model = _detector(detector)
+    model = load_detector(detector, "--detector")
     frames = int(cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FRAME_COUNT))
     results = model.predict(video, stream=True, vid_stride=max(1, frames // _MAX_FRAMES), classes=[0], **_QUIET)
     boxes = ((r.orig_img, Regions(r.boxes.xyxy.cpu().numpy())) for r in _readable(islice(results, _MAX_FRAMES), video))
     return [crop(image, regions, preprocessing)[0] for image, regions in boxes if len(regions)]
-
-
-def _detector(name: str) -> Any:
-    from ultralytics import YOLO
-
-    try:
-        model = YOLO(name)
-        # The host opens an exported model only when it predicts.
-        (found,) = model.predict(np.zeros((_SMALL, _SMALL, 3), np.uint8), **_QUIET)
-    except HOST_ERRORS as error:
-        raise ConfigError(f"--detector {name} is not a YOLO model that can be loaded: {_line(error)}") from error
-    if found.boxes is None:
-        raise ConfigError(
-            f"--detector {name} must be a YOLO model that finds upright boxes, this one's task: {model.task}"
-        )
-    return model
 
 
 def _readable(results: Iterator[Any], video: Path) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Models of Ultralytics' own ReID loader: `.pt` files, and its official ReID assets."""
+"""Ultralytics' own models: what its ReID loader takes (`.pt` files, its official ReID assets), and detectors."""
 
 from __future__ import annotations
 
@@ -31,6 +31,32 @@ HOST_ERRORS = (
 )
 _ASSET = re.compile(r"yolo\d+[nsmlx]-reid\.onnx")
 _PROBE = 64
+
+
+def load_detector(name: str, option: str) -> Any:
+    """Load a YOLO model that finds upright boxes.
+
+    Args:
+        name: File or name, as the host's `YOLO(...)` takes it.
+        option: What names it, for messages.
+
+    Raises:
+        ConfigError: If it can't be loaded, or has another task.
+    """
+    from ultralytics import YOLO
+
+    try:
+        model = YOLO(name)
+        # Of what is no model at all, and of an exported one, the host says so only when it predicts. It predicts and
+        # tracks with a fused copy of the model, made at the first prediction.
+        (found,) = model.predict(np.zeros((_PROBE, _PROBE, 3), np.uint8), verbose=False)
+    except HOST_ERRORS as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"{option} {name} is not a YOLO model that can be loaded: {reason}") from error
+    if found.boxes is None:
+        what = "must be a YOLO model that finds upright boxes"
+        raise ConfigError(f"{option} {name} {what}, this one's task: {model.task}")
+    return model
 
 
 class HostReID:

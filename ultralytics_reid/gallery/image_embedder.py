@@ -13,11 +13,11 @@ from ..embedders import AUTO, CropOptions, Embedder, build_embedder, embed
 from ..embedders.crops import AUTO_OPTION, Regions
 from ..embedders.detector import DetectorFeatures
 from ..embedders.head import HeadedEmbedder, LinearHead, load_head
-from ..embedders.host import HOST_ERRORS
+from ..embedders.host import load_detector
 from ..errors import GalleryError
 from .recipe import crop_options
 
-_CHANNELS, _SMALL = 3, 64
+_CHANNELS = 3
 # Fill value of the host's letterbox.
 _GRAY = 114
 # Minimum confidence of a detection.
@@ -98,8 +98,8 @@ def image_embedder(recipe: Mapping[str, str]) -> SceneEmbedder:
             `find: yes`, where images are whole scenes rather than crops.
 
     Raises:
-        GalleryError: If the recipe names no model, one without features, or a detector that can't be loaded.
-        ConfigError: If a model is missing or can't be loaded.
+        GalleryError: If the recipe names no model, or one without features.
+        ConfigError: If a model or detector is missing or can't be loaded.
     """
     model = recipe.get("model", "")
     if not model:
@@ -125,17 +125,7 @@ def _detector(recipe: Mapping[str, str]) -> Any:
     name = recipe.get("detector", "")
     if not name:
         raise GalleryError("with the model auto, embeddings come from a detector: name it")
-    from ultralytics import YOLO
-
-    try:
-        detector = YOLO(name)
-        # Of what is no model at all the host says so only when it predicts. The host predicts and tracks with a fused
-        # copy of the model, made at the first prediction.
-        detector.predict(np.zeros((_SMALL, _SMALL, _CHANNELS), np.uint8), verbose=False)
-    except HOST_ERRORS as error:
-        reason = str(error).partition("\n")[0]
-        raise GalleryError(f"the detector {name} is not a YOLO model that can be loaded: {reason}") from error
-    return detector
+    return load_detector(name, "the detector")
 
 
 class _CropImageEmbedder:
