@@ -62,6 +62,11 @@ class TestDetector:
             detector.model[0].conv.weight[0, 0, 0, 0] += 1
         assert DetectorFeatures(detector, lambda: True).fingerprint != first
 
+    def test_the_fingerprint_is_the_recipe_too(self, monkeypatch):
+        first = DetectorFeatures(detector := net(), lambda: True).fingerprint
+        monkeypatch.setattr("ultralytics_reid.embedders.detector._RECIPE", ("another",))
+        assert DetectorFeatures(detector, lambda: True).fingerprint != first
+
     def test_rows_depend_on_their_own_image_and_box_only(self):
         taps = DetectorFeatures(detector := net(), lambda: True)
         batch = torch.rand(2, 3, 320, 320)

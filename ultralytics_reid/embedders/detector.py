@@ -23,7 +23,6 @@ _MAP_DIMS = 4  # (B, C, H, W)
 _SIGMA = 0.3  # of the Gaussian across a box, in half widths
 _TINY = 1e-8
 
-
 _STRIDE = 4  # of the map that is pooled, pixels of the detector's input
 _STRIPES = 3  # of a box, each with its own means and deviations
 # More channels are projected to this number, as the cost of the metric grows faster than with the square of the
@@ -38,6 +37,8 @@ _BINS = 12
 # Decorrelated axes need no joint histogram. Clothes are seldom saturated, so the ranges of chroma are narrow.
 _OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (0.5, 0.0, -0.5), (-0.25, 0.5, -0.25))
 _RANGE = ((0.0, 1.0), (-0.25, 0.25), (-0.15, 0.15))
+# All that decides what a vector means, beside the detector's weights.
+_RECIPE = (_STRIDE, _STRIPES, _GRID, _MAX_CHANNELS, _SIGMA, _COLOR_GRID, _COLOR_STRIPES, _BINS, _OPPONENT, _RANGE)
 
 
 class DetectorFeatures:
@@ -111,8 +112,8 @@ class DetectorFeatures:
 
 
 def _digest(layers: Any) -> str:
-    """Short hash of weights, equal for single and half precision."""
-    total = hashlib.sha256()
+    """Short hash of the recipe and of weights, equal for single and half precision."""
+    total = hashlib.sha256(repr(_RECIPE).encode())
     for _, weights in sorted(layers.state_dict().items()):
         total.update(weights.half().cpu().numpy().tobytes())
     return total.hexdigest()[:8]
