@@ -10,7 +10,7 @@ from ultralytics import RTDETR, YOLO
 
 from ultralytics_reid import ConfigError, EmbeddingError, ReIDBOTSORT
 from ultralytics_reid.embedders import CropEmbedder, CropOptions, Preprocessing, build_embedder
-from ultralytics_reid.embedders.detector import Boxes, DetectorFeatures, _moments, colors, to_input
+from ultralytics_reid.embedders.detector import Boxes, DetectorFeatures, _color_places, _moments, colors, to_input
 from ultralytics_reid.embedders.torchreid import _load
 
 
@@ -41,7 +41,7 @@ class TestDetector:
         taps = DetectorFeatures(detector := net(), lambda: True)
         detector(torch.rand(2, 3, 320, 320))
         rows = taps([BOXES, BOXES[:1]], [(320, 320)] * 2)
-        assert [r.shape for r in rows] == [(3, 600), (1, 600)]
+        assert [r.shape for r in rows] == [(3, 576), (1, 576)]
         assert np.linalg.norm(np.concatenate(rows), axis=1) == pytest.approx(1, abs=1e-5)
 
     @pytest.mark.parametrize("stretched", [False, True])
@@ -82,7 +82,7 @@ class TestDetector:
 
     @pytest.mark.parametrize("name", ["yolo11x.yaml", "yolov8m.yaml", "rtdetr-l.yaml"])
     def test_wide_detectors_do_not_give_wider_rows_than_they_should(self, name):
-        assert self.embed(net(name), torch.rand(1, 3, 64, 64)).shape == (3, 600)
+        assert self.embed(net(name), torch.rand(1, 3, 64, 64)).shape == (3, 576)
 
     @pytest.mark.parametrize(
         "name", ["yolo26n.yaml", "yolov10n.yaml", "yolov8s-worldv2.yaml", "yolo11n-obb.yaml", "yolo11n-seg.yaml"]
@@ -132,6 +132,12 @@ class TestDetector:
         one, same, turned = dressed(red, blue), dressed((0.79, 0.11, 0.1), blue), dressed(blue, red)
         assert one @ same > 0.9 * 3
         assert one @ turned < 0.7 * 3  # brightness and green are the same
+
+    def test_a_shadow_changes_brightness_and_hardly_the_hue(self):
+        lit, shaded, other = _color_places(torch.tensor([(0.7, 0.3, 0.35), (0.42, 0.18, 0.21), (0.3, 0.35, 0.7)]))
+        assert (lit - shaded)[0] > 0.15
+        assert (lit - shaded)[1:].abs().max() < 0.06
+        assert (lit - other)[1:].abs().max() > 0.3
 
     def test_textures_of_one_mean_are_told_apart(self):
         plain, striped = torch.full((1, 4, 80, 80), 0.5), torch.full((1, 4, 80, 80), 0.5)

@@ -27,18 +27,25 @@ _STRIDE = 4  # of the map that is pooled, pixels of the detector's input
 _STRIPES = 3  # of a box, each with its own means and deviations
 # More channels are projected to this number, as the cost of the metric grows faster than with the square of the
 # dimension.
-_MAX_CHANNELS = 64
+_MAX_CHANNELS = 32
 _GRID = (12, 6)  # rows and columns of cells in a box
 
-_COLOR_GRID = (24, 8)
-_COLOR_STRIPES = 6
-_BINS = 12
-# Opponent colors from RGB in [0, 1]: brightness, red against blue, green against both; and their binned ranges.
-# Decorrelated axes need no joint histogram. Clothes are seldom saturated, so the ranges of chroma are narrow.
+_COLOR_GRID = (48, 16)
+_COLOR_STRIPES = 8
+_BINS = 16
+# Opponent colors from RGB in [0, 1]: brightness, red against blue, green against both. Decorrelated axes need no joint
+# histogram.
 _OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (0.5, 0.0, -0.5), (-0.25, 0.5, -0.25))
-_RANGE = ((0.0, 1.0), (-0.25, 0.25), (-0.15, 0.15))
+# Chroma counts relative to brightness, which a shadow changes; the floor keeps a dark pixel's noise small. Clothes are
+# seldom saturated: the binned ranges are narrow, and with an exponent below 1 bins are finest around gray.
+_FLOOR = 1 / 6
+_CHROMA = (0.375, 0.225)
+_EXPONENT = 0.7
 # All that decides what a vector means, beside the detector's weights.
-_RECIPE = (_STRIDE, _STRIPES, _GRID, _MAX_CHANNELS, _SIGMA, _COLOR_GRID, _COLOR_STRIPES, _BINS, _OPPONENT, _RANGE)
+_RECIPE = (
+    *(_STRIDE, _STRIPES, _GRID, _MAX_CHANNELS, _SIGMA, _COLOR_GRID, _COLOR_STRIPES, _BINS),
+    *(_OPPONENT, _FLOOR, _CHROMA, _EXPONENT),
+)
 
 
 class DetectorFeatures:
@@ -135,13 +142,27 @@ def colors(pixels: Any, boxes: Boxes) -> list[Any]:
     """
     import torch
 
-    cells = boxes.cells(pixels, 1, _COLOR_GRID)
-    low, high = torch.tensor(_RANGE, device=cells.device).T
-    opponent = cells @ torch.tensor(_OPPONENT, device=cells.device).T
-    place = _striped(((opponent - low) / (high - low)).clamp(0, 1) * (_BINS - 1), _COLOR_STRIPES)[..., None]
-    bins = torch.arange(_BINS, device=cells.device)
-    share = ((1 - (place - bins).abs()).clamp(min=0) * _gaussian_weights(place[..., 0])[..., None]).sum(dim=(2, 3))
-    return [_unit(channel) for channel in share.sqrt().unbind(dim=2)]
+    place = _striped(_color_places(boxes.cells(pixels, 1, _COLOR_GRID)) * (_BINS - 1), _COLOR_STRIPES)
+    count, device = len(place), place.device
+    low = place.long().clamp(max=_BINS - 2)
+    above = (place - low) * _gaussian_weights(place)
+    below = _gaussian_weights(place) - above
+    # A histogram for each box, stripe and color, one after another.
+    histogram = torch.arange(count * _COLOR_STRIPES * 3, device=device).view(count, _COLOR_STRIPES, 1, 1, 3)
+    bins = (histogram * _BINS + low).flatten()
+    share = torch.zeros(count * _COLOR_STRIPES * 3 * _BINS, device=device)
+    share = share.index_add(0, bins, below.flatten()).index_add(0, bins + 1, above.flatten())
+    return [_unit(channel) for channel in share.view(count, _COLOR_STRIPES, 3, _BINS).sqrt().unbind(dim=2)]
+
+
+def _color_places(cells: Any) -> Any:
+    """Where RGB samples `(..., 3)` in [0, 1] are in the binned ranges of the opponent colors, `(..., 3)` in [0, 1]."""
+    import torch
+
+    brightness, chroma = (cells @ torch.tensor(_OPPONENT, device=cells.device).T).split((1, 2), dim=-1)
+    chroma = (chroma / (brightness + _FLOOR) / torch.tensor(_CHROMA, device=cells.device)).clamp(-1, 1)
+    chroma = chroma.sign() * chroma.abs() ** _EXPONENT
+    return torch.cat([brightness.clamp(0, 1), (chroma + 1) / 2], dim=-1)
 
 
 class Boxes:
