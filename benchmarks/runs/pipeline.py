@@ -98,7 +98,8 @@ def run(args: Namespace) -> None:
     need(*(args.shared / "models" / name for name in (WEIGHTS, RETAIL_FOLDER, *SIZES)))
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of exporters about themselves
-        parts = [part for name in args.sequences for part in _part(args, name, _contenders(args, Path(folder)))]
+        contenders = _contenders(args, Path(folder))
+        parts = [part for name in args.sequences for part in _part(args, name, contenders)]
     present("pipeline", parts, write=args.write)
 
 
