@@ -738,6 +738,16 @@ class TestEnrol:
         told = refused("enrol", "--gallery", "new.db", "--name", "x", *model, "--detector", detector, image)
         assert f"the detector {detector} is not a YOLO model" in told
 
+    def test_a_detector_must_find_boxes_upright_or_oriented(self, refused, tmp_path):
+        from ultralytics import YOLO
+
+        for kind in ("cls", "obb"):
+            YOLO(f"yolo11n-{kind}.yaml").save(tmp_path / f"{kind}.pt")
+        image = write_image("a.png", RED)
+        asked = ("enrol", "--gallery", "new.db", "--name", "x", "--model", MODEL, "--detector")
+        assert "must be a YOLO model that finds boxes, this one's task: classify" in refused(*asked, "cls.pt", image)
+        assert main([str(a) for a in (*asked, "obb.pt", image)]) == 0
+
 
 class TestDetector:
     """Images embedded by a detector, as by the tracker that uses it."""

@@ -3,8 +3,9 @@
 The inputs of the Detect layer, which the host uses, separate classes but hardly individuals. The first layers of the
 same backbone still encode color and texture; layers of stride 8 add nothing that improves tracking. Pooling matters
 most: by horizontal stripe, with Gaussian weights across the box against background at its sides, and with the standard
-deviation of each channel beside its mean. Histograms of the input's colors are even more discriminative per dimension.
-Together with the metric learned from the video, this re-identifies people, with any head (NMS or end to end).
+deviation of each channel beside its mean. Histograms of the input's colors are even more discriminative per
+dimension, with chroma relative to brightness. Together with the metric learned from the video, this re-identifies
+people, with any head (NMS or end to end).
 `docs/benchmarks/detector_features.md` has the measurements.
 """
 
@@ -145,8 +146,9 @@ def colors(pixels: Any, boxes: Boxes) -> list[Any]:
     place = _striped(_color_places(boxes.cells(pixels, 1, _COLOR_GRID)) * (_BINS - 1), _COLOR_STRIPES)
     count, device = len(place), place.device
     low = place.long().clamp(max=_BINS - 2)
-    above = (place - low) * _gaussian_weights(place)
-    below = _gaussian_weights(place) - above
+    weights = _gaussian_weights(place)
+    above = (place - low) * weights
+    below = weights - above
     # A histogram for each box, stripe and color, one after another.
     histogram = torch.arange(count * _COLOR_STRIPES * 3, device=device).view(count, _COLOR_STRIPES, 1, 1, 3)
     bins = (histogram * _BINS + low).flatten()

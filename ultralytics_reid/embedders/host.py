@@ -33,12 +33,13 @@ _ASSET = re.compile(r"yolo\d+[nsmlx]-reid\.onnx")
 _PROBE = 64
 
 
-def load_detector(name: str, option: str) -> Any:
-    """Load a YOLO model that finds upright boxes.
+def load_detector(name: str, option: str, *, oriented: bool = False) -> Any:
+    """Load a YOLO model that finds boxes.
 
     Args:
         name: File or name, as the host's `YOLO(...)` takes it.
         option: What names it, for messages.
+        oriented: Whether oriented boxes will do, too.
 
     Raises:
         ConfigError: If it can't be loaded, or has another task.
@@ -53,8 +54,8 @@ def load_detector(name: str, option: str) -> Any:
     except HOST_ERRORS as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"{option} {name} is not a YOLO model that can be loaded: {reason}") from error
-    if found.boxes is None:
-        what = "must be a YOLO model that finds upright boxes"
+    if found.boxes is None and (found.obb is None or not oriented):
+        what = f"must be a YOLO model that finds {'' if oriented else 'upright '}boxes"
         raise ConfigError(f"{option} {name} {what}, this one's task: {model.task}")
     return model
 

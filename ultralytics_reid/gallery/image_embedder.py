@@ -125,7 +125,7 @@ def _detector(recipe: Mapping[str, str]) -> Any:
     name = recipe.get("detector", "")
     if not name:
         raise GalleryError("with the model auto, embeddings come from a detector: name it")
-    return load_detector(name, "the detector")
+    return load_detector(name, "the detector", oriented=True)
 
 
 class _CropImageEmbedder:
